@@ -1,0 +1,279 @@
+//! Intentions, in the imperative. Ids, hashes and times are chosen by the caller, so that deciding is pure.
+
+use crate::{
+    catalog::TypeDefinition,
+    id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId},
+    model::{Effect, Gives, KeyHash, Narrowing, RolePermission},
+    principal::{Caller, Grantee, Principal},
+    scope::{Labels, ObjectRef, Scope},
+    time::Timestamp,
+};
+
+/// Who asks for a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author {
+    /// A principal with the authority of its key.
+    Caller(Caller),
+    /// Grantbook itself, for notices of expiry.
+    System,
+    /// Whoever runs the installation; every right.
+    Operator,
+}
+
+/// A command with everything that a decision may depend on besides the state.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Who asks.
+    pub author: Author,
+    /// The record's time, not before the organization's last record.
+    pub at: Timestamp,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// A change of an optional field: outer `None` leaves it, inner `None` clears it.
+pub type Change<T> = Option<Option<T>>;
+
+/// One intention.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Several in order, all or none, as one record.
+    Batch(Vec<Command>),
+    /// Adds names to the catalog.
+    ExtendCatalog {
+        /// New types with their parents.
+        object_types: Vec<TypeDefinition>,
+        /// New permissions.
+        permissions: Vec<String>,
+    },
+    /// Makes a user.
+    CreateUser {
+        /// Its id.
+        id: UserId,
+        /// Its e-mail.
+        email: String,
+        /// The person's name.
+        name: Option<String>,
+        /// The id elsewhere.
+        external_id: Option<String>,
+    },
+    /// Changes a user.
+    UpdateUser {
+        /// Which.
+        id: UserId,
+        /// New e-mail.
+        email: Option<String>,
+        /// New name.
+        name: Change<String>,
+        /// New external id.
+        external_id: Change<String>,
+    },
+    /// Ends a user for ever.
+    DeactivateUser {
+        /// Which.
+        id: UserId,
+    },
+    /// Makes a service token.
+    CreateToken {
+        /// Its id.
+        id: TokenId,
+        /// Its name.
+        name: String,
+        /// What for.
+        description: Option<String>,
+        /// The id elsewhere.
+        external_id: Option<String>,
+        /// When it ends by itself.
+        expires_at: Option<Timestamp>,
+    },
+    /// Changes a service token.
+    UpdateToken {
+        /// Which.
+        id: TokenId,
+        /// New name.
+        name: Option<String>,
+        /// New description.
+        description: Change<String>,
+        /// New external id.
+        external_id: Change<String>,
+        /// New end.
+        expires_at: Change<Timestamp>,
+    },
+    /// Ends a service token for ever.
+    DeleteToken {
+        /// Which.
+        id: TokenId,
+    },
+    /// Issues a key.
+    IssueKey {
+        /// Its id.
+        id: KeyId,
+        /// Whose.
+        principal: Principal,
+        /// A label for people.
+        name: Option<String>,
+        /// SHA-256 of the secret.
+        hash: KeyHash,
+        /// When it ends by itself.
+        expires_at: Option<Timestamp>,
+        /// What it is narrowed to.
+        narrow: Option<Narrowing>,
+    },
+    /// Replaces a key by a new one with the same narrowing and expiry.
+    RotateKey {
+        /// The old key.
+        id: KeyId,
+        /// The new key's id.
+        new_id: KeyId,
+        /// The new secret's SHA-256.
+        hash: KeyHash,
+        /// How long the old key still works, in seconds.
+        grace_seconds: u64,
+    },
+    /// Revokes a key.
+    RevokeKey {
+        /// Which.
+        id: KeyId,
+    },
+    /// Makes a group.
+    CreateGroup {
+        /// Its id.
+        id: GroupId,
+        /// Its name.
+        name: String,
+        /// What for.
+        description: Option<String>,
+    },
+    /// Changes a group's name or description.
+    UpdateGroup {
+        /// Which.
+        id: GroupId,
+        /// New name.
+        name: Option<String>,
+        /// New description.
+        description: Change<String>,
+    },
+    /// Ends a group for ever.
+    DeleteGroup {
+        /// Which.
+        id: GroupId,
+    },
+    /// Adds a member, or replaces its expiry.
+    AddMember {
+        /// To which group.
+        group: GroupId,
+        /// Whom.
+        member: Grantee,
+        /// When the membership ends by itself.
+        expires_at: Option<Timestamp>,
+    },
+    /// Removes a member.
+    RemoveMember {
+        /// From which group.
+        group: GroupId,
+        /// Whom.
+        member: Grantee,
+    },
+    /// Makes a role.
+    CreateRole {
+        /// Its id.
+        id: RoleId,
+        /// Its name.
+        name: String,
+        /// What it gives.
+        permissions: Vec<RolePermission>,
+        /// What it includes.
+        includes: Vec<RoleId>,
+    },
+    /// Changes a role; the lists replace the old ones.
+    UpdateRole {
+        /// Which.
+        id: RoleId,
+        /// New name.
+        name: Option<String>,
+        /// New permissions.
+        permissions: Option<Vec<RolePermission>>,
+        /// New includes.
+        includes: Option<Vec<RoleId>>,
+    },
+    /// Ends a role that nothing uses.
+    DeleteRole {
+        /// Which.
+        id: RoleId,
+    },
+    /// Makes a project.
+    CreateProject {
+        /// Its id.
+        id: ProjectId,
+        /// Its name.
+        name: String,
+        /// Its labels.
+        labels: Labels,
+    },
+    /// Renames or relabels a project.
+    UpdateProject {
+        /// Which.
+        id: ProjectId,
+        /// New name.
+        name: Option<String>,
+        /// New labels, replacing all.
+        labels: Option<Labels>,
+    },
+    /// Ends a project with what lies below it.
+    DeleteProject {
+        /// Which.
+        id: ProjectId,
+    },
+    /// Makes an object of the caller's own known.
+    RegisterObject {
+        /// Type and id.
+        object: ObjectRef,
+        /// Its project, iff its type lies below project.
+        project: Option<ProjectId>,
+    },
+    /// Removes a registered object.
+    RemoveObject {
+        /// Type and id.
+        object: ObjectRef,
+    },
+    /// Gives a grant.
+    CreateGrant {
+        /// Its id.
+        id: GrantId,
+        /// To whom.
+        to: Grantee,
+        /// What.
+        gives: Gives,
+        /// Where.
+        on: Scope,
+        /// Allow or deny.
+        effect: Effect,
+        /// Only on this type.
+        object_type: Option<String>,
+        /// When it ends by itself.
+        expires_at: Option<Timestamp>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Revokes a grant.
+    RevokeGrant {
+        /// Which.
+        id: GrantId,
+    },
+    /// Records the expiries that have passed and are not yet in the journal; only for [`Author::System`].
+    NoteExpiries {
+        /// At most so many in one record.
+        limit: usize,
+    },
+    /// Makes an active user a direct, unexpiring member of Owners and issues it a key; only for [`Author::Operator`].
+    RecoverOwner {
+        /// The user's e-mail; made if nobody active has it.
+        email: String,
+        /// The id it gets if it has to be made.
+        new_user: UserId,
+        /// The new key's id.
+        key: KeyId,
+        /// The new secret's SHA-256.
+        hash: KeyHash,
+    },
+}

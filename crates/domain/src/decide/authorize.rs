@@ -1,0 +1,260 @@
+//! Whether the author may ask for the command at all: the rights table, and "not seeing is not being".
+
+use super::Judge;
+use crate::{
+    access::Located,
+    catalog::{ObjectType, Permission},
+    command::{Author, Command},
+    id::{GroupId, ProjectId, RoleId},
+    principal::{Caller, Principal},
+    refusal::{Kind, Refusal},
+    rights::{Needs, On, needs},
+    scope::{ObjectRef, Scope},
+};
+
+impl Judge<'_> {
+    pub(super) fn authorize(&self, command: &Command) -> Result<(), Refusal> {
+        let needs = needs(command);
+        match self.author {
+            Author::Operator => self.exists(command),
+            Author::System if needs == Needs::System => Ok(()),
+            Author::System => Err(Refusal::forbidden("operator", "the installation")),
+            Author::Caller(caller) => match needs {
+                Needs::Nothing | Needs::Each => Ok(()),
+                Needs::Permission(permission, on) => self.require(caller, command, permission, on),
+                Needs::UnlessOwn(permission, on) if !self.is_own(caller, command) => {
+                    self.require(caller, command, permission, on)
+                }
+                Needs::UnlessOwn(..) => Ok(()),
+                Needs::System | Needs::Operator => Err(Refusal::forbidden("operator", "the installation")),
+            },
+        }
+    }
+
+    /// The thing in the path must exist, for the operator too.
+    fn exists(&self, command: &Command) -> Result<(), Refusal> {
+        match self.person_in_path(command) {
+            Some((kind, None)) => Err(Refusal::NotFound(kind)),
+            _ => Ok(()),
+        }
+    }
+
+    fn require(
+        &self,
+        caller: Caller,
+        command: &Command,
+        permission: Permission,
+        on: On,
+    ) -> Result<(), Refusal> {
+        match on {
+            On::Members => self.require_on_members(caller, command, permission),
+            On::Scope => self.require_over_scope(command, permission),
+            On::Organization => {
+                let all = crate::catalog::TypeSet::ALL;
+                let held = self
+                    .state
+                    .on_ground(|ground| self.holdings.holds(ground, permission, all, &Scope::Organization));
+                if held { Ok(()) } else { Err(self.forbidden(permission, on)) }
+            }
+            On::AllProjects => self.require_new(caller, permission, ObjectType::ORG_PROJECT, on),
+            On::NewGroup => self.require_new(caller, permission, ObjectType::GROUP, on),
+            On::NewRole => self.require_new(caller, permission, ObjectType::ROLE, on),
+            On::Object if matches!(command, Command::RegisterObject { .. }) => {
+                self.require_registration(caller, command, permission)
+            }
+            On::Project | On::Group | On::Role | On::Object | On::AuditLog => {
+                let (kind, located) = self.path(command);
+                let located = located.ok_or(Refusal::NotFound(kind))?;
+                self.require_seen(caller, permission, kind, &located)
+            }
+        }
+    }
+
+    fn require_seen(
+        &self,
+        caller: Caller,
+        permission: Permission,
+        kind: Kind,
+        located: &Located,
+    ) -> Result<(), Refusal> {
+        if !self.can(caller, Permission::READ, located) {
+            return Err(Refusal::NotFound(kind));
+        }
+        if self.can(caller, permission, located) {
+            Ok(())
+        } else {
+            Err(Refusal::forbidden(
+                self.state.catalog().permission_name(permission),
+                format!("the {}", kind.word()),
+            ))
+        }
+    }
+
+    fn require_on_members(
+        &self,
+        caller: Caller,
+        command: &Command,
+        permission: Permission,
+    ) -> Result<(), Refusal> {
+        let members = self.singleton(ObjectType::ORG_MEMBER);
+        if let Some((kind, person)) = self.person_in_path(command) {
+            let person = person.ok_or(Refusal::NotFound(kind))?;
+            if person != caller.principal && !self.can(caller, Permission::READ, &members) {
+                return Err(Refusal::NotFound(kind));
+            }
+        }
+        if self.can(caller, permission, &members) {
+            Ok(())
+        } else {
+            Err(self.forbidden(permission, On::Members))
+        }
+    }
+
+    fn require_new(
+        &self,
+        caller: Caller,
+        permission: Permission,
+        object_type: ObjectType,
+        on: On,
+    ) -> Result<(), Refusal> {
+        if self.can(caller, permission, &self.singleton(object_type)) {
+            Ok(())
+        } else {
+            Err(self.forbidden(permission, on))
+        }
+    }
+
+    /// The project in the body: unseen and without the right is like not being.
+    fn require_registration(
+        &self,
+        caller: Caller,
+        command: &Command,
+        permission: Permission,
+    ) -> Result<(), Refusal> {
+        let Command::RegisterObject { object, project } = command else { return Ok(()) };
+        let object_type = self.state.catalog().object_type(&object.object_type);
+        let object_type = object_type.ok_or_else(|| Refusal::no_such(Kind::ObjectType, "/type"))?;
+        let located = Located { object_type, object: object.clone(), project: *project, generation: 0 };
+        if self.can(caller, permission, &located) {
+            return Ok(());
+        }
+        match project {
+            Some(id) if !self.can(caller, Permission::READ, &project_place(*id)) => {
+                Err(Refusal::no_such(Kind::Project, "/project"))
+            }
+            _ => Err(self.forbidden(permission, On::Object)),
+        }
+    }
+
+    /// Grants: over the whole scope, for every type it reaches. Without `read_acls` there a grant is not seen.
+    fn require_over_scope(&self, command: &Command, permission: Permission) -> Result<(), Refusal> {
+        let (scope, object_type) = match command {
+            Command::CreateGrant { on, object_type, .. } => (on, object_type.as_deref()),
+            Command::RevokeGrant { id } => {
+                let grant = self.state.grant(*id).ok_or(Refusal::NotFound(Kind::Grant))?;
+                let restriction = grant.object_type.as_deref();
+                if !self.holds_over(Permission::READ_ACLS, &grant.on, restriction) {
+                    return Err(Refusal::NotFound(Kind::Grant));
+                }
+                (&grant.on, restriction)
+            }
+            _ => return Ok(()),
+        };
+        if self.holds_over(permission, scope, object_type) {
+            Ok(())
+        } else {
+            Err(self.forbidden(permission, On::Scope))
+        }
+    }
+
+    fn holds_over(&self, permission: Permission, scope: &Scope, object_type: Option<&str>) -> bool {
+        self.state.on_ground(|ground| self.holdings.holds_over(ground, permission, scope, object_type))
+    }
+
+    /// Whether the caller may, its key's narrowing considered.
+    pub(super) fn can(&self, caller: Caller, permission: Permission, located: &Located) -> bool {
+        let narrow = caller.key.and_then(|id| self.state.key(id)).and_then(|key| key.narrow.as_ref());
+        narrow.is_none_or(|narrow| self.state.narrowing_covers(narrow, permission, located))
+            && self.state.decide_by_grants(caller.principal, permission, located, self.at).is_ok()
+    }
+
+    fn forbidden(&self, permission: Permission, on: On) -> Refusal {
+        Refusal::forbidden(self.state.catalog().permission_name(permission), on.to_string())
+    }
+
+    fn is_own(&self, caller: Caller, command: &Command) -> bool {
+        match command {
+            Command::RevokeKey { id } => {
+                self.state.key(*id).is_some_and(|key| key.principal == caller.principal)
+            }
+            _ => false,
+        }
+    }
+
+    /// The user, token or key's owner that the path names; inner none if there is no such.
+    fn person_in_path(&self, command: &Command) -> Option<(Kind, Option<Principal>)> {
+        let user = |id| self.state.user(id).map(|user| Principal::User(user.id));
+        let token = |id| self.state.token(id).map(|token| Principal::Token(token.id));
+        match command {
+            Command::UpdateUser { id, .. } | Command::DeactivateUser { id } => Some((Kind::User, user(*id))),
+            Command::UpdateToken { id, .. } | Command::DeleteToken { id } => Some((Kind::Token, token(*id))),
+            Command::IssueKey { principal: Principal::User(id), .. } => Some((Kind::User, user(*id))),
+            Command::IssueKey { principal: Principal::Token(id), .. } => Some((Kind::Token, token(*id))),
+            Command::RotateKey { id, .. } | Command::RevokeKey { id } => {
+                Some((Kind::Key, self.state.key(*id).map(|key| key.principal)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The object that the path names, living or ended.
+    fn path(&self, command: &Command) -> (Kind, Option<Located>) {
+        match command {
+            Command::UpdateProject { id, .. } | Command::DeleteProject { id } => {
+                (Kind::Project, self.state.project(*id).map(|project| project_place(project.id)))
+            }
+            Command::UpdateGroup { id, .. } | Command::DeleteGroup { id } => {
+                (Kind::Group, self.group_place(*id))
+            }
+            Command::AddMember { group, .. } | Command::RemoveMember { group, .. } => {
+                (Kind::Group, self.group_place(*group))
+            }
+            Command::UpdateRole { id, .. } | Command::DeleteRole { id } => (Kind::Role, self.role_place(*id)),
+            Command::RemoveObject { object } => (Kind::Object, self.object_place(object)),
+            _ => (Kind::Organization, None),
+        }
+    }
+
+    fn group_place(&self, id: GroupId) -> Option<Located> {
+        let object = ObjectRef { object_type: "group".to_owned(), id: self.state.group(id)?.id.to_string() };
+        Some(Located { object_type: ObjectType::GROUP, object, project: None, generation: 0 })
+    }
+
+    fn role_place(&self, id: RoleId) -> Option<Located> {
+        let object = ObjectRef { object_type: "role".to_owned(), id: self.state.role(id)?.id.to_string() };
+        Some(Located { object_type: ObjectType::ROLE, object, project: None, generation: 0 })
+    }
+
+    fn object_place(&self, object: &ObjectRef) -> Option<Located> {
+        let known = self.state.object(object)?;
+        let object_type = self.state.catalog().object_type(&object.object_type)?;
+        Some(Located {
+            object_type,
+            object: object.clone(),
+            project: known.project,
+            generation: known.generation,
+        })
+    }
+
+    /// The organization's one object of a type; for groups and roles the place where a new one would be.
+    fn singleton(&self, object_type: ObjectType) -> Located {
+        let id = self.state.id().map(|id| id.to_string()).unwrap_or_default();
+        let object = ObjectRef { object_type: self.state.catalog().type_name(object_type).to_owned(), id };
+        Located { object_type, object, project: None, generation: 0 }
+    }
+}
+
+fn project_place(id: ProjectId) -> Located {
+    let object = ObjectRef { object_type: "project".to_owned(), id: id.to_string() };
+    Located { object_type: ObjectType::PROJECT, object, project: Some(id), generation: 0 }
+}

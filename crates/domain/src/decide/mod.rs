@@ -1,0 +1,219 @@
+//! Deciding: one pure function from state and request to events or a refusal.
+//!
+//! Each file below holds the rules of one noun. All share [`Judge`]: the state, the request's author and time, and
+//! the author's holdings, gathered once a command.
+
+mod authorize;
+mod catalog;
+pub mod confer;
+mod grants;
+mod groups;
+mod keys;
+mod notices;
+mod objects;
+mod people;
+mod projects;
+mod roles;
+mod tokens;
+
+use crate::{
+    authority::Holdings,
+    command::{Author, Command, Request},
+    event::Event,
+    model::Builtin,
+    principal::{Caller, Principal},
+    refusal::Refusal,
+    state::OrgState,
+    text::{TextFault, check_name, check_prose},
+    time::Timestamp,
+};
+
+/// Most commands of one batch.
+pub const BATCH_MAX: usize = 1000;
+
+/// What an accepted command makes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decided {
+    /// The facts, in order; none if everything is so already.
+    pub events: Vec<Event>,
+    /// For a batch: how many of the events each command made; empty otherwise.
+    pub steps: Vec<u32>,
+}
+
+type Events = Result<Vec<Event>, Refusal>;
+
+impl OrgState {
+    /// Decides the request on this very state. Pure: the same state and request give the same answer.
+    pub fn decide(&self, request: &Request) -> Result<Decided, Refusal> {
+        match &request.command {
+            Command::Batch(commands) => self.decide_batch(request, commands),
+            command => {
+                let events = self.decide_one(request.author, request.at, command)?;
+                Ok(Decided { events, steps: Vec::new() })
+            }
+        }
+    }
+
+    fn decide_batch(&self, request: &Request, commands: &[Command]) -> Result<Decided, Refusal> {
+        if commands.is_empty() || commands.len() > BATCH_MAX {
+            return Err(Refusal::invalid("/commands", "a batch has 1 to 1000 commands"));
+        }
+        let mut state = self.clone();
+        let mut decided = Decided::default();
+        for (index, command) in commands.iter().enumerate() {
+            let in_batch = |refusal| Refusal::InBatch { index, refusal: Box::new(refusal) };
+            if matches!(command, Command::Batch(_)) {
+                return Err(in_batch(Refusal::invalid("", "a batch holds no batches")));
+            }
+            let events = state.decide_one(request.author, request.at, command).map_err(in_batch)?;
+            for event in &events {
+                state.apply(event);
+            }
+            decided.steps.push(u32::try_from(events.len()).unwrap_or(u32::MAX));
+            decided.events.extend(events);
+        }
+        if decided.events.is_empty() {
+            decided.steps.clear();
+        }
+        Ok(decided)
+    }
+
+    fn decide_one(&self, author: Author, at: Timestamp, command: &Command) -> Events {
+        let judge = Judge::new(self, author, at)?;
+        judge.authorize(command)?;
+        let events = judge.judge(command)?;
+        if judge.may_end_an_owner(command) && !events.is_empty() {
+            let mut after = self.clone();
+            for event in &events {
+                after.apply(event);
+            }
+            if !after.has_owner() {
+                return Err(Refusal::LastOwner);
+            }
+        }
+        Ok(events)
+    }
+
+    /// Whether an active user is a direct, unexpiring member of Owners.
+    pub fn has_owner(&self) -> bool {
+        let owners = self.builtin_group(Builtin::Owner);
+        owners.is_some_and(|owners| {
+            self.members_of(owners).any(|membership| match membership.member.principal() {
+                Some(Principal::User(id)) => {
+                    membership.expires_at.is_none()
+                        && self.user(id).is_some_and(|user| user.ended_at.is_none())
+                }
+                _ => false,
+            })
+        })
+    }
+}
+
+/// One command being judged.
+struct Judge<'a> {
+    state: &'a OrgState,
+    author: Author,
+    at: Timestamp,
+    /// What the caller holds; nothing for the system, and not asked for the operator.
+    holdings: Holdings,
+}
+
+impl<'a> Judge<'a> {
+    fn new(state: &'a OrgState, author: Author, at: Timestamp) -> Result<Self, Refusal> {
+        let holdings = match author {
+            Author::Caller(caller) => {
+                Self::require_active(state, caller, at)?;
+                state.holdings(caller, at)
+            }
+            Author::System | Author::Operator => Holdings::default(),
+        };
+        Ok(Self { state, author, at, holdings })
+    }
+
+    /// The key may have been revoked between its authentication and this decision.
+    fn require_active(state: &OrgState, caller: Caller, at: Timestamp) -> Result<(), Refusal> {
+        state.active_principal(caller.principal, at).map_err(|_| Refusal::Inactive)?;
+        match caller.key.map(|id| state.active_key(id, at)) {
+            None => Ok(()),
+            Some(Ok(key)) if key.principal == caller.principal => Ok(()),
+            Some(_) => Err(Refusal::Inactive),
+        }
+    }
+
+    /// The principal that asks, if one does.
+    fn principal(&self) -> Option<Principal> {
+        match self.author {
+            Author::Caller(caller) => Some(caller.principal),
+            Author::System | Author::Operator => None,
+        }
+    }
+
+    fn judge(&self, command: &Command) -> Events {
+        match command {
+            Command::Batch(_) => Err(Refusal::invalid("", "a batch holds no batches")),
+            Command::ExtendCatalog { object_types, permissions } => {
+                self.extend_catalog(object_types, permissions)
+            }
+            Command::CreateUser { .. } | Command::UpdateUser { .. } | Command::DeactivateUser { .. } => {
+                self.judge_user(command)
+            }
+            Command::CreateToken { .. } | Command::UpdateToken { .. } | Command::DeleteToken { .. } => {
+                self.judge_token(command)
+            }
+            Command::IssueKey { .. } | Command::RotateKey { .. } | Command::RevokeKey { .. } => {
+                self.judge_key(command)
+            }
+            Command::CreateGroup { .. } | Command::UpdateGroup { .. } | Command::DeleteGroup { .. } => {
+                self.judge_group(command)
+            }
+            Command::AddMember { group, member, expires_at } => self.add_member(*group, *member, *expires_at),
+            Command::RemoveMember { group, member } => self.remove_member(*group, *member),
+            Command::CreateRole { .. } | Command::UpdateRole { .. } | Command::DeleteRole { .. } => {
+                self.judge_role(command)
+            }
+            Command::CreateProject { .. } | Command::UpdateProject { .. } | Command::DeleteProject { .. } => {
+                self.judge_project(command)
+            }
+            Command::RegisterObject { object, project } => self.register_object(object, *project),
+            Command::RemoveObject { object } => self.remove_object(object),
+            Command::CreateGrant { .. } => self.create_grant(command),
+            Command::RevokeGrant { id } => self.revoke_grant(*id),
+            Command::NoteExpiries { limit } => Ok(self.note_expiries(*limit)),
+            Command::RecoverOwner { .. } => self.recover_owner(command),
+        }
+    }
+
+    fn may_end_an_owner(&self, command: &Command) -> bool {
+        let owners = self.state.builtin_group(Builtin::Owner);
+        match command {
+            Command::DeactivateUser { .. } => true,
+            Command::AddMember { group, .. } | Command::RemoveMember { group, .. } => Some(*group) == owners,
+            _ => false,
+        }
+    }
+
+    fn require_future(&self, expires_at: Option<Timestamp>) -> Result<(), Refusal> {
+        if Timestamp::end(expires_at) > self.at {
+            Ok(())
+        } else {
+            Err(Refusal::invalid("/expires_at", "must lie in the future"))
+        }
+    }
+}
+
+fn text(pointer: &str, checked: Result<(), TextFault>) -> Result<(), Refusal> {
+    checked.map_err(|fault| Refusal::Text { pointer: pointer.to_owned(), fault })
+}
+
+fn require_name(name: &str) -> Result<(), Refusal> {
+    text("/name", check_name(name))
+}
+
+fn require_prose(pointer: &str, prose: Option<&str>) -> Result<(), Refusal> {
+    prose.map_or(Ok(()), |prose| text(pointer, check_prose(prose)))
+}
+
+/// The field after an optional change.
+fn changed<T: Clone>(change: Option<&Option<T>>, old: Option<&T>) -> Option<T> {
+    change.map_or_else(|| old.cloned(), Clone::clone)
+}

@@ -1,0 +1,129 @@
+//! Projects: made, renamed or relabelled, deleted. A relabelling moves a project in and out of live scopes.
+
+use super::{Events, Judge, require_name, text};
+use crate::{
+    catalog::{ObjectType, Permission},
+    command::{Author, Command},
+    event::Event,
+    model::{Effect, Project},
+    principal::Grantee,
+    refusal::{Kind, Refusal},
+    scope::{LABELS_MAX, Labels, ObjectRef, Scope, Selector},
+    state::{NameKind, project_view},
+    text::{NAME_MAX_BYTES, check_line},
+    time::Timestamp,
+};
+
+impl Judge<'_> {
+    pub(super) fn judge_project(&self, command: &Command) -> Events {
+        match command {
+            Command::CreateProject { id, name, labels } => {
+                let (name, labels) = (name.clone(), labels.clone());
+                let project = Project { id: *id, name, labels, created_at: self.at, ended_at: None };
+                self.require_project_fits(&project)?;
+                Ok(vec![Event::ProjectCreated { project }])
+            }
+            Command::UpdateProject { id, name, labels } => {
+                let old = self.state.living_project(*id).ok_or(Refusal::NotFound(Kind::Project))?;
+                let project = Project {
+                    name: name.clone().unwrap_or_else(|| old.name.clone()),
+                    labels: labels.clone().unwrap_or_else(|| old.labels.clone()),
+                    ..old.clone()
+                };
+                if project == *old {
+                    return Ok(Vec::new());
+                }
+                self.require_project_fits(&project)?;
+                self.require_move(old, &project)?;
+                Ok(vec![Event::ProjectUpdated { project }])
+            }
+            Command::DeleteProject { id } => {
+                let project = self.state.project(*id).ok_or(Refusal::NotFound(Kind::Project))?;
+                if project.ended_at.is_some() {
+                    return Ok(Vec::new());
+                }
+                let project = Project { ended_at: Some(self.at), ..project.clone() };
+                Ok(vec![Event::ProjectDeleted { project }])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What a rename or relabelling confers: every allow that newly covers the project must be conferrable on it, every
+    /// deny that lets go of it needs `delegate` there, and any change of cover needs `update_acls`.
+    fn require_move(&self, old: &Project, new: &Project) -> Result<(), Refusal> {
+        let place = Scope::Object(ObjectRef { object_type: "project".to_owned(), id: old.id.to_string() });
+        let cover =
+            |selector: &Selector| (selector.covers(project_view(old)), selector.covers(project_view(new)));
+        let mut moved = false;
+        for grant in self.state.grants_by_selector() {
+            let Scope::Projects(selector) = &grant.on else { continue };
+            let (before, after) = cover(selector);
+            if before == after || !self.state.grant_in_force(grant, self.at) || !self.is_alive(grant.to) {
+                continue;
+            }
+            moved = true;
+            let holding = self.state.holding(grant, Timestamp::FOREVER);
+            match grant.effect {
+                Effect::Allow if after => self.require_conferrable_at(&holding, &place)?,
+                Effect::Deny if before => self.require_delegate(&holding, &place)?,
+                Effect::Allow | Effect::Deny => {}
+            }
+        }
+        moved = moved
+            || self.state.keys_by_selector().any(|key| {
+                let on = key.narrow.as_ref().and_then(|narrow| narrow.on.as_ref());
+                let active = self.state.active_key(key.id, self.at).is_ok();
+                let Some(Scope::Projects(selector)) = on.filter(|_| active) else { return false };
+                let (before, after) = cover(selector);
+                before != after
+            });
+        if moved { self.require_update_acls(&place) } else { Ok(()) }
+    }
+
+    fn require_update_acls(&self, place: &Scope) -> Result<(), Refusal> {
+        if self.author == Author::Operator {
+            return Ok(());
+        }
+        let types = ObjectType::PROJECT.set();
+        let held =
+            self.state.on_ground(|ground| self.holdings.holds(ground, Permission::UPDATE_ACLS, types, place));
+        if held {
+            Ok(())
+        } else {
+            Err(Refusal::forbidden(
+                "update_acls",
+                "the project, as grants or narrowings would cover it otherwise",
+            ))
+        }
+    }
+
+    fn is_alive(&self, grantee: Grantee) -> bool {
+        self.require_living_grantee(grantee, "").is_ok()
+    }
+
+    fn require_project_fits(&self, project: &Project) -> Result<(), Refusal> {
+        require_name(&project.name)?;
+        require_labels(&project.labels, "/labels")?;
+        match self.state.holder_of(NameKind::Project, &project.name) {
+            Some(holder) if holder != project.id.uuid() => Err(Refusal::NameTaken(Kind::Project)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// At most 64 labels; keys and values are one trimmed line each, values may be empty.
+pub(super) fn require_labels(labels: &Labels, pointer: &str) -> Result<(), Refusal> {
+    if labels.len() > LABELS_MAX {
+        return Err(Refusal::invalid(pointer, "at most 64 labels"));
+    }
+    for (key, value) in labels {
+        let escaped = key.replace('~', "~0").replace('/', "~1");
+        let pointer = format!("{pointer}/{escaped}");
+        text(&pointer, check_line(key, NAME_MAX_BYTES))?;
+        if !value.is_empty() {
+            text(&pointer, check_line(value, NAME_MAX_BYTES))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Roles: what they give, what they include, and who may make them give more.
+
+use std::collections::BTreeSet;
+
+use super::{Events, Judge, require_name};
+use crate::{
+    authority::Holding,
+    catalog::{PermissionSet, TypeSet},
+    command::Command,
+    event::Event,
+    id::RoleId,
+    model::{Effect, Role, RolePermission},
+    refusal::{Kind, Refusal},
+    scope::Scope,
+    state::{Block, NameKind, OrgState},
+    time::Timestamp,
+};
+
+impl Judge<'_> {
+    pub(super) fn judge_role(&self, command: &Command) -> Events {
+        match command {
+            Command::CreateRole { id, name, permissions, includes } => {
+                let role = Role {
+                    id: *id,
+                    name: name.clone(),
+                    permissions: normal(permissions),
+                    includes: includes.clone(),
+                    builtin: None,
+                    created_at: self.at,
+                    ended_at: None,
+                };
+                self.require_role_fits(&role)?;
+                Ok(vec![Event::RoleCreated { role }])
+            }
+            Command::UpdateRole { id, name, permissions, includes } => {
+                let old = self.state.role(*id).filter(|role| role.ended_at.is_none());
+                let old = old.ok_or(Refusal::NotFound(Kind::Role))?;
+                let role = Role {
+                    name: name.clone().unwrap_or_else(|| old.name.clone()),
+                    permissions: permissions
+                        .as_ref()
+                        .map_or_else(|| old.permissions.clone(), |list| normal(list)),
+                    includes: includes.clone().unwrap_or_else(|| old.includes.clone()),
+                    ..old.clone()
+                };
+                self.update_role(old, role)
+            }
+            Command::DeleteRole { id } => self.delete_role(*id),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// A gained permission is conferred on the whole organization, for ever, whoever has the role today.
+    fn update_role(&self, old: &Role, role: Role) -> Events {
+        if role == *old {
+            return Ok(Vec::new());
+        }
+        if old.builtin.is_some() {
+            return Err(Refusal::BuiltIn(Kind::Role));
+        }
+        self.require_role_fits(&role)?;
+        let mut after = self.state.clone();
+        after.apply(&Event::RoleUpdated { role: role.clone() });
+        let (before, now) = (self.state.role_blocks(role.id), after.role_blocks(role.id));
+        for permission in PermissionSet::ALL.iter() {
+            let types = types_of(&now, permission).minus(types_of(&before, permission));
+            if !types.is_empty() {
+                self.require_gained(permission, types)?;
+            }
+        }
+        self.require_delegate_over_role_denies(&after, role.id)?;
+        Ok(vec![Event::RoleUpdated { role }])
+    }
+
+    fn require_gained(&self, permission: crate::catalog::Permission, types: TypeSet) -> Result<(), Refusal> {
+        let blocks = vec![Block { permissions: permission.set(), types }];
+        self.require_conferrable(&Holding { scope: Scope::Organization, blocks, until: Timestamp::FOREVER })
+    }
+
+    /// Deny grants that take something else after the change than before.
+    fn require_delegate_over_role_denies(&self, after: &OrgState, id: RoleId) -> Result<(), Refusal> {
+        for role in self.roles_with(id) {
+            for grant in self.state.grants_of_role(role) {
+                if grant.effect == Effect::Deny && self.state.grant_in_force(grant, self.at) {
+                    let before = self.state.holding(grant, Timestamp::FOREVER);
+                    let now = after.holding(grant, Timestamp::FOREVER);
+                    if before.blocks != now.blocks {
+                        self.require_delegate(&before, &before.scope)?;
+                        self.require_delegate(&now, &now.scope)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The role and every living role that includes it, directly or not.
+    fn roles_with(&self, id: RoleId) -> BTreeSet<RoleId> {
+        let mut found = BTreeSet::from([id]);
+        loop {
+            let known = found.len();
+            for role in self.state.roles().filter(|role| role.ended_at.is_none()) {
+                if role.includes.iter().any(|included| found.contains(included)) {
+                    found.insert(role.id);
+                }
+            }
+            if found.len() == known {
+                return found;
+            }
+        }
+    }
+
+    fn delete_role(&self, id: RoleId) -> Events {
+        let role = self.state.role(id).ok_or(Refusal::NotFound(Kind::Role))?;
+        if role.ended_at.is_some() {
+            return Ok(Vec::new());
+        }
+        if role.builtin.is_some() {
+            return Err(Refusal::BuiltIn(Kind::Role));
+        }
+        let granted = self.state.grants_of_role(id).any(|grant| {
+            self.state.grant_in_force(grant, self.at) && self.require_living_grantee(grant.to, "").is_ok()
+        });
+        let included =
+            self.state.roles().any(|other| other.ended_at.is_none() && other.includes.contains(&id));
+        if granted || included {
+            return Err(Refusal::InUse);
+        }
+        Ok(vec![Event::RoleDeleted { role: Role { ended_at: Some(self.at), ..role.clone() } }])
+    }
+
+    fn require_role_fits(&self, role: &Role) -> Result<(), Refusal> {
+        require_name(&role.name)?;
+        if let Some(holder) = self.state.holder_of(NameKind::Role, &role.name)
+            && holder != role.id.uuid()
+        {
+            return Err(Refusal::NameTaken(Kind::Role));
+        }
+        for (index, one) in role.permissions.iter().enumerate() {
+            let pointer = format!("/permissions/{index}");
+            if self.state.catalog().permission(&one.permission).is_none() {
+                return Err(Refusal::no_such(Kind::Permission, &format!("{pointer}/permission")));
+            }
+            if let Some(name) = &one.object_type
+                && self.state.catalog().object_type(name).is_none()
+            {
+                return Err(Refusal::no_such(Kind::ObjectType, &format!("{pointer}/object_type")));
+            }
+        }
+        for (index, included) in role.includes.iter().enumerate() {
+            let living = self.state.role(*included).is_some_and(|known| known.ended_at.is_none());
+            if !living && *included != role.id {
+                return Err(Refusal::no_such(Kind::Role, &format!("/includes/{index}")));
+            }
+        }
+        let above = self.roles_with(role.id);
+        if role.includes.iter().any(|included| above.contains(included)) {
+            return Err(Refusal::Cycle(Kind::Role));
+        }
+        Ok(())
+    }
+}
+
+fn types_of(blocks: &[Block], permission: crate::catalog::Permission) -> TypeSet {
+    let giving = blocks.iter().filter(|block| block.permissions.has(permission));
+    giving.fold(TypeSet::EMPTY, |types, block| types.union(block.types))
+}
+
+/// Sorted and without repeats, so that the same role is stored the same way.
+fn normal(permissions: &[RolePermission]) -> Vec<RolePermission> {
+    let set: BTreeSet<_> = permissions.iter().cloned().collect();
+    set.into_iter().collect()
+}

@@ -1,0 +1,81 @@
+//! Service tokens: made, changed, deleted for ever.
+
+use super::{Events, Judge, changed, require_name, require_prose};
+use crate::{
+    command::Command,
+    event::Event,
+    model::{Personal, Token},
+    principal::Principal,
+    refusal::{Kind, Refusal},
+    state::NameKind,
+    time::Timestamp,
+};
+
+impl Judge<'_> {
+    pub(super) fn judge_token(&self, command: &Command) -> Events {
+        match command {
+            Command::CreateToken { id, name, description, external_id, expires_at } => {
+                let token = Token {
+                    id: *id,
+                    name: name.clone(),
+                    description: description.clone(),
+                    external_id: external_id.clone().map(Personal::Clear),
+                    expires_at: *expires_at,
+                    created_at: self.at,
+                    ended_at: None,
+                };
+                self.require_token_fits(&token)?;
+                self.require_future(token.expires_at)?;
+                Ok(vec![Event::TokenCreated { token }])
+            }
+            Command::UpdateToken { .. } => self.update_token(command),
+            Command::DeleteToken { id } => {
+                let token = self.state.token(*id).ok_or(Refusal::NotFound(Kind::Token))?;
+                if token.ended_at.is_some() {
+                    return Ok(Vec::new());
+                }
+                Ok(vec![Event::TokenDeleted { token: Token { ended_at: Some(self.at), ..token.clone() } }])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// A later end, or another external id, confers everything the token has.
+    fn update_token(&self, command: &Command) -> Events {
+        let Command::UpdateToken { id, name, description, external_id, expires_at } = command else {
+            return Ok(Vec::new());
+        };
+        let old = self.state.token(*id).filter(|token| token.ended_at.is_none());
+        let old = old.ok_or(Refusal::NotFound(Kind::Token))?;
+        let external_id = external_id.clone().map(|value| value.map(Personal::Clear));
+        let token = Token {
+            name: name.clone().unwrap_or_else(|| old.name.clone()),
+            description: changed(description.as_ref(), old.description.as_ref()),
+            external_id: changed(external_id.as_ref(), old.external_id.as_ref()),
+            expires_at: changed(expires_at.as_ref(), old.expires_at.as_ref()),
+            ..old.clone()
+        };
+        if token == *old {
+            return Ok(Vec::new());
+        }
+        self.require_token_fits(&token)?;
+        let until = Timestamp::end(token.expires_at);
+        if token.expires_at != old.expires_at {
+            self.require_future(token.expires_at)?;
+        }
+        if until > Timestamp::end(old.expires_at) || token.external_id != old.external_id {
+            self.require_everything(Principal::Token(*id), until, None)?;
+        }
+        Ok(vec![Event::TokenUpdated { token }])
+    }
+
+    fn require_token_fits(&self, token: &Token) -> Result<(), Refusal> {
+        require_name(&token.name)?;
+        require_prose("/description", token.description.as_deref())?;
+        match self.state.holder_of(NameKind::Token, &token.name) {
+            Some(holder) if holder != token.id.uuid() => return Err(Refusal::NameTaken(Kind::Token)),
+            _ => {}
+        }
+        self.require_external_id(NameKind::TokenExternalId, token.external_id.as_ref(), token.id.uuid())
+    }
+}

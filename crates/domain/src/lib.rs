@@ -1,0 +1,24 @@
+//! What is true: the vocabulary and rules of access, `decide`, `apply`, and the slow exact answer.
+//!
+//! Everything here is pure: time, ids and secrets are inputs, and nothing does IO.
+
+pub mod access;
+mod apply;
+pub mod authority;
+pub mod catalog;
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod form;
+pub mod founding;
+pub mod id;
+pub mod model;
+pub mod position;
+pub mod principal;
+pub mod record;
+pub mod refusal;
+pub mod rights;
+pub mod scope;
+pub mod state;
+pub mod text;
+pub mod time;

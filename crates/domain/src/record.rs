@@ -1,0 +1,59 @@
+//! What one accepted command appended, and why.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::Event,
+    id::{KeyId, OrgId},
+    model::Personal,
+    position::Position,
+    principal::Actor,
+    time::Timestamp,
+};
+
+/// The schema of records that this version writes. Decoders of older ones stay for ever.
+pub const RECORD_SCHEMA: u16 = 1;
+
+/// Everything that one accepted command changed, all or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// [`RECORD_SCHEMA`] when it was written.
+    pub schema: u16,
+    /// The organization's own count of records, from 1, without a gap.
+    pub ordinal: u64,
+    /// max(clock, the organization's last `at`): never steps back.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// With which key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<KeyId>,
+    /// From where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<Personal>,
+    /// The caller's `Idempotency-Key`, or a UUID of ours.
+    pub request_id: String,
+    /// SHA-256 over method, path and canonical body, its first 128 bits in hexadecimal: present iff the caller sent the request id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_hash: Option<String>,
+    /// Why; no place for personal data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// For a batch: how many events each command made, in order; empty otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<u32>,
+    /// What happened, in order; at least one.
+    pub events: Vec<Event>,
+}
+
+/// A record in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where.
+    pub position: Position,
+    /// Whose.
+    pub org: OrgId,
+    /// What.
+    pub record: Record,
+}

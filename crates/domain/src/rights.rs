@@ -1,0 +1,192 @@
+//! The rights table: what every command and every question needs. `decide` and the read routes ask this table, and a
+//! command or question without a row does not compile.
+
+use std::fmt;
+
+use crate::{
+    catalog::{Catalog, Permission},
+    command::Command,
+};
+
+/// What a permission is needed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// The set of all projects.
+    AllProjects,
+    /// The project named.
+    Project,
+    /// The users and service tokens.
+    Members,
+    /// Type group, anywhere in the organization.
+    NewGroup,
+    /// The group named.
+    Group,
+    /// Type role, anywhere in the organization.
+    NewRole,
+    /// The role named.
+    Role,
+    /// The object's type, in its project.
+    Object,
+    /// The grant's whole scope.
+    Scope,
+    /// The whole organization.
+    Organization,
+    /// The audit log.
+    AuditLog,
+}
+
+/// What is needed besides being somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// A permission on something.
+    Permission(Permission, On),
+    /// A permission on something, unless it is about oneself.
+    UnlessOwn(Permission, On),
+    /// What each command in it needs.
+    Each,
+    /// Being Grantbook itself.
+    System,
+    /// Being the operator of the installation.
+    Operator,
+}
+
+/// The questions of the read side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Who am I?
+    WhoAmI,
+    /// A check, explanation or who-can; about oneself (a check, now) it is free.
+    Check,
+    /// Why.
+    Explain,
+    /// The effective access of a principal.
+    Access,
+    /// Read a project.
+    Project,
+    /// Read users and tokens.
+    Members,
+    /// List keys.
+    Keys,
+    /// Read a group and its members.
+    Group,
+    /// Read a role.
+    Role,
+    /// Read a grant.
+    Grant,
+    /// Read a registered object.
+    Object,
+    /// Read the catalog.
+    Catalog,
+    /// Read the audit log.
+    Audit,
+}
+
+impl Ask {
+    /// All questions.
+    pub const ALL: [Self; 13] = [
+        Self::WhoAmI,
+        Self::Check,
+        Self::Explain,
+        Self::Access,
+        Self::Project,
+        Self::Members,
+        Self::Keys,
+        Self::Group,
+        Self::Role,
+        Self::Grant,
+        Self::Object,
+        Self::Catalog,
+        Self::Audit,
+    ];
+
+    /// What the question needs.
+    pub const fn needs(self) -> Needs {
+        match self {
+            Self::WhoAmI | Self::Catalog => Needs::Nothing,
+            Self::Check => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
+            Self::Explain => Needs::Permission(Permission::READ_ACLS, On::Object),
+            Self::Access => Needs::Permission(Permission::READ_ACLS, On::Organization),
+            Self::Project => Needs::Permission(Permission::READ, On::Project),
+            Self::Members => Needs::UnlessOwn(Permission::READ, On::Members),
+            Self::Keys => Needs::UnlessOwn(Permission::UPDATE, On::Members),
+            Self::Group => Needs::Permission(Permission::READ, On::Group),
+            Self::Role => Needs::Permission(Permission::READ, On::Role),
+            Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
+            Self::Object => Needs::Permission(Permission::READ, On::Object),
+            Self::Audit => Needs::Permission(Permission::READ, On::AuditLog),
+        }
+    }
+}
+
+/// What the command itself needs; what it confers is judged besides.
+pub const fn needs(command: &Command) -> Needs {
+    use Needs::{Each, Operator, System, UnlessOwn};
+    match command {
+        Command::Batch(_) => Each,
+        Command::ExtendCatalog { .. } => Needs::Permission(Permission::DELEGATE, On::Organization),
+        Command::CreateUser { .. } | Command::CreateToken { .. } => {
+            Needs::Permission(Permission::CREATE, On::Members)
+        }
+        Command::UpdateUser { .. }
+        | Command::UpdateToken { .. }
+        | Command::IssueKey { .. }
+        | Command::RotateKey { .. } => Needs::Permission(Permission::UPDATE, On::Members),
+        Command::DeactivateUser { .. } | Command::DeleteToken { .. } => {
+            Needs::Permission(Permission::DELETE, On::Members)
+        }
+        Command::RevokeKey { .. } => UnlessOwn(Permission::UPDATE, On::Members),
+        Command::CreateGroup { .. } => Needs::Permission(Permission::CREATE, On::NewGroup),
+        Command::UpdateGroup { .. } | Command::AddMember { .. } | Command::RemoveMember { .. } => {
+            Needs::Permission(Permission::UPDATE, On::Group)
+        }
+        Command::DeleteGroup { .. } => Needs::Permission(Permission::DELETE, On::Group),
+        Command::CreateRole { .. } => Needs::Permission(Permission::CREATE, On::NewRole),
+        Command::UpdateRole { .. } => Needs::Permission(Permission::UPDATE, On::Role),
+        Command::DeleteRole { .. } => Needs::Permission(Permission::DELETE, On::Role),
+        Command::CreateProject { .. } => Needs::Permission(Permission::CREATE, On::AllProjects),
+        Command::UpdateProject { .. } => Needs::Permission(Permission::UPDATE, On::Project),
+        Command::DeleteProject { .. } => Needs::Permission(Permission::DELETE, On::Project),
+        Command::RegisterObject { .. } => Needs::Permission(Permission::CREATE, On::Object),
+        Command::RemoveObject { .. } => Needs::Permission(Permission::DELETE, On::Object),
+        Command::CreateGrant { .. } => Needs::Permission(Permission::CREATE_ACLS, On::Scope),
+        Command::RevokeGrant { .. } => Needs::Permission(Permission::DELETE_ACLS, On::Scope),
+        Command::NoteExpiries { .. } => System,
+        Command::RecoverOwner { .. } => Operator,
+    }
+}
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AllProjects => "org_project",
+            Self::Project => "the project",
+            Self::Members => "org_member",
+            Self::NewGroup => "type group",
+            Self::Group => "the group",
+            Self::NewRole => "type role",
+            Self::Role => "the role",
+            Self::Object => "the object",
+            Self::Scope => "the grant's whole scope",
+            Self::Organization => "the organization",
+            Self::AuditLog => "org_audit_logs",
+        })
+    }
+}
+
+impl fmt::Display for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let catalog = Catalog::default();
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Permission(permission, on) => write!(f, "{} on {on}", catalog.permission_name(*permission)),
+            Self::UnlessOwn(permission, on) => {
+                write!(f, "{} on {on}; free for one's own", catalog.permission_name(*permission))
+            }
+            Self::Each => f.write_str("what each command in it needs"),
+            Self::System => f.write_str("being Grantbook itself"),
+            Self::Operator => f.write_str("being the operator"),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Where a grant applies: the organization, a live selector of projects, or one object.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::ProjectId;
+
+/// Most atoms in the include or exclude list of a selector.
+pub const SELECTOR_MAX: usize = 1000;
+/// Most labels of a project, and of one label atom.
+pub const LABELS_MAX: usize = 64;
+
+/// Labels of a project: key to value.
+pub type Labels = BTreeMap<String, String>;
+
+/// An object by type name and id; ids of projects, groups and roles are theirs, of singletons the organization's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectRef {
+    /// Name of the type in the catalog.
+    #[serde(rename = "type")]
+    pub object_type: String,
+    /// The object's id.
+    pub id: String,
+}
+
+/// Where a grant, or a key's narrowing, applies.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Everything in the organization.
+    Organization,
+    /// The projects selected, and what lies below them.
+    Projects(Selector),
+    /// One object, and what lies below it.
+    Object(ObjectRef),
+}
+
+/// A live choice of projects: `include` minus `exclude`, each "any of".
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selector {
+    /// At least one.
+    pub include: Vec<Atom>,
+    /// Often none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Atom>,
+}
+
+/// One condition on a project.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Atom {
+    /// Every project.
+    All,
+    /// The project with this id.
+    Id(ProjectId),
+    /// Projects whose whole name matches: `*` matches any run of characters, nothing else is special; bytewise.
+    Name(String),
+    /// Projects that carry all these labels.
+    Label(Labels),
+}
+
+/// What a selector looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct ProjectView<'a> {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its name.
+    pub name: &'a str,
+    /// Its labels.
+    pub labels: &'a Labels,
+}
+
+impl Selector {
+    /// Whether the selector takes the project.
+    pub fn covers(&self, project: ProjectView<'_>) -> bool {
+        self.include.iter().any(|atom| atom.matches(project))
+            && !self.exclude.iter().any(|atom| atom.matches(project))
+    }
+
+    /// The project ids it names.
+    pub fn ids(&self) -> impl Iterator<Item = ProjectId> {
+        self.include.iter().chain(&self.exclude).filter_map(|atom| match atom {
+            Atom::Id(id) => Some(*id),
+            Atom::All | Atom::Name(_) | Atom::Label(_) => None,
+        })
+    }
+}
+
+impl Atom {
+    /// Whether the project meets the condition.
+    pub fn matches(&self, project: ProjectView<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Id(id) => *id == project.id,
+            Self::Name(pattern) => glob_matches(pattern, project.name),
+            Self::Label(wanted) => wanted.iter().all(|(key, value)| project.labels.get(key) == Some(value)),
+        }
+    }
+}
+
+/// Whether the whole `name` matches `pattern`, where `*` stands for any run of bytes.
+///
+/// Greedy left to right: the first piece must be a prefix, the last a suffix, those between are taken at their
+/// first occurrence, which is enough because `*` is the only wildcard.
+pub fn glob_matches(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut left) = name.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for piece in middle.split('*').filter(|piece| !piece.is_empty()) {
+        let Some((_, after)) = left.split_once(piece) else { return false };
+        left = after;
+    }
+    left.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_matches_any_run_and_nothing_else_is_special() {
+        for (pattern, name, expected) in [
+            ("prod", "prod", true),
+            ("prod", "prod2", false),
+            ("prod*", "prod", true),
+            ("*prod", "my prod", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c", false),
+            ("a*a", "a", false),
+            ("*", "", true),
+            ("**", "x", true),
+            ("a?c", "abc", false),
+            ("[a]", "a", false),
+            ("a*b*b", "ab", false),
+            ("é*", "école", false),
+            ("é*", "éa", true),
+        ] {
+            assert_eq!(glob_matches(pattern, name), expected, "{pattern} on {name}");
+        }
+    }
+}

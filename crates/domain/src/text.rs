@@ -1,0 +1,88 @@
+//! What a name may look like.
+
+use uuid::Uuid;
+
+/// Longest name of a thing, in bytes.
+pub const NAME_MAX_BYTES: usize = 256;
+/// Longest description or reason, in bytes.
+pub const PROSE_MAX_BYTES: usize = 1024;
+/// Longest name of a permission or an object type, in bytes.
+pub const WORD_MAX_BYTES: usize = 64;
+/// Longest id of a registered object, in bytes.
+pub const OBJECT_ID_MAX_BYTES: usize = 256;
+
+/// Why a text is not acceptable in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TextFault {
+    /// Nothing is left, or nothing was given.
+    #[error("must not be empty")]
+    Empty,
+    /// More bytes than the limit.
+    #[error("must have at most {0} bytes")]
+    TooLong(usize),
+    /// Leading or trailing white space.
+    #[error("must not begin or end with white space")]
+    NotTrimmed,
+    /// A control character.
+    #[error("must not contain control characters")]
+    Control,
+    /// A name that could be taken for an id.
+    #[error("must not look like a uuid")]
+    LooksLikeId,
+    /// A character outside `a-z A-Z 0-9 _ . -`.
+    #[error("may contain only a-z A-Z 0-9 _ . -")]
+    NotAWord,
+    /// Not of the form `local@domain`.
+    #[error("must be an e-mail address")]
+    NotAnEmail,
+}
+
+/// Checks the name of a user, token, group, role, project, key or organization.
+pub fn check_name(text: &str) -> Result<(), TextFault> {
+    check_line(text, NAME_MAX_BYTES)?;
+    if Uuid::try_parse(text).is_ok() { Err(TextFault::LooksLikeId) } else { Ok(()) }
+}
+
+/// Checks a non-empty, trimmed text of one line.
+pub fn check_line(text: &str, max_bytes: usize) -> Result<(), TextFault> {
+    if text.is_empty() {
+        return Err(TextFault::Empty);
+    }
+    if text.len() > max_bytes {
+        return Err(TextFault::TooLong(max_bytes));
+    }
+    if text.trim() != text {
+        return Err(TextFault::NotTrimmed);
+    }
+    if text.chars().any(char::is_control) { Err(TextFault::Control) } else { Ok(()) }
+}
+
+/// Checks a description or a reason: may be empty, may have line breaks and tabs, no other control characters.
+pub fn check_prose(text: &str) -> Result<(), TextFault> {
+    if text.len() > PROSE_MAX_BYTES {
+        return Err(TextFault::TooLong(PROSE_MAX_BYTES));
+    }
+    let forbidden = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.chars().any(forbidden) { Err(TextFault::Control) } else { Ok(()) }
+}
+
+/// Checks the name of a permission or an object type.
+pub fn check_word(text: &str) -> Result<(), TextFault> {
+    if text.is_empty() {
+        return Err(TextFault::Empty);
+    }
+    if text.len() > WORD_MAX_BYTES {
+        return Err(TextFault::TooLong(WORD_MAX_BYTES));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if text.chars().all(allowed) { Ok(()) } else { Err(TextFault::NotAWord) }
+}
+
+/// Checks an e-mail address: one `@` with something on both sides, no white space.
+pub fn check_email(text: &str) -> Result<(), TextFault> {
+    check_line(text, NAME_MAX_BYTES)?;
+    let plausible = text
+        .split_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+    if plausible && !text.chars().any(char::is_whitespace) { Ok(()) } else { Err(TextFault::NotAnEmail) }
+}
