@@ -1,0 +1,73 @@
+//! What every journal must do, as functions over any of them.
+//!
+//! [`run`] is the whole suite. It is given two functions: one makes an empty journal, the other ends a journal and
+//! starts it again (which for a journal in memory may be nothing).
+//!
+//! # Panics
+//!
+//! Every function here panics where a journal does not do what it must: they are called from tests.
+#![expect(clippy::missing_panics_doc, reason = "said once, for the whole module")]
+
+mod guards;
+mod history;
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use bytes::Bytes;
+use grantbook_domain::id::OrgId;
+use tokio::time::timeout;
+
+use crate::{Journal, Stored};
+
+pub use guards::{conflicts, races, resends, too_large};
+pub use history::{SCRIPT, Turn, hints, histories, looks, reads, restarts, script_history};
+
+/// Longer than any journal needs for one step: a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs the whole suite, each part on a journal of its own.
+pub async fn run<J: Journal>(fresh: impl AsyncFn() -> J, again: impl AsyncFn(J) -> J) {
+    histories(&fresh().await).await;
+    conflicts(&fresh().await).await;
+    resends(&fresh().await).await;
+    races(fresh().await).await;
+    too_large(&fresh().await).await;
+    reads(&fresh().await).await;
+    looks(&fresh().await).await;
+    hints(&fresh().await).await;
+    restarts(fresh().await, again).await;
+}
+
+/// An organization of the suite.
+pub const fn org(number: u128) -> OrgId {
+    OrgId::from_u128(number)
+}
+
+/// Appends what must be taken.
+async fn append<J: Journal>(journal: &J, org: OrgId, after: u64, frame: &str) -> u64 {
+    expect(timeout(PATIENCE, journal.append(org, after, Bytes::from(frame.to_owned()))).await)
+}
+
+/// All frames, read in one go or in several.
+async fn all<J: Journal>(journal: &J, at_a_time: NonZeroUsize) -> Vec<Stored> {
+    let mut frames: Vec<Stored> = Vec::new();
+    loop {
+        let after = frames.last().map_or(0, |stored| stored.sequence);
+        let more = expect(timeout(PATIENCE, journal.read(after, at_a_time)).await);
+        assert!(more.len() <= at_a_time.get(), "no more frames than asked for");
+        if more.is_empty() {
+            return frames;
+        }
+        frames.extend(more);
+    }
+}
+
+/// The value of a step that must succeed in time.
+#[expect(clippy::panic, reason = "the failure of a test")]
+fn expect<T, A: std::fmt::Debug, B: std::fmt::Debug>(step: Result<Result<T, A>, B>) -> T {
+    match step {
+        Ok(Ok(value)) => value,
+        Ok(Err(error)) => panic!("the journal failed: {error:?}"),
+        Err(error) => panic!("the journal did not answer in time: {error:?}"),
+    }
+}

@@ -1,0 +1,165 @@
+//! Order, content, looks and restarts.
+
+use std::{collections::BTreeMap, num::NonZeroUsize};
+
+use bytes::Bytes;
+use grantbook_domain::id::OrgId;
+use tokio::time::timeout;
+
+use super::{PATIENCE, all, append, expect, org};
+use crate::{Journal, READ_MAX_BYTES, Stored, frame::FRAME_MAX_BYTES};
+
+/// One step of the script: an organization's frame, appended behind its last one or behind a stale guard.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// Whose.
+    pub org: u128,
+    /// What.
+    pub frame: &'static str,
+    /// Whether the guard is the organization's last but one sequence, so that it must be refused.
+    pub stale: bool,
+}
+
+/// Several organizations, interleaved, with refused appends between them.
+pub const SCRIPT: [Turn; 12] = [
+    turn(1, "a1", false),
+    turn(2, "b1", false),
+    turn(1, "a2", false),
+    turn(1, "lost", true),
+    turn(3, "c1", false),
+    turn(2, "lost", true),
+    turn(2, "b2", false),
+    turn(2, "b3", false),
+    turn(1, "a3", false),
+    turn(3, "a3", false),
+    turn(3, "lost", true),
+    turn(1, "a4", false),
+];
+
+const fn turn(org: u128, frame: &'static str, stale: bool) -> Turn {
+    Turn { org, frame, stale }
+}
+
+/// The history that the script makes in any journal.
+pub fn script_history() -> Vec<Stored> {
+    let landed = SCRIPT.iter().filter(|turn| !turn.stale);
+    let stored = |(sequence, turn): (u64, &Turn)| Stored {
+        sequence,
+        org: org(turn.org),
+        bytes: Bytes::from_static(turn.frame.as_bytes()),
+    };
+    (1..).zip(landed).map(stored).collect()
+}
+
+/// One script gives one history, whatever keeps it, however it is read; the journal must be empty.
+pub async fn histories<J: Journal>(journal: &J) {
+    play(journal).await;
+    for at_a_time in [1, 2, 5, 1000] {
+        assert_eq!(all(journal, amount(at_a_time)).await, script_history(), "{at_a_time} at a time");
+    }
+    assert_eq!(head(journal).await, script_history().len() as u64);
+}
+
+/// What is read from any place is the history behind it, and neither end is an error.
+pub async fn reads<J: Journal>(journal: &J) {
+    assert_eq!(read(journal, 0).await, [], "an empty journal");
+    assert_eq!(head(journal).await, 0);
+    play(journal).await;
+    let history = script_history();
+    for after in 0..=history.len() as u64 + 2 {
+        let behind: Vec<Stored> = history.iter().filter(|stored| stored.sequence > after).cloned().collect();
+        assert_eq!(read(journal, after).await, behind, "behind {after}");
+        let there = history.iter().find(|stored| stored.sequence == after).cloned();
+        assert_eq!(expect(timeout(PATIENCE, journal.read_one(after)).await), there, "at {after}");
+    }
+    assert_eq!(read(journal, u64::MAX).await, [], "far behind the head");
+    bounded(journal).await;
+}
+
+/// An organization's last frame, and its next one behind any sequence.
+pub async fn looks<J: Journal>(journal: &J) {
+    play(journal).await;
+    let history = script_history();
+    for org in [1, 2, 3, 4].map(org) {
+        let own = || history.iter().filter(|stored| stored.org == org);
+        assert_eq!(expect(timeout(PATIENCE, journal.last_of(org)).await), own().next_back().cloned());
+        for after in 0..=history.len() as u64 + 1 {
+            let next = own().find(|stored| stored.sequence > after).cloned();
+            assert_eq!(expect(timeout(PATIENCE, journal.next_of(org, after)).await), next, "behind {after}");
+        }
+    }
+}
+
+/// Who watches the head learns of every append, sooner or later.
+pub async fn hints<J: Journal>(journal: &J) {
+    let mut watch = journal.watch();
+    for (sequence, (org, after)) in (1..).zip([(org(1), 0), (org(2), 0), (org(1), 1)]) {
+        append(journal, org, after, "a frame").await;
+        let seen = timeout(PATIENCE, watch.wait_for(|head| *head >= sequence)).await;
+        // Out of its guard before it is used: the guard locks the channel.
+        assert_eq!(expect(seen.map(|seen| seen.map(|head| *head))), sequence);
+    }
+    assert_eq!(*journal.watch().borrow(), 3, "who comes later sees where it stands");
+}
+
+/// A journal started again is the same one, with the same frames, and goes on where it was.
+pub async fn restarts<J: Journal>(journal: J, again: impl AsyncFn(J) -> J) {
+    let identity = journal.identity();
+    play(&journal).await;
+    let journal = again(journal).await;
+    assert_eq!(journal.identity(), identity);
+    assert_eq!(all(&journal, amount(3)).await, script_history());
+    let expected = script_history().len() as u64;
+    assert_eq!(head(&journal).await, expected);
+    assert_eq!(*journal.watch().borrow(), expected, "the hint knows the head from the beginning");
+    let refused = timeout(PATIENCE, journal.append(org(2), 2, Bytes::from_static(b"stale"))).await;
+    assert!(matches!(refused, Ok(Err(crate::AppendError::Conflict { .. }))), "guards outlive a restart");
+    assert_eq!(append(&journal, org(4), 0, "d1").await, expected + 1, "no sequence comes twice");
+    let journal = again(journal).await;
+    assert_eq!(head(&journal).await, expected + 1);
+}
+
+/// Long frames come in several answers, each within the bound, all of them whole.
+async fn bounded<J: Journal>(journal: &J) {
+    let start = head(journal).await;
+    let frame = Bytes::from(vec![b'x'; FRAME_MAX_BYTES]);
+    let count = READ_MAX_BYTES / FRAME_MAX_BYTES + 2;
+    let mut last = 0;
+    for _ in 0..count {
+        last = expect(timeout(PATIENCE, journal.append(org(9), last, frame.clone())).await);
+    }
+    let first = expect(timeout(PATIENCE, journal.read(start, amount(count))).await);
+    assert!(first.len() < count, "one answer holds no more than {READ_MAX_BYTES} bytes");
+    let total: usize = first.iter().map(|stored| stored.bytes.len()).sum();
+    assert!(total <= READ_MAX_BYTES && !first.is_empty());
+    let long = all(journal, amount(count)).await;
+    assert!(long.iter().filter(|stored| stored.sequence > start).all(|stored| stored.bytes == frame));
+    assert_eq!(long.len() as u64, last);
+}
+
+async fn play<J: Journal>(journal: &J) {
+    let mut ends: BTreeMap<OrgId, Vec<u64>> = BTreeMap::new();
+    for Turn { org: number, frame, stale } in SCRIPT {
+        let own = ends.entry(org(number)).or_insert_with(|| vec![0]);
+        if stale {
+            let guard = own.iter().rev().nth(1).copied().unwrap_or_default();
+            let refused = timeout(PATIENCE, journal.append(org(number), guard, Bytes::from(frame))).await;
+            assert!(matches!(refused, Ok(Err(crate::AppendError::Conflict { .. }))), "{refused:?}");
+        } else {
+            let guard = own.last().copied().unwrap_or_default();
+            own.push(append(journal, org(number), guard, frame).await);
+        }
+    }
+}
+
+async fn head<J: Journal>(journal: &J) -> u64 {
+    expect(timeout(PATIENCE, journal.head()).await)
+}
+
+async fn read<J: Journal>(journal: &J, after: u64) -> Vec<Stored> {
+    expect(timeout(PATIENCE, journal.read(after, amount(1000))).await)
+}
+
+fn amount(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN)
+}

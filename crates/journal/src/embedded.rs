@@ -1,0 +1,155 @@
+//! The journal in one file of one machine: nothing to install, nothing acknowledged before it is on the disk.
+//!
+//! A redb file with three tables. One thread writes: it takes every append that waits, of whatever organizations,
+//! and commits them in one transaction with one fsync, so that those who wait for the disk share the next one.
+//!
+//! What redb promises and what it does not: a commit returns after fsync, and after a crash the last commit whose
+//! checksums hold is the state. Reads do not verify checksums; a frame's own hashes do that, in
+//! [`Chains`](crate::chain::Chains). After an unclean end redb walks the whole file on opening, which takes time in
+//! proportion to its size. We commit in one phase: two would guard against an attacker who controls names in the
+//! journal *and* the moment of crashes, at the price of a second fsync for every commit.
+
+mod file;
+mod read;
+mod writer;
+
+use std::{num::NonZeroUsize, path::Path, sync::Arc, thread::JoinHandle};
+
+use bytes::Bytes;
+use grantbook_domain::id::OrgId;
+use redb::Database;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::spawn_blocking,
+};
+
+pub use file::{EmbeddedError, FILE_FORMAT, FILE_NAME};
+
+use crate::{
+    AppendError, Identity, Journal, ReadError, Stored, embedded::writer::Request, frame::FRAME_MAX_BYTES,
+    outcome::Reason,
+};
+
+/// How many appends may wait for the writer before the next ones wait for a place.
+const QUEUE: usize = 1024;
+
+/// A journal in a redb file. One process at a time has it open.
+///
+/// Dropping it waits for the appends under way, then gives the file free; every acknowledged append is on the disk
+/// already.
+#[derive(Debug)]
+pub struct EmbeddedJournal {
+    identity: Identity,
+    db: Arc<Database>,
+    head: watch::Receiver<u64>,
+    /// Gone only while it is dropped: the writer ends when all senders are gone.
+    requests: Option<mpsc::Sender<Request>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl EmbeddedJournal {
+    /// Makes a journal in `directory`, and the directory if need be. Refuses if one with frames is there; one
+    /// without frames, as an interrupted `create` leaves it, is made anew. Blocks.
+    pub fn create(directory: &Path, identity: Identity) -> Result<Self, EmbeddedError> {
+        Self::start(file::create(directory, identity)?, identity, 0)
+    }
+
+    /// Opens the journal in `directory`; makes none. Blocks, after a crash for as long as the file takes to read.
+    pub fn open(directory: &Path) -> Result<Self, EmbeddedError> {
+        let (db, identity, head) = file::open(directory)?;
+        Self::start(db, identity, head)
+    }
+
+    /// Whether `directory` holds a journal file, usable or not.
+    pub fn exists(directory: &Path) -> bool {
+        directory.join(FILE_NAME).exists()
+    }
+
+    /// Ends the writer after the appends under way and gives the file free. Blocks; so does dropping.
+    pub fn close(mut self) {
+        self.stop();
+    }
+
+    fn start(db: Database, identity: Identity, head: u64) -> Result<Self, EmbeddedError> {
+        let db = Arc::new(db);
+        let (requests, waiting) = mpsc::channel(QUEUE);
+        let (tell, head) = watch::channel(head);
+        let writer = writer::spawn(Arc::clone(&db), waiting, tell).map_err(EmbeddedError::Io)?;
+        Ok(Self { identity, db, head, requests: Some(requests), writer: Some(writer) })
+    }
+
+    fn stop(&mut self) {
+        drop(self.requests.take());
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has answered nothing: its callers know that the outcome is unknown.
+            writer.join().unwrap_or_default();
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Database) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let db = Arc::clone(&self.db);
+        match spawn_blocking(move || read(&db)).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(ReadError::Unavailable(Arc::new(error))),
+        }
+    }
+}
+
+impl Drop for EmbeddedJournal {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Journal for EmbeddedJournal {
+    fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    async fn append(&self, org: OrgId, after: u64, frame: Bytes) -> Result<u64, AppendError> {
+        if frame.len() > FRAME_MAX_BYTES {
+            return Err(AppendError::TooLarge { bytes: frame.len(), limit: FRAME_MAX_BYTES });
+        }
+        let (answer, answered) = oneshot::channel();
+        let sent = match &self.requests {
+            Some(requests) => requests.send(Request { org, after, frame, answer }).await.is_ok(),
+            None => false,
+        };
+        if !sent {
+            return Err(AppendError::Unavailable(Arc::new(Reason("the journal's writer has ended"))));
+        }
+        answered.await.unwrap_or_else(|_| {
+            Err(AppendError::OutcomeUnknown(Arc::new(Reason("the journal's writer ended without an answer"))))
+        })
+    }
+
+    async fn read(&self, after: u64, limit: NonZeroUsize) -> Result<Vec<Stored>, ReadError> {
+        self.blocking(move |db| read::behind(db, after, limit)).await
+    }
+
+    async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+        self.blocking(move |db| read::one(db, sequence)).await
+    }
+
+    async fn head(&self) -> Result<u64, ReadError> {
+        Ok(*self.head.borrow())
+    }
+
+    async fn last_of(&self, org: OrgId) -> Result<Option<Stored>, ReadError> {
+        self.blocking(move |db| read::last_of(db, org)).await
+    }
+
+    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
+        self.blocking(move |db| read::next_of(db, org, after)).await
+    }
+
+    fn watch(&self) -> watch::Receiver<u64> {
+        self.head.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! The journal of tests: in memory, with faults on order.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use grantbook_domain::id::OrgId;
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    AppendError, Cause, Identity, Journal, READ_MAX_BYTES, ReadError, Stored, frame::FRAME_MAX_BYTES,
+    outcome::Reason,
+};
+
+/// A journal in memory; clones share it.
+#[derive(Debug, Clone)]
+pub struct MemoryJournal {
+    identity: Identity,
+    state: Arc<Mutex<State>>,
+    head: watch::Sender<u64>,
+}
+
+/// What happens to the next append.
+#[derive(Debug)]
+pub enum Fault {
+    /// It is refused, although the guard holds.
+    Conflict,
+    /// It is refused for the moment.
+    Busy,
+    /// It is refused.
+    Unavailable,
+    /// It goes on, guard and all, when the other end of the channel is used or dropped.
+    Delay(oneshot::Receiver<()>),
+    /// It lands if the guard holds, and the writer is not told.
+    UnknownLanded,
+    /// It is lost, and the writer is not told.
+    UnknownLost,
+    /// The writer is not told, and it lands in [`MemoryJournal::land_late`], if the guard holds then.
+    UnknownLate,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    frames: Vec<Stored>,
+    last: BTreeMap<OrgId, u64>,
+    faults: VecDeque<Fault>,
+    late: Vec<(OrgId, u64, Bytes)>,
+    appends: u64,
+}
+
+impl MemoryJournal {
+    /// An empty journal.
+    pub fn new(identity: Identity) -> Self {
+        Self { identity, state: Arc::default(), head: watch::Sender::new(0) }
+    }
+
+    /// Orders a fault: each append takes one, first ordered first.
+    pub fn inject(&self, fault: Fault) {
+        self.lock().faults.push_back(fault);
+    }
+
+    /// Lands what [`Fault::UnknownLate`] held back, in order; answers how many did.
+    pub fn land_late(&self) -> usize {
+        let mut state = self.lock();
+        let late = std::mem::take(&mut state.late);
+        let landed =
+            late.into_iter().filter(|(org, after, frame)| state.land(*org, *after, frame).is_ok()).count();
+        self.tell(&state);
+        landed
+    }
+
+    /// Exchanges the bytes of a frame, as damage or a forger would; whether there was one.
+    pub fn tamper(&self, sequence: u64, bytes: Bytes) -> bool {
+        let mut state = self.lock();
+        let index = state.frames.iter().position(|stored| stored.sequence == sequence);
+        let found = index.and_then(|index| state.frames.get_mut(index));
+        found.map(|stored| stored.bytes = bytes).is_some()
+    }
+
+    /// How often an append was tried.
+    pub fn appends(&self) -> u64 {
+        self.lock().appends
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, state: &State) {
+        self.head.send_replace(state.head());
+    }
+
+    fn next_fault(&self) -> Option<Fault> {
+        let mut state = self.lock();
+        state.appends += 1;
+        state.faults.pop_front()
+    }
+
+    fn land(&self, org: OrgId, after: u64, frame: &Bytes) -> Result<u64, AppendError> {
+        let mut state = self.lock();
+        let outcome = state.land(org, after, frame);
+        self.tell(&state);
+        outcome
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    async fn append(&self, org: OrgId, after: u64, frame: Bytes) -> Result<u64, AppendError> {
+        if frame.len() > FRAME_MAX_BYTES {
+            return Err(AppendError::TooLarge { bytes: frame.len(), limit: FRAME_MAX_BYTES });
+        }
+        match self.next_fault() {
+            None => self.land(org, after, &frame),
+            Some(Fault::Conflict) => Err(AppendError::Conflict { actual: None }),
+            Some(Fault::Busy) => Err(AppendError::Busy(ordered())),
+            Some(Fault::Unavailable) => Err(AppendError::Unavailable(ordered())),
+            Some(Fault::Delay(gate)) => {
+                // A dropped sender opens the gate too, lest a test that ends early hangs.
+                gate.await.unwrap_or_default();
+                self.land(org, after, &frame)
+            }
+            Some(Fault::UnknownLanded) => {
+                self.land(org, after, &frame)?;
+                Err(AppendError::OutcomeUnknown(ordered()))
+            }
+            Some(Fault::UnknownLost) => Err(AppendError::OutcomeUnknown(ordered())),
+            Some(Fault::UnknownLate) => {
+                self.lock().late.push((org, after, frame));
+                Err(AppendError::OutcomeUnknown(ordered()))
+            }
+        }
+    }
+
+    async fn read(&self, after: u64, limit: NonZeroUsize) -> Result<Vec<Stored>, ReadError> {
+        let state = self.lock();
+        let mut bytes = 0;
+        let fits = |stored: &&Stored| {
+            let first = bytes == 0;
+            bytes += stored.bytes.len();
+            first || bytes <= READ_MAX_BYTES
+        };
+        Ok(state.behind(after).iter().take(limit.get()).take_while(fits).cloned().collect())
+    }
+
+    async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+        let Some(after) = sequence.checked_sub(1) else { return Ok(None) };
+        Ok(self.lock().behind(after).first().cloned())
+    }
+
+    async fn head(&self) -> Result<u64, ReadError> {
+        Ok(self.lock().head())
+    }
+
+    async fn last_of(&self, org: OrgId) -> Result<Option<Stored>, ReadError> {
+        let last = self.lock().last.get(&org).copied().unwrap_or_default();
+        self.read_one(last).await
+    }
+
+    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
+        Ok(self.lock().behind(after).iter().find(|stored| stored.org == org).cloned())
+    }
+
+    fn watch(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+}
+
+impl State {
+    fn head(&self) -> u64 {
+        self.frames.last().map_or(0, |stored| stored.sequence)
+    }
+
+    fn behind(&self, after: u64) -> &[Stored] {
+        usize::try_from(after).ok().and_then(|after| self.frames.get(after..)).unwrap_or_default()
+    }
+
+    fn land(&mut self, org: OrgId, after: u64, frame: &Bytes) -> Result<u64, AppendError> {
+        let actual = self.last.get(&org).copied().unwrap_or_default();
+        if actual != after {
+            return Err(AppendError::Conflict { actual: Some(actual) });
+        }
+        let sequence = self.head() + 1;
+        self.frames.push(Stored { sequence, org, bytes: frame.clone() });
+        self.last.insert(org, sequence);
+        Ok(sequence)
+    }
+}
+
+fn ordered() -> Cause {
+    Arc::new(Reason("a fault was ordered"))
+}
+
+#[cfg(test)]
+mod tests {
+    use grantbook_domain::{id::InstallationId, time::Timestamp};
+
+    use super::*;
+    use crate::conformance;
+
+    fn journal() -> MemoryJournal {
+        let installation = InstallationId::from_u128(1);
+        MemoryJournal::new(Identity { installation, created_at: Timestamp::EPOCH })
+    }
+
+    #[tokio::test]
+    async fn it_conforms() {
+        conformance::run(async || journal(), async |journal| journal).await;
+    }
+
+    #[tokio::test]
+    async fn a_delayed_append_meets_the_guard_when_it_arrives() {
+        let journal = journal();
+        let org = conformance::org(1);
+        let (gate, delayed) = oneshot::channel();
+        journal.inject(Fault::Delay(delayed));
+        let slow = tokio::spawn({
+            let journal = journal.clone();
+            async move { journal.append(org, 0, Bytes::from_static(b"slow")).await }
+        });
+        while journal.appends() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(journal.append(org, 0, Bytes::from_static(b"fast")).await.unwrap(), 1);
+        gate.send(()).unwrap();
+        assert!(matches!(slow.await.unwrap(), Err(AppendError::Conflict { actual: Some(1) })));
+    }
+
+    #[tokio::test]
+    async fn what_is_tampered_with_is_read_so() {
+        let journal = journal();
+        journal.append(conformance::org(1), 0, Bytes::from_static(b"true")).await.unwrap();
+        assert!(journal.tamper(1, Bytes::from_static(b"false")));
+        assert_eq!(journal.read_one(1).await.unwrap().unwrap().bytes, "false");
+        assert!(!journal.tamper(2, Bytes::new()));
+    }
+}

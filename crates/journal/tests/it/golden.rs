@@ -1,0 +1,93 @@
+//! The stored forms, as files: written once, never edited, reviewed like code.
+//!
+//! `GOLDEN=accept cargo test -p grantbook-journal golden` writes what is missing or differs.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use grantbook_domain::{event::Event, id::InstallationId};
+use grantbook_journal::{
+    frame::{EncodedRecord, Link, decode, encode},
+    hash::Hash,
+};
+
+use crate::samples::{events, full_record, id, minimal_record};
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/journal")
+}
+
+/// Compares with the golden file, or writes it if that was asked for.
+fn compare(name: &str, actual: &str) {
+    let path = directory().join(name);
+    if std::env::var("GOLDEN").is_ok_and(|wish| wish == "accept") {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, actual).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(actual, golden, "{name} differs: this form is stored for ever and cannot be changed");
+}
+
+fn pretty(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap() + "\n"
+}
+
+fn name(event: &Event) -> String {
+    let value = serde_json::to_value(event).unwrap();
+    value.as_object().unwrap().keys().next().unwrap().clone()
+}
+
+/// All names that the domain understands, from what it says about one that it does not.
+fn declared() -> BTreeSet<String> {
+    let error = serde_json::from_str::<Event>(r#"{"Nothing":{}}"#).unwrap_err().to_string();
+    let names = error.split("expected one of").nth(1).unwrap().split('`').skip(1).step_by(2);
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_event_has_a_sample_and_a_golden_file() {
+    let samples: BTreeSet<String> = events().iter().map(name).collect();
+    assert_eq!(samples, declared());
+    assert_eq!(samples.len(), events().len(), "one sample each");
+    for event in events() {
+        let file = format!("event/{}.v1.json", name(&event));
+        compare(&file, &pretty(&event));
+        let golden = fs::read_to_string(directory().join(file)).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&golden).unwrap(), event, "still understood");
+    }
+    let files: BTreeSet<String> = fs::read_dir(directory().join("event"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(files, samples.iter().map(|name| format!("{name}.v1.json")).collect());
+}
+
+#[test]
+fn records_have_golden_files() {
+    for (file, record) in
+        [("record.full.v1.json", full_record()), ("record.minimal.v1.json", minimal_record())]
+    {
+        compare(file, &pretty(&record));
+        let golden = fs::read_to_string(directory().join(file)).unwrap();
+        assert_eq!(serde_json::from_str::<grantbook_domain::record::Record>(&golden).unwrap(), record);
+    }
+}
+
+#[test]
+fn a_frame_has_a_golden_file_to_the_byte() {
+    let installation = InstallationId::from_u128(id::<()>(0).uuid().as_u128());
+    let link = Link { installation, org: id(1), ordinal: 3, prev: Hash::of(b"the frame before") };
+    let records = [full_record(), minimal_record()];
+    let frame = encode(link, &records).unwrap();
+    compare("frame.v1.ndjson", std::str::from_utf8(&frame).unwrap());
+    let golden = fs::read(directory().join("frame.v1.ndjson")).unwrap();
+    let decoded = decode(&golden).unwrap();
+    assert_eq!(decoded.head.link(), link);
+    assert_eq!(decoded.records, records);
+    assert_eq!(decoded.hash, Hash::of(&golden));
+    let lines: Vec<_> = golden.split(|byte| *byte == b'\n').collect();
+    assert_eq!(lines[1], EncodedRecord::of(&records[0]).unwrap().json());
+}
