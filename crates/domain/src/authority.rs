@@ -111,6 +111,15 @@ impl Holdings {
         self.holds(ground, permission, types, scope)
     }
 
+    /// Whether the caller is given every permission on every type of the organization, those of the future included, as
+    /// Owners are, whatever denies take from him.
+    pub fn own_the_organization(&self, ground: &Ground<'_>) -> bool {
+        let given = Self { allows: self.allows.clone(), denies: Vec::new(), narrow: self.narrow.clone() };
+        PermissionSet::ALL
+            .iter()
+            .all(|permission| given.holds(ground, permission, TypeSet::ALL, &Scope::Organization))
+    }
+
     /// Whether the caller may give the right: for each type he holds `delegate` there, or the very right.
     ///
     /// `delegate` on groups lifts attenuation for their memberships, so only a holder of `delegate` on the organization gives it.

@@ -15,7 +15,7 @@ use crate::{
 
 /// A personal datum. `sealed` is room for erasure by destroying a person's key; nothing writes it yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Personal {
     /// Readable.
     Clear(String),

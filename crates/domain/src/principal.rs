@@ -6,7 +6,7 @@ use crate::id::{GroupId, KeyId, TokenId, UserId};
 
 /// An account that can act: a person or a service token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(tag = "type", content = "id", rename_all = "snake_case")]
+#[serde(tag = "type", content = "id", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Principal {
     /// A person.
     User(UserId),
@@ -16,7 +16,7 @@ pub enum Principal {
 
 /// What a grant is given to, and what a group has as members: a principal or a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(tag = "type", content = "id", rename_all = "snake_case")]
+#[serde(tag = "type", content = "id", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Grantee {
     /// A person.
     User(UserId),
@@ -48,7 +48,7 @@ impl Grantee {
 
 /// Who made a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(tag = "type", content = "id", rename_all = "snake_case")]
+#[serde(tag = "type", content = "id", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Actor {
     /// A person.
     User(UserId),

@@ -6,6 +6,7 @@ use crate::{
     catalog::{ObjectType, Permission},
     command::{Author, Command},
     id::{GroupId, ProjectId, RoleId},
+    model::Effect,
     principal::{Caller, Principal},
     refusal::{Kind, Refusal},
     rights::{Needs, On, needs},
@@ -152,6 +153,9 @@ impl Judge<'_> {
             Command::CreateGrant { on, object_type, .. } => (on, object_type.as_deref()),
             Command::RevokeGrant { id } => {
                 let grant = self.state.grant(*id).ok_or(Refusal::NotFound(Kind::Grant))?;
+                if grant.effect == Effect::Deny && self.is_an_owner() {
+                    return Ok(());
+                }
                 let restriction = grant.object_type.as_deref();
                 if !self.holds_over(Permission::READ_ACLS, &grant.on, restriction) {
                     return Err(Refusal::NotFound(Kind::Grant));
@@ -165,6 +169,11 @@ impl Judge<'_> {
         } else {
             Err(self.forbidden(permission, On::Scope))
         }
+    }
+
+    /// No deny locks the Owners out of revoking it, though it may take `delete_acls` and `delegate` from them elsewhere.
+    pub(super) fn is_an_owner(&self) -> bool {
+        self.state.on_ground(|ground| self.holdings.own_the_organization(ground))
     }
 
     fn holds_over(&self, permission: Permission, scope: &Scope, object_type: Option<&str>) -> bool {

@@ -56,7 +56,8 @@ impl Judge<'_> {
         if grant.builtin {
             return Err(Refusal::BuiltIn(Kind::Grant));
         }
-        if grant.effect == Effect::Deny && self.state.grant_in_force(grant, self.at) {
+        let judged = grant.effect == Effect::Deny && !self.is_an_owner();
+        if judged && self.state.grant_in_force(grant, self.at) {
             self.require_delegate(&self.state.holding(grant, Timestamp::FOREVER), &grant.on)?;
         }
         Ok(vec![Event::GrantRevoked { grant: Grant { ended_at: Some(self.at), ..grant.clone() } }])

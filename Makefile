@@ -1,0 +1,39 @@
+# Grantbook: each target is one or two cargo lines; the logic lives in Rust.
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt doc golden bench run
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: ## build, and tell the four-step story on the embedded journal
+	$(CARGO) build --locked --quiet --package grantbook-cli
+	$(CARGO) run --locked --quiet --package grantbook-tests --bin demo
+
+test: ## every test; needs nothing but Rust
+	$(CARGO) build --locked --package grantbook-cli
+	$(CARGO) test --locked --workspace
+
+check: ## format, lints as errors, documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+
+fmt: ## format everything
+	$(CARGO) fmt --all
+
+doc: ## the API documentation of the crates
+	$(CARGO) doc --workspace --no-deps --open
+
+golden: ## accept changed golden files; read the diff before you commit it
+	GOLDEN=accept $(CARGO) test --locked --workspace golden
+
+bench: ## the benchmarks behind docs/performance.md
+	$(CARGO) build --locked --release --package grantbook-cli
+	$(CARGO) bench --locked --package grantbook-tests
+
+run: ## initialise ./grantbook-data if need be, and serve on 127.0.0.1:7878
+	$(CARGO) build --locked --quiet --package grantbook-cli
+	@test -d grantbook-data || target/debug/grantbook init --org acme --owner ada@example.com
+	target/debug/grantbook serve

@@ -1,0 +1,90 @@
+//! `GET /v1/audit`: what was decided, by whom, when, why.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::reference::Actor;
+
+/// Media type that asks for all items, one JSON text per line, instead of a page.
+pub const NDJSON: &str = "application/x-ndjson";
+
+/// Order of the audit log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Order {
+    /// Oldest first.
+    #[default]
+    Asc,
+    /// Newest first.
+    Desc,
+}
+
+/// Query of `GET /v1/audit`; all filters apply.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+pub struct AuditQuery {
+    /// Made by: `user:ID`, `token:ID`, `system` or `operator`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Made with the key of this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// Concerning `user:ID` or `token:ID`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// Concerning the group of this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Concerning the project of this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Concerning this object: `type:id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Holding an event of this name, such as `KeyRevoked`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// From this position or time on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Up to this position or time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// `asc` (if absent) or `desc`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub order: Option<Order>,
+    /// Most items of the page: 1..1000, 100 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// One record: everything that one accepted command changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditItem {
+    /// Where it is in the journal.
+    pub position: String,
+    /// When.
+    pub at: String,
+    /// Who.
+    pub actor: Actor,
+    /// Id of the key used.
+    pub credential: Option<String>,
+    /// From where.
+    pub source_ip: Option<String>,
+    /// The `Idempotency-Key` of the request, or a generated id.
+    pub request_id: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// What happened, in order: objects with the event's name as `type`, and the thing as it was after it under its
+    /// kind (`token`, `grant`, `membership`, ...), in the words of its own calls.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub events: Vec<Value>,
+}

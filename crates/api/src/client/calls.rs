@@ -1,0 +1,329 @@
+//! The calls, one method each.
+
+use reqwest::Method;
+
+use super::{Answer, Client, ClientError};
+use crate::{
+    access::{Access, AccessQuery},
+    audit::{AuditItem, AuditQuery},
+    batch::{Batch, BatchAnswer},
+    catalog::{Catalog, ExtendCatalog},
+    check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest, Reason},
+    explain::Explanation,
+    grants::{CreateGrant, Grant, GrantQuery},
+    groups::{CreateGroup, Group, UpdateGroup},
+    keys::{IssueKey, Key, RotateKey},
+    list::{AsOfQuery, ListQuery, Page, PageQuery},
+    members::{AddMember, Member},
+    objects::{Object, ObjectQuery, RegisterObject},
+    projects::{CreateProject, Project, UpdateProject},
+    readiness::Readiness,
+    reference::{GranteeRef, PrincipalRef, PrincipalType},
+    roles::{CreateRole, Role, UpdateRole},
+    tokens::{CreateToken, Token, UpdateToken},
+    users::{CreateUser, UpdateUser, User},
+    whoami::Whoami,
+};
+
+/// What most calls give.
+type Call<T> = Result<Answer<T>, ClientError>;
+
+/// Nothing to ask for in the query.
+const PLAIN: AsOfQuery = AsOfQuery { as_of: None };
+
+/// Questions about access.
+impl Client {
+    /// Asks whether something is allowed; without `principal` and `key`, to the caller itself.
+    pub async fn check(&self, request: &CheckRequest, query: &AsOfQuery) -> Call<CheckAnswer> {
+        let url = self.url(&["v1", "check"], Some(query))?;
+        let answer: Answer<CheckAnswer> = self.send_to(Method::POST, url, request).await?;
+        consistent(answer.value.allowed, answer.value.reason)?;
+        Ok(answer)
+    }
+
+    /// Asks several questions on one snapshot.
+    pub async fn check_batch(&self, request: &CheckBatch) -> Call<CheckBatchAnswer> {
+        let answer: Answer<CheckBatchAnswer> =
+            self.send(Method::POST, &["v1", "check", "batch"], request).await?;
+        if answer.value.results.len() != request.checks.len() {
+            return Err(ClientError::Contradiction);
+        }
+        answer.value.results.iter().try_for_each(|result| consistent(result.allowed, result.reason))?;
+        Ok(answer)
+    }
+
+    /// Asks for the answer to a check and what it rests on.
+    pub async fn explain(&self, request: &CheckRequest, query: &AsOfQuery) -> Call<Explanation> {
+        let url = self.url(&["v1", "explain"], Some(query))?;
+        let answer: Answer<Explanation> = self.send_to(Method::POST, url, request).await?;
+        consistent(answer.value.allowed, answer.value.reason)?;
+        Ok(answer)
+    }
+
+    /// Asks what a principal may do.
+    pub async fn access(&self, query: &AccessQuery) -> Call<Access> {
+        self.get(&["v1", "access"], query).await
+    }
+
+    /// One page of the audit log.
+    pub async fn audit(&self, query: &AuditQuery) -> Call<Page<AuditItem>> {
+        self.get(&["v1", "audit"], query).await
+    }
+
+    /// Who the caller is.
+    pub async fn whoami(&self) -> Call<Whoami> {
+        self.get(&["v1", "whoami"], &PLAIN).await
+    }
+
+    /// Whether the node answers; needs no key. Not ready is [`ClientError::Unexpected`] with status 503.
+    pub async fn readiness(&self) -> Call<Readiness> {
+        self.get(&["readyz"], &PLAIN).await
+    }
+
+    /// Several writes, all or none.
+    pub async fn batch(&self, batch: &Batch) -> Call<BatchAnswer> {
+        self.send(Method::POST, &["v1", "batch"], batch).await
+    }
+}
+
+/// Projects, objects and the catalog.
+impl Client {
+    /// Makes a project.
+    pub async fn create_project(&self, body: &CreateProject) -> Call<Project> {
+        self.send(Method::POST, &["v1", "projects"], body).await
+    }
+
+    /// One page of the projects.
+    pub async fn projects(&self, query: &ListQuery) -> Call<Page<Project>> {
+        self.get(&["v1", "projects"], query).await
+    }
+
+    /// One project.
+    pub async fn project(&self, id: &str) -> Call<Project> {
+        self.get(&["v1", "projects", id], &PLAIN).await
+    }
+
+    /// Renames or relabels a project.
+    pub async fn update_project(&self, id: &str, body: &UpdateProject) -> Call<Project> {
+        self.send(Method::PATCH, &["v1", "projects", id], body).await
+    }
+
+    /// Ends a project with what lies below it.
+    pub async fn delete_project(&self, id: &str) -> Call<Project> {
+        self.delete(&["v1", "projects", id]).await
+    }
+
+    /// Registers an object of the caller's own.
+    pub async fn register_object(&self, body: &RegisterObject) -> Call<Object> {
+        self.send(Method::POST, &["v1", "objects"], body).await
+    }
+
+    /// One page of the registered objects.
+    pub async fn objects(&self, query: &ObjectQuery) -> Call<Page<Object>> {
+        self.get(&["v1", "objects"], query).await
+    }
+
+    /// Removes a registered object.
+    pub async fn remove_object(&self, object_type: &str, id: &str) -> Call<Object> {
+        self.delete(&["v1", "objects", object_type, id]).await
+    }
+
+    /// The permissions and object types.
+    pub async fn catalog(&self) -> Call<Catalog> {
+        self.get(&["v1", "catalog"], &PLAIN).await
+    }
+
+    /// Adds names to the catalog.
+    pub async fn extend_catalog(&self, body: &ExtendCatalog) -> Call<Catalog> {
+        self.send(Method::POST, &["v1", "catalog"], body).await
+    }
+}
+
+/// Accounts and their keys.
+impl Client {
+    /// Makes a user.
+    pub async fn create_user(&self, body: &CreateUser) -> Call<User> {
+        self.send(Method::POST, &["v1", "users"], body).await
+    }
+
+    /// One page of the users.
+    pub async fn users(&self, query: &ListQuery) -> Call<Page<User>> {
+        self.get(&["v1", "users"], query).await
+    }
+
+    /// One user.
+    pub async fn user(&self, id: &str) -> Call<User> {
+        self.get(&["v1", "users", id], &PLAIN).await
+    }
+
+    /// Changes a user.
+    pub async fn update_user(&self, id: &str, body: &UpdateUser) -> Call<User> {
+        self.send(Method::PATCH, &["v1", "users", id], body).await
+    }
+
+    /// Ends a user for ever.
+    pub async fn deactivate_user(&self, id: &str) -> Call<User> {
+        self.delete(&["v1", "users", id]).await
+    }
+
+    /// Makes a service token.
+    pub async fn create_token(&self, body: &CreateToken) -> Call<Token> {
+        self.send(Method::POST, &["v1", "tokens"], body).await
+    }
+
+    /// One page of the service tokens.
+    pub async fn tokens(&self, query: &ListQuery) -> Call<Page<Token>> {
+        self.get(&["v1", "tokens"], query).await
+    }
+
+    /// One service token.
+    pub async fn token(&self, id: &str) -> Call<Token> {
+        self.get(&["v1", "tokens", id], &PLAIN).await
+    }
+
+    /// Changes a service token.
+    pub async fn update_token(&self, id: &str, body: &UpdateToken) -> Call<Token> {
+        self.send(Method::PATCH, &["v1", "tokens", id], body).await
+    }
+
+    /// Ends a service token for ever.
+    pub async fn delete_token(&self, id: &str) -> Call<Token> {
+        self.delete(&["v1", "tokens", id]).await
+    }
+
+    /// Issues a key; its text is in this answer and in no other.
+    pub async fn issue_key(&self, principal: &PrincipalRef, body: &IssueKey) -> Call<Key> {
+        let path = ["v1", collection(principal.kind), &principal.id, "keys"];
+        self.send(Method::POST, &path, body).await
+    }
+
+    /// One page of a principal's keys.
+    pub async fn keys(&self, principal: &PrincipalRef, query: &PageQuery) -> Call<Page<Key>> {
+        self.get(&["v1", collection(principal.kind), &principal.id, "keys"], query).await
+    }
+
+    /// Replaces a key; the new one's text is in this answer and in no other.
+    pub async fn rotate_key(&self, id: &str, body: &RotateKey) -> Call<Key> {
+        self.send(Method::POST, &["v1", "keys", id, "rotate"], body).await
+    }
+
+    /// Revokes a key.
+    pub async fn revoke_key(&self, id: &str) -> Call<Key> {
+        self.delete(&["v1", "keys", id]).await
+    }
+}
+
+/// Groups, roles and grants.
+impl Client {
+    /// Makes a group.
+    pub async fn create_group(&self, body: &CreateGroup) -> Call<Group> {
+        self.send(Method::POST, &["v1", "groups"], body).await
+    }
+
+    /// One page of the groups.
+    pub async fn groups(&self, query: &ListQuery) -> Call<Page<Group>> {
+        self.get(&["v1", "groups"], query).await
+    }
+
+    /// One group.
+    pub async fn group(&self, id: &str) -> Call<Group> {
+        self.get(&["v1", "groups", id], &PLAIN).await
+    }
+
+    /// Changes a group's name or description.
+    pub async fn update_group(&self, id: &str, body: &UpdateGroup) -> Call<Group> {
+        self.send(Method::PATCH, &["v1", "groups", id], body).await
+    }
+
+    /// Ends a group with its memberships and the grants to it.
+    pub async fn delete_group(&self, id: &str) -> Call<Group> {
+        self.delete(&["v1", "groups", id]).await
+    }
+
+    /// Adds a member, or replaces its expiry.
+    pub async fn add_member(&self, group: &str, body: &AddMember) -> Call<Member> {
+        self.send(Method::POST, &["v1", "groups", group, "members"], body).await
+    }
+
+    /// One page of a group's members.
+    pub async fn members(&self, group: &str, query: &PageQuery) -> Call<Page<Member>> {
+        self.get(&["v1", "groups", group, "members"], query).await
+    }
+
+    /// Removes a member.
+    pub async fn remove_member(&self, group: &str, member: &GranteeRef) -> Call<Member> {
+        let kind = member.kind.to_string();
+        self.delete(&["v1", "groups", group, "members", &kind, &member.id]).await
+    }
+
+    /// Makes a role.
+    pub async fn create_role(&self, body: &CreateRole) -> Call<Role> {
+        self.send(Method::POST, &["v1", "roles"], body).await
+    }
+
+    /// One page of the roles.
+    pub async fn roles(&self, query: &ListQuery) -> Call<Page<Role>> {
+        self.get(&["v1", "roles"], query).await
+    }
+
+    /// One role.
+    pub async fn role(&self, id: &str) -> Call<Role> {
+        self.get(&["v1", "roles", id], &PLAIN).await
+    }
+
+    /// Changes a role.
+    pub async fn update_role(&self, id: &str, body: &UpdateRole) -> Call<Role> {
+        self.send(Method::PATCH, &["v1", "roles", id], body).await
+    }
+
+    /// Ends a role that nothing uses.
+    pub async fn delete_role(&self, id: &str) -> Call<Role> {
+        self.delete(&["v1", "roles", id]).await
+    }
+
+    /// Gives a grant.
+    pub async fn create_grant(&self, body: &CreateGrant) -> Call<Grant> {
+        self.send(Method::POST, &["v1", "grants"], body).await
+    }
+
+    /// One page of the grants.
+    pub async fn grants(&self, query: &GrantQuery) -> Call<Page<Grant>> {
+        self.get(&["v1", "grants"], query).await
+    }
+
+    /// One grant.
+    pub async fn grant(&self, id: &str) -> Call<Grant> {
+        self.get(&["v1", "grants", id], &PLAIN).await
+    }
+
+    /// Revokes a grant.
+    pub async fn revoke_grant(&self, id: &str) -> Call<Grant> {
+        self.delete(&["v1", "grants", id]).await
+    }
+}
+
+/// The part of the path that holds accounts of a kind.
+pub(super) fn collection(kind: PrincipalType) -> &'static str {
+    match kind {
+        PrincipalType::User => "users",
+        PrincipalType::Token => "tokens",
+    }
+}
+
+/// An "allowed" for any other reason than "granted" is no answer to build on.
+fn consistent(allowed: bool, reason: Reason) -> Result<(), ClientError> {
+    if allowed == (reason == Reason::Granted) { Ok(()) } else { Err(ClientError::Contradiction) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_contradicts_itself_is_an_error() {
+        assert!(consistent(true, Reason::Granted).is_ok());
+        assert!(consistent(false, Reason::NoGrant).is_ok());
+        assert!(matches!(consistent(true, Reason::NoGrant), Err(ClientError::Contradiction)));
+        assert!(matches!(consistent(false, Reason::Granted), Err(ClientError::Contradiction)));
+    }
+}

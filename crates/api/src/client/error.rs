@@ -1,0 +1,58 @@
+//! Why a call of the client has no answer.
+
+use crate::problem::Problem;
+
+/// No answer. Of a check: treat it as a denial.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The server refused, and says why.
+    #[error("{}: {}", .0.code, .0.detail)]
+    Problem(Box<Problem>),
+    /// The server, or something in between, refused without saying why in our words.
+    #[error("the server answered with status {status} and no explanation")]
+    Unexpected {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The server could not be reached, or the answer did not arrive whole. A write may have taken effect: repeat it
+    /// with the same `Idempotency-Key`.
+    #[error("no answer from the server")]
+    Transport(#[from] reqwest::Error),
+    /// The answer is not of the form expected.
+    #[error("the server's answer cannot be understood")]
+    Malformed(#[source] serde_json::Error),
+    /// The answer to a check contradicts itself.
+    #[error("the server's answer contradicts itself")]
+    Contradiction,
+    /// The base is not an `http` or `https` URL, or holds more than scheme, host, port and path.
+    #[error("not the URL of a server: expected something like http://127.0.0.1:7878")]
+    BadUrl,
+    /// An id that cannot stand in a path: empty, `.` or `..`.
+    #[error("not an id")]
+    BadId,
+    /// A text that cannot be sent in this header.
+    #[error("the text for {name} holds characters that cannot be sent in a header")]
+    BadHeader {
+        /// The header.
+        name: &'static str,
+    },
+}
+
+impl ClientError {
+    /// The problem's stable code, if the server gave one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Problem(problem) => Some(&problem.code),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status, if there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Problem(problem) => Some(problem.status),
+            Self::Unexpected { status } => Some(*status),
+            _ => None,
+        }
+    }
+}

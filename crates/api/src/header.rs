@@ -1,0 +1,14 @@
+//! Names of the headers that carry meaning of our own; lower case, as HTTP libraries want them.
+
+/// On writes: the request id under which a repetition is recognised for ever.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// On answers: `true` if the answer repeats that of an earlier request with the same id.
+pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+/// On writes: why; kept with the record.
+pub const REASON: &str = "grantbook-reason";
+/// On answers: the position at which the answer holds; for a write, that of its record.
+pub const POSITION: &str = "grantbook-position";
+/// On reads: wait until the node has reached this position.
+pub const AT_LEAST: &str = "grantbook-at-least";
+/// On everything: echoed and logged.
+pub const REQUEST_ID: &str = "x-request-id";

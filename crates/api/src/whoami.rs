@@ -1,0 +1,25 @@
+//! `GET /v1/whoami`
+
+use serde::{Deserialize, Serialize};
+
+use crate::reference::{Named, NamedPrincipal};
+
+/// Answer of `GET /v1/whoami`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Whoami {
+    /// Whose key this is.
+    pub principal: NamedPrincipal,
+    /// The key presented.
+    pub key: WhoamiKey,
+    /// Its organization.
+    pub organization: Named,
+}
+
+/// The key presented.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WhoamiKey {
+    /// Its id.
+    pub id: String,
+}

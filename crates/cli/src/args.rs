@@ -1,0 +1,232 @@
+//! The argument tree's trunk; each noun's file has its branch.
+
+use std::convert::Infallible;
+
+use clap::{Args, Parser, Subcommand};
+use grantbook_api::secret::Secret;
+
+use crate::{
+    access::AccessArgs,
+    audit::AuditArgs,
+    batch::BatchArgs,
+    catalog::CatalogVerb,
+    check::CheckArgs,
+    grants::GrantVerb,
+    groups::GroupVerb,
+    keys::KeyVerb,
+    objects::ObjectVerb,
+    operate::{InitArgs, OrgVerb, OwnerVerb},
+    projects::ProjectVerb,
+    roles::RoleVerb,
+    serve::ServeArgs,
+    tokens::TokenVerb,
+    users::UserVerb,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  grantbook init --org acme --owner ada@example.com > owner.key
+  grantbook serve &
+  export GRANTBOOK_KEY=$(cat owner.key)
+  grantbook project create staging
+  grantbook project create production --label env=production
+  grantbook token create ci-bot
+  grantbook group create not-production
+  grantbook group add not-production token:ci-bot
+  grantbook grant create --to group:not-production --role Engineer \\
+      --projects all --except label:env=production
+  grantbook check token:ci-bot update project:staging      # exit 0: allowed
+  grantbook check token:ci-bot update project:production   # exit 3: denied
+  grantbook why token:ci-bot update project:production
+  grantbook token key ci-bot --expires 90d > ci-bot.key
+
+Names are accepted wherever an id is. Data goes to stdout, talk to stderr.
+Exit codes: 0 yes, 1 failure, 2 usage, 3 denied.";
+
+/// Who may do what, who gave it, when and why.
+///
+/// Grantbook is a self-hosted, event-sourced control plane for access: people and service tokens, permission groups,
+/// grants on projects.
+#[derive(Debug, Parser)]
+#[command(name = "grantbook", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) noun: Noun,
+}
+
+/// Options of every noun.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// The server to talk to.
+    #[arg(long, global = true, env = "GRANTBOOK_URL", default_value = "http://127.0.0.1:7878")]
+    pub(crate) url: String,
+    /// The key to use; better given in the environment, where other users of the machine do not see it.
+    #[arg(long, global = true, env = "GRANTBOOK_KEY", hide_env_values = true, value_parser = secret)]
+    pub(crate) key: Option<Secret>,
+    /// Print JSON, as the API gives it.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Why: kept with the record of a write.
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Request id of a write: repeating the same command with it has no second effect, ever. Give times as instants
+    /// then: 90d is another instant each time.
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Of reads: answer at this position or later.
+    #[arg(long, global = true, value_name = "POSITION")]
+    pub(crate) at_least: Option<String>,
+}
+
+/// What to work on.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Noun {
+    /// Run the service.
+    Serve(ServeArgs),
+    /// Begin: make the first organization and print its owner's first key, once.
+    Init(InitArgs),
+    /// Operate on organizations (offline).
+    Org {
+        #[command(subcommand)]
+        verb: OrgVerb,
+    },
+    /// Operate on owners (offline).
+    Owner {
+        #[command(subcommand)]
+        verb: OwnerVerb,
+    },
+    /// Projects: what grants select.
+    Project {
+        #[command(subcommand)]
+        verb: ProjectVerb,
+    },
+    /// Objects of your own, made known by type and id.
+    Object {
+        #[command(subcommand)]
+        verb: ObjectVerb,
+    },
+    /// The permissions and object types there are.
+    Catalog {
+        #[command(subcommand)]
+        verb: CatalogVerb,
+    },
+    /// People.
+    User {
+        #[command(subcommand)]
+        verb: UserVerb,
+    },
+    /// Service tokens: accounts of programs. Their secrets are keys.
+    Token {
+        #[command(subcommand)]
+        verb: TokenVerb,
+    },
+    /// Keys: secrets of users and service tokens.
+    Key {
+        #[command(subcommand)]
+        verb: KeyVerb,
+    },
+    /// Permission groups and their members.
+    Group {
+        #[command(subcommand)]
+        verb: GroupVerb,
+    },
+    /// Roles: named sets of permissions.
+    Role {
+        #[command(subcommand)]
+        verb: RoleVerb,
+    },
+    /// Grants: who is given what, where.
+    Grant {
+        #[command(subcommand)]
+        verb: GrantVerb,
+    },
+    /// Several writes at once, all or none.
+    Batch(BatchArgs),
+    /// Ask whether something is allowed: exit 0 if so, 3 if not.
+    Check(CheckArgs),
+    /// Explain an answer: who granted it, when, why; or what is missing.
+    Why(CheckArgs),
+    /// Show all that a principal may do.
+    Access(AccessArgs),
+    /// Show what was decided, by whom, when, why.
+    Audit(AuditArgs),
+    /// Show whose key this is.
+    Whoami,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a parser that could fail")]
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::error::ErrorKind> {
+        Cli::try_parse_from(line.split_whitespace()).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_argument_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_lines_of_the_contract_are_understood() {
+        for line in [
+            "grantbook init --org acme --owner ada@example.com --data /d",
+            "grantbook org create --org b --owner b@example.com --data /d --json",
+            "grantbook owner recover --org acme --owner ada@example.com --reason lost",
+            "grantbook serve",
+            "grantbook serve all --data /d --listen 127.0.0.1:0 --ready-file /r",
+            "grantbook serve read --nats nats://a,nats://b",
+            "grantbook token create ci",
+            "grantbook token key ci --expires 90d --narrow-permissions read,update",
+            "grantbook group create g",
+            "grantbook group add g token:ci",
+            "grantbook group remove g token:ci",
+            "grantbook grant create --to group:g --role Engineer --projects all --except label:env=production",
+            "grantbook grant create --to user:a@b --permissions read --organization --deny --reason x",
+            "grantbook --json --url http://h --key k check token:ci update project:staging",
+            "grantbook why token:ci update project:production --json --as-of 2026-01-01T00:00:00Z",
+            "grantbook access token:ci",
+            "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
+            "grantbook batch -f -",
+            "grantbook whoami",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_before_anything_is_sent() {
+        for line in [
+            "grantbook grant create --to group:g --role Engineer",
+            "grantbook grant create --to group:g --projects all",
+            "grantbook grant create --to group:g --role R --permissions read --projects all",
+            "grantbook grant create --to group:g --role R --projects all --organization",
+            "grantbook grant create --to group:g --role R --organization --except all",
+            "grantbook grant create --to project:g --role R --organization",
+            "grantbook grant create --to group:g --role R --projects staging",
+            "grantbook check ci update project:staging",
+            "grantbook check token:ci update staging",
+            "grantbook token key ci --expires soon",
+            "grantbook init --org acme",
+            "grantbook serve --listen nowhere",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn debug_of_the_arguments_hides_the_key() {
+        let cli = parse("grantbook --key gb_pk_text whoami").unwrap();
+        assert!(!format!("{cli:?}").contains("gb_pk_text"));
+    }
+}

@@ -1,0 +1,84 @@
+//! The one executable: `serve`, operator verbs, and every call of the API. Noun, then verb.
+//!
+//! Data goes to stdout, talk to stderr. Exit codes: 0 yes, 1 failure, 2 usage, 3 denied.
+
+mod access;
+mod args;
+mod audit;
+mod batch;
+mod catalog;
+mod check;
+mod event_words;
+mod exit;
+mod grants;
+mod groups;
+mod keys;
+mod names;
+mod objects;
+mod operate;
+mod output;
+mod projects;
+mod reference;
+mod roles;
+mod scope;
+mod serve;
+mod session;
+mod tokens;
+mod users;
+mod when;
+mod whoami;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    args::{Cli, Globals, Noun},
+    exit::Verdict,
+    output::Output,
+    session::Session,
+};
+
+fn main() -> ExitCode {
+    let Cli { globals, noun } = Cli::parse();
+    let out = Output::new(globals.json);
+    exit::code(&out, run(globals, noun, out))
+}
+
+fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
+    match noun {
+        Noun::Serve(args) => serve::run(args),
+        Noun::Init(args) => operate::init(args, out),
+        Noun::Org { verb } => operate::org(verb, out),
+        Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
+        noun => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(call(&Session::new(globals, out)?, noun))
+        }
+    }
+}
+
+/// The nouns that are calls of the API.
+async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
+    match noun {
+        Noun::Project { verb } => projects::run(session, verb).await?,
+        Noun::Object { verb } => objects::run(session, verb).await?,
+        Noun::Catalog { verb } => catalog::run(session, verb).await?,
+        Noun::User { verb } => users::run(session, verb).await?,
+        Noun::Token { verb } => tokens::run(session, verb).await?,
+        Noun::Key { verb } => keys::run(session, verb).await?,
+        Noun::Group { verb } => groups::run(session, verb).await?,
+        Noun::Role { verb } => roles::run(session, verb).await?,
+        Noun::Grant { verb } => grants::run(session, verb).await?,
+        Noun::Batch(args) => batch::run(session, args).await?,
+        Noun::Check(args) => return check::run(session, args).await,
+        Noun::Why(args) => why::run(session, args).await?,
+        Noun::Access(args) => access::run(session, args).await?,
+        Noun::Audit(args) => audit::run(session, args).await?,
+        Noun::Whoami => whoami::run(session).await?,
+        // Taken by `run`, which needs no server.
+        Noun::Serve(_) | Noun::Init(_) | Noun::Org { .. } | Noun::Owner { .. } => {}
+    }
+    Ok(Verdict::Yes)
+}

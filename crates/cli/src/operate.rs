@@ -1,0 +1,101 @@
+//! `grantbook init`, `grantbook org`, `grantbook owner`: operations on the journal itself, with no server running.
+
+use clap::{Args, Subcommand};
+use grantbook_server::init::{self, InitOptions, InitOutcome, RecoverOptions};
+use serde_json::json;
+
+use crate::{
+    exit::{Usage, Verdict},
+    output::Output,
+    serve::StoreArgs,
+};
+
+/// An organization and who owns it.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The organization's name.
+    #[arg(long, value_name = "NAME")]
+    org: String,
+    /// The owner's e-mail.
+    #[arg(long, value_name = "EMAIL")]
+    owner: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrgVerb {
+    /// Make another organization and print its owner's first key, once. Stop the server first.
+    Create(InitArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OwnerVerb {
+    /// Make a user an owner and print a new key for it, when every owner's key is lost. Stop the server first.
+    ///
+    /// Needs --reason; recorded as done by the operator.
+    Recover(RecoverArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArgs {
+    /// The organization's name or id.
+    #[arg(long, value_name = "NAME")]
+    org: String,
+    /// The owner's e-mail; a user is made if nobody active has it.
+    #[arg(long, value_name = "EMAIL")]
+    owner: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(crate) fn init(args: InitArgs, out: Output) -> anyhow::Result<Verdict> {
+    let outcome = wait(init::init(args.options()?))?;
+    give(out, &outcome)
+}
+
+pub(crate) fn org(verb: OrgVerb, out: Output) -> anyhow::Result<Verdict> {
+    let OrgVerb::Create(args) = verb;
+    let outcome = wait(init::create_org(args.options()?))?;
+    give(out, &outcome)
+}
+
+pub(crate) fn owner(verb: OwnerVerb, reason: Option<String>, out: Output) -> anyhow::Result<Verdict> {
+    let OwnerVerb::Recover(RecoverArgs { org, owner, store }) = verb;
+    let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
+        return Err(Usage("a recovery is kept in the audit log with why: give --reason".to_owned()).into());
+    };
+    let options = RecoverOptions { data: store.embedded()?, org, email: owner, reason };
+    let outcome = wait(init::recover_owner(options))?;
+    give(out, &outcome)
+}
+
+impl InitArgs {
+    fn options(self) -> Result<InitOptions, Usage> {
+        Ok(InitOptions { data: self.store.embedded()?, org: self.org, owner_email: self.owner })
+    }
+}
+
+fn wait<E>(work: impl Future<Output = Result<InitOutcome, E>>) -> anyhow::Result<InitOutcome>
+where
+    anyhow::Error: From<E>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    Ok(runtime.block_on(work)?)
+}
+
+/// Without `--json`, stdout is exactly the key.
+fn give(out: Output, outcome: &InitOutcome) -> anyhow::Result<Verdict> {
+    let InitOutcome { organization_id, organization_name, user_id, email, key } = outcome;
+    if out.is_json() {
+        out.json(&json!({
+            "organization": {"id": organization_id, "name": organization_name},
+            "user": {"id": user_id, "email": email},
+            "key": key,
+        }))?;
+    } else {
+        out.line(key)?;
+        out.note(&format!("key of {email}, owner of {organization_name}: shown once, keep it now"));
+    }
+    Ok(Verdict::Yes)
+}

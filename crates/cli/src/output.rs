@@ -1,0 +1,178 @@
+//! Everything that is printed goes through here: data to stdout, talk to stderr.
+
+use std::io::{self, Write};
+
+use grantbook_api::client::Answer;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Where and how to print.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// A line of data. Not `println!`, which panics when the reader has gone.
+    #[expect(clippy::unused_self, reason = "whoever prints holds an `Output`")]
+    pub(crate) fn line(self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.write_all(b"\n")
+    }
+
+    /// A line of talk. If even stderr is gone there is nobody left to tell.
+    #[expect(clippy::unused_self, reason = "whoever prints holds an `Output`")]
+    pub(crate) fn note(self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// A value as JSON, on one line.
+    pub(crate) fn json_line(self, value: &impl Serialize) -> io::Result<()> {
+        self.line(&serde_json::to_string(value)?)
+    }
+
+    /// A value as JSON, for people to read too.
+    pub(crate) fn json(self, value: &impl Serialize) -> io::Result<()> {
+        self.line(&serde_json::to_string_pretty(value)?)
+    }
+
+    /// One thing: JSON, or a line per member.
+    pub(crate) fn thing(self, value: &impl Serialize) -> io::Result<()> {
+        if self.json {
+            return self.json(value);
+        }
+        match serde_json::to_value(value)? {
+            Value::Object(members) => self.line(&member_lines(&members)),
+            other => self.line(&plain(&other)),
+        }
+    }
+
+    /// A whole list: JSON of the API's form, or a table.
+    pub(crate) fn list<T: Serialize>(
+        self,
+        items: &[T],
+        titles: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> io::Result<()> {
+        if self.json {
+            return self.items(items);
+        }
+        let rows: Vec<_> = items.iter().map(row).collect();
+        self.table(titles, &rows)
+    }
+
+    /// A whole list as JSON, in the API's form.
+    pub(crate) fn items<T: Serialize>(self, items: &[T]) -> io::Result<()> {
+        self.json(&serde_json::json!({"items": items, "next": null}))
+    }
+
+    /// A table with left-aligned columns.
+    pub(crate) fn table(self, titles: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+        if rows.is_empty() {
+            self.note("nothing to show");
+            return Ok(());
+        }
+        let titles: Vec<String> = titles.iter().map(|title| (*title).to_owned()).collect();
+        let widths: Vec<usize> = (0..titles.len())
+            .map(|column| {
+                let cells = rows.iter().chain([&titles]).filter_map(|row| row.get(column));
+                cells.map(|cell| clean(cell).chars().count()).max().unwrap_or(0)
+            })
+            .collect();
+        for row in [&titles].into_iter().chain(rows) {
+            self.line(&padded(row, &widths))?;
+        }
+        Ok(())
+    }
+
+    /// What was made: JSON, or its id alone on stdout and a word about it on stderr.
+    pub(crate) fn made<T: Serialize>(self, answer: &Answer<T>, id: &str, what: &str) -> io::Result<()> {
+        if self.json {
+            return self.json(&answer.value);
+        }
+        self.line(id)?;
+        self.note(&format!("{what} {}", outcome(answer, "created")));
+        Ok(())
+    }
+
+    /// What was done: JSON, or a word about it on stderr.
+    pub(crate) fn done<T: Serialize>(self, answer: &Answer<T>, what: &str, how: &str) -> io::Result<()> {
+        if self.json {
+            return self.json(&answer.value);
+        }
+        self.note(&format!("{what} {}", outcome(answer, how)));
+        Ok(())
+    }
+}
+
+fn outcome<T>(answer: &Answer<T>, how: &str) -> String {
+    if answer.replayed { format!("{how} (by an earlier request with this id)") } else { how.to_owned() }
+}
+
+/// A text on one line and without control characters, so that no name or reason can forge output.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// An optional text, or a dash.
+pub(crate) fn or_dash(text: Option<&str>) -> String {
+    text.unwrap_or("-").to_owned()
+}
+
+fn padded(row: &[String], widths: &[usize]) -> String {
+    let cells: Vec<String> = row
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| {
+            let cell = clean(cell);
+            let missing = width.saturating_sub(cell.chars().count());
+            format!("{cell}{}", " ".repeat(missing))
+        })
+        .collect();
+    cells.join("  ").trim_end().to_owned()
+}
+
+fn member_lines(members: &Map<String, Value>) -> String {
+    let first = ["id", "type", "name", "email"];
+    let ahead = first.iter().filter_map(|name| members.get_key_value(*name));
+    let others = members.iter().filter(|(name, _)| !first.contains(&name.as_str()));
+    let lines: Vec<String> =
+        ahead.chain(others).map(|(name, value)| format!("{name}: {}", plain(value))).collect();
+    lines.join("\n")
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => clean(text),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(clean("a\u{1b}[31m\nb"), "a [31m b");
+        let Value::Object(members) = json!({"name": "a\nid: forged", "id": "1"}) else { panic!() };
+        assert_eq!(member_lines(&members), "id: 1\nname: a id: forged");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        assert_eq!(padded(&["a".into(), "b".into()], &[3, 3]), "a    b");
+    }
+}

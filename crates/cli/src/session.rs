@@ -1,0 +1,26 @@
+//! What every call of the API needs: a client and a place to print.
+
+use grantbook_api::client::{Client, Options};
+
+use crate::{args::Globals, exit::Usage, output::Output};
+
+/// One run against one server with one key.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) out: Output,
+    /// `--reason`, which a grant also keeps for itself.
+    pub(crate) reason: Option<String>,
+}
+
+impl Session {
+    pub(crate) fn new(globals: Globals, out: Output) -> anyhow::Result<Self> {
+        let Globals { url, key, json: _, reason, idempotency_key, at_least } = globals;
+        let key = key.filter(|key| !key.expose().is_empty());
+        let Some(key) = key else {
+            return Err(Usage("no key: set GRANTBOOK_KEY or give --key".to_owned()).into());
+        };
+        let options = Options { idempotency_key, reason: reason.clone(), at_least };
+        Ok(Self { client: Client::new(&url, Some(key))?.with(options), out, reason })
+    }
+}

@@ -1,0 +1,155 @@
+//! Times on the command line: `90d`, `12h`, `30m`, `45s`, combinations such as `1d12h`, or RFC 3339.
+
+use std::{str::FromStr, time::SystemTime};
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+const SECONDS: [(char, i64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+/// A length of time, in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) i64);
+
+/// When something ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// So long from now.
+    In(Span),
+    /// At an instant, RFC 3339.
+    At(String),
+    /// Not by itself.
+    Never,
+}
+
+/// A bound of a search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// So long ago.
+    Ago(Span),
+    /// An instant or a position, which the server tells apart.
+    At(String),
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault = || format!("`{text}` is no length of time: write 90d, 12h, 30m, 45s or 1d12h");
+        let mut seconds = 0_i64;
+        let mut number: Option<i64> = None;
+        for c in text.chars() {
+            if let Some(digit) = c.to_digit(10) {
+                let grown = number.unwrap_or(0).checked_mul(10).and_then(|n| n.checked_add(i64::from(digit)));
+                number = Some(grown.ok_or_else(fault)?);
+                continue;
+            }
+            let unit = SECONDS.iter().find(|(letter, _)| *letter == c).ok_or_else(fault)?.1;
+            let part = number.take().and_then(|n| n.checked_mul(unit)).ok_or_else(fault)?;
+            seconds = seconds.checked_add(part).ok_or_else(fault)?;
+        }
+        if text.is_empty() || number.is_some() { Err(fault()) } else { Ok(Self(seconds)) }
+    }
+}
+
+impl FromStr for Expiry {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        if DateTime::parse_from_rfc3339(text).is_ok() {
+            return Ok(Self::At(text.to_owned()));
+        }
+        text.parse().map(Self::In).map_err(|fault: String| format!("{fault}, `never`, or RFC 3339"))
+    }
+}
+
+impl FromStr for Bound {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(text.parse().map_or_else(|_: String| Self::At(text.to_owned()), Self::Ago))
+    }
+}
+
+impl Expiry {
+    /// As RFC 3339; none for `never`.
+    pub(crate) fn instant(&self) -> anyhow::Result<Option<String>> {
+        match self {
+            Self::In(span) => from_now(span.0).map(Some),
+            Self::At(text) => Ok(Some(text.clone())),
+            Self::Never => Ok(None),
+        }
+    }
+}
+
+impl Bound {
+    /// As the server takes it.
+    pub(crate) fn text(&self) -> anyhow::Result<String> {
+        match self {
+            Self::Ago(span) => from_now(-span.0),
+            Self::At(text) => Ok(text.clone()),
+        }
+    }
+}
+
+/// An optional expiry as RFC 3339.
+pub(crate) fn instant(expiry: Option<&Expiry>) -> anyhow::Result<Option<String>> {
+    expiry.map_or(Ok(None), Expiry::instant)
+}
+
+fn from_now(seconds: i64) -> anyhow::Result<String> {
+    let moved = TimeDelta::try_seconds(seconds).and_then(|delta| now().checked_add_signed(delta));
+    let moved = moved.ok_or_else(|| anyhow::anyhow!("that time is too far away"))?;
+    Ok(moved.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a length of time on the command line counts from when it is typed"
+)]
+fn now() -> DateTime<Utc> {
+    SystemTime::now().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read() {
+        for (text, seconds) in
+            [("90d", 7_776_000), ("12h", 43_200), ("30m", 1_800), ("45s", 45), ("1d12h", 129_600), ("0s", 0)]
+        {
+            assert_eq!(text.parse(), Ok(Span(seconds)), "{text}");
+        }
+        for text in
+            ["", "90", "d", "1y", "-1d", "1 d", "1.5h", "99999999999999999999s", "9223372036854775807w"]
+        {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_expiry_is_a_length_an_instant_or_never() {
+        assert_eq!("90d".parse(), Ok(Expiry::In(Span(7_776_000))));
+        assert_eq!("2027-01-01T00:00:00Z".parse(), Ok(Expiry::At("2027-01-01T00:00:00Z".to_owned())));
+        assert_eq!("never".parse(), Ok(Expiry::Never));
+        assert!("2027-01-01".parse::<Expiry>().is_err());
+        assert!(Expiry::In(Span(i64::MAX)).instant().is_err());
+    }
+
+    #[test]
+    fn a_bound_that_is_no_length_is_left_to_the_server() {
+        assert_eq!("30d".parse(), Ok(Bound::Ago(Span(2_592_000))));
+        assert_eq!("3jK9".parse(), Ok(Bound::At("3jK9".to_owned())));
+    }
+
+    #[test]
+    fn ago_is_before_now_and_in_is_after() {
+        let (past, future) = (from_now(-60).unwrap(), from_now(60).unwrap());
+        let present = now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        assert!(past < present && present < future);
+    }
+}

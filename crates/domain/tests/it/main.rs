@@ -1,0 +1,29 @@
+//! The meaning of access, told as given, when, then.
+
+#![cfg(test)]
+
+mod attenuation;
+mod batch;
+mod catalog;
+mod conferring;
+mod conferring_accounts;
+mod conferring_moves;
+mod containment;
+mod folding;
+mod given;
+mod grants;
+mod groups;
+mod keys;
+mod members;
+mod names;
+mod notices;
+mod objects;
+mod projects;
+mod reasons;
+mod recovery;
+mod refusals;
+mod rights_table;
+mod roles;
+mod tokens;
+mod users;
+mod visibility;

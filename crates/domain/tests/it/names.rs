@@ -1,0 +1,137 @@
+//! Names: unique among the living, per kind, bytewise; short, trimmed, one line, unlike an id.
+
+use grantbook_domain::{
+    command::Command,
+    event::Event,
+    founding::Founding,
+    id::Id,
+    model::KeyHash,
+    refusal::{Kind, Refusal},
+    scope::Labels,
+    text::TextFault,
+};
+
+use crate::given::{Org, START};
+
+const KINDS: [Kind; 4] = [Kind::Token, Kind::Group, Kind::Role, Kind::Project];
+
+fn create(org: &mut Org, kind: Kind, name: &str) -> Result<Vec<Event>, Refusal> {
+    let (name, ada) = (name.to_owned(), org.ada());
+    let command = match kind {
+        Kind::Token => {
+            let (description, external_id, expires_at) = (None, None, None);
+            Command::CreateToken { id: org.id(), name, description, external_id, expires_at }
+        }
+        Kind::Group => Command::CreateGroup { id: org.id(), name, description: None },
+        Kind::Role => Command::CreateRole { id: org.id(), name, permissions: vec![], includes: vec![] },
+        _ => Command::CreateProject { id: org.id(), name, labels: Labels::new() },
+    };
+    org.act(ada, command)
+}
+
+fn end(event: &Event) -> Command {
+    match event {
+        Event::TokenCreated { token } => Command::DeleteToken { id: token.id },
+        Event::GroupCreated { group } => Command::DeleteGroup { id: group.id },
+        Event::RoleCreated { role } => Command::DeleteRole { id: role.id },
+        Event::ProjectCreated { project } => Command::DeleteProject { id: project.id },
+        other => panic!("{other:?}"),
+    }
+}
+
+fn rename(event: &Event, name: &str) -> Command {
+    let name = Some(name.to_owned());
+    match event {
+        Event::TokenCreated { token } => Command::UpdateToken {
+            id: token.id,
+            name,
+            description: None,
+            external_id: None,
+            expires_at: None,
+        },
+        Event::GroupCreated { group } => Command::UpdateGroup { id: group.id, name, description: None },
+        Event::RoleCreated { role } => {
+            Command::UpdateRole { id: role.id, name, permissions: None, includes: None }
+        }
+        Event::ProjectCreated { project } => Command::UpdateProject { id: project.id, name, labels: None },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_name_is_taken_among_the_living_of_a_kind_and_free_afterwards() {
+    let mut org = Org::founded();
+    for kind in KINDS {
+        let first = create(&mut org, kind, "same").expect("other kinds do not matter");
+        assert_eq!(create(&mut org, kind, "same"), Err(Refusal::NameTaken(kind)));
+        let second = create(&mut org, kind, "Same").expect("bytewise");
+        let ada = org.ada();
+        assert_eq!(org.act(ada, rename(&second[0], "same")), Err(Refusal::NameTaken(kind)));
+        org.done(rename(&first[0], "other"));
+        org.done(rename(&second[0], "same"));
+        org.done(end(&second[0]));
+        create(&mut org, kind, "same").expect("free again");
+    }
+}
+
+#[test]
+fn every_name_has_the_same_limits() {
+    let mut org = Org::founded();
+    for kind in KINDS {
+        for (name, fault) in [
+            ("", TextFault::Empty),
+            (" a", TextFault::NotTrimmed),
+            ("a\u{a0}", TextFault::NotTrimmed),
+            ("a\u{7}b", TextFault::Control),
+            ("a\u{85}b", TextFault::Control),
+            (&"a".repeat(257), TextFault::TooLong(256)),
+            ("01900000-0000-7000-8000-000000000001", TextFault::LooksLikeId),
+            ("01900000-0000-7000-8000-00000000000A", TextFault::LooksLikeId),
+            ("01900000000070008000000000000001", TextFault::LooksLikeId),
+        ] {
+            let pointer = "/name".to_owned();
+            assert_eq!(create(&mut org, kind, name), Err(Refusal::Text { pointer, fault }), "{name:?}");
+        }
+        for name in ["a", &"a".repeat(256), "gr\u{fc}n \u{2713}"] {
+            create(&mut org, kind, name).expect(name);
+        }
+    }
+}
+
+#[test]
+fn prose_may_have_lines_but_no_more_than_a_kilobyte() {
+    let mut org = Org::founded();
+    let ada = org.ada();
+    for (description, fits) in [
+        ("two\nlines\tand a tab".to_owned(), true),
+        (String::new(), true),
+        ("x".repeat(1024), true),
+        ("x".repeat(1025), false),
+        ("bell\u{7}".to_owned(), false),
+        ("return\r\n".to_owned(), false),
+    ] {
+        let id = org.id();
+        let command =
+            Command::CreateGroup { id, name: format!("{id:?}-g"), description: Some(description.clone()) };
+        assert_eq!(org.act(ada, command).is_ok(), fits, "{description:?}");
+    }
+}
+
+#[test]
+fn an_organization_is_founded_with_a_fitting_name_and_email() {
+    let founding = |name: &str, email: &str| Founding {
+        org: Id::from_u128(1),
+        name: name.to_owned(),
+        owner: Id::from_u128(2),
+        email: email.to_owned(),
+        key: Id::from_u128(3),
+        hash: KeyHash([0; 32]),
+        builtins: [4, 5, 6].map(|id| (Id::from_u128(id), Id::from_u128(id), Id::from_u128(id))),
+        at: START,
+    };
+    assert_eq!(founding("acme", "a@b").decide().map(|events| events.len()), Ok(13));
+    for (name, email, at) in [("", "a@b", "/org"), ("acme", "a", "/owner")] {
+        let refusal = founding(name, email).decide().expect_err(at);
+        assert_eq!(refusal.pointer().as_deref(), Some(at));
+    }
+}

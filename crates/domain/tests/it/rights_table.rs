@@ -1,0 +1,186 @@
+//! The rights table as text that reviewers read in diffs.
+
+use grantbook_domain::{
+    catalog::TypeDefinition,
+    command::Command,
+    id::Id,
+    model::{Effect, Gives, KeyHash},
+    principal::{Grantee, Principal},
+    rights::{Ask, needs},
+    scope::{Labels, ObjectRef, Scope},
+};
+
+/// The command's name; a new command does not compile until it has one here.
+pub(crate) fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Batch(_) => "Batch",
+        Command::ExtendCatalog { .. } => "ExtendCatalog",
+        Command::CreateUser { .. } => "CreateUser",
+        Command::UpdateUser { .. } => "UpdateUser",
+        Command::DeactivateUser { .. } => "DeactivateUser",
+        Command::CreateToken { .. } => "CreateToken",
+        Command::UpdateToken { .. } => "UpdateToken",
+        Command::DeleteToken { .. } => "DeleteToken",
+        Command::IssueKey { .. } => "IssueKey",
+        Command::RotateKey { .. } => "RotateKey",
+        Command::RevokeKey { .. } => "RevokeKey",
+        Command::CreateGroup { .. } => "CreateGroup",
+        Command::UpdateGroup { .. } => "UpdateGroup",
+        Command::DeleteGroup { .. } => "DeleteGroup",
+        Command::AddMember { .. } => "AddMember",
+        Command::RemoveMember { .. } => "RemoveMember",
+        Command::CreateRole { .. } => "CreateRole",
+        Command::UpdateRole { .. } => "UpdateRole",
+        Command::DeleteRole { .. } => "DeleteRole",
+        Command::CreateProject { .. } => "CreateProject",
+        Command::UpdateProject { .. } => "UpdateProject",
+        Command::DeleteProject { .. } => "DeleteProject",
+        Command::RegisterObject { .. } => "RegisterObject",
+        Command::RemoveObject { .. } => "RemoveObject",
+        Command::CreateGrant { .. } => "CreateGrant",
+        Command::RevokeGrant { .. } => "RevokeGrant",
+        Command::NoteExpiries { .. } => "NoteExpiries",
+        Command::RecoverOwner { .. } => "RecoverOwner",
+    }
+}
+
+/// One command of each kind.
+pub(crate) fn samples() -> Vec<Command> {
+    [people(), keys(), groups_and_roles(), places(), grants_and_others()].concat()
+}
+
+fn text(word: &str) -> String {
+    word.to_owned()
+}
+
+fn people() -> Vec<Command> {
+    let user = Id::from_u128(1);
+    let token = Id::from_u128(2);
+    vec![
+        Command::CreateUser { id: user, email: text("a@b"), name: None, external_id: None },
+        Command::UpdateUser { id: user, email: None, name: None, external_id: None },
+        Command::DeactivateUser { id: user },
+        Command::CreateToken {
+            id: token,
+            name: text("t"),
+            description: None,
+            external_id: None,
+            expires_at: None,
+        },
+        Command::UpdateToken {
+            id: token,
+            name: None,
+            description: None,
+            external_id: None,
+            expires_at: None,
+        },
+        Command::DeleteToken { id: token },
+    ]
+}
+
+fn keys() -> Vec<Command> {
+    let (id, hash) = (Id::from_u128(3), KeyHash([0; 32]));
+    let principal = Principal::Token(Id::from_u128(2));
+    vec![
+        Command::IssueKey { id, principal, name: None, hash, expires_at: None, narrow: None },
+        Command::RotateKey { id, new_id: Id::from_u128(4), hash, grace_seconds: 0 },
+        Command::RevokeKey { id },
+    ]
+}
+
+fn groups_and_roles() -> Vec<Command> {
+    let group = Id::from_u128(5);
+    let role = Id::from_u128(6);
+    let member = Grantee::Token(Id::from_u128(2));
+    vec![
+        Command::CreateGroup { id: group, name: text("g"), description: None },
+        Command::UpdateGroup { id: group, name: None, description: None },
+        Command::DeleteGroup { id: group },
+        Command::AddMember { group, member, expires_at: None },
+        Command::RemoveMember { group, member },
+        Command::CreateRole { id: role, name: text("r"), permissions: Vec::new(), includes: Vec::new() },
+        Command::UpdateRole { id: role, name: None, permissions: None, includes: None },
+        Command::DeleteRole { id: role },
+    ]
+}
+
+fn places() -> Vec<Command> {
+    let id = Id::from_u128(7);
+    let object = ObjectRef { object_type: text("experiment"), id: text("e") };
+    vec![
+        Command::CreateProject { id, name: text("p"), labels: Labels::new() },
+        Command::UpdateProject { id, name: None, labels: None },
+        Command::DeleteProject { id },
+        Command::RegisterObject { object: object.clone(), project: Some(id) },
+        Command::RemoveObject { object },
+    ]
+}
+
+fn grants_and_others() -> Vec<Command> {
+    let id = Id::from_u128(8);
+    let one = TypeDefinition { name: text("notebook"), parent: text("project") };
+    vec![
+        Command::CreateGrant {
+            id,
+            to: Grantee::Token(Id::from_u128(2)),
+            gives: Gives::Permissions(vec![text("read")]),
+            on: Scope::Organization,
+            effect: Effect::Allow,
+            object_type: None,
+            expires_at: None,
+            reason: None,
+        },
+        Command::RevokeGrant { id },
+        Command::Batch(Vec::new()),
+        Command::ExtendCatalog { object_types: vec![one], permissions: Vec::new() },
+        Command::NoteExpiries { limit: 1 },
+        Command::RecoverOwner {
+            email: text("a@b"),
+            new_user: Id::from_u128(1),
+            key: Id::from_u128(3),
+            hash: KeyHash([0; 32]),
+        },
+    ]
+}
+
+/// The variants of a public enum, read from its source.
+pub(crate) fn variants(source: &str, name: &str) -> Vec<String> {
+    let (_, body) = source.split_once(&format!("pub enum {name} {{")).expect("the enum");
+    let (body, _) = body.split_once("\n}").expect("its end");
+    let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
+    let starts = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    starts
+        .map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+fn table() -> String {
+    let rows = samples();
+    let commands = rows.iter().map(|command| format!("{:<16} {}\n", name(command), needs(command)));
+    let asks = Ask::ALL.iter().map(|ask| format!("{:<16} {}\n", format!("{ask:?}"), ask.needs()));
+    let intro = "What every command and every question needs; what a command confers is judged besides.\n";
+    format!("{intro}\ncommands\n{}\nquestions\n{}", commands.collect::<String>(), asks.collect::<String>())
+}
+
+#[test]
+fn every_command_and_every_question_has_a_sample() {
+    let mut sampled: Vec<_> = samples().iter().map(|command| name(command).to_owned()).collect();
+    let mut known = variants(include_str!("../../src/command.rs"), "Command");
+    sampled.sort();
+    known.sort();
+    assert_eq!(sampled, known);
+    let asks = variants(include_str!("../../src/rights.rs"), "Ask");
+    let listed: Vec<_> = Ask::ALL.iter().map(|ask| format!("{ask:?}")).collect();
+    assert_eq!(listed, asks);
+}
+
+#[test]
+fn the_rights_table_is_as_agreed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/rights.txt");
+    let table = table();
+    if std::env::var("GOLDEN").is_ok_and(|wish| wish == "accept") {
+        std::fs::write(path, &table).expect("the golden file is written");
+    }
+    let golden = std::fs::read_to_string(path).expect("the golden file; GOLDEN=accept writes it");
+    assert_eq!(table, golden, "review, then run with GOLDEN=accept");
+}

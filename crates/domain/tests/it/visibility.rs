@@ -1,0 +1,166 @@
+//! Not seeing is not being: without `read` a thing in the path is not there; with `read` but without the right, 403.
+
+use grantbook_domain::{
+    command::Command,
+    id::Id,
+    model::KeyHash,
+    principal::{Grantee, Principal},
+    refusal::{Kind, Refusal},
+    scope::Scope,
+};
+
+use crate::given::{Give, Org, all, by, labelled, object, on_project};
+
+/// Every command that names something in its path, on what exists or on what does not.
+fn commands(org: &mut Org, exists: bool) -> Vec<(Kind, Command)> {
+    let member = Grantee::User(org.owner);
+    let (user, token, group) = (org.user("u@x.y"), org.token("t"), org.group("g"));
+    let (role, project) = (org.role("r", &[], &[]), org.project("p", &[]));
+    let key = org.key(Principal::Token(token), None, None);
+    let grant = org.give(Give::allow(Principal::Token(token), &["read"], on_project(project)));
+    let experiment = object("experiment", if exists { "e" } else { "other" });
+    org.register(&object("experiment", "e"), Some(project));
+    let (new_id, hash) = (org.id(), KeyHash([0; 32]));
+    let pick = |id: u128| id + if exists { 0 } else { 1 << 60 };
+    let (user, token) =
+        (Id::from_u128(pick(user.uuid().as_u128())), Id::from_u128(pick(token.uuid().as_u128())));
+    let (group, role) =
+        (Id::from_u128(pick(group.uuid().as_u128())), Id::from_u128(pick(role.uuid().as_u128())));
+    let (project, key) =
+        (Id::from_u128(pick(project.uuid().as_u128())), Id::from_u128(pick(key.uuid().as_u128())));
+    let grant = Id::from_u128(pick(grant.uuid().as_u128()));
+    let issue = |principal| Command::IssueKey {
+        id: new_id,
+        principal,
+        name: None,
+        hash,
+        expires_at: None,
+        narrow: None,
+    };
+    let (name, description) = (None, None);
+    vec![
+        (Kind::User, Command::UpdateUser { id: user, email: None, name: None, external_id: None }),
+        (Kind::User, Command::DeactivateUser { id: user }),
+        (Kind::User, issue(Principal::User(user))),
+        (
+            Kind::Token,
+            Command::UpdateToken {
+                id: token,
+                name: None,
+                description: None,
+                external_id: None,
+                expires_at: None,
+            },
+        ),
+        (Kind::Token, Command::DeleteToken { id: token }),
+        (Kind::Token, issue(Principal::Token(token))),
+        (Kind::Key, Command::RotateKey { id: key, new_id, hash, grace_seconds: 0 }),
+        (Kind::Key, Command::RevokeKey { id: key }),
+        (Kind::Group, Command::UpdateGroup { id: group, name, description }),
+        (Kind::Group, Command::DeleteGroup { id: group }),
+        (Kind::Group, Command::AddMember { group, member, expires_at: None }),
+        (Kind::Group, Command::RemoveMember { group, member }),
+        (Kind::Role, Command::UpdateRole { id: role, name: None, permissions: None, includes: None }),
+        (Kind::Role, Command::DeleteRole { id: role }),
+        (Kind::Project, Command::UpdateProject { id: project, name: None, labels: None }),
+        (Kind::Project, Command::DeleteProject { id: project }),
+        (Kind::Object, Command::RemoveObject { object: experiment }),
+        (Kind::Grant, Command::RevokeGrant { id: grant }),
+    ]
+}
+
+#[test]
+fn without_read_what_exists_is_like_what_does_not() {
+    let mut unseen = Org::founded();
+    let mut absent = Org::founded();
+    let stranger = Principal::Token(unseen.token("stranger"));
+    assert_eq!(stranger, Principal::Token(absent.token("stranger")));
+    let pairs = commands(&mut unseen, true).into_iter().zip(commands(&mut absent, false));
+    for ((kind, unseen_one), (_, absent_one)) in pairs {
+        let expected = Err(Refusal::NotFound(kind));
+        assert_eq!(unseen.decide(by(stranger), unseen_one.clone()), expected, "{unseen_one:?}");
+        assert_eq!(absent.decide(by(stranger), absent_one.clone()), expected, "{absent_one:?}");
+    }
+}
+
+#[test]
+fn with_read_but_without_the_right_it_is_forbidden_and_absent_things_stay_absent() {
+    for exists in [true, false] {
+        let mut org = Org::founded();
+        let reader = Principal::Token(org.token("reader"));
+        org.give(Give::allow(reader, &["read", "read_acls"], Scope::Organization));
+        for (kind, command) in commands(&mut org, exists) {
+            let refusal = org.decide(by(reader), command.clone()).expect_err("no right");
+            if exists {
+                assert!(matches!(refusal, Refusal::Forbidden { .. }), "{command:?}: {refusal:?}");
+            } else {
+                assert_eq!(refusal, Refusal::NotFound(kind), "{command:?}");
+            }
+        }
+    }
+}
+
+/// The owner sees everything: what he does not find is not there.
+#[test]
+fn to_the_owner_only_the_absent_is_absent() {
+    let mut org = Org::founded();
+    let ada = org.ada();
+    for (kind, command) in commands(&mut org, false) {
+        assert_eq!(org.decide(ada, command), Err(Refusal::NotFound(kind)));
+    }
+    let mut org = Org::founded();
+    for (kind, command) in commands(&mut org, true) {
+        let outcome = org.decide(ada, command.clone());
+        let expected =
+            if matches!(command, Command::RemoveMember { .. }) { Some(Kind::Member) } else { None };
+        assert_eq!(outcome.err(), expected.map(Refusal::NotFound), "{kind:?} {command:?}");
+    }
+}
+
+#[test]
+fn oneself_is_always_seen() {
+    let mut org = Org::founded();
+    let token = org.token("t");
+    let own = Principal::Token(token);
+    let key = org.key(own, None, None);
+    for command in [
+        Command::DeleteToken { id: token },
+        Command::RotateKey { id: key, new_id: Id::from_u128(1), hash: KeyHash([0; 32]), grace_seconds: 0 },
+    ] {
+        assert_eq!(org.decide(by(own), command).expect_err("no right").code(), "forbidden");
+    }
+}
+
+/// What is named in the body and not seen is not there either.
+#[test]
+fn an_unseen_project_in_a_registration_is_not_there() {
+    let mut org = Org::founded();
+    let token = Principal::Token(org.token("t"));
+    let (staging, production) =
+        (org.project("s", &[("env", "staging")]), org.project("p", &[("env", "prod")]));
+    org.give(Give::allow(token, &["read"], labelled("env", "staging")));
+    let register =
+        |project| Command::RegisterObject { object: object("experiment", "e"), project: Some(project) };
+    let unseen = org.decide(by(token), register(production)).expect_err("unseen");
+    assert_eq!(unseen, org.decide(by(token), register(Id::from_u128(7))).expect_err("absent"));
+    assert_eq!(unseen.code(), "not_found");
+    assert_eq!(org.decide(by(token), register(staging)).expect_err("seen").code(), "forbidden");
+    org.give(Give::allow(token, &["create"], all()).only("experiment"));
+    assert!(org.decide(by(token), register(staging)).is_ok());
+}
+
+/// Only who may see the grants over a whole scope sees a grant on it.
+#[test]
+fn a_grant_is_seen_with_read_acls_over_its_whole_scope() {
+    let mut org = Org::founded();
+    let token = Principal::Token(org.token("t"));
+    org.give(Give::allow(token, &["read_acls", "delete_acls"], labelled("env", "staging")));
+    let to = Principal::User(org.owner);
+    let inside = org.give(Give::allow(to, &["read"], labelled("env", "staging")));
+    let wider = org.give(Give::allow(to, &["read"], all()));
+    assert!(org.decide(by(token), Command::RevokeGrant { id: inside }).is_ok());
+    assert_eq!(
+        org.decide(by(token), Command::RevokeGrant { id: wider }),
+        Err(Refusal::NotFound(Kind::Grant))
+    );
+}

@@ -1,0 +1,276 @@
+//! The task that owns an organization's fold: the only one that decides its commands and appends its frames.
+
+use std::{sync::Arc, time::Duration};
+
+use grantbook_domain::{position::Position, state::OrgState};
+use grantbook_journal::{AppendError, Journal, append_surely, frame};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::{JoinSet, yield_now},
+    time::{Instant, sleep},
+};
+
+use super::{
+    Outcome, Submission, SubmitError,
+    directory::Directory,
+    draft::{Decision, Draft, Finished, Inputs},
+    fold::{FoldError, OrgFold},
+};
+
+/// How often a command is decided again because another writer came first.
+const ROUNDS: usize = 8;
+/// How long an append may take before its outcome counts as unknown.
+const APPEND_DEADLINE: Duration = Duration::from_secs(10);
+/// How often an idle task looks whether a frame of unknown outcome has landed.
+const DOUBT_PAUSE: Duration = Duration::from_secs(1);
+/// Most commands taken from the queue for one frame.
+const JOBS_MAX: usize = 1024;
+/// After so many decisions other tasks get their turn.
+const DECISIONS_PER_TURN: usize = 32;
+
+/// A command and whoever waits for its answer.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) submission: Submission,
+    pub(super) answer: oneshot::Sender<Result<Outcome, SubmitError>>,
+}
+
+/// Where commands come from; ends after a last drain once closing begins.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) closing: watch::Receiver<bool>,
+}
+
+/// One organization's task.
+#[derive(Debug)]
+pub(super) struct Actor<J> {
+    pub(super) journal: Arc<J>,
+    pub(super) fold: OrgFold,
+    pub(super) directory: Arc<Directory>,
+    pub(super) inputs: Inputs,
+    /// A frame of ours may land behind the fold's end, or has: look before deciding.
+    pub(super) doubtful: bool,
+    /// Answers that read the journal first.
+    pub(super) replays: JoinSet<()>,
+}
+
+/// A frame that was decided, and who waits for it.
+struct Round {
+    draft: Draft,
+    /// Those whose answer depends on the frame.
+    waiting: Vec<(Job, Decision)>,
+    /// Those that did not fit.
+    rest: Vec<Job>,
+}
+
+impl<J: Journal> Actor<J> {
+    /// Serves commands until the queue is closed and empty.
+    pub(super) async fn run(mut self, mut queue: Queue) {
+        let mut carried = Vec::new();
+        loop {
+            if carried.is_empty() {
+                let Some(job) = self.next(&mut queue).await else { break };
+                carried.push(job);
+            }
+            // Whoever was just answered gets to send the next command before the queue is drained.
+            yield_now().await;
+            yield_now().await;
+            while carried.len() < JOBS_MAX
+                && let Ok(job) = queue.jobs.try_recv()
+            {
+                carried.push(job);
+            }
+            carried = self.serve(carried).await;
+            while self.replays.try_join_next().is_some() {}
+        }
+        while self.replays.join_next().await.is_some() {}
+    }
+
+    /// The next command; none once the queue is closed and empty.
+    async fn next(&mut self, queue: &mut Queue) -> Option<Job> {
+        loop {
+            let closing = async { queue.closing.wait_for(|closing| *closing).await.is_ok() };
+            tokio::select! {
+                job = queue.jobs.recv() => return job,
+                _ = closing => break,
+                () = sleep(DOUBT_PAUSE), if self.doubtful => {
+                    // A failure is told to the next command, which looks again.
+                    self.catch_up().await.unwrap_or_default();
+                }
+            }
+        }
+        queue.jobs.close();
+        queue.jobs.recv().await
+    }
+
+    /// Decides the jobs and appends what they make as one frame; gives back those that did not fit.
+    async fn serve(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
+        if self.doubtful
+            && let Err(error) = self.catch_up().await
+        {
+            refuse_all(jobs, &unavailable(&error));
+            return Vec::new();
+        }
+        for _ in 0..ROUNDS {
+            let Round { draft, waiting, rest } = self.decide(jobs).await;
+            if draft.is_empty() {
+                return rest;
+            }
+            let outcome = match draft.finish(&self.fold) {
+                Ok(frame) => self.append(&frame).await.map(|sequence| (sequence, frame)),
+                Err(error) => Err(AppendError::Unavailable(Arc::new(error))),
+            };
+            let error = match outcome {
+                Ok((sequence, frame)) => {
+                    self.accept(sequence, frame, waiting);
+                    return rest;
+                }
+                Err(AppendError::Conflict { .. }) => match self.catch_up().await {
+                    Ok(()) => {
+                        jobs = waiting.into_iter().map(|(job, _)| job).chain(rest).collect();
+                        continue;
+                    }
+                    Err(error) => unavailable(&error),
+                },
+                Err(AppendError::OutcomeUnknown(cause)) => {
+                    tracing::warn!(org = %self.fold.org, %cause, "the outcome of an append is unknown");
+                    self.doubtful = true;
+                    SubmitError::OutcomeUnknown
+                }
+                Err(error) => {
+                    tracing::warn!(org = %self.fold.org, %error, "an append failed");
+                    SubmitError::JournalUnavailable(error.to_string())
+                }
+            };
+            refuse_all(waiting.into_iter().map(|(job, _)| job), &error);
+            return rest;
+        }
+        refuse_all(jobs, &SubmitError::Contended);
+        Vec::new()
+    }
+
+    /// Decides jobs in order until the frame is full. What depends on no record of the frame is answered at once.
+    async fn decide(&mut self, jobs: Vec<Job>) -> Round {
+        let mut round = Round { draft: Draft::new(&self.fold), waiting: Vec::new(), rest: Vec::new() };
+        let mut jobs = jobs.into_iter();
+        let mut turn = 0;
+        while let Some(job) = jobs.next() {
+            let durable = round.draft.is_empty();
+            match round.draft.decide(&self.fold, &job.submission, &self.inputs) {
+                Decision::Full => {
+                    round.rest.push(job);
+                    round.rest.extend(jobs);
+                    break;
+                }
+                Decision::Earlier { position, state } => self.replay(job, position, state),
+                Decision::Refused(error) if durable => reply(job, Err(error)),
+                Decision::Unchanged { state, .. } if durable => {
+                    reply(
+                        job,
+                        Ok(Outcome { position: self.fold.last, record: None, replayed: false, state }),
+                    );
+                }
+                decision => round.waiting.push((job, decision)),
+            }
+            turn += 1;
+            if turn % DECISIONS_PER_TURN == 0 {
+                yield_now().await;
+            }
+        }
+        round
+    }
+
+    async fn append(&self, frame: &Finished) -> Result<u64, AppendError> {
+        let (org, after) = (self.fold.org, self.fold.end.sequence);
+        let deadline = Instant::now() + APPEND_DEADLINE;
+        append_surely(self.journal.as_ref(), org, after, frame.bytes.clone(), deadline).await
+    }
+
+    /// The frame is durable: the fold becomes what was decided, everybody may know, those who wait are told.
+    fn accept(&mut self, sequence: u64, frame: Finished, waiting: Vec<(Job, Decision)>) {
+        let Finished { state, mut end, records, requests, .. } = frame;
+        end.sequence = sequence;
+        self.fold.advance(state, end, requests);
+        self.doubtful = false;
+        self.directory.publish(&self.fold, records.iter().flat_map(|record| &record.events));
+        let place = |index: usize| Position::of(sequence, index as u64);
+        for (job, decision) in waiting {
+            let record = |index: usize| records.get(index).map(Arc::clone);
+            reply(
+                job,
+                match decision {
+                    Decision::Recorded { index, state } => {
+                        Ok(Outcome { position: place(index), record: record(index), replayed: false, state })
+                    }
+                    Decision::Twin { index, state } => {
+                        Ok(Outcome { position: place(index), record: record(index), replayed: true, state })
+                    }
+                    Decision::Unchanged { after, state } => {
+                        let position = place(after.saturating_sub(1));
+                        Ok(Outcome { position, record: None, replayed: false, state })
+                    }
+                    Decision::Refused(error) => Err(error),
+                    // Neither waits: one was answered, the other is in the rest.
+                    Decision::Earlier { .. } | Decision::Full => Err(SubmitError::OutcomeUnknown),
+                },
+            );
+        }
+    }
+
+    /// Folds in what others appended, or what became of a frame of ours.
+    async fn catch_up(&mut self) -> Result<(), FoldError> {
+        let outcome = self.follow().await;
+        if let Err(error) = &outcome {
+            tracing::error!(org = %self.fold.org, %error, "cannot catch up with the journal");
+            self.doubtful = true;
+        }
+        outcome
+    }
+
+    async fn follow(&mut self) -> Result<(), FoldError> {
+        while let Some(stored) = self.journal.next_of(self.fold.org, self.fold.end.sequence).await? {
+            let frame = self.fold.take(&stored)?;
+            // The guard has moved on: no earlier frame of ours can land any more.
+            self.doubtful = false;
+            self.directory.publish(&self.fold, frame.records.iter().flat_map(|record| &record.events));
+        }
+        Ok(())
+    }
+
+    /// Answers with the record that the same request made earlier, read back from the journal.
+    fn replay(&mut self, job: Job, position: Position, state: OrgState) {
+        let (journal, org) = (Arc::clone(&self.journal), self.fold.org);
+        self.replays.spawn(async move {
+            let read = journal.read_one(position.sequence()).await;
+            let stored = read.ok().flatten().filter(|stored| stored.org == org);
+            let frame = stored.and_then(|stored| frame::decode(&stored.bytes).ok());
+            let index = usize::try_from(position.index()).unwrap_or(usize::MAX);
+            let record = frame.and_then(|frame| frame.records.into_iter().nth(index)).map(Arc::new);
+            reply(
+                job,
+                match record {
+                    Some(record) => Ok(Outcome { position, record: Some(record), replayed: true, state }),
+                    None => Err(SubmitError::JournalUnavailable(format!(
+                        "the record at {position} cannot be read"
+                    ))),
+                },
+            );
+        });
+    }
+}
+
+/// Whoever no longer waits does not want to know.
+fn reply(job: Job, answer: Result<Outcome, SubmitError>) {
+    drop(job.answer.send(answer));
+}
+
+fn refuse_all(jobs: impl IntoIterator<Item = Job>, error: &SubmitError) {
+    for job in jobs {
+        reply(job, Err(error.clone()));
+    }
+}
+
+fn unavailable(error: &FoldError) -> SubmitError {
+    SubmitError::JournalUnavailable(error.to_string())
+}

@@ -1,0 +1,210 @@
+//! A frame in the making: waiting commands decided one after another, each on what the one before it made.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use grantbook_domain::{
+    command::{Author, Request as DomainRequest},
+    id::KeyId,
+    model::Personal,
+    position::Position,
+    principal::Actor,
+    record::{RECORD_SCHEMA, Record},
+    refusal::Refusal,
+    state::OrgState,
+    text::check_prose,
+};
+use grantbook_journal::{
+    chain::OrgEnd,
+    frame::{EncodedRecord, FrameBuilder, FrameError, RECORD_MAX_BYTES},
+    hash::Hash,
+};
+
+use super::{
+    Submission, SubmitError,
+    fold::{OrgFold, Request, RequestKey, request_key, to_hex},
+};
+use crate::{clock::Clock, ids::IdSource};
+
+/// A decided command, before anybody knows whether its frame lands.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// It is the frame's record at `index`.
+    Recorded { index: usize, state: OrgState },
+    /// It changed nothing, decided on so many of the frame's records.
+    Unchanged { after: usize, state: OrgState },
+    /// The same request is the frame's record at `index`.
+    Twin { index: usize, state: OrgState },
+    /// The same request had its effect earlier.
+    Earlier { position: Position, state: OrgState },
+    /// It was refused.
+    Refused(SubmitError),
+    /// Its record belongs to the next frame: this one is full.
+    Full,
+}
+
+/// A frame in the making, with the state that it would lead to.
+#[derive(Debug)]
+pub(super) struct Draft {
+    state: OrgState,
+    builder: FrameBuilder,
+    records: Vec<Arc<Record>>,
+    requests: Vec<Option<Request>>,
+    /// The requests among them: record index and hash.
+    twins: HashMap<RequestKey, (usize, [u8; 16])>,
+    end: OrgEnd,
+}
+
+/// A finished frame: its bytes, and what the fold becomes once it is acknowledged.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) bytes: Bytes,
+    pub(super) state: OrgState,
+    /// With the sequence still to be set.
+    pub(super) end: OrgEnd,
+    pub(super) records: Vec<Arc<Record>>,
+    pub(super) requests: Vec<Option<Request>>,
+}
+
+/// What deciding takes from outside.
+#[derive(Debug, Clone)]
+pub(super) struct Inputs {
+    pub(super) clock: Clock,
+    pub(super) ids: IdSource,
+}
+
+impl Draft {
+    pub(super) fn new(fold: &OrgFold) -> Self {
+        Self {
+            state: fold.state.clone(),
+            builder: FrameBuilder::new(),
+            records: Vec::new(),
+            requests: Vec::new(),
+            twins: HashMap::new(),
+            end: fold.end,
+        }
+    }
+
+    /// Whether no record has joined: what was decided so far depends on nothing that is not durable.
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Decides the next command; `fold` is what the draft was made from.
+    pub(super) fn decide(&mut self, fold: &OrgFold, submission: &Submission, inputs: &Inputs) -> Decision {
+        let request = request_of(submission);
+        if let Some(known) = request.and_then(|request| self.known(fold, request)) {
+            return known;
+        }
+        match self.record(submission, request, inputs) {
+            Ok(Some((record, encoded))) if self.builder.fits(&encoded) => {
+                self.join(record, &encoded, request).unwrap_or_else(|error| internal(&error))
+            }
+            Ok(Some(_)) => Decision::Full,
+            Ok(None) => Decision::Unchanged { after: self.records.len(), state: self.state.clone() },
+            Err(refused) => Decision::Refused(refused),
+        }
+    }
+
+    /// The frame, at its place behind `fold`; none without a record.
+    pub(super) fn finish(self, fold: &OrgFold) -> Result<Finished, FrameError> {
+        let link = fold.next_link();
+        let bytes = self.builder.finish(link)?;
+        let end = OrgEnd { ordinal: link.ordinal, hash: Hash::of(&bytes), ..self.end };
+        let Self { state, records, requests, .. } = self;
+        Ok(Finished { bytes, state, end, records, requests })
+    }
+
+    /// What a request id that was used before means.
+    fn known(&self, fold: &OrgFold, request: Request) -> Option<Decision> {
+        let (hash, known) = match (fold.request(&request.key), self.twins.get(&request.key)) {
+            (Some(earlier), _) => {
+                let state = fold.state.clone();
+                (earlier.hash, Decision::Earlier { position: earlier.position, state })
+            }
+            (None, Some((index, hash))) => {
+                (*hash, Decision::Twin { index: *index, state: self.state.clone() })
+            }
+            (None, None) => return None,
+        };
+        let same = hash == request.hash;
+        Some(if same { known } else { Decision::Refused(SubmitError::IdempotencyMismatch) })
+    }
+
+    /// The record that the command makes of the draft's state; none if it changes nothing.
+    fn record(
+        &self,
+        submission: &Submission,
+        request: Option<Request>,
+        inputs: &Inputs,
+    ) -> Result<Option<(Record, EncodedRecord)>, SubmitError> {
+        let reason = submission.reason.as_deref().unwrap_or_default();
+        check_prose(reason).map_err(|fault| Refusal::Text { pointer: "/reason".to_owned(), fault })?;
+        let at = inputs.clock.now().max(self.end.at);
+        let asked = DomainRequest { author: submission.author, at, command: submission.command.clone() };
+        let decided = self.state.decide(&asked)?;
+        if decided.events.is_empty() {
+            return Ok(None);
+        }
+        let (actor, credential) = actor_of(submission.author);
+        let named = submission.idempotency.as_ref().map(|named| named.key.clone());
+        let record = Record {
+            schema: RECORD_SCHEMA,
+            ordinal: self.end.record_ordinal.saturating_add(1),
+            at,
+            actor,
+            credential,
+            source_ip: submission.source_ip.clone().map(Personal::Clear),
+            request_id: named.unwrap_or_else(|| inputs.ids.request_id()),
+            request_hash: request.map(|request| to_hex(request.hash)),
+            reason: submission.reason.clone(),
+            steps: decided.steps,
+            events: decided.events,
+        };
+        match EncodedRecord::of(&record) {
+            Ok(encoded) => Ok(Some((record, encoded))),
+            Err(FrameError::RecordTooLarge { bytes }) => {
+                Err(SubmitError::RecordTooLarge { bytes, limit: RECORD_MAX_BYTES })
+            }
+            Err(error) => Err(SubmitError::JournalUnavailable(error.to_string())),
+        }
+    }
+
+    fn join(
+        &mut self,
+        record: Record,
+        encoded: &EncodedRecord,
+        request: Option<Request>,
+    ) -> Result<Decision, FrameError> {
+        self.builder.push(encoded)?;
+        for event in &record.events {
+            self.state.apply(event);
+        }
+        (self.end.record_ordinal, self.end.at) = (record.ordinal, record.at);
+        let index = self.records.len();
+        if let Some(Request { key, hash }) = request {
+            self.twins.insert(key, (index, hash));
+        }
+        self.records.push(Arc::new(record));
+        self.requests.push(request);
+        Ok(Decision::Recorded { index, state: self.state.clone() })
+    }
+}
+
+fn internal(error: &FrameError) -> Decision {
+    Decision::Refused(SubmitError::JournalUnavailable(error.to_string()))
+}
+
+fn request_of(submission: &Submission) -> Option<Request> {
+    let named = submission.idempotency.as_ref()?;
+    let (actor, _) = actor_of(submission.author);
+    Some(Request { key: request_key(actor, &named.key), hash: named.request_hash })
+}
+
+fn actor_of(author: Author) -> (Actor, Option<KeyId>) {
+    match author {
+        Author::Caller(caller) => (caller.principal.into(), caller.key),
+        Author::System => (Actor::System, None),
+        Author::Operator => (Actor::Operator, None),
+    }
+}

@@ -1,0 +1,76 @@
+//! HTTP: authentication, problems, positions, limits, and the router that joins the routes.
+
+mod at_least;
+pub(crate) mod authn;
+pub(crate) mod body;
+pub(crate) mod cursor;
+mod idempotency;
+pub(crate) mod metrics;
+mod observe;
+pub(crate) mod path;
+pub(crate) mod problem;
+pub(crate) mod query;
+pub(crate) mod read;
+pub(crate) mod stream;
+pub(crate) mod write;
+
+use std::sync::Arc;
+
+use axum::{Router, body::Bytes, middleware};
+use grantbook_domain::position::Position;
+use utoipa::openapi::OpenApi;
+
+use crate::{
+    app::AppState,
+    http::{metrics::Metrics, problem::Failure},
+    position, routes,
+};
+
+/// What every route has.
+#[derive(Debug)]
+pub(crate) struct Web {
+    /// The two services.
+    pub(crate) app: AppState,
+    /// What was counted so far.
+    pub(crate) metrics: Metrics,
+    /// The description of the whole API.
+    pub(crate) document: Bytes,
+}
+
+impl Web {
+    /// A position as clients see it.
+    pub(crate) fn position_text(&self, position: Position) -> String {
+        position::encode(self.app.installation, position)
+    }
+}
+
+/// Every route of the native API, with the limits, ids and log lines of requests.
+pub fn router(state: AppState) -> Router {
+    let (routes, document) = routes::documented().split_for_parts();
+    let document = Bytes::from(document_text(document));
+    let web = Arc::new(Web { app: state, metrics: Metrics::default(), document });
+    routes
+        .fallback(|| async { Failure::no_route() })
+        .method_not_allowed_fallback(|| async { Failure::no_method() })
+        .layer(middleware::from_fn_with_state(Arc::clone(&web), observe::observe))
+        .with_state(web)
+}
+
+/// One route that reads a check and answers it without looking: what HTTP itself costs, for benchmarks.
+pub fn noop_router() -> Router {
+    Router::new().route("/v1/check", axum::routing::post(routes::noop_check))
+}
+
+/// The description of [`router`] as JSON text (`OpenAPI`).
+pub fn openapi_json() -> String {
+    let (_routes, document) = routes::documented().split_for_parts();
+    document_text(document)
+}
+
+fn document_text(document: OpenApi) -> String {
+    // By way of a value, whose members are sorted: the text depends on nothing but the content.
+    let value = serde_json::to_value(routes::completed(document)).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,113 @@
+//! What happens to every request: its id, its log line, its count, and the writing out of failures.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{
+        HeaderMap, HeaderValue, Method,
+        header::{CACHE_CONTROL, HeaderName},
+    },
+    middleware::Next,
+    response::Response,
+};
+use grantbook_api::header;
+
+use crate::http::{Web, problem::Failure};
+
+/// Most requests under way at once; more are told to come again.
+const IN_FLIGHT_MAX: usize = 8192;
+/// Longest request id of a caller's own.
+const REQUEST_ID_MAX: usize = 128;
+
+/// The outermost layer.
+pub(crate) async fn observe(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&web, request.headers());
+    let method = request.method().clone();
+    // A path that matched no route may hold anything: only templates are logged.
+    let template = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = match web.metrics.enter(IN_FLIGHT_MAX) {
+        Some(_entered) => next.run(request).await,
+        None => Failure::overloaded().into_answer(&id),
+    };
+    let mut code = None;
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        code = Some(failure.code());
+        let told = failure.into_answer(&id);
+        response = merged(&response, told);
+    }
+    let status = response.status().as_u16();
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(HeaderName::from_static(header::REQUEST_ID), value);
+    }
+    web.metrics.response(status);
+    log(&Line { id: &id, method: &method, template: template.as_ref(), status, code, started });
+    response
+}
+
+/// What is told of a failure, with the headers that the route set (position, `Allow`).
+fn merged(empty: &Response, mut told: Response) -> Response {
+    for (name, value) in empty.headers() {
+        if !told.headers().contains_key(name) && name != axum::http::header::CONTENT_LENGTH {
+            told.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    told
+}
+
+struct Line<'a> {
+    id: &'a str,
+    method: &'a Method,
+    template: Option<&'a MatchedPath>,
+    status: u16,
+    code: Option<&'static str>,
+    started: Instant,
+}
+
+/// Answers to questions are logged at debug level, writes and refusals at info, our own failures at warn.
+fn log(line: &Line<'_>) {
+    let path = line.template.map_or("-", MatchedPath::as_str);
+    let (id, method, status, code) = (line.id, line.method.as_str(), line.status, line.code.unwrap_or("-"));
+    let duration_us = u64::try_from(line.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    match status {
+        500.. => tracing::warn!(request.id = id, method, path, status, code, duration_us, "request failed"),
+        400.. => tracing::info!(request.id = id, method, path, status, code, duration_us, "request refused"),
+        // Who reads the audit log is of interest in itself.
+        _ if line.method == Method::GET && path != "/v1/audit" || path.starts_with("/v1/check") => {
+            tracing::debug!(request.id = id, method, path, status, duration_us, "request answered");
+        }
+        _ => tracing::info!(request.id = id, method, path, status, duration_us, "request answered"),
+    }
+}
+
+/// The caller's own id of the request if it is fit to be repeated and logged, else a new one.
+fn request_id(web: &Web, headers: &HeaderMap) -> String {
+    let sent = headers.get(header::REQUEST_ID).and_then(|value| value.to_str().ok());
+    match sent {
+        Some(text) if is_fit(text) => text.to_owned(),
+        _ => web.app.ids.request_id(),
+    }
+}
+
+fn is_fit(text: &str) -> bool {
+    let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    let secret = text.contains("gb_st_") || text.contains("gb_pk_");
+    !text.is_empty() && text.len() <= REQUEST_ID_MAX && printable && !secret
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_is_repeated_only_if_it_is_fit_for_a_log() {
+        assert!(is_fit("build 17/a"));
+        let long = "x".repeat(129);
+        for text in ["", "a\tb", "caf\u{e9}", "gb_st_abc", long.as_str()] {
+            assert!(!is_fit(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! From a failure to the answer that tells it: the only place that knows HTTP's codes for what can go wrong.
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use grantbook_api::{header, problem as wire};
+use grantbook_domain::{
+    access::Reason,
+    refusal::{Kind, Refusal},
+    rights::Needs,
+};
+use grantbook_views::ViewError;
+
+use crate::{command::SubmitError, http::body::escape_pointer};
+
+/// Longest detail; longer ones, which repeat the caller's own input, are cut.
+const DETAIL_MAX: usize = 400;
+/// What is said of a path that no route has.
+const NO_ROUTE: &str = "no such path";
+
+// What is said, and the challenge, by why there is no caller. RFC 6750, section 3: no error code where no credential
+// was presented.
+const ABSENT: (&str, &str) = ("present a key: Authorization: Bearer KEY", "Bearer");
+const UNKNOWN: (&str, &str) = ("the key is not known", "Bearer error=\"invalid_token\"");
+const REVOKED: (&str, &str) =
+    ("the key was revoked", "Bearer error=\"invalid_token\", error_description=\"the key was revoked\"");
+const EXPIRED: (&str, &str) =
+    ("the key has expired", "Bearer error=\"invalid_token\", error_description=\"the key has expired\"");
+const INACTIVE: (&str, &str) = (
+    "the key's principal is not active",
+    "Bearer error=\"invalid_token\", error_description=\"the principal is not active\"",
+);
+
+/// Why a request is not answered, and with which words and status that is said.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure(Box<Particulars>);
+
+#[derive(Debug, Clone)]
+struct Particulars {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    pointer: Option<String>,
+    /// The position that was reached, for `behind`.
+    reached: Option<String>,
+    /// `WWW-Authenticate`.
+    challenge: Option<&'static str>,
+}
+
+/// Failures of requests as such.
+impl Failure {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        let detail = safe(detail.into());
+        Self(Box::new(Particulars { status, code, detail, pointer: None, reached: None, challenge: None }))
+    }
+
+    /// The body, a header or a parameter is not as it must be.
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", detail)
+    }
+
+    /// The same, at a place in the body.
+    pub(crate) fn invalid_at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let mut failure = Self::invalid(detail);
+        failure.0.pointer = Some(pointer.into());
+        failure
+    }
+
+    /// `as_of` comes later.
+    pub(crate) fn as_of_unsupported() -> Self {
+        let detail = "questions about the past are not answered yet";
+        Self::new(StatusCode::BAD_REQUEST, "as_of_unsupported", detail)
+    }
+
+    /// No credential was presented.
+    pub(crate) fn no_credential() -> Self {
+        Self::unauthenticated(ABSENT)
+    }
+
+    /// The credential is nobody's: says nothing of why.
+    pub(crate) fn bad_credential() -> Self {
+        Self::unauthenticated(UNKNOWN)
+    }
+
+    fn unauthenticated((detail, challenge): (&'static str, &'static str)) -> Self {
+        let mut failure = Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
+        failure.0.challenge = Some(challenge);
+        failure
+    }
+
+    /// The key is refused. Only whoever proved its secret gets a reason other than [`Reason::UnknownKey`].
+    pub(crate) fn key_refused(reason: Reason) -> Self {
+        Self::unauthenticated(match reason {
+            Reason::KeyRevoked => REVOKED,
+            Reason::KeyExpired => EXPIRED,
+            Reason::InactivePrincipal => INACTIVE,
+            _ => UNKNOWN,
+        })
+    }
+
+    /// There is no such thing, or the caller may not see it.
+    pub(crate) fn not_found(kind: Kind) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {}", kind.word()))
+    }
+
+    /// There is no such route.
+    pub(crate) fn no_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", NO_ROUTE)
+    }
+
+    /// The route does not know the method.
+    pub(crate) fn no_method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the path does not have this method")
+    }
+
+    /// The question needs a permission that the caller does not have.
+    pub(crate) fn forbidden(needs: Needs) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", format!("this needs {needs}"))
+    }
+
+    /// The body is not JSON by its own account.
+    pub(crate) fn not_json() -> Self {
+        let detail = "the body must be application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    }
+
+    /// The body is larger than `limit` bytes.
+    pub(crate) fn body_too_large(limit: usize) -> Self {
+        let detail = format!("the body may have at most {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    /// The body did not arrive in time.
+    pub(crate) fn body_too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time")
+    }
+
+    /// The node has not reached the position asked for.
+    pub(crate) fn behind(reached: String) -> Self {
+        let detail = "this node has not reached the position asked for";
+        let mut failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "behind", detail);
+        failure.0.reached = Some(reached);
+        failure
+    }
+
+    /// The node cannot answer at present.
+    pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+    }
+
+    /// More requests at once than are served.
+    pub(crate) fn overloaded() -> Self {
+        Self::unavailable("overloaded", "too many requests at once")
+    }
+
+    /// Something is wrong here; the log says what, the answer does not.
+    pub(crate) fn internal(cause: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %cause, "a request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something is wrong with this node; its log says what",
+        )
+    }
+}
+
+/// Parts.
+impl Failure {
+    /// The stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// The HTTP status.
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// Whether it is [`Failure::no_route`].
+    pub(crate) fn is_no_route(&self) -> bool {
+        self.0.code == "not_found" && self.0.detail == NO_ROUTE
+    }
+
+    /// The same failure of the command at `index` of a batch: pointers lead into that command.
+    pub(crate) fn in_batch(mut self, index: usize) -> Self {
+        self.0.pointer = Some(match self.0.pointer.take() {
+            Some(inner) => format!("/commands/{index}/body{inner}"),
+            None => format!("/commands/{index}/path"),
+        });
+        self
+    }
+
+    /// The same failure of a query parameter: those have no pointers.
+    pub(crate) fn of_query(mut self) -> Self {
+        self.0.pointer = None;
+        self.0.detail = format!("query parameters: {}", self.0.detail);
+        self
+    }
+
+    /// The same failure at a place in the body.
+    pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.0.pointer = Some(pointer.into());
+        self
+    }
+
+    /// The answer. `request_id` is the request's.
+    pub(crate) fn into_answer(self, request_id: &str) -> Response {
+        let Particulars { status, code, detail, pointer, reached, challenge } = *self.0;
+        let mut problem = wire::Problem::new(status.as_u16(), code, &code.replace('_', " "), detail);
+        problem.pointer = pointer;
+        problem.position.clone_from(&reached);
+        problem.request_id = Some(request_id.to_owned());
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(wire::MEDIA_TYPE));
+        if let Some(challenge) = challenge.or_else(|| default_challenge(status)) {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(reached) = reached.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(header::POSITION, reached);
+        }
+        response
+    }
+}
+
+impl IntoResponse for Failure {
+    /// An empty answer that carries the failure; the outermost layer, which knows the request id, writes it out.
+    fn into_response(self) -> Response {
+        let mut response = self.0.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let mut failure = Self::new(refusal_status(&refusal), refusal.code(), refusal.to_string());
+        failure.0.pointer = refusal.pointer();
+        failure
+    }
+}
+
+impl From<SubmitError> for Failure {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Refused(refusal) => refusal.into(),
+            SubmitError::IdempotencyMismatch => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_mismatch",
+                "this Idempotency-Key was used with another method, path or body",
+            ),
+            SubmitError::RecordTooLarge { bytes, limit } => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "record_too_large",
+                format!("the record would have {bytes} bytes; at most {limit} are possible"),
+            ),
+            SubmitError::Contended => {
+                Self::unavailable("contended", "other writers won every round; nothing was written")
+            }
+            SubmitError::OutcomeUnknown => Self::unavailable(
+                "outcome_unknown",
+                "it is not known whether this was written; the same Idempotency-Key resolves it",
+            ),
+            SubmitError::JournalUnavailable(_) => {
+                Self::unavailable("journal_unavailable", "the journal takes no writes at present")
+            }
+            SubmitError::UnknownOrganization => Self::bad_credential(),
+            SubmitError::Overloaded => Self::overloaded(),
+            SubmitError::Stopping => Self::unavailable("stopping", "this process is stopping"),
+        }
+    }
+}
+
+impl From<ViewError> for Failure {
+    fn from(error: ViewError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<serde_path_to_error::Error<serde_json::Error>> for Failure {
+    fn from(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
+        use serde_path_to_error::Segment;
+        let mut pointer = String::new();
+        for segment in error.path() {
+            match segment {
+                Segment::Seq { index } => pointer.push_str(&escape_pointer(&index.to_string())),
+                Segment::Map { key } => pointer.push_str(&escape_pointer(key)),
+                Segment::Enum { variant } => pointer.push_str(&escape_pointer(variant)),
+                Segment::Unknown => {}
+            }
+        }
+        let inner = error.into_inner();
+        let detail = inner.to_string();
+        if inner.is_syntax() || inner.is_eof() {
+            return Self::invalid(format!("malformed JSON: {detail}"));
+        }
+        if let Some((name, _)) = detail.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'))
+        {
+            pointer.push_str(&escape_pointer(name));
+        }
+        Self::invalid_at(pointer, detail)
+    }
+}
+
+fn refusal_status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Inactive => StatusCode::UNAUTHORIZED,
+        Refusal::NotFound(_) | Refusal::NoSuch { .. } => StatusCode::NOT_FOUND,
+        Refusal::Forbidden { .. } | Refusal::NotHeld { .. } | Refusal::NeedsDelegate => StatusCode::FORBIDDEN,
+        Refusal::Text { .. } | Refusal::Invalid { .. } => StatusCode::BAD_REQUEST,
+        Refusal::NameTaken(_)
+        | Refusal::EmailTaken
+        | Refusal::ExternalIdTaken
+        | Refusal::Cycle(_)
+        | Refusal::LastOwner
+        | Refusal::InUse
+        | Refusal::BuiltIn(_)
+        | Refusal::KeyEnded
+        | Refusal::ObjectMoved
+        | Refusal::ParentFixed
+        | Refusal::CatalogFull(_) => StatusCode::CONFLICT,
+        Refusal::InBatch { refusal, .. } => refusal_status(refusal),
+    }
+}
+
+fn default_challenge(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::UNAUTHORIZED => Some(UNKNOWN.1),
+        StatusCode::FORBIDDEN => Some("Bearer error=\"insufficient_scope\""),
+        _ => None,
+    }
+}
+
+/// A detail may repeat what the caller sent: never a key, never control characters, never at length.
+fn safe(mut detail: String) -> String {
+    if detail.contains("gb_st_") || detail.contains("gb_pk_") {
+        return "a value is not as it must be".to_owned();
+    }
+    if detail.chars().any(char::is_control) {
+        detail = detail.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    }
+    if detail.len() > DETAIL_MAX {
+        detail.truncate(detail.floor_char_boundary(DETAIL_MAX));
+        detail.push_str("...");
+    }
+    detail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_never_repeats_a_key_nor_control_characters_nor_everything() {
+        assert!(!safe("invalid type: string \"gb_st_abc\"".to_owned()).contains("gb_st_"));
+        assert_eq!(safe("a\nb\u{1b}c".to_owned()), "a b c");
+        assert!(safe("x".repeat(5000)).len() < 500);
+    }
+
+    #[test]
+    fn only_who_proved_a_secret_learns_why() {
+        assert_eq!(Failure::key_refused(Reason::KeyRevoked).0.detail, "the key was revoked");
+        let unknown = Failure::bad_credential().0;
+        for reason in [Reason::UnknownKey, Reason::KeyMismatch, Reason::UnknownPrincipal] {
+            let told = Failure::key_refused(reason).0;
+            assert_eq!((&told.detail, told.challenge), (&unknown.detail, unknown.challenge));
+        }
+    }
+
+    #[test]
+    fn a_refusal_in_a_batch_keeps_its_status_and_points_into_its_command() {
+        let inner = Refusal::invalid("/name", "bad");
+        let failure = Failure::from(Refusal::InBatch { index: 3, refusal: Box::new(inner) });
+        assert_eq!((failure.status(), failure.code()), (StatusCode::BAD_REQUEST, "invalid"));
+        assert_eq!(failure.0.pointer.as_deref(), Some("/commands/3/body/name"));
+    }
+}

@@ -1,0 +1,101 @@
+//! Query parameters: known names only, each at most once, and never a key among them.
+
+use axum::http::Uri;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::http::{body::shape, path::decode, problem::Failure};
+
+/// The query as a `T`; what [`parameters`] refuses, unknown names, and values of the wrong form are refused.
+pub(crate) fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Failure> {
+    let mut members = Map::new();
+    for (name, text) in parameters(uri)? {
+        let value = match (name.as_str(), text.parse::<u32>()) {
+            ("limit", Ok(number)) => Value::Number(number.into()),
+            ("limit", Err(_)) => return Err(Failure::invalid("the parameter limit must be 1 to 1000")),
+            _ => Value::String(text),
+        };
+        if members.insert(name.clone(), value).is_some() {
+            return Err(Failure::invalid(format!("the parameter {} may come once", shown(&name))));
+        }
+    }
+    shape(Value::Object(members)).map_err(Failure::of_query)
+}
+
+/// Refuses every parameter.
+pub(crate) fn require_none(uri: &Uri) -> Result<(), Failure> {
+    match parameters(uri)?.first() {
+        None => Ok(()),
+        Some((name, _)) => Err(Failure::invalid(format!("unknown query parameter {}", shown(name)))),
+    }
+}
+
+/// The pairs of the query, decoded; refuses `as_of`, and anything that looks like a key.
+fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Failure> {
+    let Some(query) = uri.query() else { return Ok(Vec::new()) };
+    let mut pairs = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let read = |text: &str| decode(&text.replace('+', " "));
+        let (Some(name), Some(value)) = (read(name), read(value)) else {
+            return Err(Failure::invalid("the query is not percent-encoded UTF-8"));
+        };
+        if looks_like_key(&name) || looks_like_key(&value) || name == "access_token" {
+            return Err(Failure::invalid(
+                "a key never belongs in a URL: revoke it, it may be in logs by now",
+            ));
+        }
+        if name == "as_of" {
+            return Err(Failure::as_of_unsupported());
+        }
+        pairs.push((name, value));
+    }
+    Ok(pairs)
+}
+
+fn looks_like_key(text: &str) -> bool {
+    text.contains("gb_st_") || text.contains("gb_pk_")
+}
+
+/// A parameter's name, fit to be repeated.
+fn shown(name: &str) -> &str {
+    let plain = name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if plain { name } else { "(unprintable)" }
+}
+
+#[cfg(test)]
+mod tests {
+    use grantbook_api::list::ListQuery;
+
+    use super::*;
+
+    fn list(query: &str) -> Result<ListQuery, Failure> {
+        read(&format!("/v1/x?{query}").parse().unwrap())
+    }
+
+    #[test]
+    fn what_is_known_is_read() {
+        let read = list("name=a%20b+c%26&limit=1000&cursor=x").unwrap();
+        assert_eq!(read.name.as_deref(), Some("a b c&"));
+        assert_eq!((read.limit, read.cursor.as_deref()), (Some(1000), Some("x")));
+        assert!(list("").unwrap().name.is_none());
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_name() {
+        for query in ["nome=x", "limit=", "limit=-1", "limit=1e3", "name=a&name=b", "name=%ff", "name=%4"] {
+            let failure = list(query).unwrap_err();
+            assert_eq!((failure.status().as_u16(), failure.code()), (400, "invalid"), "{query}");
+        }
+        assert!(format!("{:?}", list("nome=x").unwrap_err()).contains("nome"));
+        assert_eq!(list("as_of=1").unwrap_err().code(), "as_of_unsupported");
+    }
+
+    #[test]
+    fn a_key_in_a_query_is_refused_and_not_repeated() {
+        for query in ["key=gb_st_abc", "gb_pk_abc=1", "access_token=x"] {
+            let text = format!("{:?}", require_none(&format!("/?{query}").parse().unwrap()).unwrap_err());
+            assert!(text.contains("URL") && !text.contains("abc"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A read: who asks, about which organization, on which snapshot.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts},
+    response::{IntoResponse, Response},
+};
+use grantbook_api::header;
+use grantbook_domain::{id::OrgId, position::Position, principal::Caller, time::Timestamp};
+use grantbook_views::Snapshot;
+use serde::Serialize;
+
+use crate::http::{
+    Web, at_least,
+    authn::{self, Authenticated},
+    problem::Failure,
+};
+
+/// Everything that an answer is made from.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// What every route has.
+    pub(crate) web: Arc<Web>,
+    /// Whose data.
+    pub(crate) org: OrgId,
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// When.
+    pub(crate) now: Timestamp,
+    /// On what.
+    pub(crate) snapshot: Snapshot,
+    /// Where the snapshot stands in this organization.
+    pub(crate) position: Position,
+    /// The same as clients see it.
+    pub(crate) position_text: String,
+}
+
+impl Reading {
+    /// Waits for the view, on behalf of a caller who was recognized.
+    pub(crate) async fn begin(
+        web: &Arc<Web>,
+        who: Authenticated,
+        headers: &HeaderMap,
+    ) -> Result<Self, Failure> {
+        at_least::wait(web, who.org, headers).await?;
+        let snapshot = web.app.node.reader.snapshot()?;
+        let position = snapshot.position(who.org)?;
+        Ok(Self {
+            web: Arc::clone(web),
+            org: who.org,
+            caller: who.caller,
+            now: web.app.clock.now(),
+            snapshot,
+            position,
+            position_text: web.position_text(position),
+        })
+    }
+
+    /// Answers at once.
+    pub(crate) fn answer<T: Serialize>(self, ask: impl FnOnce(&Self) -> Result<T, Failure>) -> Response {
+        let asked = ask(&self).and_then(|body| json(StatusCode::OK, &body));
+        with_position(asked.into_response(), &self.position_text)
+    }
+
+    /// Answers on a thread that may take its time: for what looks at many things.
+    pub(crate) async fn answer_at_leisure<T: Serialize + 'static>(
+        self,
+        ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Response {
+        let answered = tokio::task::spawn_blocking(move || self.answer(ask)).await;
+        answered.unwrap_or_else(|error| Failure::internal(&error).into_response())
+    }
+}
+
+impl FromRequestParts<Arc<Web>> for Reading {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Failure> {
+        let who = authn::authenticate(web, &parts.headers)?;
+        Self::begin(web, who, &parts.headers).await
+    }
+}
+
+/// A JSON answer.
+pub(crate) fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Response, Failure> {
+    let bytes = serde_json::to_vec(body).map_err(|error| Failure::internal(&error))?;
+    let mut response = Response::new(bytes.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// The answer with the position at which it holds.
+pub(crate) fn with_position(mut response: Response, position: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(position) {
+        response.headers_mut().insert(header::POSITION, value);
+    }
+    response
+}

@@ -1,0 +1,160 @@
+//! A write: from the request to a command, from the command's record to the answer.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{ConnectInfo, FromRequest, Request},
+    http::{HeaderMap, HeaderValue, Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use grantbook_api::header;
+use grantbook_domain::{
+    command::{Author, Command},
+    text::check_prose,
+};
+use serde_json::Value;
+
+use crate::{
+    command::{Idempotency, Outcome, Submission, SubmitError},
+    http::{
+        Web, authn,
+        authn::Authenticated,
+        body, idempotency,
+        metrics::CommandOutcome,
+        path,
+        problem::Failure,
+        query,
+        read::{json, with_position},
+    },
+    routes::{
+        batch, noop,
+        plan::{Intake, Plan, Secrets, plan},
+        render,
+    },
+};
+
+/// A write that was read and recognized, but not yet understood.
+#[derive(Debug)]
+pub(crate) struct Write {
+    web: Arc<Web>,
+    who: Authenticated,
+    method: Method,
+    path: String,
+    body: Value,
+    idempotency: Option<Idempotency>,
+    reason: Option<String>,
+    source_ip: Option<String>,
+}
+
+impl FromRequest<Arc<Web>> for Write {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, web: &Arc<Web>) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let who = authn::authenticate(web, &parts.headers)?;
+        query::require_none(&parts.uri)?;
+        let reason = reason(&parts.headers)?;
+        let body = if parts.method == Method::DELETE {
+            body::require_none(&parts.headers, body).await?;
+            Value::Null
+        } else {
+            body::value(&body::read(&parts.headers, body).await?)?
+        };
+        let path = parts.uri.path().to_owned();
+        let idempotency = idempotency::of(&parts.headers, parts.method.as_str(), &path, &body)?;
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let source_ip = peer.map(|ConnectInfo(address)| address.ip().to_canonical().to_string());
+        Ok(Self {
+            web: Arc::clone(web),
+            who,
+            method: parts.method,
+            path,
+            body,
+            idempotency,
+            reason,
+            source_ip,
+        })
+    }
+}
+
+impl Write {
+    /// Carries it out. The path says what it is; see [`plan`].
+    pub(crate) async fn run(self) -> Response {
+        let (web, org) = (Arc::clone(&self.web), self.who.org);
+        match self.carry_out().await {
+            Ok(response) => response,
+            Err(failure) => {
+                let position = web.position_text(web.app.commands.acknowledged(org));
+                with_position(failure.into_response(), &position)
+            }
+        }
+    }
+
+    async fn carry_out(self) -> Result<Response, Failure> {
+        let web = Arc::clone(&self.web);
+        let (submission, command, secrets) = self.understand()?;
+        let submitted = web.app.commands.submit(submission).await;
+        web.metrics.command(counted(&submitted));
+        answer(&web, &submitted?, &command, &secrets)
+    }
+
+    /// The command that the request stands for.
+    fn understand(self) -> Result<(Submission, Command, Secrets), Failure> {
+        let Self { web, who, method, path, body, idempotency, reason, source_ip } = self;
+        let state = web.app.commands.state(who.org).ok_or_else(Failure::bad_credential)?;
+        let intake = Intake { ids: &web.app.ids, state: &state };
+        let segments = path::segments(&path).ok_or_else(Failure::no_route)?;
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let (command, secrets, own_reason) = if segments == ["v1", "batch"] {
+            let (command, secrets) = batch::plan_all(body, &intake)?;
+            (command, secrets, None)
+        } else {
+            let Plan { command, secret, reason, .. } = plan(method.as_str(), &segments, body, &intake)?;
+            (command, secret.into_iter().collect(), reason)
+        };
+        let submission = Submission {
+            org: who.org,
+            author: Author::Caller(who.caller),
+            command: command.clone(),
+            idempotency,
+            source_ip,
+            reason: reason.or(own_reason),
+        };
+        Ok((submission, command, secrets))
+    }
+}
+
+/// The answer: a function of the record, so that a repeated request gets it again; of the state if nothing changed.
+fn answer(web: &Web, outcome: &Outcome, command: &Command, secrets: &Secrets) -> Result<Response, Failure> {
+    let position = web.position_text(outcome.position);
+    let (status, body) = match (&outcome.record, command) {
+        (record, Command::Batch(commands)) => {
+            (StatusCode::OK, batch::answer(commands.len(), record.as_deref(), secrets, &position))
+        }
+        (Some(record), _) => render::answer(&record.events, secrets),
+        (None, command) => (StatusCode::OK, noop::present(&outcome.state, command)),
+    };
+    let mut response = with_position(json(status, &body)?, &position);
+    if outcome.replayed {
+        response.headers_mut().insert(header::IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+fn counted(submitted: &Result<Outcome, SubmitError>) -> CommandOutcome {
+    match submitted {
+        Ok(Outcome { replayed: true, .. }) => CommandOutcome::Replayed,
+        Ok(Outcome { record: Some(_), .. }) => CommandOutcome::Recorded,
+        Ok(Outcome { record: None, .. }) => CommandOutcome::Unchanged,
+        Err(
+            SubmitError::Refused(_) | SubmitError::IdempotencyMismatch | SubmitError::RecordTooLarge { .. },
+        ) => CommandOutcome::Refused,
+        Err(_) => CommandOutcome::Failed,
+    }
+}
+
+fn reason(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    let Some(text) = idempotency::single(headers, header::REASON)? else { return Ok(None) };
+    check_prose(text).map_err(|fault| Failure::invalid(format!("Grantbook-Reason {fault}")))?;
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}

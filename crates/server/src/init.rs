@@ -1,0 +1,203 @@
+//! Offline work on a data directory: `init`, `org create`, `owner recover`. Each needs the journal for itself.
+
+use std::{fmt, fs::DirBuilder, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
+
+use grantbook_domain::{
+    command::{Author, Command},
+    event::Event,
+    founding::Founding,
+    id::OrgId,
+    principal::{Actor, Principal},
+    record::{RECORD_SCHEMA, Record},
+};
+use grantbook_journal::{Identity, Journal, chain::Chains, embedded::EmbeddedJournal, frame::encode};
+use tokio::task::spawn_blocking;
+
+use crate::{
+    clock::Clock,
+    command::{CommandService, Fold, OrgFold, Submission},
+    ids::IdSource,
+    secret::{KeyKind, Secret},
+    start::{StartError, close_journal, explain, open_journal},
+};
+
+/// An organization and its first owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitOptions {
+    /// The data directory.
+    pub data: PathBuf,
+    /// The organization's name.
+    pub org: String,
+    /// The first owner's e-mail.
+    pub owner_email: String,
+}
+
+/// Whose key was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoverOptions {
+    /// The data directory.
+    pub data: PathBuf,
+    /// The organization's id or name.
+    pub org: String,
+    /// The owner's e-mail; a user is made if nobody active has it.
+    pub email: String,
+    /// Why, for the record.
+    pub reason: String,
+}
+
+/// An owner with a new key. `key` is the secret, here for the only time.
+#[derive(Clone, PartialEq, Eq)]
+pub struct InitOutcome {
+    /// The organization's id.
+    pub organization_id: String,
+    /// Its name.
+    pub organization_name: String,
+    /// The owner's id.
+    pub user_id: String,
+    /// The owner's e-mail.
+    pub email: String,
+    /// The owner's new key, in full.
+    pub key: String,
+}
+
+impl fmt::Debug for InitOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { organization_id, organization_name, user_id, email, key: _ } = self;
+        f.debug_struct("InitOutcome")
+            .field("organization_id", organization_id)
+            .field("organization_name", organization_name)
+            .field("user_id", user_id)
+            .field("email", email)
+            .field("key", &"****")
+            .finish()
+    }
+}
+
+/// Makes a journal with its first organization. Refuses where there is a journal with anything in it.
+pub async fn init(options: InitOptions) -> Result<InitOutcome, StartError> {
+    let (clock, ids) = (Clock::system(), IdSource::system());
+    let found = found(&options, &clock, &ids)?;
+    let identity = Identity { installation: ids.id(), created_at: clock.now() };
+    let data = options.data;
+    let journal = spawn_blocking(move || {
+        let mut builder = DirBuilder::new();
+        // Only its owner gets in: what lies there names people.
+        let made = builder.recursive(true).mode(0o700).create(&data);
+        made.map_err(|source| StartError::Write { path: data.clone(), source })?;
+        EmbeddedJournal::create(&data, identity).map_err(|error| explain(error, &data))
+    });
+    let journal = Arc::new(journal.await??);
+    append(journal.as_ref(), &found).await?;
+    close_journal(journal).await?;
+    Ok(found.outcome)
+}
+
+/// Adds an organization to a journal. Names are unique among its organizations.
+pub async fn create_org(options: InitOptions) -> Result<InitOutcome, StartError> {
+    let found = found(&options, &Clock::system(), &IdSource::system())?;
+    let journal = open_journal(&options.data).await?;
+    let fold = Fold::replay(journal.as_ref()).await?;
+    if fold.organizations().any(|one| one.state().name() == options.org) {
+        return Err(StartError::OrganizationExists(options.org));
+    }
+    append(journal.as_ref(), &found).await?;
+    close_journal(journal).await?;
+    Ok(found.outcome)
+}
+
+/// Makes somebody an owner again, with a new key, by the operator's authority.
+pub async fn recover_owner(options: RecoverOptions) -> Result<InitOutcome, StartError> {
+    let (clock, ids) = (Clock::system(), IdSource::system());
+    let journal = open_journal(&options.data).await?;
+    let fold = Fold::replay(journal.as_ref()).await?;
+    let (org, name) = find(&fold, &options.org).ok_or(StartError::NoSuchOrganization(options.org))?;
+    let key_id = ids.id();
+    let secret = Secret::mint(KeyKind::User, key_id)?;
+    let command = Command::RecoverOwner {
+        email: options.email.clone(),
+        new_user: ids.id(),
+        key: key_id,
+        hash: secret.hash(),
+    };
+    let service = CommandService::start(Arc::clone(&journal), fold, clock, ids);
+    let (author, reason) = (Author::Operator, Some(options.reason));
+    let submission = Submission { org, author, command, idempotency: None, source_ip: None, reason };
+    let outcome = service.handle().submit(submission).await;
+    service.shutdown().await;
+    let outcome = outcome?;
+    close_journal(journal).await?;
+    let events = outcome.record.iter().flat_map(|record| &record.events);
+    let mut owners = events.filter_map(|event| match event {
+        Event::KeyIssued { key } => Some(key.principal),
+        _ => None,
+    });
+    let user_id = match owners.next_back() {
+        Some(Principal::User(id)) => id.to_string(),
+        Some(Principal::Token(_)) | None => String::new(),
+    };
+    Ok(InitOutcome {
+        organization_id: org.to_string(),
+        organization_name: name,
+        user_id,
+        email: options.email,
+        key: secret.expose().to_owned(),
+    })
+}
+
+/// A first record before it has a place.
+struct Found {
+    org: OrgId,
+    record: Record,
+    outcome: InitOutcome,
+}
+
+/// Decides the founding; nothing is touched, so that a bad name leaves no half-made directory.
+fn found(options: &InitOptions, clock: &Clock, ids: &IdSource) -> Result<Found, StartError> {
+    let key = ids.id();
+    let secret = Secret::mint(KeyKind::User, key)?;
+    let founding = Founding {
+        org: ids.id(),
+        name: options.org.clone(),
+        owner: ids.id(),
+        email: options.owner_email.clone(),
+        key,
+        hash: secret.hash(),
+        builtins: std::array::from_fn(|_| (ids.id(), ids.id(), ids.id())),
+        at: clock.now(),
+    };
+    let record = Record {
+        schema: RECORD_SCHEMA,
+        ordinal: 1,
+        at: founding.at,
+        actor: Actor::Operator,
+        credential: None,
+        source_ip: None,
+        request_id: ids.request_id(),
+        request_hash: None,
+        reason: None,
+        steps: Vec::new(),
+        events: founding.decide().map_err(StartError::Refused)?,
+    };
+    let outcome = InitOutcome {
+        organization_id: founding.org.to_string(),
+        organization_name: founding.name,
+        user_id: founding.owner.to_string(),
+        email: founding.email,
+        key: secret.expose().to_owned(),
+    };
+    Ok(Found { org: founding.org, record, outcome })
+}
+
+async fn append(journal: &EmbeddedJournal, found: &Found) -> Result<(), StartError> {
+    let link = Chains::new(journal.identity().installation).next_link(found.org);
+    let frame = encode(link, std::slice::from_ref(&found.record))?;
+    journal.append(found.org, 0, frame).await?;
+    Ok(())
+}
+
+fn find(fold: &Fold, id_or_name: &str) -> Option<(OrgId, String)> {
+    let id = id_or_name.parse::<OrgId>().ok();
+    let named = |one: &&OrgFold| one.state().id() == id && id.is_some() || one.state().name() == id_or_name;
+    let state = fold.organizations().find(named)?.state();
+    Some((state.id()?, state.name().to_owned()))
+}

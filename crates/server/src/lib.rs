@@ -1,0 +1,18 @@
+//! The running service: command side, projector, read side, and the wiring that joins them.
+
+pub mod app;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod http;
+pub mod ids;
+pub mod init;
+mod listen;
+pub mod position;
+pub mod project;
+pub mod read;
+pub mod routes;
+pub mod secret;
+pub mod start;
+
+pub use listen::serve;

@@ -1,0 +1,162 @@
+//! Sockets and signals: the process from its first connection to its last.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use axum::{Router, http::StatusCode, routing::get, serve::ListenerExt};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::sleep,
+};
+
+use crate::{
+    app::App,
+    config::ServeConfig,
+    http::{self, problem::Failure},
+    ids::IdSource,
+    start::StartError,
+};
+
+/// How long requests under way may take once the process is to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Runs the server until SIGTERM or SIGINT. Nothing acknowledged is lost, also if it ends otherwise.
+///
+/// The socket is open from the first moment: while the journal is replayed, everything but `/healthz` is answered
+/// with 503 `starting`.
+pub async fn serve(config: ServeConfig) -> Result<(), StartError> {
+    config.validate()?;
+    let mut stop = stop_signal().map_err(StartError::Serve)?;
+    let failed = |source| StartError::Listen { listen: config.listen, source };
+    let [early, listener] = bind(config.listen).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let (built, starting) = watch::channel(false);
+    let early = axum::serve(early, starting_router()).with_graceful_shutdown(raised(starting));
+    let early = tokio::spawn(async move { early.await });
+    let app = tokio::select! {
+        app = App::build(&config) => app?,
+        // Nothing was taken, so nothing is lost.
+        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+    };
+    // Connections of the time before are finished and closed; none is accepted there any more.
+    built.send_replace(true);
+    early.abort();
+    drop(early.await);
+    if let Some(path) = &config.ready_file {
+        write_ready_file(path, address)?;
+    }
+    tracing::info!(url = base_url(address), "requests are taken");
+    let served = take_requests(listener, http::router(app.state()), stop).await;
+    tracing::info!("requests are taken no more");
+    if let Some(path) = &config.ready_file {
+        // Whoever waits for the next start must not take this one's file for it.
+        fs::remove_file(path).unwrap_or_default();
+    }
+    app.shutdown().await?;
+    tracing::info!("ended");
+    served.map_err(StartError::Serve)
+}
+
+/// One socket, twice: for the time before the application is there, and after.
+fn bind(listen: SocketAddr) -> io::Result<[TcpListener; 2]> {
+    let socket = std::net::TcpListener::bind(listen)?;
+    socket.set_nonblocking(true)?;
+    Ok([TcpListener::from_std(socket.try_clone()?)?, TcpListener::from_std(socket)?])
+}
+
+fn starting_router() -> Router {
+    let starting = || async {
+        let id = IdSource::system().request_id();
+        Failure::unavailable("starting", "the journal is being replayed").into_answer(&id)
+    };
+    Router::new().route("/healthz", get(|| async { StatusCode::OK })).fallback(starting)
+}
+
+/// Serves until the signal comes, then finishes what is under way, within bounds.
+async fn take_requests(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) -> io::Result<()> {
+    let overdue = raised(stop.clone());
+    let listener = listener.tap_io(|connection| {
+        // Answers are written whole: waiting for more of them only delays them.
+        connection.set_nodelay(true).unwrap_or_default();
+    });
+    let serving = axum::serve(listener, router).with_graceful_shutdown(raised(stop));
+    tokio::select! {
+        served = serving => served,
+        () = async { overdue.await; sleep(GRACE).await } => {
+            tracing::warn!("requests were still under way; their connections are closed");
+            Ok(())
+        }
+    }
+}
+
+/// Until the flag is up, or nobody is left to raise it.
+async fn raised(mut flag: watch::Receiver<bool>) {
+    flag.wait_for(|up| *up).await.map(drop).unwrap_or_default();
+}
+
+/// Goes up at the first SIGTERM or SIGINT; from now on neither ends the process by itself.
+fn stop_signal() -> io::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (tell, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tell.send_replace(true);
+    });
+    Ok(stop)
+}
+
+/// Whole or not at all: whoever watches for the file never reads half an address.
+fn write_ready_file(path: &Path, address: SocketAddr) -> Result<(), StartError> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = PathBuf::from(draft);
+    let written =
+        fs::write(&draft, format!("{}\n", base_url(address))).and_then(|()| fs::rename(&draft, path));
+    written.map_err(|source| StartError::Write { path: path.to_owned(), source })
+}
+
+fn base_url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::Request};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn status(path: &str) -> StatusCode {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        starting_router().oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn before_the_application_is_there_the_process_only_says_that_it_lives() {
+        assert_eq!(status("/healthz").await, StatusCode::OK);
+        for path in ["/readyz", "/v1/whoami", "/v1/tokens"] {
+            assert_eq!(status(path).await, StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_ready_file_holds_the_base_url() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ready");
+        let [_early, listener] = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        write_ready_file(&path, address).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("http://127.0.0.1:{}\n", address.port()));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,6 @@
+//! The read side: a view that follows the journal, and whether it may be believed.
+
+mod node;
+
+pub use crate::project::NodeState;
+pub use node::{NodeStatus, ReadNode, STALE_AFTER, Unready};

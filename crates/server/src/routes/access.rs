@@ -1,0 +1,95 @@
+//! `GET /v1/access?principal=token:ID`: everything that a principal may do
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{http::Uri, response::Response};
+use grantbook_api::{
+    access::{Access, AccessEntry, AccessQuery, ProjectChoice, TypeChoice},
+    reference::{Named, NamedObject},
+};
+use grantbook_domain::{
+    id::ProjectId,
+    model::{Token, User},
+    principal::{Grantee, Principal},
+    refusal::Kind,
+    rights::Ask,
+    scope::ObjectRef,
+};
+use grantbook_views::{AccessRow, ProjectSet};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Web, problem::Failure, query, read::Reading},
+    routes::{
+        names,
+        plan::grantee,
+        sight::{Sight, Thing},
+    },
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(get))
+}
+
+/// The effective access of a principal, no key considered.
+#[utoipa::path(get, path = "/v1/access", tag = "access", operation_id = "access",
+    params(AccessQuery), responses((status = 200, body = Access, description = "By permission.")))]
+async fn get(reading: Reading, uri: Uri) -> Response {
+    let answer = reading.answer_at_leisure(move |reading| {
+        let AccessQuery { principal, as_of: _ } = query::read(&uri)?;
+        Sight::new(reading)?.require(Ask::Access, &Thing::Whole)?;
+        let principal = known(reading, &principal)?;
+        let effective = reading.snapshot.access(reading.org, principal, reading.now)?;
+        let permissions: Result<_, Failure> =
+            effective.rows.into_iter().map(|row| entry(reading, row)).collect();
+        Ok(Access {
+            principal: names::principal(reading, principal)?,
+            position: reading.position_text.clone(),
+            as_of: None,
+            permissions: permissions?,
+        })
+    });
+    answer.await
+}
+
+/// The principal that a parameter names, living or ended.
+fn known(reading: &Reading, text: &str) -> Result<Principal, Failure> {
+    let named = text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
+    let Reading { snapshot, org, .. } = reading;
+    match named {
+        Some(Grantee::User(id)) => {
+            let found = snapshot.get::<User>(*org, &id)?;
+            found.map(|user| Principal::User(user.id)).ok_or_else(|| Failure::not_found(Kind::User))
+        }
+        Some(Grantee::Token(id)) => {
+            let found = snapshot.get::<Token>(*org, &id)?;
+            found.map(|token| Principal::Token(token.id)).ok_or_else(|| Failure::not_found(Kind::Token))
+        }
+        Some(Grantee::Group(_)) | None => {
+            Err(Failure::invalid("the parameter principal must be user:ID or token:ID"))
+        }
+    }
+}
+
+fn entry(reading: &Reading, row: AccessRow) -> Result<AccessEntry, Failure> {
+    let AccessRow { permission, types, organization, projects, objects, except } = row;
+    Ok(AccessEntry {
+        permission,
+        object_types: TypeChoice::Only(types),
+        organization,
+        projects: match projects {
+            ProjectSet::Only(ids) => ProjectChoice::Only(named_projects(reading, &ids)?),
+            ProjectSet::AllBut(ids) => ProjectChoice::AllBut(named_projects(reading, &ids)?),
+        },
+        objects: named_objects(reading, &objects)?,
+        except_objects: named_objects(reading, &except)?,
+    })
+}
+
+fn named_projects(reading: &Reading, ids: &BTreeSet<ProjectId>) -> Result<Vec<Named>, Failure> {
+    ids.iter().map(|id| names::project(reading, *id)).collect()
+}
+
+fn named_objects(reading: &Reading, objects: &BTreeSet<ObjectRef>) -> Result<Vec<NamedObject>, Failure> {
+    objects.iter().map(|object| names::object(reading, object)).collect()
+}

@@ -1,0 +1,256 @@
+//! `GET /v1/audit`: what was decided, by whom, when, why
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    http::{
+        HeaderMap, HeaderValue, Uri,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use grantbook_api::{
+    audit::{AuditItem, AuditQuery, NDJSON, Order},
+    list::Page,
+};
+use grantbook_domain::{
+    position::Position,
+    principal::{Actor, Grantee},
+    record::Recorded,
+    rights::Ask,
+    scope::ObjectRef,
+    time::Timestamp,
+};
+use grantbook_views::{self as views, AuditFilter, AuditPage, AuditRecords};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{
+        Web,
+        cursor::Cursor,
+        problem::Failure,
+        query,
+        read::{Reading, with_position},
+        stream::{self, Interrupted, Sink},
+    },
+    position,
+    routes::{
+        lists::size,
+        names,
+        plan::grantee,
+        render,
+        sight::{Sight, Thing},
+    },
+};
+
+/// How many records a stream reads at once.
+const STREAM_PAGE: usize = 500;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(get))
+}
+
+/// A query that was understood.
+#[derive(Debug)]
+struct Search {
+    filter: AuditFilter,
+    order: views::Order,
+    /// The first and the last position that count.
+    within: (Position, Position),
+    /// Names the list for its cursors.
+    list: String,
+    /// The place of the last record given.
+    after: Option<Position>,
+}
+
+/// The records that meet all filters. `Accept: application/x-ndjson` streams them all, one a line.
+#[utoipa::path(get, path = "/v1/audit", tag = "audit", operation_id = "audit",
+    params(AuditQuery), responses((status = 200, content((Page<AuditItem> = "application/json"), (AuditItem = "application/x-ndjson")), description = "One page, or all.")))]
+async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
+    let wants_stream = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| {
+        accept.split(',').any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == NDJSON))
+    });
+    if wants_stream {
+        return all(reading, uri).await;
+    }
+    let answer = reading.answer_at_leisure(move |reading| {
+        let (mut search, limit) = understand(reading, &uri)?;
+        let mut items = Vec::new();
+        let more = search.each(reading, limit, |recorded| {
+            items.push(item(reading, recorded)?);
+            Ok(())
+        })?;
+        let next = more.then_some(search.after).flatten().map(|after| {
+            let after = after.get().to_be_bytes().to_vec();
+            Cursor { at: search.within.1, after }.encode(&search.list)
+        });
+        Ok(Page { items, next })
+    });
+    answer.await
+}
+
+async fn all(reading: Reading, uri: Uri) -> Response {
+    let position = reading.position_text.clone();
+    let begun =
+        tokio::task::spawn_blocking(move || understand(&reading, &uri).map(|(search, _)| (reading, search)));
+    let (reading, search) = match begun.await {
+        Ok(Ok(begun)) => begun,
+        Ok(Err(failure)) => return with_position(failure.into_response(), &position),
+        Err(error) => return Failure::internal(&error).into_response(),
+    };
+    let (sink, body) = stream::body();
+    tokio::task::spawn_blocking(move || pour(&reading, search, &sink));
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+    with_position(response, &position)
+}
+
+/// Sends everything, a chunk a page, until there is no more or nobody listens.
+fn pour(reading: &Reading, mut search: Search, sink: &Sink) {
+    loop {
+        let mut chunk = Vec::new();
+        let read = search.each(reading, STREAM_PAGE, |recorded| {
+            let item = item(reading, recorded)?;
+            serde_json::to_writer(&mut chunk, &item).map_err(|error| Failure::internal(&error))?;
+            chunk.push(b'\n');
+            Ok(())
+        });
+        let Ok(more) = read else { return drop(sink.blocking_send(Err(Interrupted))) };
+        let sent = chunk.is_empty() || sink.blocking_send(Ok(Bytes::from(chunk))).is_ok();
+        if !(sent && more) {
+            return;
+        }
+    }
+}
+
+impl Search {
+    /// Shows the next records, at most `limit`; afterwards `after` is the place of the last. Answers whether there are more.
+    fn each(
+        &mut self,
+        reading: &Reading,
+        limit: usize,
+        mut show: impl FnMut(&Recorded) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        let (first, last) = self.within;
+        let mut left = limit;
+        let mut after = self.after.or_else(|| self.before_the_first());
+        loop {
+            let page = AuditPage { after, order: self.order, limit: left + 1 };
+            let AuditRecords { items, next } = reading.snapshot.audit(reading.org, &self.filter, &page)?;
+            for recorded in &items {
+                let beyond = match self.order {
+                    views::Order::Ascending => recorded.position > last,
+                    views::Order::Descending => recorded.position < first,
+                };
+                if beyond {
+                    return Ok(false);
+                }
+                if left == 0 {
+                    return Ok(true);
+                }
+                show(recorded)?;
+                left -= 1;
+                self.after = Some(recorded.position);
+            }
+            after = next;
+            if after.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The place just before the first record that counts, in the order asked for.
+    fn before_the_first(&self) -> Option<Position> {
+        match self.order {
+            views::Order::Ascending => self.within.0.get().checked_sub(1).map(Position::from_u64),
+            views::Order::Descending => self.within.1.get().checked_add(1).map(Position::from_u64),
+        }
+    }
+}
+
+fn understand(reading: &Reading, uri: &Uri) -> Result<(Search, usize), Failure> {
+    let mut query: AuditQuery = query::read(uri)?;
+    Sight::new(reading)?.require(Ask::Audit, &Thing::Whole)?;
+    let limit = size(query.limit.take())?;
+    let cursor = query.cursor.take();
+    let list = format!("{}\naudit\n{query:?}", reading.org);
+    let cursor = cursor.as_deref().map(|text| Cursor::decode(text, &list)).transpose()?;
+    let after = cursor.as_ref().and_then(|cursor| cursor.after.as_slice().try_into().ok());
+    let after = after.map(|bytes| Position::from_u64(u64::from_be_bytes(bytes)));
+    let (from, not_before) = bound(reading, "from", query.from.as_deref())?;
+    let (to, before) = bound(reading, "to", query.to.as_deref())?;
+    let newest = cursor.map_or(reading.position, |cursor| cursor.at);
+    let filter = AuditFilter { from: not_before, to: before, ..filter(&query)? };
+    let order = match query.order.unwrap_or_default() {
+        Order::Asc => views::Order::Ascending,
+        Order::Desc => views::Order::Descending,
+    };
+    let within = (from.unwrap_or(Position::START), to.unwrap_or(newest).min(newest));
+    Ok((Search { filter, order, within, list, after }, limit))
+}
+
+/// A bound is a time or a position.
+fn bound(
+    reading: &Reading,
+    name: &str,
+    text: Option<&str>,
+) -> Result<(Option<Position>, Option<Timestamp>), Failure> {
+    let Some(text) = text else { return Ok((None, None)) };
+    if let Some(at) = Timestamp::parse_rfc3339(text) {
+        return Ok((None, Some(at)));
+    }
+    let position = position::decode(reading.web.app.installation, text)
+        .map_err(|error| Failure::invalid(format!("the parameter {name}: neither a time nor {error}")))?;
+    Ok((Some(position), None))
+}
+
+fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
+    let wrong = |name: &str, form: &str| Failure::invalid(format!("the parameter {name} must be {form}"));
+    let named = |text: &str| text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
+    let actor = |text: &String| {
+        let found = match text.as_str() {
+            "system" => Some(Actor::System),
+            "operator" => Some(Actor::Operator),
+            _ => named(text).and_then(Grantee::principal).map(Actor::from),
+        };
+        found.ok_or_else(|| wrong("actor", "user:ID, token:ID, system or operator"))
+    };
+    let principal = |text: &String| {
+        named(text).and_then(Grantee::principal).ok_or_else(|| wrong("principal", "user:ID or token:ID"))
+    };
+    let object = |text: &String| -> Result<ObjectRef, Failure> {
+        let (object_type, id) = text.split_once(':').ok_or_else(|| wrong("object", "type:id"))?;
+        Ok(ObjectRef { object_type: object_type.to_owned(), id: id.to_owned() })
+    };
+    let id = |name: &'static str| move |_| wrong(name, "an id");
+    Ok(AuditFilter {
+        actor: query.actor.as_ref().map(actor).transpose()?,
+        credential: query
+            .credential
+            .as_ref()
+            .map(|text| text.parse().map_err(id("credential")))
+            .transpose()?,
+        principal: query.principal.as_ref().map(principal).transpose()?,
+        group: query.group.as_ref().map(|text| text.parse().map_err(id("group"))).transpose()?,
+        project: query.project.as_ref().map(|text| text.parse().map_err(id("project"))).transpose()?,
+        object: query.object.as_ref().map(object).transpose()?,
+        event: query.event.clone(),
+        from: None,
+        to: None,
+    })
+}
+
+fn item(reading: &Reading, recorded: &Recorded) -> Result<AuditItem, Failure> {
+    let record = &recorded.record;
+    Ok(AuditItem {
+        position: reading.web.position_text(recorded.position),
+        at: record.at.to_string(),
+        actor: names::actor(reading, record.actor)?,
+        credential: record.credential.map(|id| id.to_string()),
+        source_ip: record.source_ip.as_ref().map(names::clear),
+        request_id: record.request_id.clone(),
+        reason: record.reason.clone(),
+        events: record.events.iter().map(render::event).collect(),
+    })
+}

@@ -1,0 +1,149 @@
+//! `POST /v1/batch`: several writes, all or none, as one record
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use grantbook_api::batch::{Batch, BatchAnswer, BatchCommand, BatchMethod, BatchResult, COMMANDS_MAX};
+use grantbook_domain::{command::Command, event::Event, record::Record};
+use serde_json::Value;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Web, body::shape, path, problem::Failure, write::Write},
+    routes::{
+        plan::{Intake, Plan, Secrets, plan},
+        render,
+    },
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(post))
+}
+
+/// The one command that a batch is, and the secrets made for its keys.
+pub(crate) fn plan_all(body: Value, intake: &Intake<'_>) -> Result<(Command, Secrets), Failure> {
+    let Batch { commands } = shape(body)?;
+    if commands.is_empty() || commands.len() > COMMANDS_MAX {
+        return Err(Failure::invalid_at("/commands", format!("must have 1 to {COMMANDS_MAX} commands")));
+    }
+    let mut ids = Vec::with_capacity(commands.len());
+    let mut planned = Vec::with_capacity(commands.len());
+    let mut secrets = Secrets::new();
+    for (index, command) in commands.into_iter().enumerate() {
+        let Plan { command, id, secret, reason: _ } = plan_one(command, index, &ids, intake)?;
+        planned.push(command);
+        ids.push(id);
+        secrets.extend(secret);
+    }
+    Ok((Command::Batch(planned), secrets))
+}
+
+/// The answer, from the record alone. What a command found as it wanted it has no events and thus no body: a repeated
+/// request must get the same answer, whatever has changed since.
+pub(crate) fn answer(count: usize, record: Option<&Record>, secrets: &Secrets, position: &str) -> Value {
+    let mut results = Vec::with_capacity(count);
+    let mut events: &[Event] = record.map_or(&[], |record| &record.events);
+    for index in 0..count {
+        let step = record.and_then(|record| record.steps.get(index)).copied().unwrap_or(0);
+        let taken = usize::try_from(step).unwrap_or(usize::MAX).min(events.len());
+        let (own, rest) = events.split_at_checked(taken).unwrap_or_default();
+        events = rest;
+        let (status, body) = render::answer(own, secrets);
+        results.push(BatchResult { status: status.as_u16(), body, unchanged: own.is_empty() });
+    }
+    render::value(&BatchAnswer { results, position: position.to_owned() })
+}
+
+fn plan_one(
+    command: BatchCommand,
+    index: usize,
+    ids: &[String],
+    intake: &Intake<'_>,
+) -> Result<Plan, Failure> {
+    let BatchCommand { method, path, mut body } = command;
+    let at = format!("/commands/{index}");
+    resolve_all(&mut body, ids).map_err(|failure| failure.at(format!("{at}/body")))?;
+    let unknown = || Failure::invalid_at(format!("{at}/path"), "there is no such write");
+    let mut segments = path::segments(&path).ok_or_else(unknown)?;
+    for segment in &mut segments {
+        *segment = resolve(segment, ids).map_err(|failure| failure.at(format!("{at}/path")))?;
+    }
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let method = match method {
+        BatchMethod::Post => "POST",
+        BatchMethod::Patch => "PATCH",
+        BatchMethod::Delete => "DELETE",
+    };
+    plan(method, &segments, body, intake)
+        .map_err(|failure| if failure.is_no_route() { unknown() } else { failure.in_batch(index) })
+}
+
+/// Puts ids in the place of references, in every text of the body.
+fn resolve_all(body: &mut Value, ids: &[String]) -> Result<(), Failure> {
+    match body {
+        Value::String(text) if text.contains('$') => *text = resolve(text, ids)?,
+        Value::Array(items) => items.iter_mut().try_for_each(|item| resolve_all(item, ids))?,
+        Value::Object(members) => members.values_mut().try_for_each(|member| resolve_all(member, ids))?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The text with `$N.id` replaced by the id of command N, which must be an earlier one.
+fn resolve(text: &str, ids: &[String]) -> Result<String, Failure> {
+    let mut parts = text.split('$');
+    let mut resolved = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let reference = part.split_once(".id").filter(|(number, _)| is_number(number));
+        let Some((number, rest)) = reference else {
+            resolved.push('$');
+            resolved.push_str(part);
+            continue;
+        };
+        let id = number.parse::<usize>().ok().and_then(|number| ids.get(number));
+        let id = id.ok_or_else(|| Failure::invalid(format!("${number}.id names no earlier command")))?;
+        resolved.push_str(id);
+        resolved.push_str(rest);
+    }
+    Ok(resolved)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Several writes, all or none. In paths and in texts of bodies, `$0.id` stands for the id made by command 0.
+#[utoipa::path(post, path = "/v1/batch", tag = "batch", operation_id = "batch",
+    request_body = Batch, responses((status = 200, body = BatchAnswer, description = "All were accepted.")))]
+async fn post(write: Write) -> Response {
+    write.run().await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn references_are_replaced_wherever_they_stand_and_nothing_else_is() {
+        let ids = ["aa".to_owned(), "bb".to_owned()];
+        for (text, expected) in [
+            ("$0.id", "aa"),
+            ("x-$1.id.id", "x-bb.id"),
+            ("$0.id$1.id", "aabb"),
+            ("$", "$"),
+            ("$0", "$0"),
+            ("$x.id", "$x.id"),
+            ("5$ and $.id", "5$ and $.id"),
+        ] {
+            assert_eq!(resolve(text, &ids).unwrap(), expected);
+        }
+        for text in ["$2.id", "$99999999999999999999999.id"] {
+            assert_eq!(resolve(text, &ids).unwrap_err().code(), "invalid");
+        }
+        let mut body = json!({"to": {"id": "$1.id"}, "list": ["$0.id", 1, null], "$0.id": true});
+        resolve_all(&mut body, &ids).unwrap();
+        assert_eq!(body, json!({"to": {"id": "bb"}, "list": ["aa", 1, null], "$0.id": true}));
+    }
+}

@@ -1,0 +1,192 @@
+//! `POST /v1/check` and `POST /v1/check/batch`. A denial is an answer, not an error.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::request,
+    response::{IntoResponse, Response},
+};
+use grantbook_api::{
+    check::{
+        CHECKS_MAX, CheckAnswer, CheckBatch, CheckBatchAnswer, CheckObject, CheckRequest, CheckResult, Reason,
+    },
+    reference::{PrincipalRef, PrincipalType},
+};
+use grantbook_domain::{
+    access::{self, Question, Target},
+    id::{KeyId, TokenId, UserId},
+    model::Key,
+    principal::Principal,
+    rights::Ask,
+};
+use serde::de::DeserializeOwned;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Web, authn, body, problem::Failure, query, read::Reading},
+    routes::sight::{Sight, Thing},
+    secret::ParsedKey,
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(one)).routes(routes!(many))
+}
+
+/// Whom a question is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject {
+    /// The principal named, or the caller.
+    pub(super) principal: Option<Principal>,
+    /// The key named, or the caller's.
+    pub(super) key: Option<KeyId>,
+    /// Whether a key was named that is none, or whose secret is not right.
+    pub(super) unknown_key: bool,
+    /// Whether that is the caller.
+    own: bool,
+}
+
+/// Reads the body of a question and begins to answer it.
+pub(super) async fn begin<T: DeserializeOwned>(
+    web: &Arc<Web>,
+    parts: &request::Parts,
+    body: axum::body::Body,
+) -> Result<(Reading, T), Failure> {
+    let who = authn::authenticate(web, &parts.headers)?;
+    query::require_none(&parts.uri)?;
+    let bytes = body::read(&parts.headers, body).await?;
+    let asked = body::parse(&bytes)?;
+    Ok((Reading::begin(web, who, &parts.headers).await?, asked))
+}
+
+/// Finds out whom a question is about. Ids that cannot be are unknown: every doubt is a denial.
+pub(super) fn subject(reading: &Reading, asked: &CheckRequest) -> Result<Subject, Failure> {
+    let caller = reading.caller;
+    let principal = asked.principal.as_ref().map(principal);
+    let Some(text) = asked.key.as_ref() else {
+        let own = principal.is_none_or(|named| named == caller.principal);
+        // Without a principal, the key in use counts too: its narrowing is part of what its holder may do.
+        let key = if principal.is_none() { caller.key } else { None };
+        let principal = Some(principal.unwrap_or(caller.principal));
+        return Ok(Subject { principal, key, unknown_key: false, own });
+    };
+    let key = named_key(reading, text.expose())?;
+    let owner = match key {
+        Some(id) => reading.snapshot.get::<Key>(reading.org, &id)?.map(|key| key.principal),
+        None => None,
+    };
+    let own = owner == Some(caller.principal) && principal.is_none_or(|named| named == caller.principal);
+    Ok(Subject { principal, key, unknown_key: key.is_none(), own })
+}
+
+/// The answer to one question, of a caller who may ask it; no finer than the caller may know.
+fn answer(sight: &mut Sight<'_>, reading: &Reading, asked: &CheckRequest) -> Result<Reason, Failure> {
+    let subject = subject(reading, asked)?;
+    let object = target(&asked.object);
+    if !subject.own {
+        sight.require(Ask::Check, &Thing::Asked(object))?;
+    }
+    let reason = reason(sight, &subject, &asked.permission, object)?;
+    reading.web.metrics.check(reason.allows());
+    // For the answer about others, the right was asked for above.
+    let fine = reason.allows() || !subject.own || sight.may(Ask::Explain, &Thing::Asked(object))?;
+    Ok(if fine { word(reason) } else { Reason::Denied })
+}
+
+/// The exact answer.
+pub(super) fn reason(
+    sight: &mut Sight<'_>,
+    subject: &Subject,
+    permission: &str,
+    object: Target<'_>,
+) -> Result<access::Reason, Failure> {
+    if subject.unknown_key {
+        return Ok(access::Reason::UnknownKey);
+    }
+    sight.ask(&Question { principal: subject.principal, key: subject.key, permission, object })
+}
+
+/// The object of a question.
+pub(super) fn target(object: &CheckObject) -> Target<'_> {
+    Target { object_type: &object.object_type, id: &object.id, project: object.project.as_deref() }
+}
+
+/// The wire's word for a reason.
+pub(super) fn word(reason: access::Reason) -> Reason {
+    match reason {
+        access::Reason::Granted => Reason::Granted,
+        access::Reason::UnknownKey => Reason::UnknownKey,
+        access::Reason::KeyRevoked => Reason::KeyRevoked,
+        access::Reason::KeyExpired => Reason::KeyExpired,
+        access::Reason::KeyMismatch => Reason::KeyMismatch,
+        access::Reason::UnknownPrincipal => Reason::UnknownPrincipal,
+        access::Reason::InactivePrincipal => Reason::InactivePrincipal,
+        access::Reason::UnknownPermission => Reason::UnknownPermission,
+        access::Reason::UnknownObjectType => Reason::UnknownObjectType,
+        access::Reason::UnknownObject => Reason::UnknownObject,
+        access::Reason::ObjectProjectMismatch => Reason::ObjectProjectMismatch,
+        access::Reason::KeyNarrowed => Reason::KeyNarrowed,
+        access::Reason::DeniedByGrant => Reason::DeniedByGrant,
+        access::Reason::NoGrant => Reason::NoGrant,
+    }
+}
+
+/// An id that cannot be is replaced by one that nobody has.
+fn principal(named: &PrincipalRef) -> Principal {
+    match named.kind {
+        PrincipalType::User => Principal::User(named.id.parse().unwrap_or(UserId::from_u128(0))),
+        PrincipalType::Token => Principal::Token(named.id.parse().unwrap_or(TokenId::from_u128(0))),
+    }
+}
+
+/// The key that a text names: by its secret, which must be right, or by its id.
+fn named_key(reading: &Reading, text: &str) -> Result<Option<KeyId>, Failure> {
+    if !text.starts_with("gb_") {
+        return Ok(text.parse().ok());
+    }
+    let Ok(parsed) = ParsedKey::parse(text) else { return Ok(None) };
+    match reading.snapshot.authenticate(parsed.id, &parsed.hash, reading.now)? {
+        Err(access::Reason::UnknownKey) => Ok(None),
+        Ok(_) | Err(_) => Ok(Some(parsed.id)),
+    }
+}
+
+/// May this principal, or this key, do that? Without either: may the caller, with the key presented?
+#[utoipa::path(post, path = "/v1/check", tag = "check", operation_id = "check",
+    request_body = CheckRequest, responses((status = 200, body = CheckAnswer, description = "Yes or no.")))]
+async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match begin::<CheckRequest>(&web, &parts, body).await {
+        Err(failure) => failure.into_response(),
+        Ok((reading, asked)) => reading.answer(|reading| {
+            let reason = answer(&mut Sight::new(reading)?, reading, &asked)?;
+            let allowed = reason == Reason::Granted;
+            Ok(CheckAnswer { allowed, reason, position: reading.position_text.clone(), as_of: None })
+        }),
+    }
+}
+
+/// Many checks on one snapshot, answered in their order.
+#[utoipa::path(post, path = "/v1/check/batch", tag = "check", operation_id = "check_batch",
+    request_body = CheckBatch, responses((status = 200, body = CheckBatchAnswer, description = "Yes or no, each.")))]
+async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match begin::<CheckBatch>(&web, &parts, body).await {
+        Err(failure) => failure.into_response(),
+        Ok((reading, asked)) => reading.answer_at_leisure(move |reading| answer_all(reading, &asked)).await,
+    }
+}
+
+fn answer_all(reading: &Reading, asked: &CheckBatch) -> Result<CheckBatchAnswer, Failure> {
+    if asked.checks.is_empty() || asked.checks.len() > CHECKS_MAX {
+        return Err(Failure::invalid_at("/checks", format!("must have 1 to {CHECKS_MAX} checks")));
+    }
+    let mut sight = Sight::new(reading)?;
+    let mut results = Vec::with_capacity(asked.checks.len());
+    for (index, check) in asked.checks.iter().enumerate() {
+        let reason =
+            answer(&mut sight, reading, check).map_err(|failure| failure.at(format!("/checks/{index}")))?;
+        results.push(CheckResult { allowed: reason == Reason::Granted, reason });
+    }
+    Ok(CheckBatchAnswer { results, position: reading.position_text.clone(), as_of: None })
+}

@@ -1,0 +1,166 @@
+//! `/v1/grants`: grantee x permissions x scope x effect
+
+use std::sync::Arc;
+
+use axum::{http::Uri, response::Response};
+use grantbook_api::{
+    grants::{CreateGrant, Effect, Grant, GrantQuery},
+    list::{Page, PageQuery},
+    scope as words,
+};
+use grantbook_domain::{
+    command::Command,
+    id::GrantId,
+    model::{self, Gives},
+    refusal::Kind,
+    rights::Ask,
+    scope::{Atom, ObjectRef, Scope, Selector},
+};
+use grantbook_views::GrantFilter;
+use serde_json::Value;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
+    routes::{
+        lists::Wanted,
+        names::named_grantee,
+        plan::{Intake, Plan, grantee, grantee_in_body, id_in_body, id_in_path, instant, role_in_body},
+        render,
+        roles::role_seen,
+        sight::{Sight, Thing},
+    },
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(list, post)).routes(routes!(get, delete_one))
+}
+
+pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+    let CreateGrant { to, role, permissions, on, effect, object_type, expires_at, reason } = shape(body)?;
+    let to = grantee_in_body(&to, "/to")?;
+    let gives = match (role, permissions) {
+        (Some(role), None) => Gives::Role(role_in_body(&role, "/role", intake)?),
+        (None, Some(permissions)) => Gives::Permissions(permissions),
+        _ => return Err(Failure::invalid_at("", "exactly one of role and permissions must be there")),
+    };
+    let effect = match effect {
+        Effect::Allow => model::Effect::Allow,
+        Effect::Deny => model::Effect::Deny,
+    };
+    let on = scope_in_body(on, "/on")?;
+    let expires_at = instant(expires_at.as_deref(), "/expires_at")?;
+    let id = intake.ids.id();
+    let own_reason = reason.clone();
+    let command = Command::CreateGrant { id, to, gives, on, effect, object_type, expires_at, reason };
+    Ok(Plan { reason: own_reason, ..Plan::new(command, id.to_string()) })
+}
+
+pub(super) fn revoke(id: &str) -> Result<Plan, Failure> {
+    let id = id_in_path(id, Kind::Grant)?;
+    Ok(Plan::new(Command::RevokeGrant { id }, id.to_string()))
+}
+
+/// A scope in a body, at `pointer`.
+pub(super) fn scope_in_body(scope: words::Scope, pointer: &str) -> Result<Scope, Failure> {
+    Ok(match scope {
+        words::Scope::Organization(words::True) => Scope::Organization,
+        words::Scope::Object(object) => {
+            Scope::Object(ObjectRef { object_type: object.object_type, id: object.id })
+        }
+        words::Scope::Projects(words::Selector { include, exclude }) => Scope::Projects(Selector {
+            include: atoms(include, &format!("{pointer}/projects/include"))?,
+            exclude: match exclude {
+                Some(exclude) => atoms(exclude, &format!("{pointer}/projects/exclude"))?,
+                None => Vec::new(),
+            },
+        }),
+    })
+}
+
+fn atoms(selection: words::Selection, pointer: &str) -> Result<Vec<Atom>, Failure> {
+    let words::Selection::Any(atoms) = selection else { return Ok(vec![Atom::All]) };
+    let one = |(index, atom)| {
+        Ok(match atom {
+            words::Atom::Id(id) => Atom::Id(id_in_body(&id, &format!("{pointer}/{index}/id"))?),
+            words::Atom::Name(pattern) => Atom::Name(pattern),
+            words::Atom::Label(labels) => Atom::Label(labels),
+        })
+    };
+    atoms.into_iter().enumerate().map(one).collect()
+}
+
+/// The grants over whose whole scope the caller has `read_acls`.
+#[utoipa::path(get, path = "/v1/grants", tag = "grants", operation_id = "list_grants",
+    params(GrantQuery), responses((status = 200, body = Page<Grant>, description = "One page.")))]
+async fn list(reading: Reading, uri: Uri) -> Response {
+    let answer = reading.answer_at_leisure(move |reading| {
+        let GrantQuery { to, role, project, limit, cursor, as_of } = query::read(&uri)?;
+        let filters = format!("grants\n{to:?}\n{role:?}\n{project:?}");
+        let wanted = Wanted::plain(filters, PageQuery { limit, cursor, as_of })?;
+        let filter = filter(reading, to.as_deref(), role.as_deref(), project.as_deref())?;
+        let mut sight = Sight::new(reading)?;
+        let show = |grant: &model::Grant| {
+            let seen = sight.may(Ask::Grant, &Thing::Grant(grant))?;
+            if seen { shown(&mut sight, grant).map(Some) } else { Ok(None) }
+        };
+        wanted.page(reading, |listing| reading.snapshot.grants(reading.org, &filter, listing), show)
+    });
+    answer.await
+}
+
+fn filter(
+    reading: &Reading,
+    to: Option<&str>,
+    role: Option<&str>,
+    project: Option<&str>,
+) -> Result<GrantFilter, Failure> {
+    let named = |text: &str| text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
+    let wrong = |detail: &str| Failure::invalid(format!("the parameter {detail}"));
+    let to = to.map(|text| named(text).ok_or_else(|| wrong("to must be user:ID, token:ID or group:ID")));
+    let role =
+        role.map(|text| role_seen(reading, text).map_err(|_| wrong("role must be an id or a built-in name")));
+    let project = project.map(|text| text.parse().map_err(|_| wrong("project must be an id")));
+    Ok(GrantFilter { to: to.transpose()?, role: role.transpose()?, project: project.transpose()? })
+}
+
+fn shown(sight: &mut Sight<'_>, grant: &model::Grant) -> Result<Grant, Failure> {
+    Ok(Grant { to: named_grantee(grant.to, sight.name_of(grant.to)?), ..render::grant(grant) })
+}
+
+/// Gives a grant. An identical one posted twice is a new grant.
+#[utoipa::path(post, path = "/v1/grants", tag = "grants", operation_id = "create_grant",
+    request_body = CreateGrant, responses((status = 201, body = Grant, description = "Given.")))]
+async fn post(write: Write) -> Response {
+    write.run().await
+}
+
+/// One grant.
+#[utoipa::path(get, path = "/v1/grants/{id}", tag = "grants", operation_id = "get_grant",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, body = Grant, description = "As it is.")))]
+async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+    reading.answer(|reading| {
+        query::require_none(&uri)?;
+        let id: GrantId = id_in_path(&id, Kind::Grant)?;
+        let found: Option<model::Grant> = reading.snapshot.get(reading.org, &id)?;
+        let mut sight = Sight::new(reading)?;
+        match found {
+            Some(grant)
+                if reading.snapshot.lives(reading.org, &grant)?
+                    && sight.may(Ask::Grant, &Thing::Grant(&grant))? =>
+            {
+                shown(&mut sight, &grant)
+            }
+            _ => Err(Failure::not_found(Kind::Grant)),
+        }
+    })
+}
+
+/// Revokes a grant, for ever.
+#[utoipa::path(delete, path = "/v1/grants/{id}", tag = "grants", operation_id = "revoke_grant",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, body = Grant, description = "As it was at its end.")))]
+async fn delete_one(write: Write) -> Response {
+    write.run().await
+}

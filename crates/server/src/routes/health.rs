@@ -1,0 +1,93 @@
+//! `/healthz`, `/readyz`, `/metrics` and `/openapi.json`: for those who run it; no key needed
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use grantbook_api::readiness::{Health, Readiness};
+use grantbook_domain::position::Position;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Web, metrics::gauge, problem::Failure, read::json},
+    read::{NodeState, NodeStatus, STALE_AFTER},
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+        .routes(routes!(openapi))
+}
+
+/// The process lives.
+#[utoipa::path(get, path = "/healthz", tag = "operation", operation_id = "healthz", security(()),
+    responses((status = 200, body = Health, description = "It does.")))]
+async fn healthz() -> Result<Response, Failure> {
+    json(StatusCode::OK, &Health { status: "ok".to_owned() })
+}
+
+/// Whether the node answers, and how far behind the journal it is.
+#[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "readyz", security(()),
+    responses((status = 200, body = Readiness, description = "It answers."), (status = 503, body = Readiness, description = "It does not; the reason says why.")))]
+async fn readyz(State(web): State<Arc<Web>>) -> Result<Response, Failure> {
+    let readiness = readiness(&web, &web.app.node.status());
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &readiness)
+}
+
+fn readiness(web: &Web, status: &NodeStatus) -> Readiness {
+    let reason = match &status.state {
+        NodeState::Running if u128::from(status.age_ms) > STALE_AFTER.as_millis() => {
+            Some(format!("stale: behind the journal for {} ms", status.age_ms))
+        }
+        NodeState::Running => None,
+        NodeState::Starting => Some("starting: the view has not caught up with the journal yet".to_owned()),
+        NodeState::Quarantined { sequence, why } => {
+            Some(format!("quarantined at sequence {sequence}: {why}"))
+        }
+        NodeState::Stopped => Some("stopped".to_owned()),
+    };
+    let position = |sequence: u64| (sequence > 0).then(|| web.position_text(Position::of(sequence, 0)));
+    Readiness {
+        ready: reason.is_none(),
+        reason,
+        position: position(status.sequence),
+        head: position(status.head),
+        lag_frames: status.lag_frames,
+        age_ms: Some(status.age_ms),
+    }
+}
+
+/// Counters in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "metrics", security(()),
+    responses((status = 200, body = String, content_type = "text/plain", description = "Counters.")))]
+async fn metrics(State(web): State<Arc<Web>>) -> Response {
+    let mut text = web.metrics.text();
+    let status = web.app.node.status();
+    let ready = readiness(&web, &status).ready;
+    gauge(
+        &mut text,
+        "grantbook_lag_frames",
+        "Frames that the view is behind the journal.",
+        status.lag_frames,
+    );
+    gauge(&mut text, "grantbook_lag_age_ms", "For how long the view has been behind, in ms.", status.age_ms);
+    gauge(&mut text, "grantbook_view_sequence", "Sequence of the last frame in the view.", status.sequence);
+    gauge(&mut text, "grantbook_journal_head", "Sequence of the last frame in the journal.", status.head);
+    gauge(&mut text, "grantbook_ready", "Whether the node answers.", u64::from(ready));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(CONTENT_TYPE, kind)], text).into_response()
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "operation", operation_id = "openapi", security(()),
+    responses((status = 200, body = serde_json::Value, description = "OpenAPI.")))]
+async fn openapi(State(web): State<Arc<Web>>) -> Response {
+    let kind = HeaderValue::from_static("application/json");
+    ([(CONTENT_TYPE, kind)], web.document.clone()).into_response()
+}

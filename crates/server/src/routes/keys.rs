@@ -1,0 +1,146 @@
+//! `/v1/tokens/{id}/keys`, `/v1/users/{id}/keys` and `/v1/keys/{id}`
+
+use std::sync::Arc;
+
+use axum::{http::Uri, response::Response};
+use grantbook_api::{
+    keys::{IssueKey, Key, Narrowing, RotateKey},
+    list::{Page, PageQuery},
+};
+use grantbook_domain::{command::Command, model, principal::Principal, refusal::Kind, rights::Ask};
+use serde_json::Value;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
+    routes::{
+        grants::scope_in_body,
+        lists::Wanted,
+        names,
+        plan::{Intake, Plan, id_in_path, instant},
+        render,
+        sight::{Sight, Thing},
+    },
+    secret::{KeyKind, Secret},
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_of_token, post_for_token))
+        .routes(routes!(list_of_user, post_for_user))
+        .routes(routes!(post_rotation))
+        .routes(routes!(delete_one))
+}
+
+/// The service token of a path.
+pub(super) fn token(id: &str) -> Result<Principal, Failure> {
+    Ok(Principal::Token(id_in_path(id, Kind::Token)?))
+}
+
+/// The user of a path.
+pub(super) fn user(id: &str) -> Result<Principal, Failure> {
+    Ok(Principal::User(id_in_path(id, Kind::User)?))
+}
+
+pub(super) fn issue(principal: Principal, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+    let IssueKey { name, expires_at, narrow } = shape(body)?;
+    let expires_at = instant(expires_at.as_deref(), "/expires_at")?;
+    let narrow = narrow.map(narrowing).transpose()?;
+    let id = intake.ids.id();
+    let secret = Secret::mint(KeyKind::of(principal), id).map_err(|error| Failure::internal(&error))?;
+    let command = Command::IssueKey { id, principal, name, hash: secret.hash(), expires_at, narrow };
+    Ok(Plan { secret: Some((id, secret)), ..Plan::new(command, id.to_string()) })
+}
+
+pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+    let id = id_in_path(id, Kind::Key)?;
+    let RotateKey { grace_seconds } = shape(body)?;
+    let old = intake.state.key(id).ok_or_else(|| Failure::not_found(Kind::Key))?;
+    let new_id = intake.ids.id();
+    let secret =
+        Secret::mint(KeyKind::of(old.principal), new_id).map_err(|error| Failure::internal(&error))?;
+    let command = Command::RotateKey { id, new_id, hash: secret.hash(), grace_seconds };
+    Ok(Plan { secret: Some((new_id, secret)), ..Plan::new(command, new_id.to_string()) })
+}
+
+pub(super) fn revoke(id: &str) -> Result<Plan, Failure> {
+    let id = id_in_path(id, Kind::Key)?;
+    Ok(Plan::new(Command::RevokeKey { id }, id.to_string()))
+}
+
+fn narrowing(narrow: Narrowing) -> Result<model::Narrowing, Failure> {
+    let on = narrow.on.map(|scope| scope_in_body(scope, "/narrow/on")).transpose()?;
+    Ok(model::Narrowing { permissions: narrow.permissions, on })
+}
+
+/// Keys of a principal that the caller may see but not list are forbidden; of others there is nothing to see.
+async fn list(reading: Reading, uri: Uri, principal: Result<Principal, Failure>) -> Response {
+    let answer = reading.answer_at_leisure(move |reading| {
+        let query: PageQuery = query::read(&uri)?;
+        let principal = principal?;
+        let wanted = Wanted::plain(format!("keys\n{principal:?}"), query)?;
+        let mut sight = Sight::new(reading)?;
+        require_seen(&mut sight, principal)?;
+        sight.require(Ask::Keys, &Thing::Person(principal))?;
+        let owner = names::principal(reading, principal)?;
+        let show = |key: &model::Key| Ok(Some(Key { principal: owner.clone(), ..render::key(key) }));
+        wanted.page(reading, |listing| reading.snapshot.keys_of(reading.org, principal, listing), show)
+    });
+    answer.await
+}
+
+fn require_seen(sight: &mut Sight<'_>, principal: Principal) -> Result<(), Failure> {
+    let thing = Thing::Person(principal);
+    match principal {
+        Principal::User(id) => sight.find::<model::User>(Ask::Members, &thing, &id, Kind::User).map(drop),
+        Principal::Token(id) => sight.find::<model::Token>(Ask::Members, &thing, &id, Kind::Token).map(drop),
+    }
+}
+
+/// The keys of a service token that were not revoked, without their secrets.
+#[utoipa::path(get, path = "/v1/tokens/{id}/keys", tag = "keys", operation_id = "list_token_keys",
+    params(("id" = String, Path, description = "The token's id."), PageQuery),
+    responses((status = 200, body = Page<Key>, description = "One page.")))]
+async fn list_of_token(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+    list(reading, uri, token(&id)).await
+}
+
+/// The keys of a user that were not revoked, without their secrets.
+#[utoipa::path(get, path = "/v1/users/{id}/keys", tag = "keys", operation_id = "list_user_keys",
+    params(("id" = String, Path, description = "The user's id."), PageQuery),
+    responses((status = 200, body = Page<Key>, description = "One page.")))]
+async fn list_of_user(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+    list(reading, uri, user(&id)).await
+}
+
+/// Issues a key to a service token. The answer is the only one that ever holds the secret.
+#[utoipa::path(post, path = "/v1/tokens/{id}/keys", tag = "keys", operation_id = "issue_token_key",
+    params(("id" = String, Path, description = "The token's id.")),
+    request_body = IssueKey, responses((status = 201, body = Key, description = "Issued.")))]
+async fn post_for_token(write: Write) -> Response {
+    write.run().await
+}
+
+/// Issues a key to a user. The answer is the only one that ever holds the secret.
+#[utoipa::path(post, path = "/v1/users/{id}/keys", tag = "keys", operation_id = "issue_user_key",
+    params(("id" = String, Path, description = "The user's id.")),
+    request_body = IssueKey, responses((status = 201, body = Key, description = "Issued.")))]
+async fn post_for_user(write: Write) -> Response {
+    write.run().await
+}
+
+/// Replaces a key by a new one with the same narrowing and expiry; the old one works on for the grace.
+#[utoipa::path(post, path = "/v1/keys/{id}/rotate", tag = "keys", operation_id = "rotate_key",
+    params(("id" = String, Path, description = "The old key's id.")),
+    request_body = RotateKey, responses((status = 201, body = Key, description = "The new key.")))]
+async fn post_rotation(write: Write) -> Response {
+    write.run().await
+}
+
+/// Revokes a key, for ever.
+#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", operation_id = "revoke_key",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, body = Key, description = "As it was at its end.")))]
+async fn delete_one(write: Write) -> Response {
+    write.run().await
+}

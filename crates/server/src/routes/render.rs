@@ -1,0 +1,321 @@
+//! From facts and things to the words of the wire: pure, so that a record gives its answer again.
+
+use axum::http::StatusCode;
+use grantbook_api::{
+    catalog as catalog_words, grants, groups, keys, members, objects, projects, roles, scope as scope_words,
+    secret, tokens, users,
+};
+use grantbook_domain::{
+    catalog::TypeDefinition,
+    event::Event,
+    model::{self, Effect, Gives, Narrowing},
+    scope::{Atom, Scope, Selector},
+    time::Timestamp,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    routes::{
+        names::{clear, named_grantee, named_principal},
+        plan::Secrets,
+    },
+    secret::{KeyKind, preview},
+};
+
+/// Status and body of the answer to the command that made these events. Secrets that are not at hand are withheld.
+pub(crate) fn answer(events: &[Event], secrets: &Secrets) -> (StatusCode, Value) {
+    match events.first() {
+        Some(Event::KeyIssued { key }) => {
+            (StatusCode::CREATED, value(&with_secret(self::key(key), key, secrets)))
+        }
+        Some(Event::KeyRotated { key, old }) => {
+            let mut shown = with_secret(self::key(key), key, secrets);
+            shown.old_valid_until = time(old.expires_at);
+            (StatusCode::CREATED, value(&shown))
+        }
+        Some(event) => {
+            let Told { body, makes, .. } = told(event);
+            (if makes { StatusCode::CREATED } else { StatusCode::OK }, body)
+        }
+        None => (StatusCode::OK, Value::Null),
+    }
+}
+
+/// A fact as the audit log shows it: its name as `type`, the thing under its kind.
+pub(crate) fn event(event: &Event) -> Value {
+    let Told { name, kind, body, .. } = told(event);
+    let mut shown = json!({"type": name, kind: body});
+    if let (Event::KeyRotated { old, .. }, Some(members)) = (event, shown.as_object_mut()) {
+        members.insert("old".to_owned(), value(&key(old)));
+    }
+    shown
+}
+
+/// The name of a fact.
+pub(crate) fn name_of(event: &Event) -> &'static str {
+    told(event).name
+}
+
+struct Told {
+    name: &'static str,
+    kind: &'static str,
+    /// Whether it is the answer to a request that made something.
+    makes: bool,
+    body: Value,
+}
+
+fn told(event: &Event) -> Told {
+    let (name, kind, makes, body) = match event {
+        Event::OrganizationCreated { id, name, created_at, writers: _ } => {
+            let body = json!({"id": id.to_string(), "name": name, "created_at": created_at.to_string()});
+            ("OrganizationCreated", "organization", true, body)
+        }
+        Event::CatalogExtended { object_types, permissions } => {
+            ("CatalogExtended", "catalog", true, value(&added(object_types, permissions)))
+        }
+        Event::UserCreated { user } => ("UserCreated", "user", true, value(&self::user(user))),
+        Event::UserUpdated { user } => ("UserUpdated", "user", false, value(&self::user(user))),
+        Event::UserDeactivated { user } => ("UserDeactivated", "user", false, value(&self::user(user))),
+        Event::TokenCreated { token } => ("TokenCreated", "token", true, value(&self::token(token))),
+        Event::TokenUpdated { token } => ("TokenUpdated", "token", false, value(&self::token(token))),
+        Event::TokenDeleted { token } => ("TokenDeleted", "token", false, value(&self::token(token))),
+        Event::TokenExpired { token } => ("TokenExpired", "token", false, value(&self::token(token))),
+        Event::KeyIssued { key } => ("KeyIssued", "key", true, value(&self::key(key))),
+        Event::KeyRotated { key, old: _ } => ("KeyRotated", "key", true, value(&self::key(key))),
+        Event::KeyRevoked { key } => ("KeyRevoked", "key", false, value(&self::key(key))),
+        Event::KeyExpired { key } => ("KeyExpired", "key", false, value(&self::key(key))),
+        Event::GroupCreated { group } => ("GroupCreated", "group", true, value(&self::group(group))),
+        Event::GroupUpdated { group } => ("GroupUpdated", "group", false, value(&self::group(group))),
+        Event::GroupDeleted { group } => ("GroupDeleted", "group", false, value(&self::group(group))),
+        Event::MemberAdded { membership } => ("MemberAdded", "membership", true, value(&member(membership))),
+        Event::MemberRemoved { membership } => {
+            ("MemberRemoved", "membership", false, value(&member(membership)))
+        }
+        Event::MemberExpired { membership } => {
+            ("MemberExpired", "membership", false, value(&member(membership)))
+        }
+        Event::RoleCreated { role } => ("RoleCreated", "role", true, value(&self::role(role))),
+        Event::RoleUpdated { role } => ("RoleUpdated", "role", false, value(&self::role(role))),
+        Event::RoleDeleted { role } => ("RoleDeleted", "role", false, value(&self::role(role))),
+        Event::ProjectCreated { project } => {
+            ("ProjectCreated", "project", true, value(&self::project(project)))
+        }
+        Event::ProjectUpdated { project } => {
+            ("ProjectUpdated", "project", false, value(&self::project(project)))
+        }
+        Event::ProjectDeleted { project } => {
+            ("ProjectDeleted", "project", false, value(&self::project(project)))
+        }
+        Event::ObjectRegistered { object } => {
+            ("ObjectRegistered", "object", true, value(&self::object(object)))
+        }
+        Event::ObjectRemoved { object } => ("ObjectRemoved", "object", false, value(&self::object(object))),
+        Event::GrantCreated { grant } => ("GrantCreated", "grant", true, value(&self::grant(grant))),
+        Event::GrantRevoked { grant } => ("GrantRevoked", "grant", false, value(&self::grant(grant))),
+        Event::GrantExpired { grant } => ("GrantExpired", "grant", false, value(&self::grant(grant))),
+    };
+    Told { name, kind, makes, body }
+}
+
+/// A user.
+pub(crate) fn user(user: &model::User) -> users::User {
+    users::User {
+        id: user.id.to_string(),
+        email: clear(&user.email),
+        name: user.name.as_ref().map(clear),
+        external_id: user.external_id.as_ref().map(clear),
+        created_at: user.created_at.to_string(),
+        deactivated_at: time(user.ended_at),
+    }
+}
+
+/// A service token.
+pub(crate) fn token(token: &model::Token) -> tokens::Token {
+    tokens::Token {
+        id: token.id.to_string(),
+        name: token.name.clone(),
+        description: token.description.clone(),
+        expires_at: time(token.expires_at),
+        external_id: token.external_id.as_ref().map(clear),
+        created_at: token.created_at.to_string(),
+        deleted_at: time(token.ended_at),
+    }
+}
+
+/// A key, without its secret.
+pub(crate) fn key(key: &model::Key) -> keys::Key {
+    keys::Key {
+        id: key.id.to_string(),
+        principal: named_principal(key.principal, None),
+        name: key.name.clone(),
+        preview: preview(KeyKind::of(key.principal), key.id),
+        secret: None,
+        secret_withheld: false,
+        expires_at: time(key.expires_at),
+        narrow: key.narrow.as_ref().map(narrowing),
+        created_at: key.created_at.to_string(),
+        revoked_at: time(key.ended_at),
+        replaces: key.replaces.map(|id| id.to_string()),
+        old_valid_until: None,
+    }
+}
+
+/// A group.
+pub(crate) fn group(group: &model::Group) -> groups::Group {
+    groups::Group {
+        id: group.id.to_string(),
+        name: group.name.clone(),
+        description: group.description.clone(),
+        builtin: group.builtin.is_some(),
+        created_at: group.created_at.to_string(),
+        deleted_at: time(group.ended_at),
+    }
+}
+
+/// A membership.
+pub(crate) fn member(membership: &model::Membership) -> members::Member {
+    members::Member {
+        group: membership.group.to_string(),
+        member: named_grantee(membership.member, None),
+        expires_at: time(membership.expires_at),
+        created_at: membership.created_at.to_string(),
+        removed_at: time(membership.ended_at),
+    }
+}
+
+/// A role.
+pub(crate) fn role(role: &model::Role) -> roles::Role {
+    let permission = |one: &model::RolePermission| roles::RolePermission {
+        permission: one.permission.clone(),
+        object_type: one.object_type.clone(),
+    };
+    roles::Role {
+        id: role.id.to_string(),
+        name: role.name.clone(),
+        permissions: role.permissions.iter().map(permission).collect(),
+        includes: role.includes.iter().map(ToString::to_string).collect(),
+        builtin: role.builtin.is_some(),
+        created_at: role.created_at.to_string(),
+        deleted_at: time(role.ended_at),
+    }
+}
+
+/// A project.
+pub(crate) fn project(project: &model::Project) -> projects::Project {
+    projects::Project {
+        id: project.id.to_string(),
+        name: project.name.clone(),
+        labels: project.labels.clone(),
+        created_at: project.created_at.to_string(),
+        deleted_at: time(project.ended_at),
+    }
+}
+
+/// A registered object.
+pub(crate) fn object(object: &model::RegisteredObject) -> objects::Object {
+    objects::Object {
+        object_type: object.object.object_type.clone(),
+        id: object.object.id.clone(),
+        project: object.project.map(|id| id.to_string()),
+        created_at: object.created_at.to_string(),
+        removed_at: time(object.ended_at),
+    }
+}
+
+/// A grant.
+pub(crate) fn grant(grant: &model::Grant) -> grants::Grant {
+    let (role, permissions) = match &grant.gives {
+        Gives::Role(id) => (Some(id.to_string()), None),
+        Gives::Permissions(names) => (None, Some(names.clone())),
+    };
+    grants::Grant {
+        id: grant.id.to_string(),
+        to: named_grantee(grant.to, None),
+        role,
+        permissions,
+        on: scope(&grant.on),
+        effect: match grant.effect {
+            Effect::Allow => grants::Effect::Allow,
+            Effect::Deny => grants::Effect::Deny,
+        },
+        object_type: grant.object_type.clone(),
+        expires_at: time(grant.expires_at),
+        reason: grant.reason.clone(),
+        builtin: grant.builtin,
+        created_at: grant.created_at.to_string(),
+        revoked_at: time(grant.ended_at),
+    }
+}
+
+/// A whole catalog.
+pub(crate) fn catalog(catalog: &grantbook_domain::catalog::Catalog) -> catalog_words::Catalog {
+    let object_type = |(name, parent): (&str, Option<&str>)| catalog_words::ObjectType {
+        name: name.to_owned(),
+        parent: parent.map(str::to_owned),
+    };
+    catalog_words::Catalog {
+        object_types: catalog.types().map(object_type).collect(),
+        permissions: catalog.permissions().to_vec(),
+    }
+}
+
+/// A thing as JSON. The words of the wire always serialize.
+pub(crate) fn value<T: Serialize>(thing: &T) -> Value {
+    serde_json::to_value(thing).unwrap_or_default()
+}
+
+/// An instant that may never come.
+pub(crate) fn time(at: Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+fn with_secret(mut shown: keys::Key, key: &model::Key, secrets: &Secrets) -> keys::Key {
+    let text = secrets.get(&key.id).map(|made| secret::Secret::new(made.expose()));
+    shown.secret_withheld = text.is_none();
+    shown.secret = Some(text);
+    shown
+}
+
+fn added(types: &[TypeDefinition], permissions: &[String]) -> catalog_words::Catalog {
+    let object_type = |one: &TypeDefinition| catalog_words::ObjectType {
+        name: one.name.clone(),
+        parent: Some(one.parent.clone()),
+    };
+    catalog_words::Catalog {
+        object_types: types.iter().map(object_type).collect(),
+        permissions: permissions.to_vec(),
+    }
+}
+
+fn narrowing(narrow: &Narrowing) -> keys::Narrowing {
+    keys::Narrowing { permissions: narrow.permissions.clone(), on: narrow.on.as_ref().map(scope) }
+}
+
+fn scope(scope: &Scope) -> scope_words::Scope {
+    match scope {
+        Scope::Organization => scope_words::Scope::ORGANIZATION,
+        Scope::Projects(Selector { include, exclude }) => {
+            scope_words::Scope::Projects(scope_words::Selector {
+                include: selection(include),
+                exclude: (!exclude.is_empty()).then(|| selection(exclude)),
+            })
+        }
+        Scope::Object(object) => scope_words::Scope::Object(grantbook_api::reference::ObjectRef {
+            object_type: object.object_type.clone(),
+            id: object.id.clone(),
+        }),
+    }
+}
+
+/// "Any of" with `all` among them is `all`.
+fn selection(atoms: &[Atom]) -> scope_words::Selection {
+    let one = |atom: &Atom| match atom {
+        Atom::All => None,
+        Atom::Id(id) => Some(scope_words::Atom::Id(id.to_string())),
+        Atom::Name(pattern) => Some(scope_words::Atom::Name(pattern.clone())),
+        Atom::Label(labels) => Some(scope_words::Atom::Label(labels.clone())),
+    };
+    let atoms: Option<Vec<_>> = atoms.iter().map(one).collect();
+    atoms.map_or(scope_words::Selection::ALL, scope_words::Selection::Any)
+}

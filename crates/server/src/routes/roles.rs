@@ -1,0 +1,127 @@
+//! `/v1/roles`. The built-in ones go by their names too.
+
+use std::sync::Arc;
+
+use axum::{http::Uri, response::Response};
+use grantbook_api::{
+    list::{ListQuery, Page},
+    roles::{CreateRole, Role, RolePermission, UpdateRole},
+};
+use grantbook_domain::{command::Command, id::RoleId, model, refusal::Kind, rights::Ask};
+use grantbook_views::Listing;
+use serde_json::Value;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
+    routes::{
+        lists::Wanted,
+        plan::{Intake, Plan, builtin, id_in_path, role_in_body},
+        render,
+        sight::{Sight, Thing},
+    },
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(list, post)).routes(routes!(get, patch, delete_one))
+}
+
+pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+    let CreateRole { name, permissions, includes } = shape(body)?;
+    let permissions = permissions.into_iter().map(permission).collect();
+    let includes = included(&includes, intake)?;
+    let id = intake.ids.id();
+    Ok(Plan::new(Command::CreateRole { id, name, permissions, includes }, id.to_string()))
+}
+
+pub(super) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+    let id = role_in_path(id, intake)?;
+    let UpdateRole { name, permissions, includes } = shape(body)?;
+    let permissions = permissions.map(|all| all.into_iter().map(permission).collect());
+    let includes = includes.map(|all| included(&all, intake)).transpose()?;
+    Ok(Plan::new(Command::UpdateRole { id, name, permissions, includes }, id.to_string()))
+}
+
+pub(super) fn delete(id: &str, intake: &Intake<'_>) -> Result<Plan, Failure> {
+    let id = role_in_path(id, intake)?;
+    Ok(Plan::new(Command::DeleteRole { id }, id.to_string()))
+}
+
+/// The role of an id or built-in name, as the view knows it.
+pub(super) fn role_seen(reading: &Reading, text: &str) -> Result<RoleId, Failure> {
+    if builtin(text).is_none() {
+        return id_in_path(text, Kind::Role);
+    }
+    let listing = Listing { at: reading.position, after: None, name: Some(text), limit: 1 };
+    let page = reading.snapshot.roles(reading.org, &listing)?;
+    let role = page.items.first().filter(|listed| listed.thing.builtin.is_some());
+    role.map(|listed| listed.thing.id).ok_or_else(|| Failure::not_found(Kind::Role))
+}
+
+fn role_in_path(text: &str, intake: &Intake<'_>) -> Result<RoleId, Failure> {
+    match builtin(text).and_then(|known| intake.state.builtin_role(known)) {
+        Some(id) => Ok(id),
+        None => id_in_path(text, Kind::Role),
+    }
+}
+
+fn included(names: &[String], intake: &Intake<'_>) -> Result<Vec<RoleId>, Failure> {
+    let one = |(index, name): (usize, &String)| role_in_body(name, &format!("/includes/{index}"), intake);
+    names.iter().enumerate().map(one).collect()
+}
+
+fn permission(one: RolePermission) -> model::RolePermission {
+    model::RolePermission { permission: one.permission, object_type: one.object_type }
+}
+
+/// The roles that the caller may read.
+#[utoipa::path(get, path = "/v1/roles", tag = "roles", operation_id = "list_roles",
+    params(ListQuery), responses((status = 200, body = Page<Role>, description = "One page.")))]
+async fn list(reading: Reading, uri: Uri) -> Response {
+    let answer = reading.answer_at_leisure(move |reading| {
+        let wanted = Wanted::named("roles", query::read(&uri)?)?;
+        let mut sight = Sight::new(reading)?;
+        let show = |role: &model::Role| {
+            let seen = sight.may(Ask::Role, &Thing::Role(role.id))?;
+            Ok(seen.then(|| render::role(role)))
+        };
+        wanted.page(reading, |listing| reading.snapshot.roles(reading.org, listing), show)
+    });
+    answer.await
+}
+
+/// Makes a role.
+#[utoipa::path(post, path = "/v1/roles", tag = "roles", operation_id = "create_role",
+    request_body = CreateRole, responses((status = 201, body = Role, description = "Made.")))]
+async fn post(write: Write) -> Response {
+    write.run().await
+}
+
+/// One role.
+#[utoipa::path(get, path = "/v1/roles/{id}", tag = "roles", operation_id = "get_role",
+    params(("id" = String, Path, description = "Its id, or a built-in role's name.")),
+    responses((status = 200, body = Role, description = "As it is.")))]
+async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+    reading.answer(|reading| {
+        query::require_none(&uri)?;
+        let id = role_seen(reading, &id)?;
+        let found = Sight::new(reading)?.find(Ask::Role, &Thing::Role(id), &id, Kind::Role)?;
+        Ok(render::role(&found))
+    })
+}
+
+/// Changes a role; the lists replace the old ones.
+#[utoipa::path(patch, path = "/v1/roles/{id}", tag = "roles", operation_id = "update_role",
+    params(("id" = String, Path, description = "Its id, or a built-in role's name.")),
+    request_body = UpdateRole, responses((status = 200, body = Role, description = "As it is now.")))]
+async fn patch(write: Write) -> Response {
+    write.run().await
+}
+
+/// Ends a role that nothing uses, for ever.
+#[utoipa::path(delete, path = "/v1/roles/{id}", tag = "roles", operation_id = "delete_role",
+    params(("id" = String, Path, description = "Its id, or a built-in role's name.")),
+    responses((status = 200, body = Role, description = "As it was at its end.")))]
+async fn delete_one(write: Write) -> Response {
+    write.run().await
+}

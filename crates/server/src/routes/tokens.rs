@@ -1,0 +1,100 @@
+//! `/v1/tokens`: service tokens; their keys are in `keys`
+
+use std::sync::Arc;
+
+use axum::{http::Uri, response::Response};
+use grantbook_api::{
+    list::{ListQuery, Page},
+    tokens::{CreateToken, Token, UpdateToken},
+};
+use grantbook_domain::{
+    command::Command, id::TokenId, model, principal::Principal, refusal::Kind, rights::Ask,
+};
+use serde_json::Value;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
+    routes::{
+        lists::Wanted,
+        plan::{Intake, Plan, id_in_path, instant},
+        render,
+        sight::{Sight, Thing},
+    },
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(list, post)).routes(routes!(get, patch, delete_one))
+}
+
+pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+    let CreateToken { name, description, expires_at, external_id } = shape(body)?;
+    let expires_at = instant(expires_at.as_deref(), "/expires_at")?;
+    let id = intake.ids.id();
+    Ok(Plan::new(Command::CreateToken { id, name, description, external_id, expires_at }, id.to_string()))
+}
+
+pub(super) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
+    let id = id_in_path(id, Kind::Token)?;
+    let UpdateToken { name, description, expires_at, external_id } = shape(body)?;
+    let expires_at = expires_at.map(|end| instant(end.as_deref(), "/expires_at")).transpose()?;
+    Ok(Plan::new(Command::UpdateToken { id, name, description, external_id, expires_at }, id.to_string()))
+}
+
+pub(super) fn delete(id: &str) -> Result<Plan, Failure> {
+    let id = id_in_path(id, Kind::Token)?;
+    Ok(Plan::new(Command::DeleteToken { id }, id.to_string()))
+}
+
+/// The service tokens that the caller may read; itself always.
+#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", operation_id = "list_tokens",
+    params(ListQuery), responses((status = 200, body = Page<Token>, description = "One page.")))]
+async fn list(reading: Reading, uri: Uri) -> Response {
+    let answer = reading.answer_at_leisure(move |reading| {
+        let wanted = Wanted::named("tokens", query::read(&uri)?)?;
+        let mut sight = Sight::new(reading)?;
+        let show = |token: &model::Token| {
+            let seen = sight.may(Ask::Members, &Thing::Person(Principal::Token(token.id)))?;
+            Ok(seen.then(|| render::token(token)))
+        };
+        wanted.page(reading, |listing| reading.snapshot.tokens(reading.org, listing), show)
+    });
+    answer.await
+}
+
+/// Makes a service token: an account without a key.
+#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", operation_id = "create_token",
+    request_body = CreateToken, responses((status = 201, body = Token, description = "Made.")))]
+async fn post(write: Write) -> Response {
+    write.run().await
+}
+
+/// One service token.
+#[utoipa::path(get, path = "/v1/tokens/{id}", tag = "tokens", operation_id = "get_token",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, body = Token, description = "As it is.")))]
+async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+    reading.answer(|reading| {
+        query::require_none(&uri)?;
+        let id: TokenId = id_in_path(&id, Kind::Token)?;
+        let oneself = Thing::Person(Principal::Token(id));
+        let found = Sight::new(reading)?.find(Ask::Members, &oneself, &id, Kind::Token)?;
+        Ok(render::token(&found))
+    })
+}
+
+/// Changes a service token.
+#[utoipa::path(patch, path = "/v1/tokens/{id}", tag = "tokens", operation_id = "update_token",
+    params(("id" = String, Path, description = "Its id.")),
+    request_body = UpdateToken, responses((status = 200, body = Token, description = "As it is now.")))]
+async fn patch(write: Write) -> Response {
+    write.run().await
+}
+
+/// Ends a service token with its keys, memberships and grants, for ever.
+#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", operation_id = "delete_token",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, body = Token, description = "As it was at its end.")))]
+async fn delete_one(write: Write) -> Response {
+    write.run().await
+}

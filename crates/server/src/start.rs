@@ -1,0 +1,125 @@
+//! What every beginning shares: the journal's file, and what can go wrong before anything runs.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use grantbook_domain::refusal::Refusal;
+use grantbook_journal::{
+    AppendError,
+    embedded::{EmbeddedError, EmbeddedJournal},
+    frame::FrameError,
+};
+use grantbook_views::ViewError;
+use tokio::task::{JoinError, spawn_blocking};
+
+use crate::{
+    command::{FoldError, SubmitError},
+    config::ConfigError,
+    secret::NoRandomness,
+};
+
+/// Why the server, or an operator's command, cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration does not make sense.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// There is no journal yet.
+    #[error("there is no journal in {}: run `grantbook init` first", .0.display())]
+    NoJournal(PathBuf),
+    /// There is one already.
+    #[error("{} holds a journal already: init makes the first organization of a new one; use `grantbook org create` for another organization", .0.display())]
+    NotEmpty(PathBuf),
+    /// Another process has it.
+    #[error("the journal in {} is in use by another process: stop the server first", .0.display())]
+    InUse(PathBuf),
+    /// The journal's file does not open.
+    #[error("the journal in {} cannot be opened: {source}", data.display())]
+    Journal {
+        /// The data directory.
+        data: PathBuf,
+        /// Why.
+        source: EmbeddedError,
+    },
+    /// The journal does not fold.
+    #[error("the journal cannot be replayed: {0}")]
+    Replay(#[from] FoldError),
+    /// The view does not open.
+    #[error("{0}")]
+    View(#[from] ViewError),
+    /// The address is not free.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file or directory cannot be made.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Requests cannot be taken any more.
+    #[error("the server failed: {0}")]
+    Serve(#[source] io::Error),
+    /// The name or e-mail is not acceptable.
+    #[error("{}: {}", .0.pointer().unwrap_or_default().trim_start_matches('/'), .0)]
+    Refused(Refusal),
+    /// An organization has the name.
+    #[error("there is an organization called {0} already")]
+    OrganizationExists(String),
+    /// No organization has the name or id.
+    #[error("there is no organization {0}")]
+    NoSuchOrganization(String),
+    /// The command was not accepted.
+    #[error("{0}")]
+    Submit(#[from] SubmitError),
+    /// The record was not appended.
+    #[error("{0}")]
+    Append(#[from] AppendError),
+    /// The record cannot be written.
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    /// No key can be made.
+    #[error("{0}")]
+    NoRandomness(#[from] NoRandomness),
+    /// A task of the runtime has failed.
+    #[error("a task failed: {0}")]
+    Task(#[from] JoinError),
+}
+
+/// Opens the journal beside the runtime: after a crash this takes as long as the file takes to read.
+pub(crate) async fn open_journal(data: &Path) -> Result<Arc<EmbeddedJournal>, StartError> {
+    let directory = data.to_owned();
+    let opened = spawn_blocking(move || EmbeddedJournal::open(&directory)).await?;
+    opened.map(Arc::new).map_err(|error| explain(error, data))
+}
+
+/// Gives the file free, unless somebody still holds the journal.
+pub(crate) async fn close_journal(journal: Arc<EmbeddedJournal>) -> Result<(), StartError> {
+    if let Ok(journal) = Arc::try_unwrap(journal) {
+        spawn_blocking(move || journal.close()).await?;
+    } else {
+        tracing::warn!("the journal is still held; it closes with the process");
+    }
+    Ok(())
+}
+
+/// In the operator's words.
+pub(crate) fn explain(error: EmbeddedError, data: &Path) -> StartError {
+    let data = data.to_owned();
+    match error {
+        EmbeddedError::Missing { .. } => StartError::NoJournal(data),
+        EmbeddedError::NotEmpty { .. } => StartError::NotEmpty(data),
+        EmbeddedError::InUse { .. } => StartError::InUse(data),
+        source => StartError::Journal { data, source },
+    }
+}

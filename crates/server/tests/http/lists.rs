@@ -1,0 +1,144 @@
+//! Lists: paged on one snapshot, filtered by what the caller may see, complete.
+
+use serde_json::{Value, json};
+
+use crate::given::Given;
+
+async fn pages(given: &Given, key: &str, path: &str) -> Vec<Vec<Value>> {
+    let mut pages = Vec::new();
+    let mut next = path.to_owned();
+    loop {
+        let page = given.send(key, ("GET", &next), &[], &Value::Null).await.expect(200).body;
+        pages.push(page["items"].as_array().unwrap().clone());
+        let Some(cursor) = page["next"].as_str() else { return pages };
+        let joint = if path.contains('?') { '&' } else { '?' };
+        next = format!("{path}{joint}cursor={cursor}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_complete_and_stays_as_it_was_begun() {
+    let given = Given::new().await;
+    let mut made = Vec::new();
+    for _ in 0..7 {
+        made.push(given.project("dev").await);
+    }
+    let first = given.get("/v1/projects?limit=3").await.expect(200).body;
+    let cursor = first["next"].as_str().unwrap().to_owned();
+    given.project("late").await;
+    given.delete(&format!("/v1/projects/{}", made[5])).await.expect(200);
+    let second = given.get(&format!("/v1/projects?limit=4&cursor={cursor}")).await.expect(200).body;
+    assert_eq!(second["next"], Value::Null);
+    let seen: Vec<_> = [&first, &second]
+        .into_iter()
+        .flat_map(|page| page["items"].as_array().unwrap())
+        .map(|item| item["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(seen, made, "neither the late one nor the end of one shows");
+    assert_eq!(pages(&given, &given.owner_key, "/v1/projects?limit=7").await.len(), 1, "no empty last page");
+}
+
+#[tokio::test]
+async fn a_page_is_full_although_most_things_are_hidden() {
+    let given = Given::new().await;
+    let mut visible = Vec::new();
+    for index in 0..30 {
+        let project = given.project(if index % 6 == 0 { "open" } else { "closed" }).await;
+        if index % 6 == 0 {
+            visible.push(project);
+        }
+    }
+    let on = json!({"projects": {"include": [{"label": {"env": "open"}}]}});
+    let (token, key) = given.token_with(json!(["read"]), on).await;
+    let pages = pages(&given, &key, "/v1/projects?limit=2").await;
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    let ids: Vec<_> = pages.concat().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, visible);
+    let itself = given.send(&key, ("GET", "/v1/tokens"), &[], &Value::Null).await.expect(200).body;
+    assert_eq!(itself["items"][0]["id"], json!(token));
+    assert_eq!(itself["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn names_filter_exactly() {
+    let given = Given::new().await;
+    given.made("/v1/groups", json!({"name": "apps"})).await;
+    for (path, count) in [
+        ("/v1/groups?name=apps", 1),
+        ("/v1/groups?name=app", 0),
+        ("/v1/groups?name=Owners", 1),
+        ("/v1/roles", 3),
+        ("/v1/users?name=ADA%40example.com", 1),
+        ("/v1/users?name=ada", 0),
+    ] {
+        let listed = given.get(path).await.expect(200).body;
+        assert_eq!(listed["items"].as_array().unwrap().len(), count, "{path}: {listed}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_list_or_with_other_filters_is_refused() {
+    let given = Given::new().await;
+    for _ in 0..3 {
+        given.project("dev").await;
+        given.group().await;
+    }
+    let cursor = given.get("/v1/projects?limit=1").await.expect(200).text_of("next");
+    let audit = given.get("/v1/audit?limit=1").await.expect(200).text_of("next");
+    for path in [
+        format!("/v1/groups?cursor={cursor}"),
+        format!("/v1/projects?name=x&cursor={cursor}"),
+        format!("/v1/projects?cursor={}", cursor.to_uppercase()),
+        format!("/v1/projects?cursor={cursor}00"),
+        format!("/v1/projects?cursor={audit}"),
+        format!("/v1/audit?order=desc&cursor={audit}"),
+        "/v1/projects?limit=0".into(),
+        "/v1/projects?limit=1001".into(),
+        "/v1/projects?limit=x".into(),
+    ] {
+        assert_eq!(given.get(&path).await.told(), (400, "invalid"), "{path}");
+    }
+    given.get(&format!("/v1/projects?limit=2&cursor={cursor}")).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_audit_log_is_searched_paged_and_streamed() {
+    let given = Given::new().await;
+    let (token, _) = given.token().await;
+    let group = given.group().await;
+    given.join(&group, &token).await;
+    let all = pages(&given, &given.owner_key, "/v1/audit?limit=2").await.concat();
+    let streamed = given
+        .send(&given.owner_key, ("GET", "/v1/audit"), &[("accept", "application/x-ndjson")], &Value::Null)
+        .await
+        .expect(200);
+    let lines: Vec<Value> = streamed.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, all);
+    assert_eq!(streamed.header("content-type"), "application/x-ndjson");
+    assert!(all.len() >= 5);
+    let position = |index: usize| all[index]["position"].as_str().unwrap();
+    let backwards = pages(&given, &given.owner_key, "/v1/audit?limit=2&order=desc").await.concat();
+    assert_eq!(backwards.iter().rev().cloned().collect::<Vec<_>>(), all);
+    for (query, expected) in [
+        (format!("from={}&to={}", position(1), position(2)), vec![position(1), position(2)]),
+        (format!("from={}&to={}&order=desc", position(1), position(2)), vec![position(2), position(1)]),
+        (format!("principal=token:{token}"), vec![position(1), position(2), position(4)]),
+        (format!("group={group}"), vec![position(3), position(4)]),
+        (format!("object=group:{group}"), vec![position(3), position(4)]),
+        ("event=KeyIssued&actor=operator".into(), vec![position(0)]),
+        ("from=2999-01-01T00:00:00Z".into(), vec![]),
+    ] {
+        let found = given.get(&format!("/v1/audit?{query}")).await.expect(200).body;
+        let found: Vec<_> = found["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["position"].as_str().unwrap())
+            .collect();
+        assert_eq!(found, expected, "{query}");
+    }
+    for query in ["actor=ada", "credential=x", "principal=group:x", "from=yesterday", "order=up", "object=x"]
+    {
+        assert_eq!(given.get(&format!("/v1/audit?{query}")).await.told(), (400, "invalid"), "{query}");
+    }
+}

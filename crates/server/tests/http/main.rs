@@ -1,0 +1,19 @@
+//! The native API over a router: statuses, bodies, headers, and who sees what.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that cannot go on fails"
+)]
+
+mod bad_input;
+mod batch;
+mod given;
+mod lists;
+mod openapi;
+mod replay;
+mod story;
+mod visibility;
+mod writes;

@@ -1,0 +1,14 @@
+//! The command service, the projector and the offline commands, over real and faulty journals.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod authenticate;
+mod conflict;
+mod exactly_once;
+mod expiry;
+mod given;
+mod group_commit;
+mod offline;
+mod project;
+mod replay;
+mod unknown;

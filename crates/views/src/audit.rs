@@ -1,0 +1,239 @@
+//! The history: every record, found by position, time, and everything it touches.
+
+use grantbook_domain::{
+    id::{GroupId, KeyId, OrgId, ProjectId},
+    position::Position,
+    principal::{Actor, Principal},
+    record::{Record, Recorded},
+    scope::ObjectRef,
+    time::Timestamp,
+};
+
+use crate::{
+    error::ViewError,
+    facet::Facet,
+    reader::{Snapshot, parse},
+    row_key,
+    table::Table,
+};
+
+/// Which records; a record must meet every condition that is present.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Made by this actor,
+    pub actor: Option<Actor>,
+    /// with this key,
+    pub credential: Option<KeyId>,
+    /// touching this user or service token,
+    pub principal: Option<Principal>,
+    /// touching this group,
+    pub group: Option<GroupId>,
+    /// touching this project,
+    pub project: Option<ProjectId>,
+    /// touching this object (groups, roles, projects and the organization are objects too),
+    pub object: Option<ObjectRef>,
+    /// holding an event of this name,
+    pub event: Option<String>,
+    /// not before this instant,
+    pub from: Option<Timestamp>,
+    /// and before this one.
+    pub to: Option<Timestamp>,
+}
+
+/// In which order records come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Oldest first.
+    #[default]
+    Ascending,
+    /// Newest first.
+    Descending,
+}
+
+/// Which part of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditPage {
+    /// Beyond this record, in the order asked for; from the start if absent.
+    pub after: Option<Position>,
+    /// In which order.
+    pub order: Order,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// One page of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecords {
+    /// The records.
+    pub items: Vec<Recorded>,
+    /// `after` for the next page; none if this is the last.
+    pub next: Option<Position>,
+}
+
+impl Snapshot {
+    /// One record.
+    pub fn record(&self, org: OrgId, position: Position) -> Result<Option<Record>, ViewError> {
+        let row = self.row(Table::History, &row_key::at_position(org, position))?;
+        row.map(|json| parse(Table::History, json.value())).transpose()
+    }
+
+    /// One record as it is stored: JSON text.
+    pub fn record_json(&self, org: OrgId, position: Position) -> Result<Option<Vec<u8>>, ViewError> {
+        let row = self.row(Table::History, &row_key::at_position(org, position))?;
+        Ok(row.map(|json| json.value().to_vec()))
+    }
+
+    /// The records that meet the filter.
+    ///
+    /// The conditions' position lists are walked together, each skipping to where the others stand, so that the cost
+    /// follows the rarest one.
+    pub fn audit(
+        &self,
+        org: OrgId,
+        filter: &AuditFilter,
+        page: &AuditPage,
+    ) -> Result<AuditRecords, ViewError> {
+        let mut items = Vec::new();
+        let Some(mut span) = self.span(org, filter, page)? else {
+            return Ok(AuditRecords { items, next: None });
+        };
+        let facets: Vec<_> = filter.facets().iter().map(|facet| (Table::Audit, facet.key(org))).collect();
+        let history = [(Table::History, row_key::org(org))];
+        let lists: &[_] = if facets.is_empty() { &history } else { &facets };
+        while let Some(position) = self.meet(lists, page.order, span)? {
+            if items.len() == page.limit {
+                let next = items.last().map(|last: &Recorded| last.position);
+                return Ok(AuditRecords { items, next });
+            }
+            let record = self.record(org, position)?;
+            let record = record.ok_or_else(|| ViewError::bad_row("audit", "points to no record"))?;
+            items.push(Recorded { position, org, record });
+            match span.beyond(position, page.order) {
+                Some(rest) => span = rest,
+                None => break,
+            }
+        }
+        Ok(AuditRecords { items, next: None })
+    }
+
+    /// The positions in question: the page's, within the filter's times; none if there are none.
+    fn span(&self, org: OrgId, filter: &AuditFilter, page: &AuditPage) -> Result<Option<Span>, ViewError> {
+        let mut span = Some(Span { first: Position::START, last: Position::from_u64(u64::MAX) });
+        if let Some(after) = page.after {
+            span = span.and_then(|span| span.beyond(after, page.order));
+        }
+        if let (Some(inner), Some(from)) = (span, filter.from) {
+            span = self.first_at(org, from)?.map(|first| Span { first: inner.first.max(first), ..inner });
+        }
+        if let (Some(inner), Some(to)) = (span, filter.to)
+            && let Some(first_out) = self.first_at(org, to)?
+        {
+            span = first_out
+                .get()
+                .checked_sub(1)
+                .map(|last| Span { last: inner.last.min(Position::from_u64(last)), ..inner });
+        }
+        Ok(span.filter(|span| span.first <= span.last))
+    }
+
+    /// The first record that is not before `at`.
+    fn first_at(&self, org: OrgId, at: Timestamp) -> Result<Option<Position>, ViewError> {
+        let start = row_key::time(org, at, Position::START);
+        let end = row_key::beyond(&row_key::org(org));
+        match self.range(Table::Times, &start, end.as_deref())?.next() {
+            None => Ok(None),
+            Some(row) => last_position(Table::Times, row?.0.value()).map(Some),
+        }
+    }
+
+    /// The next position that is in every list.
+    fn meet(
+        &self,
+        lists: &[(Table, Vec<u8>)],
+        order: Order,
+        mut span: Span,
+    ) -> Result<Option<Position>, ViewError> {
+        let mut agreeing = 0;
+        for (table, list) in lists.iter().cycle() {
+            let Some(found) = self.next_in(*table, list, order, span)? else { return Ok(None) };
+            let here = match order {
+                Order::Ascending => span.first,
+                Order::Descending => span.last,
+            };
+            agreeing = if found == here { agreeing + 1 } else { 1 };
+            if agreeing == lists.len() {
+                return Ok(Some(found));
+            }
+            match order {
+                Order::Ascending => span.first = found,
+                Order::Descending => span.last = found,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first position of a list in the span, or the last one if newest come first.
+    fn next_in(
+        &self,
+        table: Table,
+        list: &[u8],
+        order: Order,
+        span: Span,
+    ) -> Result<Option<Position>, ViewError> {
+        let start = row_key::versioned(list, span.first);
+        let mut end = row_key::versioned(list, span.last);
+        // One byte more is the least key beyond: the end is exclusive.
+        end.push(0);
+        let mut rows = self.range(table, &start, Some(&end))?;
+        let row = match order {
+            Order::Ascending => rows.next(),
+            Order::Descending => rows.next_back(),
+        };
+        row.map(|row| last_position(table, row?.0.value())).transpose()
+    }
+}
+
+impl AuditFilter {
+    fn facets(&self) -> Vec<Facet> {
+        let named = [
+            self.object.clone().map(Facet::Object),
+            self.credential.map(Facet::Credential),
+            self.group.map(Facet::Group),
+            self.project.map(Facet::Project),
+            self.principal.map(Facet::Principal),
+            self.actor.map(Facet::Actor),
+            self.event.clone().map(Facet::Event),
+        ];
+        named.into_iter().flatten().collect()
+    }
+}
+
+/// Positions from `first` to `last`, both included.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    first: Position,
+    last: Position,
+}
+
+impl Span {
+    /// What is left beyond a position; none if nothing is.
+    fn beyond(self, position: Position, order: Order) -> Option<Self> {
+        let rest = match order {
+            Order::Ascending => {
+                let first = Position::from_u64(position.get().checked_add(1)?);
+                Self { first: self.first.max(first), ..self }
+            }
+            Order::Descending => {
+                let last = Position::from_u64(position.get().checked_sub(1)?);
+                Self { last: self.last.min(last), ..self }
+            }
+        };
+        (rest.first <= rest.last).then_some(rest)
+    }
+}
+
+/// The position that ends an index key.
+fn last_position(table: Table, key: &[u8]) -> Result<Position, ViewError> {
+    let bytes = key.last_chunk().ok_or_else(|| ViewError::bad_row(table.name(), "key too short"))?;
+    Ok(Position::from_u64(u64::from_be_bytes(*bytes)))
+}

@@ -1,0 +1,63 @@
+//! From a key to whose it is, across all organizations.
+
+use grantbook_domain::{
+    access::Reason,
+    id::{KeyId, OrgId},
+    model::KeyHash,
+    principal::Caller,
+    time::Timestamp,
+};
+use subtle::ConstantTimeEq as _;
+
+use crate::{check::Stop, error::ViewError, reader::Snapshot, row::HeadRow, row_key, table::Table};
+
+/// A key that was recognized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Authenticated {
+    /// Whose organization's.
+    pub org: OrgId,
+    /// The principal, with its key.
+    pub caller: Caller,
+}
+
+impl Snapshot {
+    /// The organization of a key, living or ended.
+    pub fn org_of_key(&self, key: KeyId) -> Result<Option<OrgId>, ViewError> {
+        Ok(self.key_row(key)?.map(|row| row.org))
+    }
+
+    /// Recognizes a presented secret by its key id and the SHA-256 of its secret part: the key and its principal must be
+    /// active. Compares in constant time, also when there is no such key. A wrong secret is [`Reason::UnknownKey`].
+    pub fn authenticate(
+        &self,
+        key: KeyId,
+        hash: &KeyHash,
+        now: Timestamp,
+    ) -> Result<Result<Authenticated, Reason>, ViewError> {
+        match self.recognize(key, hash, now) {
+            Ok(recognized) => Ok(Ok(recognized)),
+            Err(Stop::Because(reason)) => Ok(Err(reason)),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    fn recognize(&self, key: KeyId, hash: &KeyHash, now: Timestamp) -> Result<Authenticated, Stop> {
+        let row = self.key_row(key)?;
+        let expected = row.as_ref().map_or([0; 32], |row| row.hash);
+        let equal: bool = expected.ct_eq(&hash.0).into();
+        let row = row.filter(|_| equal).ok_or(Reason::UnknownKey)?;
+        if row.ended {
+            return Err(Reason::KeyRevoked.into());
+        }
+        if now >= row.until {
+            return Err(Reason::KeyExpired.into());
+        }
+        let head = self.row(Table::Access, &row_key::head(row.org, row.principal.into()))?;
+        let head = head.ok_or(Reason::UnknownPrincipal)?;
+        let head = HeadRow::decode(head.value())?;
+        if head.ended || now >= head.until {
+            return Err(Reason::InactivePrincipal.into());
+        }
+        Ok(Authenticated { org: row.org, caller: Caller { principal: row.principal, key: Some(key) } })
+    }
+}

@@ -1,0 +1,108 @@
+//! What can go wrong in a view. A question that is answered "no" is no error.
+
+use std::path::PathBuf;
+
+use grantbook_domain::{id::OrgId, position::Position};
+
+/// Why a view could not be opened, written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The store failed, or says that its file is damaged.
+    #[error("the view's store failed: {0}")]
+    Storage(#[source] Box<redb::Error>),
+    /// The file cannot be opened as a view. Nothing was changed; if it is a damaged view, delete it and it is rebuilt.
+    #[error("cannot open {} as a view (a damaged view may be deleted, it is rebuilt from the journal): {source}", path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: Box<redb::Error>,
+    },
+    /// The file is a database, but not a view of ours. Nothing was changed.
+    #[error("{} holds something that is not a view", .0.display())]
+    NotAView(PathBuf),
+    /// The old file could not be removed.
+    #[error("cannot replace {}: {source}", path.display())]
+    Replace {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A row does not decode: the file is damaged, or was written by something else.
+    #[error("the view's table {table} holds a row that does not decode: {detail}")]
+    BadRow {
+        /// Which table.
+        table: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Frames must come in the journal's order, each once.
+    #[error("frame {found} came where one after {after} was due")]
+    OutOfOrder {
+        /// The last sequence applied, or that of the record before.
+        after: u64,
+        /// The sequence that came.
+        found: u64,
+    },
+    /// An organization's records must come without a gap.
+    #[error("organization {org}: record {found} at position {position} came where {expected} was due")]
+    Gap {
+        /// Whose.
+        org: OrgId,
+        /// Where.
+        position: Position,
+        /// The ordinal that was due.
+        expected: u64,
+        /// The ordinal that came.
+        found: u64,
+    },
+    /// A record says something that no row can express; applying goes no further.
+    #[error("the record at position {position} is not understood: {detail}")]
+    NotUnderstood {
+        /// Where.
+        position: Position,
+        /// What is odd.
+        detail: String,
+    },
+    /// A value does not serialize.
+    #[error("a document does not serialize: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl ViewError {
+    pub(crate) fn bad_row(table: &'static str, detail: impl Into<String>) -> Self {
+        Self::BadRow { table, detail: detail.into() }
+    }
+}
+
+impl From<redb::StorageError> for ViewError {
+    fn from(error: redb::StorageError) -> Self {
+        Self::Storage(Box::new(error.into()))
+    }
+}
+impl From<redb::TableError> for ViewError {
+    fn from(error: redb::TableError) -> Self {
+        Self::Storage(Box::new(error.into()))
+    }
+}
+impl From<redb::TransactionError> for ViewError {
+    fn from(error: redb::TransactionError) -> Self {
+        Self::Storage(Box::new(error.into()))
+    }
+}
+impl From<redb::CommitError> for ViewError {
+    fn from(error: redb::CommitError) -> Self {
+        Self::Storage(Box::new(error.into()))
+    }
+}
+impl From<redb::SetDurabilityError> for ViewError {
+    fn from(error: redb::SetDurabilityError) -> Self {
+        Self::Storage(Box::new(error.into()))
+    }
+}
+impl From<redb::DatabaseError> for ViewError {
+    fn from(error: redb::DatabaseError) -> Self {
+        Self::Storage(Box::new(error.into()))
+    }
+}

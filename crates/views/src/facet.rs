@@ -1,0 +1,190 @@
+//! What a record is found under: its actor, its key, its events' names, and every thing they touch.
+
+use std::collections::BTreeSet;
+
+use grantbook_domain::{
+    event::Event,
+    id::{GroupId, KeyId, OrgId, ProjectId},
+    model::{Gives, Grant, Key},
+    principal::{Actor, Grantee, Principal},
+    record::Record,
+    scope::{ObjectRef, Scope},
+};
+
+use crate::encode::Put;
+
+/// One thing that a record is found under.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Facet {
+    Actor(Actor),
+    Credential(KeyId),
+    Principal(Principal),
+    Group(GroupId),
+    Project(ProjectId),
+    Object(ObjectRef),
+    Event(String),
+}
+
+impl Facet {
+    /// The beginning of the index keys under this facet.
+    pub(crate) fn key(&self, org: OrgId) -> Vec<u8> {
+        let put = Put::of(org);
+        match self {
+            Self::Actor(actor) => match actor {
+                Actor::User(id) => put.u8(1).u8(1).id(*id),
+                Actor::Token(id) => put.u8(1).u8(2).id(*id),
+                Actor::System => put.u8(1).u8(3),
+                Actor::Operator => put.u8(1).u8(4),
+            },
+            Self::Credential(id) => put.u8(2).id(*id),
+            Self::Principal(principal) => put.u8(3).principal(*principal),
+            Self::Group(id) => put.u8(4).id(*id),
+            Self::Project(id) => put.u8(5).id(*id),
+            Self::Object(object) => put.u8(6).text(&object.object_type).text(&object.id),
+            Self::Event(name) => put.u8(7).text(name),
+        }
+        .done()
+    }
+}
+
+/// Everything that a record is found under; depends on nothing but the record.
+pub(crate) fn facets(record: &Record) -> BTreeSet<Facet> {
+    let mut found = BTreeSet::from([Facet::Actor(record.actor)]);
+    found.extend(record.credential.map(Facet::Credential));
+    for event in &record.events {
+        found.insert(Facet::Event(event_name(event).to_owned()));
+        touch(&mut found, event);
+    }
+    found
+}
+
+fn touch(found: &mut BTreeSet<Facet>, event: &Event) {
+    match event {
+        Event::OrganizationCreated { id, .. } => {
+            found.insert(object("organization", id));
+        }
+        Event::CatalogExtended { .. } => {}
+        Event::UserCreated { user } | Event::UserUpdated { user } | Event::UserDeactivated { user } => {
+            found.insert(Facet::Principal(Principal::User(user.id)));
+        }
+        Event::TokenCreated { token }
+        | Event::TokenUpdated { token }
+        | Event::TokenDeleted { token }
+        | Event::TokenExpired { token } => {
+            found.insert(Facet::Principal(Principal::Token(token.id)));
+        }
+        Event::KeyIssued { key } | Event::KeyRevoked { key } | Event::KeyExpired { key } => {
+            touch_key(found, key);
+        }
+        Event::KeyRotated { key, old } => {
+            touch_key(found, key);
+            touch_key(found, old);
+        }
+        Event::GroupCreated { group } | Event::GroupUpdated { group } | Event::GroupDeleted { group } => {
+            touch_grantee(found, Grantee::Group(group.id));
+        }
+        Event::MemberAdded { membership }
+        | Event::MemberRemoved { membership }
+        | Event::MemberExpired { membership } => {
+            touch_grantee(found, Grantee::Group(membership.group));
+            touch_grantee(found, membership.member);
+        }
+        Event::RoleCreated { role } | Event::RoleUpdated { role } | Event::RoleDeleted { role } => {
+            found.insert(object("role", &role.id));
+        }
+        Event::ProjectCreated { project }
+        | Event::ProjectUpdated { project }
+        | Event::ProjectDeleted { project } => touch_project(found, project.id),
+        Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
+            found.insert(Facet::Object(object.object.clone()));
+            object.project.into_iter().for_each(|id| touch_project(found, id));
+        }
+        Event::GrantCreated { grant } | Event::GrantRevoked { grant } | Event::GrantExpired { grant } => {
+            touch_grant(found, grant);
+        }
+    }
+}
+
+fn touch_key(found: &mut BTreeSet<Facet>, key: &Key) {
+    found.insert(Facet::Principal(key.principal));
+    if let Some(scope) = key.narrow.as_ref().and_then(|narrow| narrow.on.as_ref()) {
+        touch_scope(found, scope);
+    }
+}
+
+fn touch_grant(found: &mut BTreeSet<Facet>, grant: &Grant) {
+    touch_grantee(found, grant.to);
+    if let Gives::Role(role) = grant.gives {
+        found.insert(object("role", &role));
+    }
+    touch_scope(found, &grant.on);
+}
+
+fn touch_grantee(found: &mut BTreeSet<Facet>, grantee: Grantee) {
+    found.extend(grantee.principal().map(Facet::Principal));
+    if let Grantee::Group(id) = grantee {
+        found.insert(Facet::Group(id));
+        found.insert(object("group", &id));
+    }
+}
+
+/// A selector touches the projects that it names by id, included or excluded.
+fn touch_scope(found: &mut BTreeSet<Facet>, scope: &Scope) {
+    match scope {
+        Scope::Organization => {}
+        Scope::Projects(selector) => selector.ids().for_each(|id| touch_project(found, id)),
+        Scope::Object(one) => {
+            found.insert(Facet::Object(one.clone()));
+            match (one.object_type.as_str(), one.id.parse()) {
+                ("project", Ok(id)) => touch_project(found, id),
+                ("group", Ok(id)) => touch_grantee(found, Grantee::Group(GroupId::new(id.uuid()))),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn touch_project(found: &mut BTreeSet<Facet>, id: ProjectId) {
+    found.insert(Facet::Project(id));
+    found.insert(object("project", &id));
+}
+
+fn object(object_type: &str, id: &impl ToString) -> Facet {
+    Facet::Object(ObjectRef { object_type: object_type.to_owned(), id: id.to_string() })
+}
+
+/// The event's name, as it is stored and as clients see it.
+pub(crate) fn event_name(event: &Event) -> &'static str {
+    match event {
+        Event::OrganizationCreated { .. } => "OrganizationCreated",
+        Event::CatalogExtended { .. } => "CatalogExtended",
+        Event::UserCreated { .. } => "UserCreated",
+        Event::UserUpdated { .. } => "UserUpdated",
+        Event::UserDeactivated { .. } => "UserDeactivated",
+        Event::TokenCreated { .. } => "TokenCreated",
+        Event::TokenUpdated { .. } => "TokenUpdated",
+        Event::TokenDeleted { .. } => "TokenDeleted",
+        Event::TokenExpired { .. } => "TokenExpired",
+        Event::KeyIssued { .. } => "KeyIssued",
+        Event::KeyRotated { .. } => "KeyRotated",
+        Event::KeyRevoked { .. } => "KeyRevoked",
+        Event::KeyExpired { .. } => "KeyExpired",
+        Event::GroupCreated { .. } => "GroupCreated",
+        Event::GroupUpdated { .. } => "GroupUpdated",
+        Event::GroupDeleted { .. } => "GroupDeleted",
+        Event::MemberAdded { .. } => "MemberAdded",
+        Event::MemberRemoved { .. } => "MemberRemoved",
+        Event::MemberExpired { .. } => "MemberExpired",
+        Event::RoleCreated { .. } => "RoleCreated",
+        Event::RoleUpdated { .. } => "RoleUpdated",
+        Event::RoleDeleted { .. } => "RoleDeleted",
+        Event::ProjectCreated { .. } => "ProjectCreated",
+        Event::ProjectUpdated { .. } => "ProjectUpdated",
+        Event::ProjectDeleted { .. } => "ProjectDeleted",
+        Event::ObjectRegistered { .. } => "ObjectRegistered",
+        Event::ObjectRemoved { .. } => "ObjectRemoved",
+        Event::GrantCreated { .. } => "GrantCreated",
+        Event::GrantRevoked { .. } => "GrantRevoked",
+        Event::GrantExpired { .. } => "GrantExpired",
+    }
+}

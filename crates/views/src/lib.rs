@@ -1,0 +1,45 @@
+//! What follows: rows ready to answer, and the whole history.
+//!
+//! A view is one redb file for all organizations, derived from the journal's records and from nothing else. It is
+//! disposable: a file of another format is replaced and filled again. [`ViewWriter`] is the only way in,
+//! [`Snapshot`] the only way out. Its answers equal those of the domain's slow fold at every position.
+
+pub mod access;
+pub mod audit;
+mod authenticate;
+mod chains;
+mod check;
+mod digest;
+pub mod document;
+mod encode;
+mod encode_scope;
+pub mod error;
+pub mod explain;
+mod facet;
+mod fold;
+mod holdings;
+pub mod list;
+mod locate;
+mod reach;
+pub mod reader;
+mod row;
+mod row_key;
+mod staged;
+mod table;
+mod things;
+mod versions;
+pub mod writer;
+
+pub use crate::{
+    access::{AccessRow, EffectiveAccess, ProjectSet},
+    audit::{AuditFilter, AuditPage, AuditRecords, Order},
+    authenticate::Authenticated,
+    check::Checker,
+    document::Document,
+    error::ViewError,
+    explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
+    list::{GrantFilter, ListCursor, Listed, Listing, Page},
+    reader::{Snapshot, ViewReader},
+    table::FORMAT_VERSION,
+    writer::{Batch, Opened, Stale, ViewWriter},
+};

@@ -1,0 +1,231 @@
+//! Reading: cheap handles, and snapshots on which many questions get agreeing answers.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
+
+use grantbook_domain::{
+    catalog::{Catalog, TypeDefinition},
+    id::OrgId,
+    position::Position,
+    time::Timestamp,
+};
+use redb::{AccessGuard, Database, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    encode::Take,
+    error::ViewError,
+    row::Version,
+    row_key::{self, Kind},
+    table::{META, META_CHECKPOINT, META_SEQUENCE, Table},
+};
+
+type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
+type Cell = AccessGuard<'static, &'static [u8]>;
+type RowRange = Range<'static, &'static [u8], &'static [u8]>;
+
+/// What writer and readers share.
+pub(crate) struct Shared {
+    pub(crate) db: Database,
+    /// Catalogs by the position that made them: they hardly ever change, and every check needs one.
+    catalogs: RwLock<HashMap<OrgId, (Position, Arc<Catalog>)>>,
+}
+
+impl Shared {
+    pub(crate) fn new(db: Database) -> Self {
+        Self { db, catalogs: RwLock::default() }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// A handle for reading; clone it freely.
+#[derive(Debug, Clone)]
+pub struct ViewReader {
+    shared: Arc<Shared>,
+}
+
+/// The view as of one committed batch; later commits do not change it. Cheap, but keeps old pages while it lives.
+pub struct Snapshot {
+    transaction: ReadTransaction,
+    tables: [OnceLock<Rows>; Table::ALL.len()],
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").finish_non_exhaustive()
+    }
+}
+
+/// What is known of an organization as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrgId,
+    /// Its name.
+    pub name: String,
+    /// When it began.
+    pub created_at: Timestamp,
+}
+
+/// Everything that was added to a catalog, in order.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct CatalogAdditions {
+    pub(crate) object_types: Vec<TypeDefinition>,
+    pub(crate) permissions: Vec<String>,
+}
+
+/// Where an organization's records stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OrgRow {
+    pub(crate) last: Position,
+    pub(crate) ordinal: u64,
+}
+
+impl OrgRow {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::Orgs, bytes);
+        Ok(Self { last: take.position()?, ordinal: take.u64()? })
+    }
+}
+
+impl ViewReader {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The view as of the last committed batch.
+    pub fn snapshot(&self) -> Result<Snapshot, ViewError> {
+        let transaction = self.shared.db.begin_read()?;
+        Ok(Snapshot { transaction, tables: Default::default(), shared: Arc::clone(&self.shared) })
+    }
+}
+
+/// Where the view stands.
+impl Snapshot {
+    /// The sequence of the last frame applied, of any organization; 0 before the first.
+    pub fn sequence(&self) -> Result<u64, ViewError> {
+        let meta = self.transaction.open_table(META)?;
+        let Some(bytes) = meta.get(META_SEQUENCE)? else { return Ok(0) };
+        bytes
+            .value()
+            .try_into()
+            .map(u64::from_be_bytes)
+            .map_err(|_| ViewError::bad_row("view_meta", "sequence has not 8 bytes"))
+    }
+
+    /// What the writer's caller put beside the last batch; empty before the first.
+    pub fn checkpoint(&self) -> Result<Vec<u8>, ViewError> {
+        let meta = self.transaction.open_table(META)?;
+        Ok(meta.get(META_CHECKPOINT)?.map(|bytes| bytes.value().to_vec()).unwrap_or_default())
+    }
+
+    /// The position of the organization's last record; [`Position::START`] before its first.
+    pub fn position(&self, org: OrgId) -> Result<Position, ViewError> {
+        Ok(self.org_row(org)?.map_or(Position::START, |row| row.last))
+    }
+
+    /// Every organization, by id.
+    pub fn organizations(&self) -> Result<Vec<Organization>, ViewError> {
+        let ids = self.range(Table::Orgs, &[], None)?.map(|row| Take::new(Table::Orgs, row?.0.value()).id());
+        let ids: Vec<OrgId> = ids.collect::<Result<_, _>>()?;
+        ids.into_iter().filter_map(|org| self.organization(org).transpose()).collect()
+    }
+
+    /// One organization.
+    pub fn organization(&self, org: OrgId) -> Result<Option<Organization>, ViewError> {
+        self.document(org, Kind::Organization, &org.bytes())
+    }
+
+    /// The organization's permissions and object types; the built-in ones if it is unknown.
+    pub fn catalog(&self, org: OrgId) -> Result<Arc<Catalog>, ViewError> {
+        let version = self.version(org, Kind::Catalog, &org.bytes(), |version| Ok(version.from))?;
+        let version = version.unwrap_or(Position::START);
+        let known = self.shared.catalogs.read().unwrap_or_else(PoisonError::into_inner).get(&org).cloned();
+        if let Some((_, catalog)) = known.filter(|(of, _)| *of == version) {
+            return Ok(catalog);
+        }
+        let additions: Option<CatalogAdditions> = self.document(org, Kind::Catalog, &org.bytes())?;
+        let mut catalog = Catalog::default();
+        if let Some(CatalogAdditions { object_types, permissions }) = additions {
+            catalog.extend(&object_types, &permissions);
+        }
+        let catalog = Arc::new(catalog);
+        let mut known = self.shared.catalogs.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(org, (version, Arc::clone(&catalog)));
+        Ok(catalog)
+    }
+
+    pub(crate) fn org_row(&self, org: OrgId) -> Result<Option<OrgRow>, ViewError> {
+        self.row(Table::Orgs, &row_key::org(org))?.map(|bytes| OrgRow::decode(bytes.value())).transpose()
+    }
+}
+
+/// Rows.
+impl Snapshot {
+    pub(crate) fn row(&self, table: Table, key: &[u8]) -> Result<Option<Cell>, ViewError> {
+        Ok(self.table(table)?.get(key)?)
+    }
+
+    /// The rows from `start` on, up to `end` exclusive.
+    pub(crate) fn range(
+        &self,
+        table: Table,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<RowRange, ViewError> {
+        let rows = self.table(table)?;
+        Ok(match end {
+            Some(end) => rows.range::<&[u8]>(start..end)?,
+            None => rows.range::<&[u8]>(start..)?,
+        })
+    }
+
+    /// The rows whose key begins with `prefix`.
+    pub(crate) fn prefix(&self, table: Table, prefix: &[u8]) -> Result<RowRange, ViewError> {
+        self.range(table, prefix, row_key::beyond(prefix).as_deref())
+    }
+
+    /// Looks at the present version of a thing.
+    pub(crate) fn version<T>(
+        &self,
+        org: OrgId,
+        kind: Kind,
+        id: &[u8],
+        look: impl FnOnce(&Version<'_>) -> Result<T, ViewError>,
+    ) -> Result<Option<T>, ViewError> {
+        let Some(row) = self.row(Table::Things, &row_key::thing(org, kind, id))? else { return Ok(None) };
+        look(&Version::decode(row.value())?).map(Some)
+    }
+
+    pub(crate) fn document<T: for<'de> Deserialize<'de>>(
+        &self,
+        org: OrgId,
+        kind: Kind,
+        id: &[u8],
+    ) -> Result<Option<T>, ViewError> {
+        self.version(org, kind, id, |version| parse(Table::Things, version.document))
+    }
+
+    fn table(&self, table: Table) -> Result<&Rows, ViewError> {
+        let slot = self.tables.get(table as usize);
+        let slot = slot.ok_or_else(|| ViewError::bad_row(table.name(), "not among the tables"))?;
+        if let Some(rows) = slot.get() {
+            return Ok(rows);
+        }
+        let rows = self.transaction.open_table(table.definition())?;
+        Ok(slot.get_or_init(|| rows))
+    }
+}
+
+pub(crate) fn parse<T: for<'de> Deserialize<'de>>(table: Table, json: &[u8]) -> Result<T, ViewError> {
+    serde_json::from_slice(json).map_err(|error| ViewError::bad_row(table.name(), error.to_string()))
+}

@@ -1,0 +1,305 @@
+//! Values of rows: what the answer to a check needs, in few bytes that decode without JSON.
+
+use grantbook_domain::{
+    catalog::{PermissionSet, TypeSet},
+    id::{GrantId, OrgId, ProjectId, RoleId},
+    model::{Effect, Narrowing},
+    position::Position,
+    principal::Principal,
+    scope::{Labels, ProjectView, Scope},
+    state::Block,
+    time::Timestamp,
+};
+
+use crate::{
+    encode::{Put, Take},
+    encode_scope::{put_labels, put_scope, take_labels, take_scope},
+    error::ViewError,
+    table::Table,
+};
+
+/// A version of a thing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Version<'a> {
+    /// The record that made this version.
+    pub(crate) from: Position,
+    /// The record that made the thing; of an object registered again, the latest such.
+    pub(crate) created: Position,
+    /// The record that gave it its present name.
+    pub(crate) named: Position,
+    /// Whether it has ended.
+    pub(crate) ended: bool,
+    /// Its own expiry.
+    pub(crate) until: Timestamp,
+    /// What checks need, by kind.
+    pub(crate) compact: &'a [u8],
+    /// The whole document, JSON.
+    pub(crate) document: &'a [u8],
+}
+
+impl<'a> Version<'a> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Put::new(self.compact.len().saturating_add(self.document.len()).saturating_add(37))
+            .position(self.from)
+            .position(self.created)
+            .position(self.named)
+            .u8(u8::from(self.ended))
+            .time(self.until)
+            .len(self.compact.len())
+            .raw(self.compact)
+            .raw(self.document)
+            .done()
+    }
+
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::Things, bytes);
+        let (from, created, named) = (take.position()?, take.position()?, take.position()?);
+        let (ended, until) = (take.flag()?, take.time()?);
+        let len = usize::try_from(take.u32()?).unwrap_or(usize::MAX);
+        let compact = take.raw(len)?;
+        Ok(Self { from, created, named, ended, until, compact, document: take.rest() })
+    }
+}
+
+impl<'a> Version<'a> {
+    /// Of `things_past`, where the record that replaced it stands first.
+    pub(crate) fn decode_past(bytes: &'a [u8]) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::ThingsPast, bytes);
+        take.position()?;
+        Self::decode(take.rest())
+    }
+}
+
+/// A living project as selectors see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProjectRow {
+    pub(crate) id: ProjectId,
+    pub(crate) version: Position,
+    pub(crate) name: String,
+    pub(crate) labels: Labels,
+}
+
+impl ProjectRow {
+    pub(crate) fn view(&self) -> ProjectView<'_> {
+        ProjectView { id: self.id, name: &self.name, labels: &self.labels }
+    }
+
+    pub(crate) fn compact(name: &str, labels: &Labels) -> Vec<u8> {
+        put_labels(Put::new(64).text(name), labels).done()
+    }
+
+    pub(crate) fn decode(id: ProjectId, version: &Version<'_>) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::Things, version.compact);
+        let (name, labels) = (take.text()?.to_owned(), take_labels(&mut take)?);
+        Ok(Self { id, version: version.from, name, labels })
+    }
+}
+
+/// A registered object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ObjectRow {
+    pub(crate) project: Option<ProjectId>,
+    pub(crate) generation: u32,
+    pub(crate) ended: bool,
+}
+
+impl ObjectRow {
+    pub(crate) fn compact(project: Option<ProjectId>, generation: u32) -> Vec<u8> {
+        let put = Put::new(21).u32(generation);
+        project.map_or_else(|| put.clone().u8(0), |id| put.clone().u8(1).id(id)).done()
+    }
+
+    pub(crate) fn decode(version: &Version<'_>) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::Things, version.compact);
+        let generation = take.u32()?;
+        let project = if take.flag()? { Some(take.id()?) } else { None };
+        Ok(Self { project, generation, ended: version.ended })
+    }
+}
+
+/// What a role gives itself, and what it includes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoleRow {
+    pub(crate) version: Position,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) includes: Vec<RoleId>,
+}
+
+impl RoleRow {
+    pub(crate) fn compact(blocks: &[Block], includes: &[RoleId]) -> Vec<u8> {
+        let mut put = Put::new(64).len(blocks.len());
+        for block in blocks {
+            put = put.u64(block.permissions.0).u128(block.types.0);
+        }
+        put = put.len(includes.len());
+        for id in includes {
+            put = put.id(*id);
+        }
+        put.done()
+    }
+
+    pub(crate) fn decode(version: &Version<'_>) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::Things, version.compact);
+        let block = |take: &mut Take<'_>| -> Result<Block, ViewError> {
+            Ok(Block { permissions: PermissionSet(take.u64()?), types: TypeSet(take.u128()?) })
+        };
+        let blocks = (0..take.u32()?).map(|_| block(&mut take)).collect::<Result<_, _>>()?;
+        let includes = (0..take.u32()?).map(|_| take.id()).collect::<Result<_, _>>()?;
+        Ok(Self { version: version.from, blocks, includes })
+    }
+}
+
+/// Whether a user, token or group lives, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HeadRow {
+    pub(crate) from: Position,
+    pub(crate) ended: bool,
+    pub(crate) until: Timestamp,
+}
+
+impl HeadRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Put::new(17).position(self.from).u8(u8::from(self.ended)).time(self.until).done()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::Access, bytes);
+        Ok(Self { from: take.position()?, ended: take.flag()?, until: take.time()? })
+    }
+}
+
+/// A membership in force, its group and member being in the row's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MembershipRow {
+    pub(crate) from: Position,
+    pub(crate) created_at: Timestamp,
+    pub(crate) until: Timestamp,
+}
+
+impl MembershipRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Put::new(24).position(self.from).time(self.created_at).time(self.until).done()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::Access, bytes);
+        Ok(Self { from: take.position()?, created_at: take.time()?, until: take.time()? })
+    }
+}
+
+/// What a grant gives: what a role gives, or these permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given {
+    Role(RoleId),
+    Permissions(PermissionSet),
+}
+
+/// A grant in force, its grantee being in the row's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GrantRow {
+    pub(crate) id: GrantId,
+    pub(crate) from: Position,
+    pub(crate) until: Timestamp,
+    pub(crate) effect: Effect,
+    /// Its type restriction and, for a deny, the administrative types are cut.
+    pub(crate) types: TypeSet,
+    pub(crate) given: Given,
+    pub(crate) generation: u32,
+    pub(crate) scope: Scope,
+}
+
+impl GrantRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let put = Put::new(96)
+            .position(self.from)
+            .time(self.until)
+            .u8(match self.effect {
+                Effect::Allow => 1,
+                Effect::Deny => 2,
+            })
+            .u128(self.types.0);
+        let put = match self.given {
+            Given::Role(id) => put.u8(1).id(id),
+            Given::Permissions(set) => put.u8(2).u64(set.0),
+        };
+        put_scope(put.u32(self.generation), &self.scope).done()
+    }
+
+    pub(crate) fn decode(id: GrantId, bytes: &[u8]) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::Access, bytes);
+        let (from, until) = (take.position()?, take.time()?);
+        let effect = match take.u8()? {
+            1 => Effect::Allow,
+            2 => Effect::Deny,
+            other => return Err(take.bad(format!("effect {other}"))),
+        };
+        let types = TypeSet(take.u128()?);
+        let given = match take.u8()? {
+            1 => Given::Role(take.id()?),
+            2 => Given::Permissions(PermissionSet(take.u64()?)),
+            other => return Err(take.bad(format!("gift {other}"))),
+        };
+        let generation = take.u32()?;
+        let scope = take_scope(&mut take)?;
+        Ok(Self { id, from, until, effect, types, given, generation, scope })
+    }
+}
+
+/// A key, found by its id across all organizations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyRow {
+    pub(crate) org: OrgId,
+    pub(crate) principal: Principal,
+    pub(crate) hash: [u8; 32],
+    pub(crate) until: Timestamp,
+    pub(crate) ended: bool,
+    pub(crate) narrow: Option<NarrowRow>,
+}
+
+/// What a key is narrowed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NarrowRow {
+    pub(crate) permissions: PermissionSet,
+    pub(crate) on: Option<Scope>,
+}
+
+impl NarrowRow {
+    pub(crate) fn of(narrow: &Narrowing, permissions: Option<PermissionSet>) -> Self {
+        Self { permissions: permissions.unwrap_or(PermissionSet::ALL), on: narrow.on.clone() }
+    }
+}
+
+impl KeyRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let put = Put::new(128)
+            .id(self.org)
+            .principal(self.principal)
+            .raw(&self.hash)
+            .time(self.until)
+            .u8(u8::from(self.ended));
+        match &self.narrow {
+            None => put.u8(0),
+            Some(NarrowRow { permissions, on: None }) => put.u8(1).u64(permissions.0),
+            Some(NarrowRow { permissions, on: Some(scope) }) => {
+                put_scope(put.u8(2).u64(permissions.0), scope)
+            }
+        }
+        .done()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::Keys, bytes);
+        let (org, principal, hash) = (take.id()?, take.principal()?, take.hash()?);
+        let (until, ended) = (take.time()?, take.flag()?);
+        let narrow = match take.u8()? {
+            0 => None,
+            1 => Some(NarrowRow { permissions: PermissionSet(take.u64()?), on: None }),
+            2 => {
+                let permissions = PermissionSet(take.u64()?);
+                Some(NarrowRow { permissions, on: Some(take_scope(&mut take)?) })
+            }
+            other => return Err(take.bad(format!("narrowing {other}"))),
+        };
+        Ok(Self { org, principal, hash, until, ended, narrow })
+    }
+}

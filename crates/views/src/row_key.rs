@@ -1,0 +1,158 @@
+//! Keys of rows. Each begins with the organization (but those of `keys`), and no key of one thing is a prefix of
+//! another's, as texts of free length stand behind their length.
+
+use grantbook_domain::{
+    id::{GrantId, GroupId, KeyId, OrgId, ProjectId, RoleId},
+    position::Position,
+    principal::{Grantee, Principal},
+    time::Timestamp,
+};
+
+use crate::encode::Put;
+
+/// What a row of `things` is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// The organization itself.
+    Organization = 1,
+    /// What was added to its catalog.
+    Catalog = 2,
+    /// A user.
+    User = 3,
+    /// A service token.
+    Token = 4,
+    /// A key.
+    Key = 5,
+    /// A group.
+    Group = 6,
+    /// A role.
+    Role = 7,
+    /// A project.
+    Project = 8,
+    /// A registered object.
+    Object = 9,
+    /// A grant.
+    Grant = 10,
+}
+
+/// One list of things, in the order of their creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List<'a> {
+    /// Everything of a kind.
+    All(Kind),
+    /// Everything of a kind that has this name.
+    Named(Kind, &'a str),
+    /// Registered objects of a type.
+    ObjectsOfType(&'a str),
+    /// Keys of a principal.
+    KeysOf(Principal),
+    /// Memberships in a group.
+    MembersOf(GroupId),
+    /// Grants to a grantee.
+    GrantsTo(Grantee),
+    /// Grants that name a role.
+    GrantsOfRole(RoleId),
+    /// Grants that name a project.
+    GrantsOnProject(ProjectId),
+}
+
+pub(crate) fn org(org: OrgId) -> Vec<u8> {
+    org.bytes().to_vec()
+}
+
+pub(crate) fn at_position(org: OrgId, position: Position) -> Vec<u8> {
+    Put::of(org).position(position).done()
+}
+
+pub(crate) fn time(org: OrgId, at: Timestamp, position: Position) -> Vec<u8> {
+    Put::of(org).time(at).position(position).done()
+}
+
+/// `id` is 16 bytes, or for objects the type and the id as texts.
+pub(crate) fn thing(org: OrgId, kind: Kind, id: &[u8]) -> Vec<u8> {
+    Put::of(org).u8(kind as u8).raw(id).done()
+}
+
+pub(crate) fn thing_kind(org: OrgId, kind: Kind) -> Vec<u8> {
+    Put::of(org).u8(kind as u8).done()
+}
+
+/// A row's key with the position that tells versions or entries apart.
+pub(crate) fn versioned(key: &[u8], from: Position) -> Vec<u8> {
+    Put::new(key.len().saturating_add(8)).raw(key).position(from).done()
+}
+
+/// What a row of `access` says of a grantee.
+pub(crate) mod tag {
+    /// Whether it lives, and until when.
+    pub(crate) const HEAD: u8 = 1;
+    /// A group that it is directly in.
+    pub(crate) const MEMBERSHIP: u8 = 2;
+    /// A grant to it.
+    pub(crate) const GRANT: u8 = 3;
+}
+
+/// The beginning of all rows of `access` about a grantee.
+pub(crate) fn node(org: OrgId, grantee: Grantee) -> Vec<u8> {
+    Put::of(org).grantee(grantee).done()
+}
+
+pub(crate) fn head(org: OrgId, grantee: Grantee) -> Vec<u8> {
+    Put::of(org).grantee(grantee).u8(tag::HEAD).done()
+}
+
+pub(crate) fn membership(org: OrgId, member: Grantee, group: GroupId) -> Vec<u8> {
+    Put::of(org).grantee(member).u8(tag::MEMBERSHIP).id(group).done()
+}
+
+pub(crate) fn grant(org: OrgId, grantee: Grantee, id: GrantId) -> Vec<u8> {
+    Put::of(org).grantee(grantee).u8(tag::GRANT).id(id).done()
+}
+
+pub(crate) fn key(id: KeyId) -> Vec<u8> {
+    id.bytes().to_vec()
+}
+
+/// The beginning of all entries of a list.
+pub(crate) fn list(org: OrgId, list: List<'_>) -> Vec<u8> {
+    let put = Put::of(org);
+    match list {
+        List::All(kind) => put.u8(1).u8(kind as u8),
+        List::Named(kind, name) => put.u8(2).u8(kind as u8).text(name),
+        List::ObjectsOfType(object_type) => put.u8(3).text(object_type),
+        List::KeysOf(principal) => put.u8(4).principal(principal),
+        List::MembersOf(group) => put.u8(5).id(group),
+        List::GrantsTo(grantee) => put.u8(6).grantee(grantee),
+        List::GrantsOfRole(role) => put.u8(7).id(role),
+        List::GrantsOnProject(project) => put.u8(8).id(project),
+    }
+    .done()
+}
+
+/// The place of an entry in its list. `id` is raw, so that bytes sort as ids do; `from` ends it.
+pub(crate) fn list_place(created_at: Timestamp, id: &[u8], from: Position) -> Vec<u8> {
+    Put::new(id.len().saturating_add(16)).time(created_at).raw(id).position(from).done()
+}
+
+/// A member's id in a list: the id first, as that is what sorts.
+pub(crate) fn member_id(member: Grantee) -> Vec<u8> {
+    match member {
+        Grantee::User(id) => Put::new(17).id(id).u8(1),
+        Grantee::Token(id) => Put::new(17).id(id).u8(2),
+        Grantee::Group(id) => Put::new(17).id(id).u8(3),
+    }
+    .done()
+}
+
+/// The first key beyond all that begin with `prefix`; none if there is no such.
+pub(crate) fn beyond(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}

@@ -1,0 +1,66 @@
+//! The tables of a view file. Keys and values are bytes; `docs/formats` describes them field by field.
+
+use redb::TableDefinition;
+
+/// The number of the layout that this version writes and reads. Another number means: replace the file and fill it again.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What the file says of itself; the only table that keeps its name and shape in every format.
+pub(crate) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("view_meta");
+/// In [`META`]: [`FORMAT_VERSION`], u32.
+pub(crate) const META_FORMAT: &str = "format";
+/// In [`META`]: the id of the installation whose journal this is a view of.
+pub(crate) const META_INSTALLATION: &str = "installation";
+/// In [`META`]: the sequence of the last frame applied, u64.
+pub(crate) const META_SEQUENCE: &str = "sequence";
+/// In [`META`]: what the caller put beside the last batch.
+pub(crate) const META_CHECKPOINT: &str = "checkpoint";
+
+/// A table of rows derived from records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    Orgs,
+    History,
+    Times,
+    Audit,
+    Things,
+    ThingsPast,
+    Access,
+    AccessPast,
+    Keys,
+    Lists,
+}
+
+impl Table {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Orgs,
+        Self::History,
+        Self::Times,
+        Self::Audit,
+        Self::Things,
+        Self::ThingsPast,
+        Self::Access,
+        Self::AccessPast,
+        Self::Keys,
+        Self::Lists,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Orgs => "orgs",
+            Self::History => "history",
+            Self::Times => "times",
+            Self::Audit => "audit",
+            Self::Things => "things",
+            Self::ThingsPast => "things_past",
+            Self::Access => "access",
+            Self::AccessPast => "access_past",
+            Self::Keys => "keys",
+            Self::Lists => "lists",
+        }
+    }
+
+    pub(crate) const fn definition(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+        TableDefinition::new(self.name())
+    }
+}

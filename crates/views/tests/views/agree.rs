@@ -1,0 +1,373 @@
+//! After every record the view answers everything like the domain's fold.
+
+use std::collections::BTreeMap;
+
+use grantbook_domain::{
+    access::Reason,
+    catalog::Lineage,
+    model::{Effect, Grant, Key},
+    position::Position,
+    principal::{Caller, Grantee, Principal},
+    scope::Scope,
+    state::OrgState,
+    time::Timestamp,
+};
+use grantbook_views::{EffectiveAccess, GrantFilter, ListCursor, Listing, Page, Snapshot, ViewError};
+use proptest::{collection::vec, prelude::*};
+
+use crate::{
+    brute::{self, Named},
+    world::{Step, World, apply, frames, view_of},
+};
+
+fn steps(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
+    vec(any::<Step>(), count)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn after_every_record_the_view_answers_like_the_fold(steps in steps(10..40)) {
+        walk(&World::lived(5, &steps), Asked::Checks);
+    }
+
+    #[test]
+    fn after_every_record_explanations_sets_and_lists_are_those_of_the_fold(steps in steps(10..40)) {
+        walk(&World::lived(5, &steps), Asked::Rest);
+    }
+
+    #[test]
+    fn a_rebuilt_view_has_the_content_of_the_incremental_one(steps in steps(10..60)) {
+        let mut world = World::settled(5);
+        world.shares_frames = true;
+        let world = world.living(&steps);
+        let digest = |size| view_of(&world.records, size).reader().snapshot().unwrap().digest(None).unwrap();
+        let one_by_one = digest(1);
+        prop_assert_eq!(one_by_one, digest(7));
+        prop_assert_eq!(one_by_one, digest(usize::MAX));
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Asked {
+    Checks,
+    Rest,
+}
+
+/// Applies a history frame by frame and asks everything after each.
+fn walk(world: &World, asked: Asked) {
+    let mut writer = view_of(&World::settled(2).records[..1], 1);
+    let stranger = World::settled(2).records[0].clone();
+    let mut state = OrgState::default();
+    let mut past: Vec<(Position, OrgState)> = Vec::new();
+    // The settling itself is the same in every case: ask from its end on.
+    let settled = World::settled(5).records.len() - 1;
+    for records in frames(&world.records, 1) {
+        apply(&mut writer, records);
+        records.iter().flat_map(|recorded| &recorded.record.events).for_each(|event| state.apply(event));
+        let last = records.last().unwrap();
+        let snapshot = writer.reader().snapshot().unwrap();
+        assert_eq!(snapshot.position(world.org).unwrap(), last.position);
+        assert_eq!(snapshot.position(stranger.org).unwrap(), stranger.position);
+        past.push((last.position, state.clone()));
+        if usize::try_from(last.record.ordinal).unwrap() <= settled {
+            continue;
+        }
+        let all = All { world, state: &state, snapshot: &snapshot, now: last.record.at };
+        match asked {
+            Asked::Checks => all.checks(last.record.ordinal),
+            Asked::Rest => {
+                all.explanations(last.record.ordinal);
+                all.access();
+                all.documents();
+                all.grants_seen();
+            }
+        }
+    }
+    if asked == Asked::Rest {
+        let snapshot = writer.reader().snapshot().unwrap();
+        for (position, state) in &past[settled - 1..] {
+            let all = All { world, state, snapshot: &snapshot, now: world.now };
+            all.lists(*position);
+        }
+    }
+}
+
+/// Everything there is to ask at one position.
+struct All<'a> {
+    world: &'a World,
+    state: &'a OrgState,
+    snapshot: &'a Snapshot,
+    now: Timestamp,
+}
+
+impl All<'_> {
+    fn checks(&self, ordinal: u64) {
+        let (permissions, targets) =
+            (brute::permissions(self.state), brute::targets(self.state, self.world.org));
+        for (index, now) in brute::instants(self.state, self.now).into_iter().enumerate() {
+            // At the record's instant everything; later, where only expiries differ, two permissions in turn.
+            let turn = usize::try_from(ordinal).unwrap() + index;
+            let some = [permissions[turn % permissions.len()].clone(), permissions[1].clone()];
+            let permissions: &[String] = if index == 0 { &permissions } else { &some };
+            let mut checker = self.snapshot.checker(self.world.org, now).unwrap();
+            for question in brute::questions(self.state, permissions, &targets) {
+                let expected = brute::answer(self.state, &question, now);
+                assert_eq!(checker.check(&question).unwrap(), expected, "{question:?} at {now}");
+            }
+        }
+    }
+
+    fn explanations(&self, ordinal: u64) {
+        let (permissions, targets) =
+            (brute::permissions(self.state), brute::targets(self.state, self.world.org));
+        let every = 23;
+        let skip = usize::try_from(ordinal).unwrap() % every;
+        for now in brute::instants(self.state, self.now) {
+            let mut checker = self.snapshot.checker(self.world.org, now).unwrap();
+            for question in
+                brute::questions(self.state, &permissions, &targets).into_iter().skip(skip).step_by(every)
+            {
+                let found = checker.explain(&question).unwrap();
+                let reason = brute::answer(self.state, &question, now);
+                assert_eq!(found.reason, reason, "{question:?}");
+                let judged = matches!(
+                    reason,
+                    Reason::Granted | Reason::NoGrant | Reason::DeniedByGrant | Reason::KeyNarrowed
+                );
+                let count =
+                    |effect| if judged { brute::count_paths(self.state, &question, effect, now) } else { 0 };
+                assert_eq!(found.allows.len(), count(Effect::Allow), "{question:?}");
+                assert_eq!(found.denies.len(), count(Effect::Deny), "{question:?}");
+                assert!(found.allows.iter().chain(&found.denies).all(|path| self.is_path(path, now)));
+                assert!(found.missing.iter().all(|one| !one.obstacles.is_empty()));
+                assert!(!found.truncated);
+            }
+        }
+    }
+
+    fn is_path(&self, path: &grantbook_views::Path, now: Timestamp) -> bool {
+        let known = path.via.iter().all(|step| {
+            let membership = &step.membership;
+            self.state.membership(membership.member, membership.group) == Some(membership)
+                && now < Timestamp::end(membership.expires_at)
+        });
+        let chained = path
+            .via
+            .windows(2)
+            .all(|two| Grantee::Group(two[0].membership.group) == two[1].membership.member);
+        let ends = path.via.last().is_none_or(|step| Grantee::Group(step.membership.group) == path.grant.to);
+        known && chained && ends && self.state.grant(path.grant.id) == Some(&path.grant)
+    }
+
+    fn access(&self) {
+        for now in brute::instants(self.state, self.now) {
+            for principal in brute::principals(self.state) {
+                let access = self.snapshot.access(self.world.org, principal, now).unwrap();
+                let active = self.state.active_principal(principal, now);
+                assert_eq!(access.reason, active.err().unwrap_or(Reason::Granted));
+                for target in brute::targets(self.state, self.world.org) {
+                    self.access_to(&access, principal, &target, now);
+                }
+            }
+        }
+    }
+
+    fn access_to(&self, access: &EffectiveAccess, principal: Principal, target: &Named, now: Timestamp) {
+        let Ok(located) = self.state.locate(target.target()) else { return };
+        let catalog = self.state.catalog();
+        let in_project =
+            matches!(catalog.lineage(located.object_type), Lineage::Project | Lineage::InProject);
+        for permission in catalog.all_permissions() {
+            let expected = self.state.decide_by_grants(principal, permission, &located, now).is_ok();
+            let name = catalog.permission_name(permission);
+            let type_name = catalog.type_name(located.object_type).to_owned();
+            let found = access.rows.iter().any(|row| {
+                let general = match located.project.filter(|_| in_project) {
+                    Some(project) => row.projects.has(project),
+                    None => row.organization,
+                };
+                row.permission == name
+                    && row.types.contains(&type_name)
+                    && (row.objects.contains(&located.object)
+                        || (general && !row.except.contains(&located.object)))
+            });
+            assert_eq!(found, expected, "{principal:?} {name} {target:?} {access:?}");
+        }
+    }
+
+    fn documents(&self) {
+        let org = self.world.org;
+        self.state
+            .users()
+            .for_each(|one| assert_eq!(self.snapshot.get(org, &one.id).unwrap().as_ref(), Some(one)));
+        self.state
+            .tokens()
+            .for_each(|one| assert_eq!(self.snapshot.get(org, &one.id).unwrap().as_ref(), Some(one)));
+        self.state
+            .keys()
+            .for_each(|one| assert_eq!(self.snapshot.get(org, &one.id).unwrap().as_ref(), Some(one)));
+        self.state
+            .groups()
+            .for_each(|one| assert_eq!(self.snapshot.get(org, &one.id).unwrap().as_ref(), Some(one)));
+        self.state
+            .roles()
+            .for_each(|one| assert_eq!(self.snapshot.get(org, &one.id).unwrap().as_ref(), Some(one)));
+        self.state
+            .projects()
+            .for_each(|one| assert_eq!(self.snapshot.get(org, &one.id).unwrap().as_ref(), Some(one)));
+        self.state
+            .grants()
+            .for_each(|one| assert_eq!(self.snapshot.get(org, &one.id).unwrap().as_ref(), Some(one)));
+        self.state
+            .objects()
+            .for_each(|one| assert_eq!(self.snapshot.get(org, &one.object).unwrap().as_ref(), Some(one)));
+        assert_eq!(self.snapshot.catalog(org).unwrap().as_ref(), self.state.catalog());
+        for key in self.state.keys() {
+            let expected = self.state.active_key(key.id, self.now).map(|_| key.principal);
+            let expected = expected
+                .and_then(|principal| self.state.active_principal(principal, self.now).map(|_| principal));
+            let found = self.snapshot.authenticate(key.id, &key.hash, self.now).unwrap();
+            assert_eq!(found.map(|found| found.caller.principal), expected);
+        }
+    }
+
+    fn grants_seen(&self) {
+        let callers = self.state.keys().filter(|key| self.state.active_key(key.id, self.now).is_ok());
+        let callers = callers.map(|key| Caller { principal: key.principal, key: Some(key.id) });
+        for caller in callers.collect::<Vec<_>>() {
+            let holdings = self.state.holdings(caller, self.now);
+            for grant in self.state.grants() {
+                let expected = self.state.on_ground(|ground| {
+                    let read_acls = grantbook_domain::catalog::Permission::READ_ACLS;
+                    holdings.holds_over(ground, read_acls, &grant.on, grant.object_type.as_deref())
+                });
+                let found = self.snapshot.may_read_grant(self.world.org, caller, grant, self.now).unwrap();
+                assert_eq!(found, expected, "{caller:?} {grant:?}");
+            }
+        }
+    }
+
+    /// Every list, page by page, as of a position that may lie far back.
+    fn lists(&self, at: Position) {
+        let (org, snapshot, state) = (self.world.org, self.snapshot, self.state);
+        let users = state.users().filter(|one| one.ended_at.is_none());
+        assert_eq!(
+            paged(at, |listing| snapshot.users(org, listing)),
+            sorted(users, |one| (one.created_at, one.id))
+        );
+        let tokens = state.tokens().filter(|one| one.ended_at.is_none());
+        assert_eq!(
+            paged(at, |listing| snapshot.tokens(org, listing)),
+            sorted(tokens, |one| (one.created_at, one.id))
+        );
+        let groups = state.groups().filter(|one| one.ended_at.is_none());
+        assert_eq!(
+            paged(at, |listing| snapshot.groups(org, listing)),
+            sorted(groups, |one| (one.created_at, one.id))
+        );
+        let roles = state.roles().filter(|one| one.ended_at.is_none());
+        assert_eq!(
+            paged(at, |listing| snapshot.roles(org, listing)),
+            sorted(roles, |one| (one.created_at, one.id))
+        );
+        let projects = || state.projects().filter(|one| one.ended_at.is_none());
+        assert_eq!(
+            paged(at, |listing| snapshot.projects(org, listing)),
+            sorted(projects(), |one| (one.created_at, one.id))
+        );
+        for name in ["prod-a", "prod-b", "stage-a", "dev", "nobody"] {
+            let named = projects().filter(|one| one.name == name);
+            let found =
+                paged(at, |listing| snapshot.projects(org, &Listing { name: Some(name), ..*listing }));
+            assert_eq!(found, sorted(named, |one| (one.created_at, one.id)), "{name} at {at}");
+        }
+        for object_type in ["dataset", "team", "note"] {
+            let living = state.objects().filter(|one| {
+                one.object.object_type == object_type
+                    && one.ended_at.is_none()
+                    && one.project.is_none_or(|id| state.living_project(id).is_some())
+            });
+            let found = paged(at, |listing| snapshot.objects(org, object_type, listing));
+            assert_eq!(found, sorted(living, |one| (one.created_at, one.object.id.clone())));
+        }
+        self.lists_of_relations(at);
+    }
+
+    fn lists_of_relations(&self, at: Position) {
+        let (org, snapshot, state) = (self.world.org, self.snapshot, self.state);
+        let lives = |grantee: Grantee| match grantee {
+            Grantee::User(id) => state.user(id).is_some_and(|one| one.ended_at.is_none()),
+            Grantee::Token(id) => state.token(id).is_some_and(|one| one.ended_at.is_none()),
+            Grantee::Group(id) => state.group(id).is_some_and(|one| one.ended_at.is_none()),
+        };
+        for principal in brute::principals(state) {
+            let living = |key: &&Key| key.ended_at.is_none() && lives(key.principal.into());
+            let found = paged(at, |listing| snapshot.keys_of(org, principal, listing));
+            assert_eq!(
+                found,
+                sorted(state.keys_of(principal).filter(living), |one| (one.created_at, one.id))
+            );
+        }
+        for group in state.groups() {
+            let living =
+                state.members_of(group.id).filter(|one| lives(one.member) && group.ended_at.is_none());
+            let found = paged(at, |listing| snapshot.members_of(org, group.id, listing));
+            let id = |grantee: Grantee| match grantee {
+                Grantee::User(id) => id.bytes(),
+                Grantee::Token(id) => id.bytes(),
+                Grantee::Group(id) => id.bytes(),
+            };
+            assert_eq!(found, sorted(living, |one| (one.created_at, id(one.member))), "at {at}");
+        }
+        let stands = |grant: &Grant| {
+            let on = match &grant.on {
+                Scope::Object(_) => {
+                    state.grant_in_force(&Grant { expires_at: None, ..grant.clone() }, self.now)
+                }
+                Scope::Organization | Scope::Projects(_) => true,
+            };
+            grant.ended_at.is_none() && lives(grant.to) && on
+        };
+        let grants = |takes: &dyn Fn(&Grant) -> bool| {
+            sorted(state.grants().filter(|one| stands(one) && takes(one)), |one| (one.created_at, one.id))
+        };
+        let found = |filter: GrantFilter| paged(at, |listing| snapshot.grants(org, &filter, listing));
+        assert_eq!(found(GrantFilter::default()), grants(&|_| true), "at {at}");
+        for role in state.roles().map(|role| role.id) {
+            let of_role = |grant: &Grant| grant.gives == grantbook_domain::model::Gives::Role(role);
+            assert_eq!(found(GrantFilter { role: Some(role), ..GrantFilter::default() }), grants(&of_role));
+        }
+        for to in state.groups().map(|group| Grantee::Group(group.id)) {
+            assert_eq!(
+                found(GrantFilter { to: Some(to), ..GrantFilter::default() }),
+                grants(&|grant| grant.to == to)
+            );
+        }
+    }
+}
+
+/// All pages of a list, two items each.
+fn paged<T>(at: Position, list: impl Fn(&Listing<'_>) -> Result<Page<T>, ViewError>) -> Vec<T> {
+    let mut items = Vec::new();
+    let mut after: Option<ListCursor> = None;
+    loop {
+        let page = list(&Listing { at, after: after.as_ref(), name: None, limit: 2 }).unwrap();
+        assert!(page.items.len() <= 2);
+        if let Some(next) = &page.next {
+            assert_eq!(page.items.len(), 2);
+            assert_eq!(&page.items[1].cursor, next);
+        }
+        items.extend(page.items.into_iter().map(|listed| listed.thing));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return items,
+        }
+    }
+}
+
+fn sorted<'a, T: Clone + 'a, K: Ord>(things: impl Iterator<Item = &'a T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let by_key: BTreeMap<K, T> = things.map(|thing| (key(thing), thing.clone())).collect();
+    by_key.into_values().collect()
+}

@@ -1,0 +1,159 @@
+//! Brute force: every question there is to ask, and the answers that the domain's fold gives.
+
+use std::collections::BTreeSet;
+
+use grantbook_domain::{
+    access::{Question, Reason, Target},
+    id::{GroupId, KeyId, OrgId, ProjectId, TokenId},
+    model::Effect,
+    principal::{Grantee, Principal},
+    scope::ObjectRef,
+    state::OrgState,
+    time::Timestamp,
+};
+
+/// An object as a question names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Named {
+    pub(crate) object: ObjectRef,
+    pub(crate) project: Option<String>,
+}
+
+impl Named {
+    fn new(object_type: &str, id: impl ToString, project: Option<String>) -> Self {
+        Self { object: ObjectRef { object_type: object_type.to_owned(), id: id.to_string() }, project }
+    }
+
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target {
+            object_type: &self.object.object_type,
+            id: &self.object.id,
+            project: self.project.as_deref(),
+        }
+    }
+}
+
+/// Who can be asked about: everybody, ended or not, and nobody.
+pub(crate) fn principals(state: &OrgState) -> Vec<Principal> {
+    let users = state.users().map(|user| Principal::User(user.id));
+    let tokens = state.tokens().map(|token| Principal::Token(token.id));
+    users.chain(tokens).chain([Principal::Token(TokenId::from_u128(9))]).collect()
+}
+
+/// Every key, and one that there is not.
+pub(crate) fn keys(state: &OrgState) -> Vec<KeyId> {
+    state.keys().map(|key| key.id).chain([KeyId::from_u128(9)]).collect()
+}
+
+/// Every permission, and one that there is not.
+pub(crate) fn permissions(state: &OrgState) -> Vec<String> {
+    state.catalog().permissions().iter().cloned().chain(["nonsense".to_owned()]).collect()
+}
+
+/// Every object, ended or not, also under wrong names, and some that there are not.
+pub(crate) fn targets(state: &OrgState, org: OrgId) -> Vec<Named> {
+    let mut found = BTreeSet::new();
+    let somewhere = state.projects().next().map(|project| project.id.to_string());
+    for project in state.projects() {
+        let id = project.id.to_string();
+        found.insert(Named::new("project", &id, None));
+        found.insert(Named::new("dataset", "free", Some(id.clone())));
+        found.insert(Named::new("note", "free", Some(id)));
+    }
+    for known in state.objects() {
+        let home = known.project.map(|id| id.to_string());
+        for project in [None, home, somewhere.clone()] {
+            found.insert(Named { object: known.object.clone(), project });
+        }
+    }
+    found.extend(state.groups().map(|group| Named::new("group", group.id, None)));
+    found.extend(state.roles().map(|role| Named::new("role", role.id, None)));
+    for singleton in ["organization", "org_project", "org_member", "org_audit_logs"] {
+        found.insert(Named::new(singleton, org, None));
+    }
+    found.insert(Named::new("organization", org, somewhere));
+    found.insert(Named::new("organization", OrgId::from_u128(9), None));
+    found.insert(Named::new("project", "no uuid", None));
+    found.insert(Named::new("project", ProjectId::from_u128(9), None));
+    found.insert(Named::new("group", GroupId::from_u128(9), None));
+    found.insert(Named::new("dataset", "free", None));
+    found.insert(Named::new("dataset", "free", Some("no uuid".to_owned())));
+    found.insert(Named::new("team", "unknown", None));
+    found.insert(Named::new("unheard", "x", None));
+    found.into_iter().collect()
+}
+
+/// Every question about these, by principal and by key.
+pub(crate) fn questions<'a>(
+    state: &OrgState,
+    permissions: &'a [String],
+    targets: &'a [Named],
+) -> Vec<Question<'a>> {
+    let mut who: Vec<(Option<Principal>, Option<KeyId>)> = Vec::new();
+    who.extend(principals(state).into_iter().map(|principal| (Some(principal), None)));
+    who.extend(keys(state).into_iter().map(|key| (None, Some(key))));
+    let (first, last) = (principals(state).into_iter().next(), state.keys().last().map(|key| key.id));
+    who.extend([(first, last), (None, None)]);
+    let mut questions = Vec::new();
+    for (principal, key) in who {
+        for permission in permissions {
+            for target in targets {
+                questions.push(Question { principal, key, permission, object: target.target() });
+            }
+        }
+    }
+    questions
+}
+
+/// The record's instant, the last one before the next expiry, that expiry, and the end of time.
+pub(crate) fn instants(state: &OrgState, now: Timestamp) -> Vec<Timestamp> {
+    let tokens = state.tokens().filter_map(|token| token.expires_at);
+    let keys = state.keys().filter_map(|key| key.expires_at);
+    let grants = state.grants().filter_map(|grant| grant.expires_at);
+    let groups = state.groups().flat_map(|group| state.members_of(group.id)).filter_map(|one| one.expires_at);
+    let next = tokens.chain(keys).chain(grants).chain(groups).filter(|at| *at > now).min();
+    let around = next.into_iter().flat_map(|at| [at.plus_millis(-1), at]);
+    [now].into_iter().chain(around).chain([now.plus_millis(1_000_000)]).collect()
+}
+
+/// How many chains of unexpired memberships lead to grants of one effect that count.
+pub(crate) fn count_paths(
+    state: &OrgState,
+    question: &Question<'_>,
+    effect: Effect,
+    now: Timestamp,
+) -> usize {
+    let (Some(permission), Ok(located)) =
+        (state.catalog().permission(question.permission), state.locate(question.object))
+    else {
+        return 0;
+    };
+    let key = question.key.and_then(|id| state.key(id));
+    let Some(principal) = question.principal.or(key.map(|key| key.principal)) else { return 0 };
+    let counts = |grantee: Grantee| {
+        let fits = |grant: &&grantbook_domain::model::Grant| {
+            grant.effect == effect
+                && state.grant_in_force(grant, now)
+                && state.covers(&grant.on, &located)
+                && state
+                    .grant_blocks(grant)
+                    .iter()
+                    .any(|block| block.permissions.has(permission) && block.types.has(located.object_type))
+        };
+        state.grants_to(grantee).filter(fits).count()
+    };
+    climb(state, principal.into(), now, &counts)
+}
+
+fn climb(state: &OrgState, from: Grantee, now: Timestamp, counts: &dyn Fn(Grantee) -> usize) -> usize {
+    let above = state.memberships_of(from).filter(|one| {
+        now < Timestamp::end(one.expires_at)
+            && state.group(one.group).is_some_and(|group| group.ended_at.is_none())
+    });
+    counts(from) + above.map(|one| climb(state, Grantee::Group(one.group), now, counts)).sum::<usize>()
+}
+
+/// The oracle's answer.
+pub(crate) fn answer(state: &OrgState, question: &Question<'_>, now: Timestamp) -> Reason {
+    state.check(question, now)
+}

@@ -1,0 +1,12 @@
+//! Tests of the views against the domain's slow fold, through real histories.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what the tests share fails by panicking")]
+#![expect(clippy::needless_pass_by_value, reason = "calls of what the tests share read better so")]
+#![expect(clippy::many_single_char_names, reason = "drawn bytes have no better names")]
+
+mod agree;
+mod audit;
+mod brute;
+mod draw;
+mod lifecycle;
+mod story;
+mod world;

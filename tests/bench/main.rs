@@ -1,0 +1,32 @@
+//! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
+//!
+//! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable rebuild check http`.
+
+mod check;
+mod durable;
+mod http;
+mod load;
+mod rebuild;
+mod report;
+mod workload;
+
+use anyhow::Result;
+
+fn main() -> Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let runs = |section: &str| wanted.is_empty() || wanted.iter().any(|one| one == section);
+    report::machine();
+    if runs("durable") {
+        durable::run()?;
+    }
+    if runs("rebuild") {
+        rebuild::run()?;
+    }
+    if runs("check") {
+        check::run()?;
+    }
+    if runs("http") {
+        http::run()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! The workload of docs/performance.md, generated from a seed as the records that would have made it.
+
+use grantbook_domain::{
+    event::Event,
+    founding::Founding,
+    id::{GrantId, GroupId, Id, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
+    model::{Effect, Gives, Grant, Group, Key, KeyHash, Membership, Personal, Project, Role, RolePermission, Token, User},
+    principal::{Actor, Grantee, Principal},
+    record::{RECORD_SCHEMA, Record},
+    scope::{Atom, Labels, ObjectRef, Scope, Selector},
+    time::Timestamp,
+};
+
+/// When everything was made: 2026-01-01T00:00:00Z.
+pub const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+const GROUPS: u128 = 1_000;
+const PROJECTS: u128 = 1_000;
+
+/// A small, well-known generator (SplitMix64): the same seed gives the same workload everywhere.
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// From a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u128) -> u128 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        u128::from(z ^ (z >> 31)) % bound
+    }
+}
+
+/// The organization's id.
+pub const ORG: OrgId = Id::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+
+fn id<K>(kind: u128, number: u128) -> Id<K> {
+    Id::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | (kind << 40) | number)
+}
+
+/// The project with this number.
+pub fn project_id(number: u128) -> ProjectId {
+    id(2, number)
+}
+
+/// The principal with this number: users and service tokens in turn.
+pub fn principal(number: u128) -> Principal {
+    if number.is_multiple_of(2) { Principal::User(id(3, number)) } else { Principal::Token(id(4, number)) }
+}
+
+/// Records of an organization with so many principals, in order; each with one key.
+pub fn records(principals: u128, seed: u64) -> impl Iterator<Item = Record> {
+    let mut dice = Dice::new(seed);
+    let mut grant = 100;
+    let mut events: Vec<Vec<Event>> = vec![founding()];
+    events.push(vec![custom_role()]);
+    events.extend((0..PROJECTS).map(|number| vec![project(number)]));
+    for number in 0..GROUPS {
+        events.push(vec![group(number)]);
+        if number % 3 != 0 {
+            events.push(vec![member(Grantee::Group(id(5, number)), number - 1)]);
+        }
+        for _ in 0..20 {
+            let on = Scope::Object(ObjectRef {
+                object_type: "project".to_owned(),
+                id: project_id(dice.below(PROJECTS)).to_string(),
+            });
+            grant += 1;
+            events.push(vec![grant_to(grant, Grantee::Group(id(5, number)), role(number), on, Effect::Allow)]);
+        }
+        if number < 5 {
+            grant += 1;
+            events.push(vec![grant_to(grant, Grantee::Group(id(5, number)), role(2), all_but(number), Effect::Allow)]);
+        }
+    }
+    let people = (0..principals).flat_map(move |number| {
+        let mut events = vec![person(number)];
+        for _ in 0..3 {
+            events.push(vec![member(principal(number).into(), dice.below(GROUPS))]);
+        }
+        let on = Scope::Object(ObjectRef {
+            object_type: "project".to_owned(),
+            id: project_id(dice.below(PROJECTS)).to_string(),
+        });
+        let effect = match number % 1000 {
+            7 => Some(Effect::Deny),
+            n if n % 100 == 3 => Some(Effect::Allow),
+            _ => None,
+        };
+        if let Some(effect) = effect {
+            let to = principal(number).into();
+            events.push(vec![grant_to(1_000_000 + number, to, role(1), on, effect)]);
+        }
+        events
+    });
+    events.into_iter().chain(people).zip(1..).map(|(events, ordinal)| Record {
+        schema: RECORD_SCHEMA,
+        ordinal,
+        at: AT,
+        actor: Actor::Operator,
+        credential: None,
+        source_ip: None,
+        request_id: format!("bench-{ordinal}"),
+        request_hash: None,
+        reason: None,
+        steps: Vec::new(),
+        events,
+    })
+}
+
+fn founding() -> Vec<Event> {
+    let built_in = |number: u128| (id(6, number), id(5, GROUPS + number), id(7, number));
+    let founding = Founding {
+        org: ORG,
+        name: "bench".to_owned(),
+        owner: id(3, 1 << 38),
+        email: "owner@example.com".to_owned(),
+        key: id(8, 1 << 38),
+        hash: KeyHash([0; 32]),
+        builtins: [built_in(0), built_in(1), built_in(2)],
+        at: AT,
+    };
+    founding.decide().unwrap_or_default()
+}
+
+fn role(number: u128) -> RoleId {
+    match number % 3 {
+        0 => id(6, 2),
+        1 => id(6, 1),
+        _ => id(6, 3),
+    }
+}
+
+fn custom_role() -> Event {
+    let one = |permission: &str| RolePermission { permission: permission.to_owned(), object_type: None };
+    Event::RoleCreated {
+        role: Role {
+            id: id(6, 3),
+            name: "Release manager".to_owned(),
+            permissions: vec![one("read"), one("update")],
+            includes: vec![],
+            builtin: None,
+            created_at: AT,
+            ended_at: None,
+        },
+    }
+}
+
+fn project(number: u128) -> Event {
+    let env = if number.is_multiple_of(10) { "production" } else { "staging" };
+    let labels = Labels::from([
+        ("env".to_owned(), env.to_owned()),
+        ("team".to_owned(), format!("team-{}", number % 20)),
+    ]);
+    let project =
+        Project { id: project_id(number), name: format!("project-{number}"), labels, created_at: AT, ended_at: None };
+    Event::ProjectCreated { project }
+}
+
+/// All projects but those of production, or of one team: 50 to 100 are excluded.
+fn all_but(number: u128) -> Scope {
+    let label = match number {
+        0 => ("env".to_owned(), "production".to_owned()),
+        _ => ("team".to_owned(), format!("team-{number}")),
+    };
+    Scope::Projects(Selector { include: vec![Atom::All], exclude: vec![Atom::Label(Labels::from([label]))] })
+}
+
+fn group(number: u128) -> Event {
+    let group = Group {
+        id: id(5, number),
+        name: format!("group-{number}"),
+        description: None,
+        builtin: None,
+        created_at: AT,
+        ended_at: None,
+    };
+    Event::GroupCreated { group }
+}
+
+fn member(member: Grantee, group: u128) -> Event {
+    let group: GroupId = id(5, group);
+    Event::MemberAdded { membership: Membership { group, member, expires_at: None, created_at: AT, ended_at: None } }
+}
+
+fn grant_to(number: u128, to: Grantee, role: RoleId, on: Scope, effect: Effect) -> Event {
+    let id: GrantId = id(7, number);
+    let gives = Gives::Role(role);
+    Event::GrantCreated {
+        grant: Grant {
+            id,
+            to,
+            gives,
+            on,
+            effect,
+            object_type: None,
+            generation: 0,
+            expires_at: None,
+            reason: None,
+            builtin: false,
+            created_at: AT,
+            ended_at: None,
+        },
+    }
+}
+
+/// A user or service token with its key, in one record.
+fn person(number: u128) -> Vec<Event> {
+    let account = match principal(number) {
+        Principal::User(id) => Event::UserCreated { user: user(id, number) },
+        Principal::Token(id) => Event::TokenCreated { token: token(id, number) },
+    };
+    let id: KeyId = id(8, number);
+    let key = Key {
+        id,
+        principal: principal(number),
+        name: None,
+        hash: KeyHash([7; 32]),
+        expires_at: None,
+        narrow: None,
+        replaces: None,
+        created_at: AT,
+        ended_at: None,
+    };
+    vec![account, Event::KeyIssued { key }]
+}
+
+fn user(id: UserId, number: u128) -> User {
+    let email = Personal::Clear(format!("user-{number}@example.com"));
+    User { id, email, name: None, external_id: None, created_at: AT, ended_at: None }
+}
+
+fn token(id: TokenId, number: u128) -> Token {
+    Token {
+        id,
+        name: format!("token-{number}"),
+        description: None,
+        external_id: None,
+        expires_at: None,
+        created_at: AT,
+        ended_at: None,
+    }
+}

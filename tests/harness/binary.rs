@@ -1,0 +1,46 @@
+//! The real `grantbook` executable, built once by cargo in the profile of the caller.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::OnceLock,
+};
+
+use anyhow::{Context, Result, ensure};
+
+/// Where the executable is; builds it the first time.
+pub fn grantbook() -> Result<&'static Path> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BINARY.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    built.as_deref().map_err(|error| anyhow::anyhow!("cannot build the executable: {error}"))
+}
+
+fn build() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let profile_dir = own
+        .ancestors()
+        .skip(1)
+        .find(|dir| dir.file_name().is_some_and(|name| name != "deps"))
+        .context("the test executable lies in no target directory")?;
+    let target_dir = profile_dir.parent().context("the target directory has a parent")?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", "grantbook-cli", "--bin", "grantbook"]);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    cargo.arg("--target-dir").arg(target_dir).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let status = cargo.status().context("cargo does not start")?;
+    ensure!(status.success(), "cargo build ended with {status}");
+    Ok(profile_dir.join("grantbook"))
+}
+
+/// Runs the executable with a clean environment and waits for its end.
+pub fn run(args: &[&str], env: &[(&str, &str)]) -> Result<Output> {
+    let mut command = Command::new(grantbook()?);
+    command.args(args);
+    for name in ["GRANTBOOK_URL", "GRANTBOOK_KEY", "GRANTBOOK_NATS_URL", "GRANTBOOK_LOG"] {
+        command.env_remove(name);
+    }
+    command.envs(env.iter().copied());
+    command.output().context("grantbook does not start")
+}

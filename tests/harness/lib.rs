@@ -1,0 +1,8 @@
+//! The harness: starts the real binary, speaks to it over a plain socket, and ends it by process id.
+//!
+//! The tests know nothing of the server's own types: what they send and read is what a stranger would.
+
+pub mod binary;
+pub mod org;
+pub mod server;
+pub mod wire;

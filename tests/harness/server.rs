@@ -1,0 +1,170 @@
+//! One running server on a free port, with its data in a directory that goes with it.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::{
+    binary,
+    wire::{Http, Reply},
+};
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// A process of the real executable; killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    dir: PathBuf,
+    owned: Option<tempfile::TempDir>,
+    child: Option<Child>,
+    base: String,
+    /// The first owner's key.
+    pub owner_key: String,
+    /// What `init` said: `{organization:{id,name}, user:{id,email}, key}`.
+    pub init: Value,
+    env: Vec<(String, String)>,
+}
+
+impl Server {
+    /// A new installation with organization `acme` and owner `ada@example.com`, started.
+    pub fn start() -> Result<Self> {
+        let mut server = Self::init()?;
+        server.spawn()?;
+        Ok(server)
+    }
+
+    /// A new installation, not started.
+    pub fn init() -> Result<Self> {
+        let owned = tempfile::tempdir()?;
+        let dir = owned.path().join("data");
+        let data = dir.to_str().context("a temporary directory has a plain name")?;
+        let args = ["--json", "init", "--org", "acme", "--owner", "ada@example.com", "--data", data];
+        let output = binary::run(&args, &[])?;
+        ensure!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
+        let init: Value = serde_json::from_slice(&output.stdout).context("init --json prints JSON")?;
+        let owner_key = init["key"].as_str().context("init prints a key")?.to_owned();
+        let (base, env) = (String::new(), Vec::new());
+        Ok(Self { dir, owned: Some(owned), child: None, base, owner_key, init, env })
+    }
+
+    /// Sets an environment variable of the processes started from now on.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Starts the process and waits until it is ready.
+    pub fn spawn(&mut self) -> Result<()> {
+        let ready = self.outer().join("ready");
+        let _absent_at_first = std::fs::remove_file(&ready);
+        let log = File::options().create(true).append(true).open(self.log_path())?;
+        let mut command = Command::new(binary::grantbook()?);
+        command.arg("serve").arg("--data").arg(&self.dir);
+        command.args(["--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
+        command.env("GRANTBOOK_LOG", "debug").envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let mut child = command.spawn().context("serve does not start")?;
+        let deadline = Instant::now() + START_LIMIT;
+        self.base = loop {
+            match std::fs::read_to_string(&ready) {
+                Ok(base) if base.ends_with('\n') => break base.trim().to_owned(),
+                _ if Instant::now() > deadline => {
+                    child.kill()?;
+                    bail!("not ready within {START_LIMIT:?}:\n{}", self.log());
+                }
+                _ => {}
+            }
+            if let Some(status) = child.try_wait()? {
+                bail!("serve ended with {status}:\n{}", self.log());
+            }
+            std::thread::yield_now();
+        };
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// The base URL, `http://127.0.0.1:PORT`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// A connection to the server, as nobody.
+    pub fn http(&self) -> Result<Http> {
+        Http::connect(&self.base)
+    }
+
+    /// One request with a JSON body (none for `Null`), with the owner's key.
+    pub fn call(&self, method: &str, path: &str, body: &Value) -> Result<Reply> {
+        self.http()?.as_bearer(&self.owner_key).send(method, path, body)
+    }
+
+    /// Runs the command line client against this server with the owner's key; standard output, standard error, exit code.
+    pub fn cli(&self, args: &[&str]) -> Result<(String, String, i32)> {
+        self.cli_as(&self.owner_key, args)
+    }
+
+    /// The same, with another key.
+    pub fn cli_as(&self, key: &str, args: &[&str]) -> Result<(String, String, i32)> {
+        let output = binary::run(args, &[("GRANTBOOK_URL", &self.base), ("GRANTBOOK_KEY", key)])?;
+        let code = output.status.code().unwrap_or(-1);
+        Ok((String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?, code))
+    }
+
+    /// Ends the process at once (SIGKILL) and reaps it.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Asks the process to end (SIGTERM) and waits for it.
+    pub fn terminate(&mut self) -> Result<ExitStatus> {
+        let mut child = self.child.take().context("the server runs")?;
+        let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
+        ensure!(sent.success(), "kill -TERM failed");
+        let deadline = Instant::now() + STOP_LIMIT;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                child.kill()?;
+                bail!("not stopped within {STOP_LIMIT:?}:\n{}", self.log());
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Everything this installation wrote: data, logs.
+    pub fn outer(&self) -> PathBuf {
+        self.owned.as_ref().map_or_else(|| self.dir.clone(), |owned| owned.path().to_owned())
+    }
+
+    /// What the processes printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.outer().join("serve.log")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended_anyway = self.kill();
+    }
+}
