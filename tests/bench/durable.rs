@@ -92,7 +92,7 @@ fn handle(writers: usize, count: usize) -> Result<Figures> {
         let journal = Arc::new(EmbeddedJournal::create(dir.path(), identity())?);
         let org = found(journal.as_ref()).await?;
         let fold = Fold::replay(journal.as_ref()).await?;
-        let service = CommandService::start(Arc::clone(&journal), fold, Clock::system(), IdSource::random());
+        let service = CommandService::start(Arc::clone(&journal), fold, Clock::system(), IdSource::system());
         let (writer, _) = ViewWriter::open(&dir.path().join("view.redb"), identity().installation)?;
         let projector = Projector::start(Arc::clone(&journal), writer);
         let figures = submit(&service.handle(), org, writers, count).await?;

@@ -67,8 +67,8 @@ fn explain(teller: &Teller) -> Result<()> {
 
 fn revoke(teller: &Teller, key: &str) -> Result<()> {
     teller.say("The key leaks? Revoke it: the next request with it is refused, and the token's other keys go on.");
-    let id = teller.quiet(&["--json", "token", "keys", "deploy-bot"])?;
-    let keys: serde_json::Value = serde_json::from_str(&id).context("token keys --json prints JSON")?;
+    let id = teller.quiet(&["--json", "key", "list", "token:deploy-bot"])?;
+    let keys: serde_json::Value = serde_json::from_str(&id).context("key list --json prints JSON")?;
     let id = keys.pointer("/items/0/id").or_else(|| keys.pointer("/0/id")).or_else(|| keys.get("id"));
     let id = id.and_then(serde_json::Value::as_str).context("the key is listed")?;
     teller.run(&["key", "revoke", id, "--reason", "found in a public log"], 0)?;

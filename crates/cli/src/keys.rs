@@ -109,7 +109,7 @@ fn give(session: &Session, answer: &Answer<Key>) -> anyhow::Result<()> {
         );
     };
     out.line(secret.expose())?;
-    out.note(&format!("key {} for {}: shown once, keep it now", key.id, key.principal.kind));
+    out.note(&format!("key {} of this {}; its text is shown once, keep it now", key.id, key.principal.kind));
     if let (Some(old), Some(until)) = (&key.replaces, &key.old_valid_until) {
         out.note(&format!("key {old} works until {until}"));
     }

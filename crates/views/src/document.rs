@@ -11,10 +11,8 @@ use grantbook_domain::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{
-    encode::Put,
-    row_key::{Kind, List},
-};
+use crate::encode::Put;
+pub use crate::row_key::{Kind, List};
 
 /// A kind of thing with versions: those of [`grantbook_domain::model`] that have an id.
 pub trait Document: Serialize + DeserializeOwned {

@@ -36,7 +36,8 @@ impl Snapshot {
         self.holds_over(org, &holdings, Permission::READ_ACLS, grant)
     }
 
-    /// What reaches the caller at `now`, cut by the narrowing of its key; nothing if it is not active.
+    /// What reaches the caller at `now`, cut by the narrowing of its key; nothing if it is not active. For questions about
+    /// now: `until` is the grant's own expiry, not that of the path to it, so nothing may be conferred by it.
     pub fn holdings(&self, org: OrgId, caller: Caller, now: Timestamp) -> Result<Holdings, ViewError> {
         match self.checker(org, now)?.holdings(caller) {
             Ok(holdings) => Ok(holdings),
@@ -95,7 +96,6 @@ impl Checker<'_> {
                 let cut = |block: &Block| Block { types: block.types.intersect(grant.types), ..*block };
                 let blocks =
                     self.blocks(grant)?.iter().map(cut).filter(|block| !block.types.is_empty()).collect();
-                // `until` stays at the grant's own: nothing is conferred by what a view holds.
                 let holding = Holding { scope: grant.scope.clone(), blocks, until: grant.until };
                 match grant.effect {
                     Effect::Allow => holdings.allows.push(holding),

@@ -303,3 +303,72 @@ impl KeyRow {
         Ok(Self { org, principal, hash, until, ended, narrow })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use grantbook_domain::{
+        id::{Id, TokenId},
+        scope::{Atom, ObjectRef, Selector},
+    };
+
+    use super::*;
+
+    fn scopes() -> Vec<Scope> {
+        let labels =
+            Labels::from([("env".to_owned(), "production".to_owned()), ("k".to_owned(), String::new())]);
+        let atoms =
+            vec![Atom::All, Atom::Id(Id::from_u128(3)), Atom::Name("a*".to_owned()), Atom::Label(labels)];
+        vec![
+            Scope::Organization,
+            Scope::Projects(Selector { include: vec![Atom::All], exclude: Vec::new() }),
+            Scope::Projects(Selector { include: atoms.clone(), exclude: atoms }),
+            Scope::Object(ObjectRef { object_type: "dataset".to_owned(), id: "d/1".to_owned() }),
+        ]
+    }
+
+    /// Cut anywhere, a row is an error and never another row.
+    fn only_whole<T>(bytes: &[u8], decode: impl Fn(&[u8]) -> Result<T, ViewError>) {
+        for len in 0..bytes.len() {
+            assert!(decode(&bytes[..len]).is_err(), "{len} of {} bytes decode", bytes.len());
+        }
+    }
+
+    #[test]
+    fn grants_and_keys_come_back_whole_or_not_at_all() {
+        let id = GrantId::from_u128(4);
+        for (scope, until) in scopes().into_iter().zip([i64::MIN, -1, 0, i64::MAX]) {
+            let until = Timestamp::from_millis(until);
+            let grant = GrantRow {
+                id,
+                from: Position::of(7, 3),
+                until,
+                effect: Effect::Deny,
+                types: TypeSet::ALL.minus(TypeSet::ADMINISTRATIVE),
+                given: Given::Permissions(PermissionSet(5)),
+                generation: 2,
+                scope: scope.clone(),
+            };
+            assert_eq!(GrantRow::decode(id, &grant.encode()).unwrap(), grant);
+            only_whole(&grant.encode(), |bytes| GrantRow::decode(id, bytes));
+            let key = KeyRow {
+                org: OrgId::from_u128(1),
+                principal: Principal::Token(TokenId::from_u128(2)),
+                hash: [9; 32],
+                until,
+                ended: true,
+                narrow: Some(NarrowRow { permissions: PermissionSet::ALL, on: Some(scope) }),
+            };
+            assert_eq!(KeyRow::decode(&key.encode()).unwrap(), key);
+            only_whole(&key.encode(), KeyRow::decode);
+        }
+    }
+
+    #[test]
+    fn what_no_row_says_is_an_error() {
+        let head = HeadRow { from: Position::of(1, 0), ended: false, until: Timestamp::FOREVER };
+        let mut bytes = head.encode();
+        assert_eq!(HeadRow::decode(&bytes).unwrap(), head);
+        bytes[8] = 2;
+        assert!(matches!(HeadRow::decode(&bytes), Err(ViewError::BadRow { table: "access", .. })));
+    }
+}

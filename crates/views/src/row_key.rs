@@ -156,3 +156,41 @@ pub(crate) fn beyond(prefix: &[u8]) -> Option<Vec<u8>> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_times_sort_as_the_times_do() {
+        let org = OrgId::from_u128(1);
+        let at = [i64::MIN, -5, 0, 5, i64::MAX].map(Timestamp::from_millis);
+        let keys = at.map(|at| time(org, at, Position::START));
+        assert!(keys.is_sorted());
+    }
+
+    #[test]
+    fn what_lies_beyond_a_prefix_is_the_least_key_without_it() {
+        assert_eq!(beyond(&[1, 2]), Some(vec![1, 3]));
+        assert_eq!(beyond(&[1, 255, 255]), Some(vec![2]));
+        assert_eq!(beyond(&[255, 255]), None);
+        assert_eq!(beyond(&[]), None);
+    }
+
+    #[test]
+    fn no_list_begins_like_another() {
+        let org = OrgId::from_u128(1);
+        let lists = [
+            List::All(Kind::Project),
+            List::Named(Kind::Project, ""),
+            List::Named(Kind::Project, "a"),
+            List::Named(Kind::Project, "ab"),
+            List::ObjectsOfType("a"),
+            List::ObjectsOfType("ab"),
+        ];
+        let keys = lists.map(|one| list(org, one));
+        for one in &keys {
+            assert_eq!(keys.iter().filter(|other| other.starts_with(one)).count(), 1);
+        }
+    }
+}
