@@ -21,7 +21,7 @@ const QUESTIONS: usize = 50_000;
 const COMPARED: usize = 1_000;
 const PERMISSIONS: [&str; 3] = ["read", "update", "create_acls"];
 
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let columns = ["principals", "checks/s", "mean", "p50", "p99", "allowed", "compared with the fold"];
     table("Checks in process, one at a time, through redb (P1)", &columns);
     for principals in [1_000, 10_000, 100_000] {
@@ -86,17 +86,17 @@ fn fill(writer: &mut ViewWriter, fold: &mut OrgState, principals: u128) -> Resul
 
 /// One question of the workload.
 #[derive(Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// Who.
-    pub principal: u128,
+    pub(crate) principal: u128,
     /// What.
-    pub permission: &'static str,
+    pub(crate) permission: &'static str,
     /// On which project.
-    pub project: String,
+    pub(crate) project: String,
 }
 
 /// Questions drawn uniformly.
-pub fn questions(principals: u128, count: usize) -> Vec<Asked> {
+pub(crate) fn questions(principals: u128, count: usize) -> Vec<Asked> {
     let mut dice = Dice::new(2);
     (0..count)
         .map(|number| Asked {

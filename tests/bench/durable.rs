@@ -47,7 +47,7 @@ struct Figures {
     latencies: Histogram<u64>,
 }
 
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let columns = ["writers", "what", "commands/s", "p50", "p99", "of bare"];
     table("Durable commands, one organization, embedded journal (P4, P5)", &columns);
     for writers in WRITERS {
@@ -133,8 +133,14 @@ async fn one_writer(
             external_id: None,
             expires_at: None,
         };
-        let submission =
-            Submission { org, author: Author::Operator, command, idempotency: None, source_ip: None, reason: None };
+        let submission = Submission {
+            org,
+            author: Author::Operator,
+            command,
+            idempotency: None,
+            source_ip: None,
+            reason: None,
+        };
         let sent = Instant::now();
         handle.submit(submission).await?;
         note(&mut latencies, sent.elapsed());
@@ -147,7 +153,9 @@ fn http(writers: usize, count: usize) -> Result<Figures> {
     let requests: Vec<Vec<_>> = (0..writers)
         .map(|writer| {
             let one = |number| format!("{{\"name\":\"bench-{writer}-{number}\"}}");
-            (0..count / writers).map(|number| load::post("/v1/tokens", &server.owner_key, &one(number))).collect()
+            (0..count / writers)
+                .map(|number| load::post("/v1/tokens", &server.owner_key, &one(number)))
+                .collect()
         })
         .collect();
     let load = load::run(server.base(), &requests, "201")?;
@@ -155,13 +163,14 @@ fn http(writers: usize, count: usize) -> Result<Figures> {
 }
 
 /// The identity of the journals of these benchmarks.
-pub fn identity() -> Identity {
+pub(crate) fn identity() -> Identity {
     Identity { installation: Id::from_u128(7), created_at: Timestamp::EPOCH }
 }
 
 async fn found(journal: &impl Journal) -> Result<OrgId> {
     let org = Id::from_u128(1);
-    let built_in = |number: u128| (Id::from_u128(10 + number), Id::from_u128(20 + number), Id::from_u128(30 + number));
+    let built_in =
+        |number: u128| (Id::from_u128(10 + number), Id::from_u128(20 + number), Id::from_u128(30 + number));
     let founding = Founding {
         org,
         name: "bench".to_owned(),
@@ -192,9 +201,9 @@ async fn found(journal: &impl Journal) -> Result<OrgId> {
 }
 
 /// How long a benchmark waits for something that always comes.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The size of a file in bytes.
-pub fn size(path: &Path) -> u64 {
+pub(crate) fn size(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }

@@ -1,6 +1,7 @@
-//! Checks over HTTP through the real binary, beside routes that do less (first figures for P2).
+//! Checks over HTTP through the real binary, beside a route that does nothing (first figures for P2).
 
 use anyhow::Result;
+use grantbook_server::http::noop_router;
 use grantbook_tests::{org::Story, server::Server};
 use serde_json::json;
 
@@ -9,30 +10,53 @@ use crate::{
     report::{per_second, quantile, rate, row, table},
 };
 
-pub fn run() -> Result<()> {
-    let columns = ["connections", "what", "requests/s", "p50", "p99"];
+pub(crate) fn run() -> Result<()> {
+    let columns = ["connections", "what", "requests/s", "p50", "p99", "of doing nothing"];
     table("Checks over HTTP, key authentication included; load generator on the same cores (P2)", &columns);
     let server = Server::start()?;
     let story = Story::tell(&server)?;
-    let check = json!({"permission": "update", "object": {"type": "project", "id": story.staging}}).to_string();
+    let check =
+        json!({"permission": "update", "object": {"type": "project", "id": story.staging}}).to_string();
     let hundred: Vec<_> = (0..100)
         .map(|_| json!({"permission": "update", "object": {"type": "project", "id": story.staging}}))
         .collect();
     let batch = json!({"checks": hundred}).to_string();
+    let noop = noop_server()?;
     for connections in [1, 16] {
         let requests = |path: &str, body: &str, count: usize| -> Vec<Vec<_>> {
             let one = load::post(path, &story.key, body);
             (0..connections).map(|_| vec![one.clone(); count / connections]).collect()
         };
-        for (what, path, body, count) in [
-            ("check", "/v1/check", &check, 30_000),
-            ("check/batch of 100", "/v1/check/batch", &batch, 1_000),
+        let mut nothing = 0.0;
+        for (what, base, path, body, count) in [
+            ("reads the same body, answers the same size", noop.as_str(), "/v1/check", &check, 30_000),
+            ("check", server.base(), "/v1/check", &check, 30_000),
+            ("check/batch of 100", server.base(), "/v1/check/batch", &batch, 1_000),
         ] {
-            let load = load::run(server.base(), &requests(path, body, count), "200")?;
-            let rate = per_second(rate(load.count, load.elapsed));
+            let load = load::run(base, &requests(path, body, count), "200")?;
+            let rate = rate(load.count, load.elapsed);
+            if base == noop {
+                nothing = rate;
+            }
             let (p50, p99) = (quantile(&load.latencies, 0.5), quantile(&load.latencies, 0.99));
-            row(&[connections.to_string(), what.to_owned(), rate, p50, p99]);
+            let of_nothing = format!("{:.0} %", 100.0 * rate / nothing);
+            row(&[connections.to_string(), what.to_owned(), per_second(rate), p50, p99, of_nothing]);
         }
     }
     Ok(())
+}
+
+/// A server of the same make whose check looks at nothing; it goes with the process.
+fn noop_server() -> Result<String> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            axum::serve(listener, noop_router()).await
+        })
+    });
+    Ok(base)
 }

@@ -15,17 +15,17 @@ use crate::report::{histogram, note};
 
 /// What a run of requests took.
 #[derive(Debug)]
-pub struct Load {
+pub(crate) struct Load {
     /// How many were answered.
-    pub count: usize,
+    pub(crate) count: usize,
     /// From the first to the last.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// Of each.
-    pub latencies: Histogram<u64>,
+    pub(crate) latencies: Histogram<u64>,
 }
 
 /// Sends each writer's requests one after the other, all writers at once; every answer must have the status.
-pub fn run(base: &str, writers: &[Vec<Vec<u8>>], status: &str) -> Result<Load> {
+pub(crate) fn run(base: &str, writers: &[Vec<Vec<u8>>], status: &str) -> Result<Load> {
     let address = base.strip_prefix("http://").context("plain http")?;
     let barrier = Barrier::new(writers.len() + 1);
     let (started, ended, parts) = thread::scope(|scope| -> Result<_> {
@@ -57,7 +57,7 @@ pub fn run(base: &str, writers: &[Vec<Vec<u8>>], status: &str) -> Result<Load> {
 }
 
 /// A POST with a JSON body, as bytes.
-pub fn post(path: &str, key: &str, body: &str) -> Vec<u8> {
+pub(crate) fn post(path: &str, key: &str, body: &str) -> Vec<u8> {
     format!(
         "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",

@@ -21,7 +21,7 @@ use crate::{
 
 const RECORDS_PER_FRAME: u64 = 64;
 
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let title = format!("Starting from a journal of {RECORDS_PER_FRAME} records a frame (P6, P10)");
     table(&title, &["principals", "records", "what", "records/s", "size or memory"]);
     for principals in [10_000, 100_000] {
@@ -37,13 +37,23 @@ fn start_from(principals: u128) -> Result<()> {
         let (journal, count) = fill(dir.path(), workload::records(principals, 1)).await?;
         let journal = Arc::new(journal);
         let show = |what: &str, elapsed, extra: String| {
-            let cells = [principals.to_string(), count.to_string(), what.to_owned(), per_second(rate(count, elapsed)), extra];
+            let cells = [
+                principals.to_string(),
+                count.to_string(),
+                what.to_owned(),
+                per_second(rate(count, elapsed)),
+                extra,
+            ];
             row(&cells);
         };
         let bytes = size(&dir.path().join("journal.redb"));
         let started = Instant::now();
         bare_replay(journal.as_ref()).await?;
-        show("bare replay: read, check the chain, decode", started.elapsed(), per_record("journal", bytes, count));
+        show(
+            "bare replay: read, check the chain, decode",
+            started.elapsed(),
+            per_record("journal", bytes, count),
+        );
 
         let (before, started) = (resident_mib(), Instant::now());
         let fold = Fold::replay(journal.as_ref()).await?;
@@ -84,7 +94,10 @@ async fn bare_replay(journal: &impl Journal) -> Result<()> {
 }
 
 /// A journal that holds these records; how many there are.
-pub async fn fill(dir: &Path, records: impl Iterator<Item = Record>) -> Result<(EmbeddedJournal, usize)> {
+pub(crate) async fn fill(
+    dir: &Path,
+    records: impl Iterator<Item = Record>,
+) -> Result<(EmbeddedJournal, usize)> {
     let journal = EmbeddedJournal::create(dir, identity())?;
     let mut chains = Chains::new(identity().installation);
     let (mut builder, mut after, mut count) = (FrameBuilder::new(), 0, 0);
@@ -100,7 +113,12 @@ pub async fn fill(dir: &Path, records: impl Iterator<Item = Record>) -> Result<(
     Ok((journal, count))
 }
 
-async fn append(journal: &EmbeddedJournal, chains: &mut Chains, builder: FrameBuilder, after: u64) -> Result<u64> {
+async fn append(
+    journal: &EmbeddedJournal,
+    chains: &mut Chains,
+    builder: FrameBuilder,
+    after: u64,
+) -> Result<u64> {
     let bytes = builder.finish(chains.next_link(ORG))?;
     let sequence = journal.append(ORG, after, bytes.clone()).await?;
     chains.take(&grantbook_journal::Stored { sequence, org: ORG, bytes })?;

@@ -6,24 +6,24 @@ use hdrhistogram::Histogram;
 
 /// One line.
 #[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-pub fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     println!("{text}");
 }
 
 /// A heading and the head of a table.
-pub fn table(title: &str, columns: &[&str]) {
+pub(crate) fn table(title: &str, columns: &[&str]) {
     line(&format!("\n### {title}\n"));
     line(&format!("| {} |", columns.join(" | ")));
     line(&format!("| {} |", columns.iter().map(|_| "---").collect::<Vec<_>>().join(" | ")));
 }
 
 /// A row of the table.
-pub fn row(cells: &[String]) {
+pub(crate) fn row(cells: &[String]) {
     line(&format!("| {} |", cells.join(" | ")));
 }
 
 /// On what the figures were taken.
-pub fn machine() {
+pub(crate) fn machine() {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     line(&format!("{cores} cores, Linux {}, profile {}", kernel.trim(), profile()));
@@ -34,7 +34,7 @@ fn profile() -> &'static str {
 }
 
 /// Resident memory of this process in MiB.
-pub fn resident_mib() -> f64 {
+pub(crate) fn resident_mib() -> f64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: f64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0.0);
     pages * 4096.0 / 1_048_576.0
@@ -42,23 +42,25 @@ pub fn resident_mib() -> f64 {
 
 /// A histogram of nanoseconds with three digits.
 #[expect(clippy::expect_used, reason = "the number of digits is a constant that fits")]
-pub fn histogram() -> Histogram<u64> {
+pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new(3).expect("three digits are possible")
 }
 
 /// Records a duration in nanoseconds.
-pub fn note(histogram: &mut Histogram<u64>, elapsed: Duration) {
-    histogram.saturating_record(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+#[expect(clippy::expect_used, reason = "a histogram of no fixed size takes every value")]
+pub(crate) fn note(histogram: &mut Histogram<u64>, elapsed: Duration) {
+    let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+    histogram.record(nanos).expect("the histogram grows as needed");
 }
 
 /// A quantile in readable units.
-pub fn quantile(histogram: &Histogram<u64>, quantile: f64) -> String {
+pub(crate) fn quantile(histogram: &Histogram<u64>, quantile: f64) -> String {
     nanos(histogram.value_at_quantile(quantile))
 }
 
 /// Nanoseconds in readable units.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-pub fn nanos(nanos: u64) -> String {
+pub(crate) fn nanos(nanos: u64) -> String {
     let nanos = nanos as f64;
     match nanos {
         n if n < 1_000.0 => format!("{n:.0} ns"),
@@ -69,11 +71,11 @@ pub fn nanos(nanos: u64) -> String {
 
 /// How many a second.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-pub fn rate(count: usize, elapsed: Duration) -> f64 {
+pub(crate) fn rate(count: usize, elapsed: Duration) -> f64 {
     count as f64 / elapsed.as_secs_f64()
 }
 
 /// A rate in readable form.
-pub fn per_second(rate: f64) -> String {
+pub(crate) fn per_second(rate: f64) -> String {
     if rate >= 10_000.0 { format!("{:.1}k/s", rate / 1_000.0) } else { format!("{rate:.0}/s") }
 }

@@ -4,7 +4,10 @@ use grantbook_domain::{
     event::Event,
     founding::Founding,
     id::{GrantId, GroupId, Id, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
-    model::{Effect, Gives, Grant, Group, Key, KeyHash, Membership, Personal, Project, Role, RolePermission, Token, User},
+    model::{
+        Effect, Gives, Grant, Group, Key, KeyHash, Membership, Personal, Project, Role, RolePermission,
+        Token, User,
+    },
     principal::{Actor, Grantee, Principal},
     record::{RECORD_SCHEMA, Record},
     scope::{Atom, Labels, ObjectRef, Scope, Selector},
@@ -12,22 +15,22 @@ use grantbook_domain::{
 };
 
 /// When everything was made: 2026-01-01T00:00:00Z.
-pub const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+pub(crate) const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 const GROUPS: u128 = 1_000;
 const PROJECTS: u128 = 1_000;
 
 /// A small, well-known generator (SplitMix64): the same seed gives the same workload everywhere.
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// From a seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// A number below `bound`.
-    pub fn below(&mut self, bound: u128) -> u128 {
+    pub(crate) fn below(&mut self, bound: u128) -> u128 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -37,24 +40,24 @@ impl Dice {
 }
 
 /// The organization's id.
-pub const ORG: OrgId = Id::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+pub(crate) const ORG: OrgId = Id::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
 
 fn id<K>(kind: u128, number: u128) -> Id<K> {
     Id::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | (kind << 40) | number)
 }
 
 /// The project with this number.
-pub fn project_id(number: u128) -> ProjectId {
+pub(crate) fn project_id(number: u128) -> ProjectId {
     id(2, number)
 }
 
 /// The principal with this number: users and service tokens in turn.
-pub fn principal(number: u128) -> Principal {
+pub(crate) fn principal(number: u128) -> Principal {
     if number.is_multiple_of(2) { Principal::User(id(3, number)) } else { Principal::Token(id(4, number)) }
 }
 
 /// Records of an organization with so many principals, in order; each with one key.
-pub fn records(principals: u128, seed: u64) -> impl Iterator<Item = Record> {
+pub(crate) fn records(principals: u128, seed: u64) -> impl Iterator<Item = Record> {
     let mut dice = Dice::new(seed);
     let mut grant = 100;
     let mut events: Vec<Vec<Event>> = vec![founding()];
@@ -71,11 +74,23 @@ pub fn records(principals: u128, seed: u64) -> impl Iterator<Item = Record> {
                 id: project_id(dice.below(PROJECTS)).to_string(),
             });
             grant += 1;
-            events.push(vec![grant_to(grant, Grantee::Group(id(5, number)), role(number), on, Effect::Allow)]);
+            events.push(vec![grant_to(
+                grant,
+                Grantee::Group(id(5, number)),
+                role(number),
+                on,
+                Effect::Allow,
+            )]);
         }
         if number < 5 {
             grant += 1;
-            events.push(vec![grant_to(grant, Grantee::Group(id(5, number)), role(2), all_but(number), Effect::Allow)]);
+            events.push(vec![grant_to(
+                grant,
+                Grantee::Group(id(5, number)),
+                role(2),
+                all_but(number),
+                Effect::Allow,
+            )]);
         }
     }
     let people = (0..principals).flat_map(move |number| {
@@ -157,8 +172,13 @@ fn project(number: u128) -> Event {
         ("env".to_owned(), env.to_owned()),
         ("team".to_owned(), format!("team-{}", number % 20)),
     ]);
-    let project =
-        Project { id: project_id(number), name: format!("project-{number}"), labels, created_at: AT, ended_at: None };
+    let project = Project {
+        id: project_id(number),
+        name: format!("project-{number}"),
+        labels,
+        created_at: AT,
+        ended_at: None,
+    };
     Event::ProjectCreated { project }
 }
 
@@ -185,7 +205,9 @@ fn group(number: u128) -> Event {
 
 fn member(member: Grantee, group: u128) -> Event {
     let group: GroupId = id(5, group);
-    Event::MemberAdded { membership: Membership { group, member, expires_at: None, created_at: AT, ended_at: None } }
+    Event::MemberAdded {
+        membership: Membership { group, member, expires_at: None, created_at: AT, ended_at: None },
+    }
 }
 
 fn grant_to(number: u128, to: Grantee, role: RoleId, on: Scope, effect: Effect) -> Event {

@@ -31,14 +31,25 @@ fn set_up(teller: &Teller) -> Result<String> {
     teller.run(&["group", "create", "non-production"], 0)?;
     teller.run(
         &[
-            "grant", "create", "--to", "group:non-production", "--role", "Engineer", "--projects", "all", "--except",
-            "label:env=production", "--reason", "apps must not touch production",
+            "grant",
+            "create",
+            "--to",
+            "group:non-production",
+            "--role",
+            "Engineer",
+            "--projects",
+            "all",
+            "--except",
+            "label:env=production",
+            "--reason",
+            "apps must not touch production",
         ],
         0,
     )?;
     teller.step("3. The service token joins the group.");
     teller.run(&["group", "add", "non-production", "token:deploy-bot"], 0)?;
-    teller.step("4. The application gets a key of the token. It is shown this once; only its hash is stored.");
+    teller
+        .step("4. The application gets a key of the token. It is shown this once; only its hash is stored.");
     let key = teller.run(&["token", "key", "deploy-bot"], 0)?.trim().to_owned();
     ensure!(key.starts_with("gb_st_"), "a key of a service token begins with gb_st_");
     Ok(key)
@@ -66,7 +77,9 @@ fn explain(teller: &Teller) -> Result<()> {
 }
 
 fn revoke(teller: &Teller, key: &str) -> Result<()> {
-    teller.say("The key leaks? Revoke it: the next request with it is refused, and the token's other keys go on.");
+    teller.say(
+        "The key leaks? Revoke it: the next request with it is refused, and the token's other keys go on.",
+    );
     let id = teller.quiet(&["--json", "key", "list", "token:deploy-bot"])?;
     let keys: serde_json::Value = serde_json::from_str(&id).context("key list --json prints JSON")?;
     let id = keys.pointer("/items/0/id").or_else(|| keys.pointer("/0/id")).or_else(|| keys.get("id"));
@@ -97,7 +110,10 @@ impl Teller {
 
     fn run_as(&self, key: &str, args: &[&str], expected: i32) -> Result<String> {
         let who = if key == self.server.owner_key { "" } else { "GRANTBOOK_KEY=gb_st_... " };
-        print(&format!("\n$ {who}grantbook {}", args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ")));
+        print(&format!(
+            "\n$ {who}grantbook {}",
+            args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ")
+        ));
         let (out, err, code) = self.server.cli_as(key, args)?;
         print(format!("{out}{err}").trim_end());
         if code != 0 {

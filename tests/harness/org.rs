@@ -28,7 +28,8 @@ pub struct Story {
 impl Story {
     /// Tells the story up to the application having its key.
     pub fn tell(server: &Server) -> Result<Self> {
-        let make = |path: &str, body: Value| -> Result<Value> { server.call("POST", path, &body)?.expect(201) };
+        let make =
+            |path: &str, body: Value| -> Result<Value> { server.call("POST", path, &body)?.expect(201) };
         let id = |value: &Value| -> Result<String> {
             value["id"].as_str().map(str::to_owned).with_context(|| format!("no id in {value}"))
         };

@@ -15,7 +15,7 @@ use crate::{
     wire::{Http, Reply},
 };
 
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A process of the real executable; killed when dropped.

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One kept-alive connection.
 #[derive(Debug)]
@@ -76,22 +76,15 @@ impl Http {
     }
 
     /// One request with exactly this body.
-    pub fn raw(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Result<Reply> {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host);
+    pub fn raw(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host).into_bytes();
         let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in own.chain(headers.iter().copied()) {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            write!(request, "{name}: {value}\r\n")?;
         }
-        request.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-        let mut bytes = request.into_bytes();
-        bytes.extend_from_slice(body);
-        self.stream.get_mut().write_all(&bytes)?;
+        write!(request, "content-length: {}\r\n\r\n", body.len())?;
+        request.extend_from_slice(body);
+        self.stream.get_mut().write_all(&request)?;
         self.read_reply()
     }
 
@@ -105,7 +98,8 @@ impl Http {
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let find = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+        let find =
+            |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
         let body = if find("transfer-encoding").is_some_and(|coding| coding == "chunked") {
             self.chunked()?
         } else {

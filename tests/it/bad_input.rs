@@ -16,7 +16,11 @@ struct Row {
     pointer: Option<&'static str>,
 }
 
-fn row(what: &'static str, request: (&'static str, impl Into<String>, Value), answer: (u16, &'static str)) -> Row {
+fn row(
+    what: &'static str,
+    request: (&'static str, impl Into<String>, Value),
+    answer: (u16, &'static str),
+) -> Row {
     let (method, path, body) = request;
     Row { what, method, path: path.into(), body, status: answer.0, code: answer.1, pointer: None }
 }
@@ -60,45 +64,105 @@ fn bad_bodies_are_refused_with_a_pointer() -> Result<()> {
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, a row a case")]
 fn bodies(story: &Story) -> Vec<Row> {
     let members = format!("/v1/groups/{}/members", story.group);
     vec![
         row("unknown field", ("POST", "/v1/tokens", json!({"name": "x", "colour": "red"})), (400, "invalid")),
-        row("server-owned field", ("POST", "/v1/tokens", json!({"name": "x", "id": GHOST})), (400, "invalid")),
+        row(
+            "server-owned field",
+            ("POST", "/v1/tokens", json!({"name": "x", "id": GHOST})),
+            (400, "invalid"),
+        ),
         row("missing field", ("POST", "/v1/tokens", json!({})), (400, "invalid")),
         row("not an object", ("POST", "/v1/tokens", json!([1])), (400, "invalid")),
         row("wrong type", ("POST", "/v1/tokens", json!({"name": 7})), (400, "invalid")).at("/name"),
         row("null name", ("POST", "/v1/tokens", json!({"name": null})), (400, "invalid")).at("/name"),
         row("bad time", ("POST", "/v1/tokens", json!({"name": "x", "expires_at": "soon"})), (400, "invalid"))
             .at("/expires_at"),
-        row("past", ("POST", "/v1/tokens", json!({"name": "x", "expires_at": "2001-01-01T00:00:00Z"})),
-            (400, "invalid")).at("/expires_at"),
-        row("bad member type", ("POST", &members, json!({"member": {"type": "robot", "id": GHOST}})),
-            (400, "invalid")).at("/member/type"),
-        row("malformed id", ("POST", &members, json!({"member": {"type": "token", "id": "7"}})), (400, "invalid"))
-            .at("/member/id"),
-        row("scope of two", ("POST", "/v1/grants", json!({"to": {"type": "group", "id": story.group},
-            "role": "Viewer", "on": {"organization": true, "object": {"type": "project", "id": story.staging}}})),
-            (400, "invalid")),
-        row("scope false", ("POST", "/v1/grants", json!({"to": {"type": "group", "id": story.group},
-            "role": "Viewer", "on": {"organization": false}})), (400, "invalid")),
-        row("empty selector", ("POST", "/v1/grants", json!({"to": {"type": "group", "id": story.group},
-            "role": "Viewer", "on": {"projects": {"include": []}}})), (400, "invalid")),
-        row("role and permissions", ("POST", "/v1/grants", json!({"to": {"type": "group", "id": story.group},
-            "role": "Viewer", "permissions": ["read"], "on": {"organization": true}})), (400, "invalid")),
-        row("neither role nor permissions", ("POST", "/v1/grants",
-            json!({"to": {"type": "group", "id": story.group}, "on": {"organization": true}})), (400, "invalid")),
+        row(
+            "past",
+            ("POST", "/v1/tokens", json!({"name": "x", "expires_at": "2001-01-01T00:00:00Z"})),
+            (400, "invalid"),
+        )
+        .at("/expires_at"),
+        row(
+            "bad member type",
+            ("POST", &members, json!({"member": {"type": "robot", "id": GHOST}})),
+            (400, "invalid"),
+        )
+        .at("/member/type"),
+        row(
+            "malformed id",
+            ("POST", &members, json!({"member": {"type": "token", "id": "7"}})),
+            (400, "invalid"),
+        )
+        .at("/member/id"),
+        row(
+            "scope of two",
+            (
+                "POST",
+                "/v1/grants",
+                json!({"to": {"type": "group", "id": story.group},
+            "role": "Viewer", "on": {"organization": true, "object": {"type": "project", "id": story.staging}}}),
+            ),
+            (400, "invalid"),
+        ),
+        row(
+            "scope false",
+            (
+                "POST",
+                "/v1/grants",
+                json!({"to": {"type": "group", "id": story.group},
+            "role": "Viewer", "on": {"organization": false}}),
+            ),
+            (400, "invalid"),
+        ),
+        row(
+            "empty selector",
+            (
+                "POST",
+                "/v1/grants",
+                json!({"to": {"type": "group", "id": story.group},
+            "role": "Viewer", "on": {"projects": {"include": []}}}),
+            ),
+            (400, "invalid"),
+        ),
+        row(
+            "role and permissions",
+            (
+                "POST",
+                "/v1/grants",
+                json!({"to": {"type": "group", "id": story.group},
+            "role": "Viewer", "permissions": ["read"], "on": {"organization": true}}),
+            ),
+            (400, "invalid"),
+        ),
+        row(
+            "neither role nor permissions",
+            (
+                "POST",
+                "/v1/grants",
+                json!({"to": {"type": "group", "id": story.group}, "on": {"organization": true}}),
+            ),
+            (400, "invalid"),
+        ),
         row("empty batch", ("POST", "/v1/batch", json!({"commands": []})), (400, "invalid")),
         row("limit 0", ("GET", "/v1/tokens?limit=0", Value::Null), (400, "invalid")),
         row("limit 1001", ("GET", "/v1/tokens?limit=1001", Value::Null), (400, "invalid")),
         row("unknown parameter", ("GET", "/v1/tokens?colour=red", Value::Null), (400, "invalid")),
         row("bad cursor", ("GET", "/v1/tokens?cursor=abc", Value::Null), (400, "invalid")),
-        row("as of", ("GET", "/v1/projects?as_of=2026-01-01T00:00:00Z", Value::Null), (400, "as_of_unsupported")),
+        row(
+            "as of",
+            ("GET", "/v1/projects?as_of=2026-01-01T00:00:00Z", Value::Null),
+            (400, "as_of_unsupported"),
+        ),
         row("no such route", ("GET", "/v1/nothing", Value::Null), (404, "not_found")),
         row("wrong method", ("PUT", "/v1/tokens", json!({"name": "x"})), (405, "method_not_allowed")),
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, a row a case")]
 fn values(story: &Story) -> Vec<Row> {
     let long = "x".repeat(257);
     let members = format!("/v1/groups/{}/members", story.group);
@@ -112,32 +176,99 @@ fn values(story: &Story) -> Vec<Row> {
         ("257 bytes", long.as_str()),
     ]
     .into_iter()
-    .map(|(what, name)| row(what, ("POST", "/v1/tokens", json!({"name": name})), (400, "invalid")).at("/name"))
+    .map(|(what, name)| {
+        row(what, ("POST", "/v1/tokens", json!({"name": name})), (400, "invalid")).at("/name")
+    })
     .collect();
     rows.extend([
         row("no e-mail", ("POST", "/v1/users", json!({"email": "ada"})), (400, "invalid")).at("/email"),
-        row("long reason", ("POST", "/v1/grants", json!({"to": {"type": "group", "id": story.group},
-            "role": "Viewer", "on": {"organization": true}, "reason": "x".repeat(1025)})), (400, "invalid"))
-            .at("/reason"),
+        row(
+            "long reason",
+            (
+                "POST",
+                "/v1/grants",
+                json!({"to": {"type": "group", "id": story.group},
+            "role": "Viewer", "on": {"organization": true}, "reason": "x".repeat(1025)}),
+            ),
+            (400, "invalid"),
+        )
+        .at("/reason"),
         row("unknown id in a path", ("GET", format!("/v1/tokens/{GHOST}"), Value::Null), (404, "not_found")),
         row("malformed id in a path", ("GET", "/v1/tokens/7", Value::Null), (404, "not_found")),
-        row("unknown member", ("POST", &members, json!({"member": {"type": "token", "id": GHOST}})),
-            (404, "not_found")).at("/member/id"),
-        row("unknown group", ("POST", format!("/v1/groups/{GHOST}/members"),
-            json!({"member": {"type": "token", "id": story.token}})), (404, "not_found")),
-        row("unknown role", ("POST", "/v1/grants", json!({"to": {"type": "group", "id": story.group},
-            "role": GHOST, "on": {"organization": true}})), (404, "not_found")).at("/role"),
-        row("unknown permission", ("POST", "/v1/grants", json!({"to": {"type": "group", "id": story.group},
-            "permissions": ["fly"], "on": {"organization": true}})), (404, "not_found")).at("/permissions/0"),
-        row("never a member", ("DELETE", format!("{members}/token/{GHOST}"), Value::Null), (404, "not_found")),
-        row("second command of a batch", ("POST", "/v1/batch", json!({"commands": [
+        row(
+            "unknown member",
+            ("POST", &members, json!({"member": {"type": "token", "id": GHOST}})),
+            (404, "not_found"),
+        )
+        .at("/member/id"),
+        row(
+            "unknown group",
+            (
+                "POST",
+                format!("/v1/groups/{GHOST}/members"),
+                json!({"member": {"type": "token", "id": story.token}}),
+            ),
+            (404, "not_found"),
+        ),
+        row(
+            "unknown role",
+            (
+                "POST",
+                "/v1/grants",
+                json!({"to": {"type": "group", "id": story.group},
+            "role": GHOST, "on": {"organization": true}}),
+            ),
+            (404, "not_found"),
+        )
+        .at("/role"),
+        row(
+            "unknown permission",
+            (
+                "POST",
+                "/v1/grants",
+                json!({"to": {"type": "group", "id": story.group},
+            "permissions": ["fly"], "on": {"organization": true}}),
+            ),
+            (404, "not_found"),
+        )
+        .at("/permissions/0"),
+        row(
+            "never a member",
+            ("DELETE", format!("{members}/token/{GHOST}"), Value::Null),
+            (404, "not_found"),
+        ),
+        row(
+            "second command of a batch",
+            (
+                "POST",
+                "/v1/batch",
+                json!({"commands": [
             {"method": "POST", "path": "/v1/projects", "body": {"name": "fine"}},
-            {"method": "POST", "path": "/v1/tokens", "body": {"name": ""}}]})), (400, "invalid"))
-            .at("/commands/1/body/name"),
-        row("batch in a batch", ("POST", "/v1/batch", json!({"commands": [
-            {"method": "POST", "path": "/v1/batch", "body": {"commands": []}}]})), (400, "invalid")),
-        row("grace too long", ("POST", format!("/v1/keys/{}/rotate", story.key_id),
-            json!({"grace_seconds": 99_999_999_999_u64})), (400, "invalid")).at("/grace_seconds"),
+            {"method": "POST", "path": "/v1/tokens", "body": {"name": ""}}]}),
+            ),
+            (400, "invalid"),
+        )
+        .at("/commands/1/body/name"),
+        row(
+            "batch in a batch",
+            (
+                "POST",
+                "/v1/batch",
+                json!({"commands": [
+            {"method": "POST", "path": "/v1/batch", "body": {"commands": []}}]}),
+            ),
+            (400, "invalid"),
+        ),
+        row(
+            "grace too long",
+            (
+                "POST",
+                format!("/v1/keys/{}/rotate", story.key_id),
+                json!({"grace_seconds": 99_999_999_999_u64}),
+            ),
+            (400, "invalid"),
+        )
+        .at("/grace_seconds"),
         row("patch to nothing", ("PATCH", &token, json!({"name": ""})), (400, "invalid")).at("/name"),
     ]);
     rows
@@ -148,8 +279,11 @@ fn conflicts(story: &Story) -> Vec<Row> {
     vec![
         row("name taken", ("POST", "/v1/tokens", json!({"name": "bot"})), (409, "name_taken")),
         row("e-mail taken", ("POST", "/v1/users", json!({"email": "ADA@example.com"})), (409, "email_taken")),
-        row("a group in itself", ("POST", &own, json!({"member": {"type": "group", "id": story.group}})),
-            (409, "cycle")),
+        row(
+            "a group in itself",
+            ("POST", &own, json!({"member": {"type": "group", "id": story.group}})),
+            (409, "cycle"),
+        ),
         row("a built-in role", ("PATCH", "/v1/roles/Owner", json!({"name": "Boss"})), (409, "built_in")),
     ]
 }
@@ -318,7 +452,11 @@ fn a_plain_token_may_do_nothing_but_look_at_itself() -> Result<()> {
     for list in ["projects", "tokens", "users", "groups", "roles", "grants"] {
         let page = ask("GET", &format!("/v1/{list}"), &Value::Null)?.expect(200)?;
         let seen = page["items"].as_array().map(Vec::len);
-        assert_eq!(seen, Some(usize::from(list == "tokens")), "lists are filtered, itself is seen: {list} {page}");
+        assert_eq!(
+            seen,
+            Some(usize::from(list == "tokens")),
+            "lists are filtered, itself is seen: {list} {page}"
+        );
     }
     assert_eq!(head(&server)?, before, "nothing was written");
     let whoami = ask("GET", "/v1/whoami", &Value::Null)?.expect(200)?;

@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 use grantbook_tests::server::Server;
 use serde_json::Value;
 
-/// The OpenAPI document is what the server serves; `make golden` accepts a change, its diff is read like code.
+/// The document at `/openapi.json` is what the server serves; `make golden` accepts a change, its diff is read like code.
 #[test]
 fn golden_openapi() -> Result<()> {
-    let server = Server::start()?;
-    let served = server.http()?.send("GET", "/openapi.json", &Value::Null)?.expect(200)?;
+    let running = Server::start()?;
+    let served = running.http()?.send("GET", "/openapi.json", &Value::Null)?.expect(200)?;
     let text = serde_json::to_string_pretty(&served)? + "\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/openapi.json");
     if std::env::var_os("GOLDEN").is_some_and(|value| value == "accept") {

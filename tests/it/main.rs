@@ -1,5 +1,10 @@
 //! The acceptance tests: everything through the real binary.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indexing JSON gives null, never a panic, and this is test code"
+)]
+
 mod bad_input;
 mod crash;
 mod golden;

@@ -26,7 +26,8 @@ fn of_a_hundred_racing_writers_one_gets_the_name() -> Result<()> {
         writers.into_iter().map(|writer| writer.join().expect("no panic")).collect::<Result<_>>()
     })?;
     let winners = replies.iter().filter(|(status, _)| *status == 201).count();
-    let refused = replies.iter().filter(|(status, body)| *status == 409 && body["code"] == "name_taken").count();
+    let refused =
+        replies.iter().filter(|(status, body)| *status == 409 && body["code"] == "name_taken").count();
     assert_eq!((winners, refused), (1, WRITERS - 1), "{replies:?}");
     let listed = server.call("GET", "/v1/tokens?name=only-one", &Value::Null)?.expect(200)?;
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));

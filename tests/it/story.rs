@@ -76,6 +76,7 @@ fn the_audit_log_lists_everything_in_order() -> Result<()> {
             "KeyIssued"
         ]
     );
+    assert!(items.iter().skip(1).all(|item| item["source_ip"] == "127.0.0.1"), "from where: {page}");
     let by_principal = format!("/v1/audit?principal=token:{}", story.token);
     let page = server.call("GET", &by_principal, &Value::Null)?.expect(200)?;
     assert_eq!(page["items"].as_array().map(Vec::len), Some(3), "created, added, key issued: {page}");
@@ -95,8 +96,18 @@ fn the_command_line_tells_the_same_story() -> Result<()> {
     run(&["token", "create", "bot"])?;
     run(&["group", "create", "staging-apps"])?;
     run(&[
-        "grant", "create", "--to", "group:staging-apps", "--role", "Engineer", "--projects", "all", "--except",
-        "label:env=production", "--reason", "apps may not touch production",
+        "grant",
+        "create",
+        "--to",
+        "group:staging-apps",
+        "--role",
+        "Engineer",
+        "--projects",
+        "all",
+        "--except",
+        "label:env=production",
+        "--reason",
+        "apps may not touch production",
     ])?;
     run(&["group", "add", "staging-apps", "token:bot"])?;
     let key = run(&["token", "key", "bot"])?.trim().to_owned();

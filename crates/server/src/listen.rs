@@ -85,7 +85,8 @@ async fn take_requests(listener: TcpListener, router: Router, stop: watch::Recei
         // Answers are written whole: waiting for more of them only delays them.
         connection.set_nodelay(true).unwrap_or_default();
     });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(raised(stop));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(raised(stop));
     tokio::select! {
         served = serving => served,
         () = async { overdue.await; sleep(GRACE).await } => {

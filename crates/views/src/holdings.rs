@@ -46,7 +46,8 @@ impl Snapshot {
         }
     }
 
-    /// Whether holdings give the permission over a grant's whole scope, for every type it reaches.
+    /// Whether holdings give the permission over a grant's whole scope, for every type it reaches. No deny hides a deny
+    /// from the owners of the organization: they must find it to revoke it.
     pub fn holds_over(
         &self,
         org: OrgId,
@@ -66,7 +67,8 @@ impl Snapshot {
         };
         let project = |id| project(id).map(Arc::new);
         let ground = Ground { catalog: &catalog, project: &project, home: &home };
-        let held = holdings.holds_over(&ground, permission, &grant.on, grant.object_type.as_deref());
+        let held = holdings.holds_over(&ground, permission, &grant.on, grant.object_type.as_deref())
+            || (grant.effect == Effect::Deny && holdings.own_the_organization(&ground));
         failed.take().map_or(Ok(held), Err)
     }
 }

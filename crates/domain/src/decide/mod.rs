@@ -1,6 +1,6 @@
 //! Deciding: one pure function from state and request to events or a refusal.
 //!
-//! Each file below holds the rules of one noun. All share [`Judge`]: the state, the request's author and time, and
+//! Each file below holds the rules of one noun. All share `Judge`: the state, the request's author and time, and
 //! the author's holdings, gathered once a command.
 
 mod authorize;

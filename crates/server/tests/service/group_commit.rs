@@ -209,6 +209,19 @@ async fn shutdown_drains_what_waits_and_takes_nothing_more() {
     assert_eq!(after.handle.state(ORG).unwrap().tokens().count(), 51);
 }
 
+/// Whichever the idle task hears of first, the command or the end.
+#[tokio::test]
+async fn a_command_that_came_before_the_end_is_served() {
+    for _ in 0..30 {
+        let given = Given::settled().await;
+        given.submit(given.create_token("first")).await.unwrap();
+        settle().await;
+        let last = given.submission(given.create_token("last"));
+        let (served, ()) = tokio::join!(given.handle.submit(last), given.service.shutdown());
+        served.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_organization_that_is_not_there_takes_no_commands() {
     let given = Given::settled().await;

@@ -1,6 +1,6 @@
 //! The command service, the projector and the offline commands, over real and faulty journals.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod authenticate;
 mod conflict;

@@ -15,6 +15,8 @@ use grantbook_server::{
 };
 use grantbook_views::{Batch, Opened, ViewWriter};
 
+use tokio::time::timeout;
+
 use crate::given::{Given, ORG, memory};
 
 /// Long enough for any machine, and never waited for when all is well.
@@ -33,7 +35,9 @@ fn start(journal: &MemoryJournal, writer: ViewWriter) -> (Projector, ReadNode) {
 
 /// Until the projector does what is asked of it.
 async fn until(projector: &Projector, state: impl Fn(&NodeState) -> bool) {
-    projector.progress().wait_for(|progress| state(&progress.state)).await.map(drop).unwrap();
+    let mut progress = projector.progress();
+    let reached = progress.wait_for(|progress| state(&progress.state));
+    timeout(LONG, reached).await.expect("in time").map(drop).unwrap();
 }
 
 async fn why_quarantined(projector: &Projector, node: &ReadNode) -> String {
