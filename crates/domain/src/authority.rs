@@ -120,6 +120,13 @@ impl Holdings {
             .all(|permission| given.holds(ground, permission, TypeSet::ALL, &Scope::Organization))
     }
 
+    /// Whether the caller sees the grant: `read_acls` over its whole scope. No deny hides a deny from the owners of the
+    /// organization, who must find it to revoke it.
+    pub fn sees_grant(&self, ground: &Ground<'_>, grant: &Grant) -> bool {
+        self.holds_over(ground, Permission::READ_ACLS, &grant.on, grant.object_type.as_deref())
+            || (grant.effect == Effect::Deny && self.own_the_organization(ground))
+    }
+
     /// Whether the caller may give the right: for each type he holds `delegate` there, or the very right.
     ///
     /// `delegate` on groups lifts attenuation for their memberships, so only a holder of `delegate` on the organization gives it.

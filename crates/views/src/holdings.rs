@@ -4,7 +4,6 @@ use std::{cell::RefCell, sync::Arc};
 
 use grantbook_domain::{
     authority::{Holding, Holdings, Narrow},
-    catalog::Permission,
     form::Ground,
     id::{OrgId, ProjectId},
     model::{Effect, Grant, Project, RegisteredObject},
@@ -24,7 +23,7 @@ use crate::{
 };
 
 impl Snapshot {
-    /// Whether the caller may see the grant: `read_acls` over its whole scope, for every type it reaches.
+    /// Whether the caller may see the grant: see [`Holdings::sees_grant`].
     pub fn may_read_grant(
         &self,
         org: OrgId,
@@ -33,7 +32,7 @@ impl Snapshot {
         now: Timestamp,
     ) -> Result<bool, ViewError> {
         let holdings = self.holdings(org, caller, now)?;
-        self.holds_over(org, &holdings, Permission::READ_ACLS, grant)
+        self.sees_grant(org, &holdings, grant)
     }
 
     /// What reaches the caller at `now`, cut by the narrowing of its key; nothing if it is not active. For questions about
@@ -46,15 +45,8 @@ impl Snapshot {
         }
     }
 
-    /// Whether holdings give the permission over a grant's whole scope, for every type it reaches. No deny hides a deny
-    /// from the owners of the organization: they must find it to revoke it.
-    pub fn holds_over(
-        &self,
-        org: OrgId,
-        holdings: &Holdings,
-        permission: Permission,
-        grant: &Grant,
-    ) -> Result<bool, ViewError> {
+    /// Whether a caller with these holdings sees the grant.
+    pub fn sees_grant(&self, org: OrgId, holdings: &Holdings, grant: &Grant) -> Result<bool, ViewError> {
         let catalog = self.catalog(org)?;
         // The domain asks through closures that cannot fail: a failure is kept and outranks the answer.
         let failed = RefCell::new(None);
@@ -67,8 +59,7 @@ impl Snapshot {
         };
         let project = |id| project(id).map(Arc::new);
         let ground = Ground { catalog: &catalog, project: &project, home: &home };
-        let held = holdings.holds_over(&ground, permission, &grant.on, grant.object_type.as_deref())
-            || (grant.effect == Effect::Deny && holdings.own_the_organization(&ground));
+        let held = holdings.sees_grant(&ground, grant);
         failed.take().map_or(Ok(held), Err)
     }
 }

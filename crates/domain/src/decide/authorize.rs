@@ -156,11 +156,10 @@ impl Judge<'_> {
                 if grant.effect == Effect::Deny && self.is_an_owner() {
                     return Ok(());
                 }
-                let restriction = grant.object_type.as_deref();
-                if !self.holds_over(Permission::READ_ACLS, &grant.on, restriction) {
+                if !self.state.on_ground(|ground| self.holdings.sees_grant(ground, grant)) {
                     return Err(Refusal::NotFound(Kind::Grant));
                 }
-                (&grant.on, restriction)
+                (&grant.on, grant.object_type.as_deref())
             }
             _ => return Ok(()),
         };

@@ -239,10 +239,7 @@ impl All<'_> {
         for caller in callers.collect::<Vec<_>>() {
             let holdings = self.state.holdings(caller, self.now);
             for grant in self.state.grants() {
-                let expected = self.state.on_ground(|ground| {
-                    let read_acls = grantbook_domain::catalog::Permission::READ_ACLS;
-                    holdings.holds_over(ground, read_acls, &grant.on, grant.object_type.as_deref())
-                });
+                let expected = self.state.on_ground(|ground| holdings.sees_grant(ground, grant));
                 let found = self.snapshot.may_read_grant(self.world.org, caller, grant, self.now).unwrap();
                 assert_eq!(found, expected, "{caller:?} {grant:?}");
             }
