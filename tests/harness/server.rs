@@ -67,7 +67,9 @@ impl Server {
         let mut command = Command::new(binary::grantbook()?);
         command.arg("serve").arg("--data").arg(&self.dir);
         command.args(["--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
-        command.env("GRANTBOOK_LOG", "debug").envs(self.env.iter().map(|(name, value)| (name, value)));
+        // Tests search everything that can be logged; benchmarks run as users do.
+        command.env("GRANTBOOK_LOG", if cfg!(debug_assertions) { "debug" } else { "info" });
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let mut child = command.spawn().context("serve does not start")?;
         let deadline = Instant::now() + START_LIMIT;
