@@ -181,6 +181,12 @@ fn values(story: &Story) -> Vec<Row> {
     })
     .collect();
     rows.extend([
+        row(
+            "a key",
+            ("POST", "/v1/tokens", json!({"name": "x", "description": story.key})),
+            (400, "invalid"),
+        )
+        .at("/description"),
         row("no e-mail", ("POST", "/v1/users", json!({"email": "ada"})), (400, "invalid")).at("/email"),
         row(
             "long reason",
@@ -504,5 +510,6 @@ fn forbidden(story: &Story, own: &str) -> Vec<(&'static str, String, Value, u16)
         ("POST", "/v1/explain".into(), about, 403),
         ("GET", format!("/v1/access?principal=token:{own}"), Value::Null, 403),
         ("GET", "/v1/audit".into(), Value::Null, 403),
+        ("GET", "/v1/catalog".into(), Value::Null, 403),
     ]
 }

@@ -41,6 +41,8 @@ pub struct Explanation {
     /// Every way on which a deny grant applies, in the same form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied_by: Vec<Path>,
+    /// Whether there are more ways than the 1000 of one kind that an explanation lists.
+    pub truncated: bool,
     /// Present in every denial: what is in the way, or what it would take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,

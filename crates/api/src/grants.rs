@@ -60,7 +60,7 @@ pub struct GrantQuery {
     /// Only grants of this role: its id or built-in name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// Only grants that cover the project with this id.
+    /// Only grants that name the project: on it, or by its id in a selector.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
     /// Most items of the page: 1..1000, 100 if absent.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Readiness {
     /// Whether the node answers.
     pub ready: bool,
-    /// Why not: `starting`, `behind`, `stale`, `quarantined` or `stopped`, with particulars.
+    /// Why not: `starting`, `behind`, `stale`, `quarantined`, `halted` or `stopped`, with particulars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The position that the views have reached; `null` before the first record.

@@ -44,6 +44,10 @@ fn story(explanation: &Explanation) -> Vec<String> {
             lines.extend(item(number, near_lines(miss)));
         }
     }
+    if explanation.truncated {
+        lines.push(String::new());
+        lines.push("There is more: an explanation lists at most 1000 ways of each kind.".to_owned());
+    }
     lines
 }
 
@@ -133,11 +137,12 @@ fn grant_lines(grant: &Grant, role: Option<&PathRole>, scope: &str, records: &[R
 }
 
 fn role_words(role: &PathRole) -> String {
-    let through: Vec<&str> = role.via_roles.iter().map(|included| included.name.as_str()).collect();
+    let name = if role.name.is_empty() { &role.id } else { &role.name };
+    let through: Vec<&str> = role.via_roles.iter().map(named).collect();
     if through.is_empty() {
-        role.name.clone()
+        name.clone()
     } else {
-        format!("{} (which includes {})", role.name, through.join(", which includes "))
+        format!("{name} (which includes {})", through.join(", which includes "))
     }
 }
 
@@ -236,7 +241,7 @@ mod tests {
     fn told(allowed: bool, reason: &str, more: &Value) -> String {
         let mut body = json!({"allowed": allowed, "reason": reason, "position": "p9", "permission": "update",
             "principal": {"type": "token", "id": "t", "name": "ci-bot"},
-            "object": {"type": "project", "id": "p", "name": "staging"}, "paths": []});
+            "object": {"type": "project", "id": "p", "name": "staging"}, "paths": [], "truncated": false});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         story(&serde_json::from_value(body).unwrap()).join("\n")
     }
@@ -282,6 +287,18 @@ Because:
         let text = told(true, "granted", &json!({"paths": [path]}));
         let last = "       role updated by user:ada@example.com at 2026-01-02T03:04:05.006Z with key k1 (position p7)";
         assert!(text.ends_with(last), "{text}");
+    }
+
+    #[test]
+    fn a_cut_list_is_said_to_be_cut_and_what_may_not_be_named_goes_by_its_id() {
+        let mut path = path();
+        path["role"]["name"] = json!("");
+        let text = told(true, "granted", &json!({"paths": [path], "truncated": true}));
+        assert!(text.contains("is granted r on all projects\n"), "{text}");
+        assert!(
+            text.ends_with("\n\nThere is more: an explanation lists at most 1000 ways of each kind."),
+            "{text}"
+        );
     }
 
     #[test]

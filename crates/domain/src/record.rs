@@ -47,6 +47,27 @@ pub struct Record {
     pub events: Vec<Event>,
 }
 
+impl Record {
+    /// What keeps this version from taking the record as one of `org`, if anything does. Every fold asks, and stops.
+    pub fn misunderstood(&self, org: OrgId) -> Option<&'static str> {
+        let created = |event: &Event| matches!(event, Event::OrganizationCreated { .. });
+        match self.events.split_first() {
+            None => Some("a record has at least one event"),
+            Some((Event::OrganizationCreated { writers, .. }, _)) if !writers.is_empty() => {
+                Some("the organization demands signed frames")
+            }
+            Some((Event::OrganizationCreated { id, .. }, rest)) => {
+                let alone = *id == org && self.ordinal == 1 && !rest.iter().any(created);
+                (!alone).then_some("an organization begins once, with its own OrganizationCreated")
+            }
+            Some(_) if self.ordinal == 1 || self.events.iter().any(created) => {
+                Some("an organization begins with its own OrganizationCreated")
+            }
+            Some(_) => None,
+        }
+    }
+}
+
 /// A record in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {

@@ -104,7 +104,8 @@ impl Ask {
     /// What the question needs.
     pub const fn needs(self) -> Needs {
         match self {
-            Self::WhoAmI | Self::Catalog => Needs::Nothing,
+            Self::WhoAmI => Needs::Nothing,
+            Self::Catalog => Needs::Permission(Permission::READ, On::AllProjects),
             Self::Check => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
             Self::Explain => Needs::Permission(Permission::READ_ACLS, On::Object),
             Self::Access => Needs::Permission(Permission::READ_ACLS, On::Organization),

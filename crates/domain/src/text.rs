@@ -32,6 +32,9 @@ pub enum TextFault {
     /// A character outside `a-z A-Z 0-9 _ . -`.
     #[error("may contain only a-z A-Z 0-9 _ . -")]
     NotAWord,
+    /// A key's text: secrets have no place in what is kept for ever.
+    #[error("must not contain a key: secrets are never stored; revoke it")]
+    HoldsKey,
     /// Not of the form `local@domain`.
     #[error("must be an e-mail address")]
     NotAnEmail,
@@ -54,7 +57,19 @@ pub fn check_line(text: &str, max_bytes: usize) -> Result<(), TextFault> {
     if text.trim() != text {
         return Err(TextFault::NotTrimmed);
     }
-    if text.chars().any(char::is_control) { Err(TextFault::Control) } else { Ok(()) }
+    if text.chars().any(char::is_control) {
+        return Err(TextFault::Control);
+    }
+    require_no_key(text)
+}
+
+/// Refuses a text that contains what looks like a key, `gb_st_` or `gb_pk_` with at least 22 letters and digits behind.
+pub fn require_no_key(text: &str) -> Result<(), TextFault> {
+    let looks_like_key = |rest: &str| {
+        let id = rest.strip_prefix("st_").or_else(|| rest.strip_prefix("pk_")).unwrap_or_default();
+        id.bytes().take_while(u8::is_ascii_alphanumeric).count() >= 22
+    };
+    if text.split("gb_").skip(1).any(looks_like_key) { Err(TextFault::HoldsKey) } else { Ok(()) }
 }
 
 /// Checks a description or a reason: may be empty, may have line breaks and tabs, no other control characters.
@@ -63,7 +78,10 @@ pub fn check_prose(text: &str) -> Result<(), TextFault> {
         return Err(TextFault::TooLong(PROSE_MAX_BYTES));
     }
     let forbidden = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if text.chars().any(forbidden) { Err(TextFault::Control) } else { Ok(()) }
+    if text.chars().any(forbidden) {
+        return Err(TextFault::Control);
+    }
+    require_no_key(text)
 }
 
 /// Checks the name of a permission or an object type.

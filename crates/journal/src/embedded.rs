@@ -26,7 +26,9 @@ use tokio::{
 pub use file::{EmbeddedError, FILE_FORMAT, FILE_NAME};
 
 use crate::{
-    AppendError, Identity, Journal, ReadError, Stored, embedded::writer::Request, frame::FRAME_MAX_BYTES,
+    AppendError, Cause, Identity, Journal, ReadError, Stored,
+    embedded::writer::{Failure, Request},
+    frame::FRAME_MAX_BYTES,
     outcome::Reason,
 };
 
@@ -42,6 +44,7 @@ pub struct EmbeddedJournal {
     identity: Identity,
     db: Arc<Database>,
     head: watch::Receiver<u64>,
+    failed: Failure,
     /// Gone only while it is dropped: the writer ends when all senders are gone.
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
@@ -74,8 +77,10 @@ impl EmbeddedJournal {
         let db = Arc::new(db);
         let (requests, waiting) = mpsc::channel(QUEUE);
         let (tell, head) = watch::channel(head);
-        let writer = writer::spawn(Arc::clone(&db), waiting, tell).map_err(EmbeddedError::Io)?;
-        Ok(Self { identity, db, head, requests: Some(requests), writer: Some(writer) })
+        let failed = Failure::default();
+        let writer = writer::spawn(Arc::clone(&db), waiting, tell, Arc::clone(&failed));
+        let writer = writer.map_err(EmbeddedError::Io)?;
+        Ok(Self { identity, db, head, failed, requests: Some(requests), writer: Some(writer) })
     }
 
     fn stop(&mut self) {
@@ -144,6 +149,10 @@ impl Journal for EmbeddedJournal {
 
     async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
         self.blocking(move |db| read::next_of(db, org, after)).await
+    }
+
+    fn halted(&self) -> Option<Cause> {
+        self.failed.get().map(Arc::clone)
     }
 
     fn watch(&self) -> watch::Receiver<u64> {

@@ -155,6 +155,9 @@ impl EncodedRecord {
         if record.schema != RECORD_SCHEMA {
             return Err(FrameError::Schema { found: u64::from(record.schema) });
         }
+        if let Some(fault) = fault_of(record) {
+            return Err(FrameError::Record { index: 0, fault: fault.to_owned() });
+        }
         let json = serde_json::to_vec(record)
             .map_err(|error| FrameError::Record { index: 0, fault: error.to_string() })?;
         if json.len() > RECORD_MAX_BYTES {
@@ -166,6 +169,18 @@ impl EncodedRecord {
     /// Its bytes.
     pub fn json(&self) -> &[u8] {
         &self.json
+    }
+}
+
+/// What no record may be: without events, or with steps that do not add up to them.
+fn fault_of(record: &Record) -> Option<&'static str> {
+    let steps: u64 = record.steps.iter().map(|step| u64::from(*step)).sum();
+    if record.events.is_empty() {
+        Some("a record has at least one event")
+    } else if !record.steps.is_empty() && steps != record.events.len() as u64 {
+        Some("the steps of a batch add up to its events")
+    } else {
+        None
     }
 }
 

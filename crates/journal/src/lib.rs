@@ -49,7 +49,8 @@ pub trait Journal: Send + Sync + 'static {
     ) -> impl Future<Output = Result<u64, AppendError>> + Send;
 
     /// The frames behind sequence `after`, in stream order, without a gap: at most `limit`, and at most
-    /// [`READ_MAX_BYTES`] unless a single frame is longer. Empty: `after` is the head.
+    /// [`READ_MAX_BYTES`] unless a single frame is longer. Empty: `after` is the head. May run ahead of what
+    /// [`Journal::head`] says at that moment.
     fn read(
         &self,
         after: u64,
@@ -73,11 +74,15 @@ pub trait Journal: Send + Sync + 'static {
         after: u64,
     ) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send;
 
+    /// Why nothing is appended any more until the journal is opened anew; none as long as appends may succeed.
+    fn halted(&self) -> Option<Cause>;
+
     /// A hint that the head has moved; may be late, may skip values, never goes back.
     fn watch(&self) -> watch::Receiver<u64>;
 }
 
-/// Which journal: a copy that keeps its sequences keeps this too, a new or restored one has another.
+/// Which journal: a copy that keeps its sequences keeps this too, a new one has another. An older copy put back in its
+/// place is not told apart by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {

@@ -167,6 +167,10 @@ impl Journal for MemoryJournal {
         Ok(self.lock().behind(after).iter().find(|stored| stored.org == org).cloned())
     }
 
+    fn halted(&self) -> Option<Cause> {
+        None
+    }
+
     fn watch(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
     }

@@ -21,7 +21,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// # Errors
 ///
 /// [`AppendError::Conflict`]: another frame is there, ours never will be. [`AppendError::OutcomeUnknown`]: the
-/// deadline passed first; ours may still land. Never [`AppendError::Busy`].
+/// deadline passed first, or the journal has halted; ours may still land. Never [`AppendError::Busy`].
 pub async fn append_surely<J: Journal>(
     journal: &J,
     org: OrgId,
@@ -44,7 +44,12 @@ pub async fn append_surely<J: Journal>(
                 }
             }
             Err(error @ (AppendError::OutcomeUnknown(_) | AppendError::Busy(_))) => error,
-            Err(error @ AppendError::Unavailable(_)) if attempts.unknown.is_some() => error,
+            Err(error @ AppendError::Unavailable(_)) if attempts.unknown.is_some() => {
+                if journal.halted().is_some() {
+                    return Err(attempts.give_up(error));
+                }
+                error
+            }
             definite => return definite,
         };
         attempts.pause_before_next(again, deadline).await?;

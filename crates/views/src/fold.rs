@@ -56,6 +56,9 @@ impl<'s> Fold<'s> {
     pub(crate) fn apply(&mut self, recorded: &Recorded) -> Result<(), ViewError> {
         let Recorded { position, org, record } = recorded;
         let place = Place { org: *org, position: *position };
+        if let Some(detail) = record.misunderstood(*org) {
+            return Err(odd(place, detail));
+        }
         self.follow(recorded)?;
         let json = serde_json::to_vec(record)?;
         self.staged.add(Table::History, row_key::at_position(*org, *position), json);

@@ -49,7 +49,13 @@ pub(super) fn last_of(db: &Database, org: OrgId) -> Result<Option<Stored>, ReadE
 /// outcome, and then they are few.
 pub(super) fn next_of(db: &Database, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
     let Some(first) = after.checked_add(1) else { return Ok(None) };
-    for row in open(db)?.range(first..).map_err(unavailable)? {
+    let transaction = db.begin_read().map_err(unavailable)?;
+    let last = transaction.open_table(LAST).map_err(unavailable)?;
+    if last.get(org.bytes()).map_err(unavailable)?.is_none_or(|last| last.value() <= after) {
+        return Ok(None);
+    }
+    let frames = transaction.open_table(FRAMES).map_err(unavailable)?;
+    for row in frames.range(first..).map_err(unavailable)? {
         let (sequence, value) = row.map_err(unavailable)?;
         if value.value().starts_with(&org.bytes()) {
             return stored(sequence.value(), value.value()).map(Some);

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     thread::{self, JoinHandle},
 };
 
@@ -33,18 +33,21 @@ pub(super) fn spawn(
     db: Arc<Database>,
     requests: mpsc::Receiver<Request>,
     head: watch::Sender<u64>,
+    failed: Failure,
 ) -> io::Result<JoinHandle<()>> {
-    let writer = Writer { db, requests, head, failed: None };
+    let writer = Writer { db, requests, head, failed };
     thread::Builder::new().name("journal-writer".to_owned()).spawn(move || writer.run())
 }
+
+/// The first failure of the store. After it nothing is written any more: what the file holds is known again only when
+/// it is opened anew.
+pub(super) type Failure = Arc<OnceLock<Cause>>;
 
 struct Writer {
     db: Arc<Database>,
     requests: mpsc::Receiver<Request>,
     head: watch::Sender<u64>,
-    /// The first failure of the store. After it nothing is written any more: what the file holds is known again
-    /// only when it is opened anew.
-    failed: Option<Cause>,
+    failed: Failure,
 }
 
 /// Why a whole batch came to nothing, as far as is known.
@@ -65,7 +68,7 @@ impl Writer {
     fn run(mut self) {
         while let Some(first) = self.requests.blocking_recv() {
             let batch = self.gather(first);
-            match &self.failed {
+            match self.failed.get() {
                 Some(cause) => answer_all(batch, &AppendError::Unavailable(Arc::clone(cause))),
                 None => self.write(batch),
             }
@@ -83,7 +86,7 @@ impl Writer {
         batch
     }
 
-    fn write(&mut self, batch: Vec<Request>) {
+    fn write(&self, batch: Vec<Request>) {
         let before = *self.head.borrow();
         match commit(&self.db, before, &batch) {
             Ok((head, outcomes)) => {
@@ -107,9 +110,8 @@ impl Writer {
         }
     }
 
-    fn fail(&mut self, cause: Cause) -> Cause {
-        self.failed = Some(Arc::clone(&cause));
-        cause
+    fn fail(&self, cause: Cause) -> Cause {
+        Arc::clone(self.failed.get_or_init(|| cause))
     }
 }
 
@@ -196,7 +198,7 @@ mod tests {
             queue.try_send(Request { org, after: *after, frame, answer }).unwrap();
             answers.push(answered);
         }
-        (Writer { db: Arc::new(db), requests, head: tell, failed: None }, head, answers)
+        (Writer { db: Arc::new(db), requests, head: tell, failed: Failure::default() }, head, answers)
     }
 
     #[test]

@@ -7,7 +7,8 @@ use grantbook_domain::{
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    FRAME_FORMAT, FRAME_MAX_BYTES, Frame, FrameError, FrameHead, HEAD_MAX_BYTES, RECORD_MAX_BYTES, write_head,
+    FRAME_FORMAT, FRAME_MAX_BYTES, Frame, FrameError, FrameHead, HEAD_MAX_BYTES, RECORD_MAX_BYTES, fault_of,
+    write_head,
 };
 use crate::hash::Hash;
 
@@ -77,7 +78,10 @@ fn decode_record(index: usize, line: &[u8]) -> Result<Record, FrameError> {
         return Err(FrameError::RecordTooLarge { bytes: line.len() });
     }
     match serde_json::from_slice::<Record>(line) {
-        Ok(record) if record.schema == RECORD_SCHEMA => Ok(record),
+        Ok(record) if record.schema == RECORD_SCHEMA => match fault_of(&record) {
+            None => Ok(record),
+            Some(fault) => Err(FrameError::Record { index, fault: fault.to_owned() }),
+        },
         Ok(record) => decode_other_schema(u64::from(record.schema)),
         Err(error) => match schema_of(line) {
             Some(found) if found != u64::from(RECORD_SCHEMA) => decode_other_schema(found),

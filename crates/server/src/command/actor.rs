@@ -109,12 +109,14 @@ impl<J: Journal> Actor<J> {
         if self.doubtful
             && let Err(error) = self.catch_up().await
         {
-            refuse_all(jobs, &unavailable(&error));
+            self.refuse(jobs, &unavailable(&error));
             return Vec::new();
         }
         for _ in 0..ROUNDS {
             let Round { draft, waiting, rest } = self.decide(jobs).await;
             if draft.is_empty() {
+                // In doubt, what was found proves nothing: not even that a command would change nothing.
+                self.refuse(waiting.into_iter().map(|(job, _)| job), &in_doubt());
                 return rest;
             }
             let outcome = match draft.finish(&self.fold) {
@@ -143,11 +145,21 @@ impl<J: Journal> Actor<J> {
                     SubmitError::JournalUnavailable(error.to_string())
                 }
             };
-            refuse_all(waiting.into_iter().map(|(job, _)| job), &error);
+            self.refuse(waiting.into_iter().map(|(job, _)| job), &error);
             return rest;
         }
-        refuse_all(jobs, &SubmitError::Contended);
+        self.refuse(jobs, &SubmitError::Contended);
         Vec::new()
+    }
+
+    /// Answers with the error. In doubt, a request id may be one whose first attempt is still to land: for it
+    /// nothing is certain.
+    fn refuse(&self, jobs: impl IntoIterator<Item = Job>, error: &SubmitError) {
+        for job in jobs {
+            let uncertain = self.doubtful && job.submission.idempotency.is_some();
+            let error = if uncertain { SubmitError::OutcomeUnknown } else { error.clone() };
+            reply(job, Err(error));
+        }
     }
 
     /// Decides jobs in order until the frame is full. What depends on no record of the frame is answered at once.
@@ -156,7 +168,7 @@ impl<J: Journal> Actor<J> {
         let mut jobs = jobs.into_iter();
         let mut turn = 0;
         while let Some(job) = jobs.next() {
-            let durable = round.draft.is_empty();
+            let durable = round.draft.is_empty() && !self.doubtful;
             match round.draft.decide(&self.fold, &job.submission, &self.inputs) {
                 Decision::Full => {
                     round.rest.push(job);
@@ -265,10 +277,8 @@ fn reply(job: Job, answer: Result<Outcome, SubmitError>) {
     drop(job.answer.send(answer));
 }
 
-fn refuse_all(jobs: impl IntoIterator<Item = Job>, error: &SubmitError) {
-    for job in jobs {
-        reply(job, Err(error.clone()));
-    }
+fn in_doubt() -> SubmitError {
+    SubmitError::JournalUnavailable("the outcome of an earlier append is not known yet".to_owned())
 }
 
 fn unavailable(error: &FoldError) -> SubmitError {

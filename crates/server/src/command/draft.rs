@@ -8,7 +8,7 @@ use grantbook_domain::{
     id::KeyId,
     model::Personal,
     position::Position,
-    principal::Actor,
+    principal::{Actor, Caller},
     record::{RECORD_SCHEMA, Record},
     refusal::Refusal,
     state::OrgState,
@@ -92,6 +92,11 @@ impl Draft {
 
     /// Decides the next command; `fold` is what the draft was made from.
     pub(super) fn decide(&mut self, fold: &OrgFold, submission: &Submission, inputs: &Inputs) -> Decision {
+        if let Author::Caller(caller) = submission.author
+            && !self.is_active(caller, inputs)
+        {
+            return Decision::Refused(Refusal::Inactive.into());
+        }
         let request = request_of(submission);
         if let Some(known) = request.and_then(|request| self.known(fold, request)) {
             return known;
@@ -104,6 +109,13 @@ impl Draft {
             Ok(None) => Decision::Unchanged { after: self.records.len(), state: self.state.clone() },
             Err(refused) => Decision::Refused(refused),
         }
+    }
+
+    /// Its key may have been revoked while the command waited: then not even an earlier answer is repeated.
+    fn is_active(&self, caller: Caller, inputs: &Inputs) -> bool {
+        let at = inputs.clock.now().max(self.end.at);
+        self.state.active_principal(caller.principal, at).is_ok()
+            && caller.key.is_none_or(|key| self.state.active_key(key, at).is_ok())
     }
 
     /// The frame, at its place behind `fold`; none without a record.

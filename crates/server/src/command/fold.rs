@@ -164,13 +164,11 @@ impl OrgFold {
     fn fold(&mut self, sequence: u64, frame: &Frame, end: OrgEnd) -> Result<(), FoldError> {
         for (index, record) in (0..).zip(&frame.records) {
             let position = Position::of(sequence, index);
-            for event in &record.events {
-                understand(position, event)?;
-                self.state.apply(event);
-            }
-            if self.state.id() != Some(self.org) {
-                let detail = "an organization begins with its own OrganizationCreated";
+            if let Some(detail) = record.misunderstood(self.org) {
                 return Err(FoldError::NotUnderstood { position, detail });
+            }
+            for event in &record.events {
+                self.state.apply(event);
             }
             self.remember(position, record)?;
             self.last = position;
@@ -312,15 +310,4 @@ fn first_half(digest: [u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     half.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
     half
-}
-
-/// What this version must not take for granted.
-fn understand(position: Position, event: &Event) -> Result<(), FoldError> {
-    match event {
-        Event::OrganizationCreated { writers, .. } if !writers.is_empty() => {
-            let detail = "the organization demands signed frames";
-            Err(FoldError::NotUnderstood { position, detail })
-        }
-        _ => Ok(()),
-    }
 }

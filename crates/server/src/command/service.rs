@@ -9,7 +9,7 @@ use std::{
 use grantbook_domain::{
     access::Reason, id::OrgId, position::Position, principal::Caller, state::OrgState, time::Timestamp,
 };
-use grantbook_journal::Journal;
+use grantbook_journal::{Cause, Journal};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -46,6 +46,7 @@ struct Shared {
     /// None once the service closes: nothing is started any more.
     tasks: Mutex<Option<JoinSet<()>>>,
     start: Box<Start>,
+    halted: Box<dyn Fn() -> Option<Cause> + Send + Sync>,
     closing: watch::Receiver<bool>,
 }
 
@@ -69,6 +70,7 @@ impl CommandService {
         let (closing, closed) = watch::channel(false);
         let desk = |(org, fold)| (org, Mutex::new(Desk::Idle(Box::new(fold))));
         let inputs = Inputs { clock: clock.clone(), ids };
+        let watched = Arc::clone(&journal);
         let shared = Shared {
             directory: Arc::clone(&directory),
             desks: fold.orgs.into_iter().map(desk).collect(),
@@ -79,6 +81,7 @@ impl CommandService {
                 let replays = JoinSet::new();
                 tasks.spawn(Actor { journal, fold, directory, inputs, doubtful: false, replays }.run(queue));
             }),
+            halted: Box::new(move || watched.halted()),
             closing: closed,
         };
         let handle = CommandHandle { shared: Arc::new(shared) };
@@ -141,6 +144,11 @@ impl CommandHandle {
     /// The organization's last position that this process knows to be durable: what its reads answer at, at least.
     pub fn acknowledged(&self, org: OrgId) -> Position {
         self.shared.directory.published(org).map_or(Position::START, |published| published.position)
+    }
+
+    /// Why no command is accepted any more until the process is started again; none as long as some may be.
+    pub fn halted(&self) -> Option<Cause> {
+        (self.shared.halted)()
     }
 
     /// Whether something has expired by `now` that the journal does not say yet.

@@ -2,6 +2,7 @@
 
 use axum::http::HeaderMap;
 use grantbook_api::header;
+use grantbook_domain::text::require_no_key;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -22,6 +23,7 @@ pub(crate) fn of(
     if key.is_empty() || key.len() > KEY_MAX || !printable {
         return Err(Failure::invalid("Idempotency-Key must have 1 to 128 printable characters"));
     }
+    require_no_key(key).map_err(|fault| Failure::invalid(format!("Idempotency-Key {fault}")))?;
     Ok(Some(Idempotency { key: key.to_owned(), request_hash: request_hash(method, path, body) }))
 }
 

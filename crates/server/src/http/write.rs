@@ -1,6 +1,6 @@
 //! A write: from the request to a command, from the command's record to the answer.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, FromRequest, Request},
@@ -102,7 +102,7 @@ impl Write {
     fn understand(self) -> Result<(Submission, Command, Secrets), Failure> {
         let Self { web, who, method, path, body, idempotency, reason, source_ip } = self;
         let state = web.app.commands.state(who.org).ok_or_else(Failure::bad_credential)?;
-        let intake = Intake { ids: &web.app.ids, state: &state };
+        let intake = Intake { ids: &web.app.ids, state: &state, issued: &HashMap::new() };
         let segments = path::segments(&path).ok_or_else(Failure::no_route)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (command, secrets, own_reason) = if segments == ["v1", "batch"] {

@@ -21,7 +21,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     http::{Web, problem::Failure, query, read::Reading},
     routes::{
-        names,
         plan::grantee,
         sight::{Sight, Thing},
     },
@@ -37,16 +36,17 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
 async fn get(reading: Reading, uri: Uri) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         let AccessQuery { principal, as_of: _ } = query::read(&uri)?;
-        Sight::new(reading)?.require(Ask::Access, &Thing::Whole)?;
+        let mut sight = Sight::new(reading)?;
+        sight.require(Ask::Access, &Thing::Whole)?;
         let principal = known(reading, &principal)?;
         let effective = reading.snapshot.access(reading.org, principal, reading.now)?;
         let permissions: Result<_, Failure> =
-            effective.rows.into_iter().map(|row| entry(reading, row)).collect();
+            effective.rows.into_iter().map(|row| entry(&mut sight, row)).collect();
         Ok(Access {
-            principal: names::principal(reading, principal)?,
+            permissions: permissions?,
+            principal: sight.principal(principal)?,
             position: reading.position_text.clone(),
             as_of: None,
-            permissions: permissions?,
         })
     });
     answer.await
@@ -71,25 +71,25 @@ fn known(reading: &Reading, text: &str) -> Result<Principal, Failure> {
     }
 }
 
-fn entry(reading: &Reading, row: AccessRow) -> Result<AccessEntry, Failure> {
+fn entry(sight: &mut Sight<'_>, row: AccessRow) -> Result<AccessEntry, Failure> {
     let AccessRow { permission, types, organization, projects, objects, except } = row;
     Ok(AccessEntry {
         permission,
         object_types: TypeChoice::Only(types),
         organization,
         projects: match projects {
-            ProjectSet::Only(ids) => ProjectChoice::Only(named_projects(reading, &ids)?),
-            ProjectSet::AllBut(ids) => ProjectChoice::AllBut(named_projects(reading, &ids)?),
+            ProjectSet::Only(ids) => ProjectChoice::Only(named_projects(sight, &ids)?),
+            ProjectSet::AllBut(ids) => ProjectChoice::AllBut(named_projects(sight, &ids)?),
         },
-        objects: named_objects(reading, &objects)?,
-        except_objects: named_objects(reading, &except)?,
+        objects: named_objects(sight, &objects)?,
+        except_objects: named_objects(sight, &except)?,
     })
 }
 
-fn named_projects(reading: &Reading, ids: &BTreeSet<ProjectId>) -> Result<Vec<Named>, Failure> {
-    ids.iter().map(|id| names::project(reading, *id)).collect()
+fn named_projects(sight: &mut Sight<'_>, ids: &BTreeSet<ProjectId>) -> Result<Vec<Named>, Failure> {
+    ids.iter().map(|id| sight.project(*id)).collect()
 }
 
-fn named_objects(reading: &Reading, objects: &BTreeSet<ObjectRef>) -> Result<Vec<NamedObject>, Failure> {
-    objects.iter().map(|object| names::object(reading, object)).collect()
+fn named_objects(sight: &mut Sight<'_>, objects: &BTreeSet<ObjectRef>) -> Result<Vec<NamedObject>, Failure> {
+    objects.iter().map(|object| sight.object(object)).collect()
 }

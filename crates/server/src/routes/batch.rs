@@ -1,6 +1,6 @@
 //! `POST /v1/batch`: several writes, all or none, as one record
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::response::Response;
 use grantbook_api::batch::{Batch, BatchAnswer, BatchCommand, BatchMethod, BatchResult, COMMANDS_MAX};
@@ -11,6 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     http::{Web, body::shape, path, problem::Failure, write::Write},
     routes::{
+        keys,
         plan::{Intake, Plan, Secrets, plan},
         render,
     },
@@ -29,8 +30,13 @@ pub(crate) fn plan_all(body: Value, intake: &Intake<'_>) -> Result<(Command, Sec
     let mut ids = Vec::with_capacity(commands.len());
     let mut planned = Vec::with_capacity(commands.len());
     let mut secrets = Secrets::new();
+    let mut issued = HashMap::new();
     for (index, command) in commands.into_iter().enumerate() {
-        let Plan { command, id, secret, reason: _ } = plan_one(command, index, &ids, intake)?;
+        let intake = Intake { ids: intake.ids, state: intake.state, issued: &issued };
+        let Plan { command, id, secret, reason: _ } = plan_one(command, index, &ids, &intake)?;
+        if let Some((id, principal)) = keys::issued_by(&command, &intake) {
+            issued.insert(id, principal);
+        }
         planned.push(command);
         ids.push(id);
         secrets.extend(secret);
@@ -78,10 +84,10 @@ fn plan_one(
         .map_err(|failure| if failure.is_no_route() { unknown() } else { failure.in_batch(index) })
 }
 
-/// Puts ids in the place of references, in every text of the body.
+/// Puts ids in the place of references: of the texts of the body that are one, whole.
 fn resolve_all(body: &mut Value, ids: &[String]) -> Result<(), Failure> {
     match body {
-        Value::String(text) if text.contains('$') => *text = resolve(text, ids)?,
+        Value::String(text) => *text = resolve(text, ids)?,
         Value::Array(items) => items.iter_mut().try_for_each(|item| resolve_all(item, ids))?,
         Value::Object(members) => members.values_mut().try_for_each(|member| resolve_all(member, ids))?,
         _ => {}
@@ -89,30 +95,19 @@ fn resolve_all(body: &mut Value, ids: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The text with `$N.id` replaced by the id of command N, which must be an earlier one.
+/// The id of command N for the text `$N.id`, which must be an earlier one; any other text as it is.
 fn resolve(text: &str, ids: &[String]) -> Result<String, Failure> {
-    let mut parts = text.split('$');
-    let mut resolved = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let reference = part.split_once(".id").filter(|(number, _)| is_number(number));
-        let Some((number, rest)) = reference else {
-            resolved.push('$');
-            resolved.push_str(part);
-            continue;
-        };
-        let id = number.parse::<usize>().ok().and_then(|number| ids.get(number));
-        let id = id.ok_or_else(|| Failure::invalid(format!("${number}.id names no earlier command")))?;
-        resolved.push_str(id);
-        resolved.push_str(rest);
-    }
-    Ok(resolved)
+    let number = text.strip_prefix('$').and_then(|rest| rest.strip_suffix(".id"));
+    let Some(number) = number.filter(|number| is_number(number)) else { return Ok(text.to_owned()) };
+    let id = number.parse::<usize>().ok().and_then(|number| ids.get(number));
+    id.cloned().ok_or_else(|| Failure::invalid(format!("{text} names no earlier command")))
 }
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Several writes, all or none. In paths and in texts of bodies, `$0.id` stands for the id made by command 0.
+/// Several writes, all or none. A segment of a path or a text of a body that is `$0.id` stands for the id made by command 0.
 #[utoipa::path(post, path = "/v1/batch", tag = "batch", operation_id = "batch",
     request_body = Batch, responses((status = 200, body = BatchAnswer, description = "All were accepted.")))]
 async fn post(write: Write) -> Response {
@@ -126,12 +121,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_are_replaced_wherever_they_stand_and_nothing_else_is() {
+    fn references_are_whole_texts_and_nothing_else_is_replaced() {
         let ids = ["aa".to_owned(), "bb".to_owned()];
         for (text, expected) in [
             ("$0.id", "aa"),
-            ("x-$1.id.id", "x-bb.id"),
-            ("$0.id$1.id", "aabb"),
+            ("costs $1.ideal", "costs $1.ideal"),
+            ("$0.id ", "$0.id "),
+            ("$0.id$1.id", "$0.id$1.id"),
             ("$", "$"),
             ("$0", "$0"),
             ("$x.id", "$x.id"),

@@ -26,7 +26,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     http::{Web, authn, body, problem::Failure, query, read::Reading},
     routes::sight::{Sight, Thing},
-    secret::ParsedKey,
+    secret::{KeyKind, ParsedKey},
 };
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
@@ -139,16 +139,19 @@ fn principal(named: &PrincipalRef) -> Principal {
     }
 }
 
-/// The key that a text names: by its secret, which must be right, or by its id.
+/// The key that a text names: by its secret, which must be right and begin as keys of its holder's kind do, or by its id.
 fn named_key(reading: &Reading, text: &str) -> Result<Option<KeyId>, Failure> {
     if !text.starts_with("gb_") {
         return Ok(text.parse().ok());
     }
     let Ok(parsed) = ParsedKey::parse(text) else { return Ok(None) };
-    match reading.snapshot.authenticate(parsed.id, &parsed.hash, reading.now)? {
-        Err(access::Reason::UnknownKey) => Ok(None),
-        Ok(_) | Err(_) => Ok(Some(parsed.id)),
+    if let Err(access::Reason::UnknownKey) =
+        reading.snapshot.authenticate(parsed.id, &parsed.hash, reading.now)?
+    {
+        return Ok(None);
     }
+    let key = reading.snapshot.get::<Key>(reading.org, &parsed.id)?;
+    Ok(key.filter(|key| KeyKind::of(key.principal) == parsed.kind).map(|key| key.id))
 }
 
 /// May this principal, or this key, do that? Without either: may the caller, with the key presented?

@@ -11,10 +11,11 @@ use grantbook_api::{
     explain::{Explanation, Lack, Missing, NearMiss, Path, PathRole, RecordRef, Via},
     grants::Grant,
     keys::Key,
-    reference::Named,
+    reference::{Named, NamedPrincipal},
 };
 use grantbook_domain::{
     access::{Question, Reason},
+    id::KeyId,
     model,
     principal::Principal,
     rights::Ask,
@@ -64,7 +65,7 @@ fn explain(reading: &Reading, asked: &CheckRequest) -> Result<Explanation, Failu
         let question = Question { principal, key, permission: &asked.permission, object };
         reading.snapshot.explain(reading.org, &question, reading.now)?
     };
-    told(reading, asked, &subject, &story)
+    told(&mut sight, asked, &subject, &story)
 }
 
 fn nothing(reason: Reason) -> views::Explanation {
@@ -78,78 +79,103 @@ fn nothing(reason: Reason) -> views::Explanation {
 }
 
 fn told(
-    reading: &Reading,
+    sight: &mut Sight<'_>,
     asked: &CheckRequest,
     subject: &Subject,
     story: &views::Explanation,
 ) -> Result<Explanation, Failure> {
+    let reading = sight.reading();
     let object = ObjectRef { object_type: asked.object.object_type.clone(), id: asked.object.id.clone() };
     let key: Option<model::Key> = match (&asked.key, subject.key) {
         (Some(_), Some(id)) => reading.snapshot.get(reading.org, &id)?,
         _ => None,
     };
     let principal = subject.principal.or(key.as_ref().map(|key| key.principal));
-    let named = principal.map(|who| names::principal(reading, who)).transpose()?;
-    let owner = key.as_ref().map(|key| names::principal(reading, key.principal)).transpose()?;
-    let all = |paths: &[views::Path]| paths.iter().map(|one| path(reading, one, &object)).collect();
-    let paths: Result<Vec<Path>, Failure> = all(&story.allows);
-    let denied_by: Result<Vec<Path>, Failure> = all(&story.denies);
-    let missing = (!story.reason.allows()).then(|| missing(reading, asked, principal, subject, story));
+    let mut all = |paths: &[views::Path]| -> Result<Vec<Path>, Failure> {
+        paths.iter().map(|one| path(sight, one, &object)).collect()
+    };
+    let (paths, denied_by) = (all(&story.allows)?, all(&story.denies)?);
+    let missing = (!story.reason.allows())
+        .then(|| missing(sight, asked, (principal, subject.key), story))
+        .transpose()?;
     Ok(Explanation {
         allowed: story.reason.allows(),
         reason: word(story.reason),
         position: reading.position_text.clone(),
         as_of: None,
-        principal: named.filter(|who| who.name.is_some()),
-        key: key.zip(owner).map(|(key, owner)| Key { principal: owner, ..render::key(&key) }),
+        principal: principal.map(|who| known(sight, who)).transpose()?.flatten(),
+        key: key.map(|key| key_seen(sight, &key)).transpose()?,
         permission: asked.permission.clone(),
-        object: names::object(reading, &object)?,
-        project: project_of(reading, asked, &object)?,
-        paths: paths?,
-        denied_by: denied_by?,
-        missing: missing.transpose()?,
+        object: sight.object(&object)?,
+        project: project_of(sight, asked, &object)?,
+        paths,
+        denied_by,
+        truncated: story.truncated,
+        missing,
+    })
+}
+
+/// The principal, if there is or was one.
+fn known(sight: &mut Sight<'_>, who: Principal) -> Result<Option<NamedPrincipal>, Failure> {
+    let is = names::of_grantee(sight.reading(), who.into())?.is_some();
+    is.then(|| sight.principal(who)).transpose()
+}
+
+/// The key, with its label if the caller may list it.
+fn key_seen(sight: &mut Sight<'_>, key: &model::Key) -> Result<Key, Failure> {
+    let labelled = sight.may(Ask::Keys, &Thing::Person(key.principal))?;
+    let shown = render::key(key);
+    Ok(Key {
+        principal: sight.principal(key.principal)?,
+        name: shown.name.clone().filter(|_| labelled),
+        ..shown
     })
 }
 
 /// The project in which the object lies: its registration beats the one named.
-fn project_of(reading: &Reading, asked: &CheckRequest, object: &ObjectRef) -> Result<Option<Named>, Failure> {
-    let registered: Option<model::RegisteredObject> = reading.snapshot.get(reading.org, object)?;
+fn project_of(
+    sight: &mut Sight<'_>,
+    asked: &CheckRequest,
+    object: &ObjectRef,
+) -> Result<Option<Named>, Failure> {
+    let Reading { snapshot, org, .. } = sight.reading();
+    let registered: Option<model::RegisteredObject> = snapshot.get(*org, object)?;
     let named = asked.object.project.as_deref().and_then(|text| text.parse().ok());
     let own = if object.object_type == "project" { object.id.parse().ok() } else { None };
-    let id = registered.and_then(|known| known.project).or(named).or(own);
-    let project = id.map(|id| names::project(reading, id)).transpose()?;
-    Ok(project.filter(|project| !project.name.is_empty()))
+    let Some(id) = registered.and_then(|known| known.project).or(named).or(own) else { return Ok(None) };
+    let is = names::of_project(sight.reading(), id)?.is_some();
+    is.then(|| sight.project(id)).transpose()
 }
 
-fn path(reading: &Reading, path: &views::Path, object: &ObjectRef) -> Result<Path, Failure> {
+fn path(sight: &mut Sight<'_>, path: &views::Path, object: &ObjectRef) -> Result<Path, Failure> {
     Ok(Path {
-        grant: grant(reading, &path.grant)?,
-        role: role(path),
-        via: via(reading, path)?,
-        matched: scope_words::matched(reading, &path.grant.on, &path.coverage, object)?,
-        records: records_of(reading, path)?,
+        grant: grant(sight, &path.grant)?,
+        role: role(sight, path)?,
+        via: via(sight, path)?,
+        matched: scope_words::matched(sight, &path.grant.on, &path.coverage, object)?,
+        records: records_of(sight, path)?,
     })
 }
 
-fn grant(reading: &Reading, grant: &model::Grant) -> Result<Grant, Failure> {
-    Ok(Grant { to: names::grantee(reading, grant.to)?, ..render::grant(grant) })
+/// A grant that decides is told to whoever may ask why, its reason only to those who see the grant itself.
+fn grant(sight: &mut Sight<'_>, grant: &model::Grant) -> Result<Grant, Failure> {
+    let seen = sight.may(Ask::Grant, &Thing::Grant(grant))?;
+    let reason = grant.reason.clone().filter(|_| seen);
+    Ok(Grant { to: sight.grantee(grant.to)?, reason, ..render::grant(grant) })
 }
 
-fn role(path: &views::Path) -> Option<PathRole> {
-    let (first, rest) = path.roles.split_first()?;
-    let named = |step: &views::RoleStep| Named { id: step.id.to_string(), name: step.name.clone() };
-    Some(PathRole {
-        id: first.id.to_string(),
-        name: first.name.clone(),
-        via_roles: rest.iter().map(named).collect(),
-    })
+fn role(sight: &mut Sight<'_>, path: &views::Path) -> Result<Option<PathRole>, Failure> {
+    let Some((first, rest)) = path.roles.split_first() else { return Ok(None) };
+    let Named { id, name } = sight.role(first.id)?;
+    let via_roles: Result<Vec<Named>, Failure> = rest.iter().map(|step| sight.role(step.id)).collect();
+    Ok(Some(PathRole { id, name, via_roles: via_roles? }))
 }
 
-fn via(reading: &Reading, path: &views::Path) -> Result<Vec<Via>, Failure> {
+fn via(sight: &mut Sight<'_>, path: &views::Path) -> Result<Vec<Via>, Failure> {
     let one = |step: &views::Step| {
         Ok(Via {
-            member: names::grantee(reading, step.membership.member)?,
-            group: names::group(reading, step.membership.group)?,
+            member: sight.grantee(step.membership.member)?,
+            group: sight.group(step.membership.group)?,
             expires_at: render::time(step.membership.expires_at),
         })
     };
@@ -157,8 +183,8 @@ fn via(reading: &Reading, path: &views::Path) -> Result<Vec<Via>, Failure> {
 }
 
 /// The grant first, then each membership, then what else matters.
-fn records_of(reading: &Reading, path: &views::Path) -> Result<Vec<RecordRef>, Failure> {
-    let mut wanted = vec![(path.grant_position, Of::Grant(path.grant.id), "/grant".to_owned())];
+fn records_of(sight: &mut Sight<'_>, path: &views::Path) -> Result<Vec<RecordRef>, Failure> {
+    let mut wanted = vec![(path.grant_position, Of::Grant(&path.grant), "/grant".to_owned())];
     for (index, step) in path.via.iter().enumerate() {
         let of = Of::Member(step.membership.member, step.membership.group);
         wanted.push((step.position, of, format!("/via/{index}")));
@@ -175,41 +201,41 @@ fn records_of(reading: &Reading, path: &views::Path) -> Result<Vec<RecordRef>, F
     }
     let mut found = Vec::with_capacity(wanted.len());
     for (position, of, about) in wanted {
-        found.extend(records::at(reading, position, of, about)?);
+        found.extend(records::at(sight, position, of, about)?);
     }
     Ok(found)
 }
 
 fn missing(
-    reading: &Reading,
+    sight: &mut Sight<'_>,
     asked: &CheckRequest,
-    principal: Option<Principal>,
-    subject: &Subject,
+    (principal, key): (Option<Principal>, Option<KeyId>),
     story: &views::Explanation,
 ) -> Result<Missing, Failure> {
     let mut misses: Vec<&views::Missing> = story.missing.iter().collect();
     misses.sort_by_key(|miss| lack(miss));
-    let near: Result<Vec<NearMiss>, Failure> =
-        misses.into_iter().take(NEAR_MAX).map(|miss| near_miss(reading, asked, miss)).collect();
-    let record = match (story.reason, principal, subject.key) {
-        (Reason::KeyRevoked, _, Some(id)) => {
-            let key: Option<model::Key> = reading.snapshot.get(reading.org, &id)?;
-            match key {
-                Some(key) => records::of_revocation(reading, key.principal, id)?,
-                None => None,
-            }
+    let mut near = Vec::new();
+    for miss in misses {
+        if near.len() == NEAR_MAX {
+            break;
         }
-        (Reason::InactivePrincipal, Some(who), _) => records::of_end(reading, who)?,
-        _ => None,
-    };
-    let near = near?;
+        // A grant that does not decide is nobody's business but theirs who see it anyway.
+        if sight.may(Ask::Grant, &Thing::Grant(&miss.path.grant))? {
+            near.push(near_miss(sight, asked, miss)?);
+        }
+    }
+    let records = records::of_denial(sight, story.reason, principal, key)?;
     let detail = detail(story.reason, !near.is_empty()).to_owned();
-    Ok(Missing { detail, near, records: record.into_iter().collect() })
+    Ok(Missing { detail, near, records: records.into_iter().collect() })
 }
 
-fn near_miss(reading: &Reading, asked: &CheckRequest, miss: &views::Missing) -> Result<NearMiss, Failure> {
+fn near_miss(
+    sight: &mut Sight<'_>,
+    asked: &CheckRequest,
+    miss: &views::Missing,
+) -> Result<NearMiss, Failure> {
     let object = ObjectRef { object_type: asked.object.object_type.clone(), id: asked.object.id.clone() };
-    let matched = scope_words::matched(reading, &miss.path.grant.on, &miss.path.coverage, &object)?;
+    let matched = scope_words::matched(sight, &miss.path.grant.on, &miss.path.coverage, &object)?;
     let why = match miss.obstacles.first() {
         Some(Obstacle::MembershipExpired(at)) => format!("a membership on the way expired at {at}"),
         Some(Obstacle::GrantExpired(at)) => format!("the grant expired at {at}"),
@@ -217,13 +243,13 @@ fn near_miss(reading: &Reading, asked: &CheckRequest, miss: &views::Missing) -> 
         Some(Obstacle::NotCovered) | None => matched.why,
     };
     Ok(NearMiss {
-        grant: grant(reading, &miss.path.grant)?,
-        role: role(&miss.path),
-        via: via(reading, &miss.path)?,
+        grant: grant(sight, &miss.path.grant)?,
+        role: role(sight, &miss.path)?,
+        via: via(sight, &miss.path)?,
         lacks: lack(miss),
         scope: matched.scope,
         why,
-        records: records_of(reading, &miss.path)?,
+        records: records_of(sight, &miss.path)?,
     })
 }
 

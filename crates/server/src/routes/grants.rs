@@ -24,7 +24,6 @@ use crate::{
     http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
     routes::{
         lists::Wanted,
-        names::named_grantee,
         plan::{Intake, Plan, grantee, grantee_in_body, id_in_body, id_in_path, instant, role_in_body},
         render,
         roles::role_seen,
@@ -125,7 +124,7 @@ fn filter(
 }
 
 fn shown(sight: &mut Sight<'_>, grant: &model::Grant) -> Result<Grant, Failure> {
-    Ok(Grant { to: named_grantee(grant.to, sight.name_of(grant.to)?), ..render::grant(grant) })
+    Ok(Grant { to: sight.grantee(grant.to)?, ..render::grant(grant) })
 }
 
 /// Gives a grant. An identical one posted twice is a new grant.

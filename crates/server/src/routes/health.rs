@@ -45,7 +45,9 @@ fn readiness(web: &Web, status: &NodeStatus) -> Readiness {
         NodeState::Running if u128::from(status.age_ms) > STALE_AFTER.as_millis() => {
             Some(format!("stale: behind the journal for {} ms", status.age_ms))
         }
-        NodeState::Running => None,
+        NodeState::Running => web.app.commands.halted().map(|cause| {
+            format!("halted: the journal takes no writes until the process is started again: {cause}")
+        }),
         NodeState::Starting => Some("starting: the view has not caught up with the journal yet".to_owned()),
         NodeState::Quarantined { sequence, why } => {
             Some(format!("quarantined at sequence {sequence}: {why}"))

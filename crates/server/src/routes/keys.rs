@@ -7,7 +7,9 @@ use grantbook_api::{
     keys::{IssueKey, Key, Narrowing, RotateKey},
     list::{Page, PageQuery},
 };
-use grantbook_domain::{command::Command, model, principal::Principal, refusal::Kind, rights::Ask};
+use grantbook_domain::{
+    command::Command, id::KeyId, model, principal::Principal, refusal::Kind, rights::Ask,
+};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -55,12 +57,26 @@ pub(super) fn issue(principal: Principal, body: Value, intake: &Intake<'_>) -> R
 pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Key)?;
     let RotateKey { grace_seconds } = shape(body)?;
-    let old = intake.state.key(id).ok_or_else(|| Failure::not_found(Kind::Key))?;
+    let principal = owner(id, intake).ok_or_else(|| Failure::not_found(Kind::Key))?;
     let new_id = intake.ids.id();
-    let secret =
-        Secret::mint(KeyKind::of(old.principal), new_id).map_err(|error| Failure::internal(&error))?;
+    let secret = Secret::mint(KeyKind::of(principal), new_id).map_err(|error| Failure::internal(&error))?;
     let command = Command::RotateKey { id, new_id, hash: secret.hash(), grace_seconds };
     Ok(Plan { secret: Some((new_id, secret)), ..Plan::new(command, new_id.to_string()) })
+}
+
+/// The key that a command issues, and whose.
+pub(super) fn issued_by(command: &Command, intake: &Intake<'_>) -> Option<(KeyId, Principal)> {
+    match command {
+        Command::IssueKey { id, principal, .. } => Some((*id, *principal)),
+        Command::RotateKey { id, new_id, .. } => Some((*new_id, owner(*id, intake)?)),
+        _ => None,
+    }
+}
+
+/// Whose key it is, also if an earlier command of the same batch issues it.
+fn owner(id: KeyId, intake: &Intake<'_>) -> Option<Principal> {
+    let known = intake.state.key(id).map(|key| key.principal);
+    known.or_else(|| intake.issued.get(&id).copied())
 }
 
 pub(super) fn revoke(id: &str) -> Result<Plan, Failure> {

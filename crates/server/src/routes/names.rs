@@ -1,13 +1,10 @@
-//! Names for people to read, of things that the caller may know of.
+//! Names for people to read, of things that the caller may know of: [`Sight`](crate::routes::sight::Sight) asks whether.
 
-use grantbook_api::reference::{
-    Actor, ActorType, GranteeType, Named, NamedGrantee, NamedObject, NamedPrincipal, PrincipalType,
-};
+use grantbook_api::reference::{Actor, ActorType, GranteeType, NamedGrantee, NamedPrincipal, PrincipalType};
 use grantbook_domain::{
-    id::{GroupId, ProjectId, RoleId},
+    id::{ProjectId, RoleId},
     model::{Group, Personal, Project, Role, Token, User},
     principal::{self, Grantee, Principal},
-    scope::ObjectRef,
 };
 
 use crate::http::{problem::Failure, read::Reading};
@@ -22,11 +19,6 @@ pub(crate) fn of_grantee(reading: &Reading, grantee: Grantee) -> Result<Option<S
     })
 }
 
-/// A grantee with its name.
-pub(crate) fn grantee(reading: &Reading, who: Grantee) -> Result<NamedGrantee, Failure> {
-    Ok(named_grantee(who, of_grantee(reading, who)?))
-}
-
 /// A principal with its name.
 pub(crate) fn principal(reading: &Reading, who: Principal) -> Result<NamedPrincipal, Failure> {
     Ok(named_principal(who, of_grantee(reading, who.into())?))
@@ -34,53 +26,29 @@ pub(crate) fn principal(reading: &Reading, who: Principal) -> Result<NamedPrinci
 
 /// The author of a record with its name.
 pub(crate) fn actor(reading: &Reading, actor: principal::Actor) -> Result<Actor, Failure> {
-    let name = match actor.principal() {
-        Some(who) => of_grantee(reading, who.into())?,
-        None => None,
-    };
+    let name = actor.principal().map(|who| of_grantee(reading, who.into())).transpose()?;
+    Ok(named_actor(actor, name.flatten()))
+}
+
+/// A project's name.
+pub(crate) fn of_project(reading: &Reading, id: ProjectId) -> Result<Option<String>, Failure> {
+    Ok(reading.snapshot.get::<Project>(reading.org, &id)?.map(|project| project.name))
+}
+
+/// A role's name.
+pub(crate) fn of_role(reading: &Reading, id: RoleId) -> Result<Option<String>, Failure> {
+    Ok(reading.snapshot.get::<Role>(reading.org, &id)?.map(|role| role.name))
+}
+
+/// The author of a record with a name that was looked up, or none.
+pub(crate) fn named_actor(actor: principal::Actor, name: Option<String>) -> Actor {
     let (kind, id) = match actor {
         principal::Actor::User(id) => (ActorType::User, Some(id.to_string())),
         principal::Actor::Token(id) => (ActorType::Token, Some(id.to_string())),
         principal::Actor::System => (ActorType::System, None),
         principal::Actor::Operator => (ActorType::Operator, None),
     };
-    Ok(Actor { kind, id, name })
-}
-
-/// A project by id and name.
-pub(crate) fn project(reading: &Reading, id: ProjectId) -> Result<Named, Failure> {
-    let found = reading.snapshot.get::<Project>(reading.org, &id)?;
-    Ok(Named { id: id.to_string(), name: found.map(|project| project.name).unwrap_or_default() })
-}
-
-/// A group by id and name.
-pub(crate) fn group(reading: &Reading, id: GroupId) -> Result<Named, Failure> {
-    let found = reading.snapshot.get::<Group>(reading.org, &id)?;
-    Ok(Named { id: id.to_string(), name: found.map(|group| group.name).unwrap_or_default() })
-}
-
-/// An object with its name, if objects of its type have names.
-pub(crate) fn object(reading: &Reading, object: &ObjectRef) -> Result<NamedObject, Failure> {
-    let Reading { snapshot, org, .. } = reading;
-    let name = match object.object_type.as_str() {
-        "organization" => {
-            snapshot.organization(*org)?.filter(|one| one.id.to_string() == object.id).map(|one| one.name)
-        }
-        "project" => match object.id.parse::<ProjectId>() {
-            Ok(id) => snapshot.get::<Project>(*org, &id)?.map(|project| project.name),
-            Err(_) => None,
-        },
-        "group" => match object.id.parse::<GroupId>() {
-            Ok(id) => snapshot.get::<Group>(*org, &id)?.map(|group| group.name),
-            Err(_) => None,
-        },
-        "role" => match object.id.parse::<RoleId>() {
-            Ok(id) => snapshot.get::<Role>(*org, &id)?.map(|role| role.name),
-            Err(_) => None,
-        },
-        _ => None,
-    };
-    Ok(NamedObject { object_type: object.object_type.clone(), id: object.id.clone(), name })
+    Actor { kind, id, name }
 }
 
 /// A grantee with a name that was looked up, or none.

@@ -1,13 +1,13 @@
 //! What writes mean: method, path and body become a command. One table for single requests and for batches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use grantbook_api::reference::{GranteeRef, GranteeType};
 use grantbook_domain::{
     command::Command,
     id::{Id, KeyId, RoleId},
     model::Builtin,
-    principal::Grantee,
+    principal::{Grantee, Principal},
     refusal::Kind,
     state::OrgState,
     time::Timestamp,
@@ -31,6 +31,8 @@ pub(crate) struct Intake<'a> {
     pub(crate) ids: &'a IdSource,
     /// The organization, for the ids of built-in roles and the kind of a key's principal.
     pub(crate) state: &'a OrgState,
+    /// The keys of earlier commands of the same batch.
+    pub(crate) issued: &'a HashMap<KeyId, Principal>,
 }
 
 /// A command, and what else its request said.

@@ -2,17 +2,23 @@
 
 use grantbook_api::explain::RecordRef;
 use grantbook_domain::{
+    access::Reason,
     event::Event,
-    id::{GrantId, GroupId, KeyId, ProjectId, RoleId},
+    id::{GroupId, KeyId, ProjectId, RoleId},
+    model::{Grant, Key, Token},
     position::Position,
     principal::{Grantee, Principal},
-    record::Record,
+    record::Recorded,
+    rights::Ask,
 };
 use grantbook_views::{AuditFilter, AuditPage, Order};
 
 use crate::{
     http::{problem::Failure, read::Reading},
-    routes::{names, render},
+    routes::{
+        render,
+        sight::{Sight, Thing},
+    },
 };
 
 /// Most records looked through for the one that ended something.
@@ -20,93 +26,187 @@ const SEARCH_MAX: usize = 1000;
 
 /// What a record is wanted for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Of {
+pub(super) enum Of<'a> {
     /// A grant.
-    Grant(GrantId),
+    Grant(&'a Grant),
     /// A membership.
     Member(Grantee, GroupId),
     /// A role.
     Role(RoleId),
     /// A project.
     Project(ProjectId),
+    /// A principal or a key of it.
+    Person(Principal),
 }
 
-/// The record at `position`, with the event in it that matters; none if the view has no such record.
+/// The record at `position`, with the event in it that matters; none if the view has no such record. Its reason is told
+/// to those who see the thing that it is wanted for.
 pub(super) fn at(
-    reading: &Reading,
+    sight: &mut Sight<'_>,
     position: Position,
-    of: Of,
+    of: Of<'_>,
     about: String,
 ) -> Result<Option<RecordRef>, Failure> {
-    let Some(record) = reading.snapshot.record(reading.org, position)? else { return Ok(None) };
+    let Reading { snapshot, org, .. } = sight.reading();
+    let Some(record) = snapshot.record(*org, position)? else { return Ok(None) };
     let event = record.events.iter().find(|event| concerns(event, of)).or(record.events.first());
     let name = event.map(render::name_of).unwrap_or_default();
-    reference(reading, position, &record, name, about).map(Some)
+    let found = Found { recorded: Recorded { position, org: *org, record }, event: name };
+    reference(sight, found, of, about).map(Some)
 }
 
-/// The record that revoked a key.
-pub(super) fn of_revocation(
-    reading: &Reading,
-    owner: Principal,
-    key: KeyId,
+/// The record behind a denial that is not for want of a grant: of the end, of the notice that a time has passed, or
+/// that which set the time or the narrowing.
+pub(super) fn of_denial(
+    sight: &mut Sight<'_>,
+    reason: Reason,
+    principal: Option<Principal>,
+    key: Option<KeyId>,
 ) -> Result<Option<RecordRef>, Failure> {
-    let ended = |event: &Event| matches!(event, Event::KeyRevoked { key: ended } if ended.id == key);
-    last(reading, owner, "KeyRevoked", ended)
+    let reading = sight.reading();
+    let key: Option<Key> = match key {
+        Some(id) => reading.snapshot.get(reading.org, &id)?,
+        None => None,
+    };
+    let (who, found) = match (reason, principal, key) {
+        (Reason::KeyRevoked, _, Some(key)) => (key.principal, of_revocation(reading, &key)?),
+        (Reason::KeyExpired, _, Some(key)) => (key.principal, of_key_expiry(reading, &key)?),
+        (Reason::KeyNarrowed, _, Some(key)) => (key.principal, of_narrowing(reading, key)?),
+        (Reason::InactivePrincipal, Some(who), _) => (who, of_end(reading, who)?),
+        _ => return Ok(None),
+    };
+    found.map(|found| reference(sight, found, Of::Person(who), String::new())).transpose()
 }
 
-/// The record that ended a principal.
-pub(super) fn of_end(reading: &Reading, who: Principal) -> Result<Option<RecordRef>, Failure> {
-    match who {
-        Principal::User(id) => last(
-            reading,
-            who,
-            "UserDeactivated",
-            |event| matches!(event, Event::UserDeactivated { user } if user.id == id),
-        ),
-        Principal::Token(id) => last(
-            reading,
-            who,
-            "TokenDeleted",
-            |event| matches!(event, Event::TokenDeleted { token } if token.id == id),
-        ),
+/// A record and the event in it that matters.
+struct Found {
+    recorded: Recorded,
+    event: &'static str,
+}
+
+fn of_revocation(reading: &Reading, key: &Key) -> Result<Option<Found>, Failure> {
+    let ended = |event: &Event| matches!(event, Event::KeyRevoked { key: ended } if ended.id == key.id);
+    last(reading, key.principal, "KeyRevoked", ended)
+}
+
+fn of_key_expiry(reading: &Reading, key: &Key) -> Result<Option<Found>, Failure> {
+    let until = key.expires_at;
+    let noted = |event: &Event| matches!(event, Event::KeyExpired { key: noted } if noted.id == key.id && noted.expires_at == until);
+    if let Some(found) = last(reading, key.principal, "KeyExpired", noted)? {
+        return Ok(Some(found));
     }
+    let set = |event: &Event| match event {
+        Event::KeyIssued { key: made } if made.id == key.id => Some(made.expires_at),
+        Event::KeyRotated { old, .. } if old.id == key.id => Some(old.expires_at),
+        Event::KeyRotated { key: made, .. } if made.id == key.id => Some(made.expires_at),
+        _ => None,
+    };
+    setter(reading, key.principal, ["KeyRotated", "KeyIssued"], |event| set(event).map(|at| at == until))
 }
 
-fn last(
-    reading: &Reading,
-    who: Principal,
-    name: &'static str,
-    wanted: impl Fn(&Event) -> bool,
-) -> Result<Option<RecordRef>, Failure> {
-    let filter = AuditFilter { principal: Some(who), event: Some(name.to_owned()), ..AuditFilter::default() };
-    let page = AuditPage { after: None, order: Order::Descending, limit: SEARCH_MAX };
-    let found = reading.snapshot.audit(reading.org, &filter, &page)?;
-    let record = found.items.iter().find(|recorded| recorded.record.events.iter().any(&wanted));
-    let told = record.map(|found| reference(reading, found.position, &found.record, name, String::new()));
-    told.transpose()
+/// A rotation hands the narrowing on: it was decided when the first key of the line was issued.
+fn of_narrowing(reading: &Reading, mut key: Key) -> Result<Option<Found>, Failure> {
+    for _ in 0..SEARCH_MAX {
+        let Some(id) = key.replaces else { break };
+        let Some(before) = reading.snapshot.get::<Key>(reading.org, &id)? else { break };
+        key = before;
+    }
+    let issued = |event: &Event| matches!(event, Event::KeyIssued { key: made } if made.id == key.id);
+    last(reading, key.principal, "KeyIssued", issued)
 }
 
-fn reference(
-    reading: &Reading,
-    position: Position,
-    record: &Record,
-    event: &str,
-    about: String,
-) -> Result<RecordRef, Failure> {
-    Ok(RecordRef {
-        position: reading.web.position_text(position),
-        event: event.to_owned(),
-        about,
-        actor: names::actor(reading, record.actor)?,
-        credential: record.credential.map(|id| id.to_string()),
-        at: record.at.to_string(),
-        reason: record.reason.clone(),
+/// What ended a principal: somebody, or the time that it was given.
+fn of_end(reading: &Reading, who: Principal) -> Result<Option<Found>, Failure> {
+    let id = match who {
+        Principal::User(id) => {
+            let ended = |event: &Event| matches!(event, Event::UserDeactivated { user } if user.id == id);
+            return last(reading, who, "UserDeactivated", ended);
+        }
+        Principal::Token(id) => id,
+    };
+    let ended = |event: &Event| matches!(event, Event::TokenDeleted { token } if token.id == id);
+    if let Some(found) = last(reading, who, "TokenDeleted", ended)? {
+        return Ok(Some(found));
+    }
+    let Some(token) = reading.snapshot.get::<Token>(reading.org, &id)? else { return Ok(None) };
+    let until = token.expires_at;
+    let noted = |event: &Event| matches!(event, Event::TokenExpired { token } if token.id == id && token.expires_at == until);
+    if let Some(found) = last(reading, who, "TokenExpired", noted)? {
+        return Ok(Some(found));
+    }
+    setter(reading, who, ["TokenUpdated", "TokenCreated"], |event| match event {
+        Event::TokenCreated { token } | Event::TokenUpdated { token } if token.id == id => {
+            Some(token.expires_at == until)
+        }
+        _ => None,
     })
 }
 
-fn concerns(event: &Event, of: Of) -> bool {
+/// The last record with an event of this name that is wanted.
+fn last(
+    reading: &Reading,
+    who: Principal,
+    event: &'static str,
+    wanted: impl Fn(&Event) -> bool,
+) -> Result<Option<Found>, Failure> {
+    let records = latest(reading, who, event)?;
+    let found = records.into_iter().find(|recorded| recorded.record.events.iter().any(&wanted));
+    Ok(found.map(|recorded| Found { recorded, event }))
+}
+
+/// The record since which something is as it is: of the events that `holds` knows about, the first of those without a
+/// break up to now for which it says yes. Events of the first name come after those of the second.
+fn setter(
+    reading: &Reading,
+    who: Principal,
+    events: [&'static str; 2],
+    holds: impl Fn(&Event) -> Option<bool>,
+) -> Result<Option<Found>, Failure> {
+    let mut since = None;
+    for event in events {
+        for recorded in latest(reading, who, event)? {
+            let ours = |one: &&Event| render::name_of(one) == event;
+            match recorded.record.events.iter().rev().filter(ours).find_map(&holds) {
+                Some(true) => since = Some(Found { recorded, event }),
+                Some(false) => return Ok(since),
+                None => {}
+            }
+        }
+    }
+    Ok(since)
+}
+
+/// The newest records about a principal that hold an event of this name, newest first.
+fn latest(reading: &Reading, who: Principal, event: &str) -> Result<Vec<Recorded>, Failure> {
+    let filter =
+        AuditFilter { principal: Some(who), event: Some(event.to_owned()), ..AuditFilter::default() };
+    let page = AuditPage { after: None, order: Order::Descending, limit: SEARCH_MAX };
+    Ok(reading.snapshot.audit(reading.org, &filter, &page)?.items)
+}
+
+fn reference(sight: &mut Sight<'_>, found: Found, of: Of<'_>, about: String) -> Result<RecordRef, Failure> {
+    let Found { recorded: Recorded { position, record, .. }, event } = found;
+    let seen = match of {
+        Of::Grant(grant) => sight.may(Ask::Grant, &Thing::Grant(grant))?,
+        Of::Member(_, group) => sight.may(Ask::Group, &Thing::Group(group))?,
+        Of::Role(id) => sight.may(Ask::Role, &Thing::Role(id))?,
+        Of::Project(id) => sight.may(Ask::Project, &Thing::Project(id))?,
+        Of::Person(who) => sight.may(Ask::Members, &Thing::Person(who))?,
+    };
+    Ok(RecordRef {
+        position: sight.reading().web.position_text(position),
+        event: event.to_owned(),
+        about,
+        actor: sight.actor(record.actor)?,
+        credential: record.credential.map(|id| id.to_string()),
+        at: record.at.to_string(),
+        reason: record.reason.filter(|_| seen),
+    })
+}
+
+fn concerns(event: &Event, of: Of<'_>) -> bool {
     match (event, of) {
-        (Event::GrantCreated { grant }, Of::Grant(id)) => grant.id == id,
+        (Event::GrantCreated { grant }, Of::Grant(wanted)) => grant.id == wanted.id,
         (Event::MemberAdded { membership }, Of::Member(member, group)) => {
             membership.member == member && membership.group == group
         }

@@ -7,26 +7,23 @@ use grantbook_domain::{
 };
 use grantbook_views::Coverage;
 
-use crate::{
-    http::{problem::Failure, read::Reading},
-    routes::names,
-};
+use crate::{http::problem::Failure, routes::sight::Sight};
 
 /// How a scope stands to the object of a question.
 pub(super) fn matched(
-    reading: &Reading,
+    sight: &mut Sight<'_>,
     scope: &Scope,
     coverage: &Coverage,
     object: &ObjectRef,
 ) -> Result<Matched, Failure> {
     let (covers, why) = match coverage {
         Coverage::Organization => {
-            let id = reading.org.to_string();
-            let covers = names::object(reading, &ObjectRef { object_type: "organization".to_owned(), id })?;
+            let id = sight.reading().org.to_string();
+            let covers = sight.object(&ObjectRef { object_type: "organization".to_owned(), id })?;
             (covers, "the scope is the whole organization".to_owned())
         }
         Coverage::Object(ancestor) => {
-            let covers = names::object(reading, ancestor)?;
+            let covers = sight.object(ancestor)?;
             let title = title(&covers);
             let why = if ancestor == object {
                 format!("the scope is {title}")
@@ -36,50 +33,53 @@ pub(super) fn matched(
             (covers, why)
         }
         Coverage::Included { project, by, .. } => {
-            let covers = names::object(reading, &project_ref(*project))?;
+            let covers = sight.object(&project_ref(*project))?;
             let why = included(scope, by, covers.name.as_deref().unwrap_or(&covers.id));
             (covers, why)
         }
         Coverage::Excluded { project, by, .. } => {
-            let covers = names::object(reading, &project_ref(*project))?;
+            let covers = sight.object(&project_ref(*project))?;
             let name = covers.name.as_deref().unwrap_or(&covers.id);
             let why = format!("{name} is excluded: {}", meets(by));
             (covers, why)
         }
         Coverage::Outside => {
-            (names::object(reading, object)?, "the scope has nothing to do with the object".to_owned())
+            (sight.object(object)?, "the scope has nothing to do with the object".to_owned())
         }
     };
-    Ok(Matched { scope: words(reading, scope)?, covers, why })
+    Ok(Matched { scope: words(sight, scope)?, covers, why })
 }
 
 /// A scope, such as `all projects except those labelled env=production`.
-pub(super) fn words(reading: &Reading, scope: &Scope) -> Result<String, Failure> {
+pub(super) fn words(sight: &mut Sight<'_>, scope: &Scope) -> Result<String, Failure> {
     Ok(match scope {
         Scope::Organization => "the whole organization".to_owned(),
-        Scope::Object(object) => title(&names::object(reading, object)?),
+        Scope::Object(object) => title(&sight.object(object)?),
         Scope::Projects(Selector { include, exclude }) => {
             let included = if include.contains(&Atom::All) {
                 "all projects".to_owned()
             } else {
-                format!("the projects {}", any_of(reading, include)?)
+                format!("the projects {}", any_of(sight, include)?)
             };
             if exclude.is_empty() {
                 included
             } else if exclude.contains(&Atom::All) {
                 format!("{included} except all")
             } else {
-                format!("{included} except those {}", any_of(reading, exclude)?)
+                format!("{included} except those {}", any_of(sight, exclude)?)
             }
         }
     })
 }
 
-fn any_of(reading: &Reading, atoms: &[Atom]) -> Result<String, Failure> {
+fn any_of(sight: &mut Sight<'_>, atoms: &[Atom]) -> Result<String, Failure> {
     let one = |atom: &Atom| {
         Ok(match atom {
             Atom::All => "all".to_owned(),
-            Atom::Id(id) => format!("named {}", names::project(reading, *id)?.name),
+            Atom::Id(id) => {
+                let project = sight.project(*id)?;
+                format!("named {}", if project.name.is_empty() { project.id } else { project.name })
+            }
             Atom::Name(pattern) => format!("matching {pattern}"),
             Atom::Label(labels) => format!("labelled {}", pairs(labels)),
         })

@@ -1,11 +1,13 @@
 //! What the caller may see. Not seeing is not being: what may not be read is answered like what is not there.
 
+use grantbook_api::reference::{self, Named, NamedGrantee, NamedObject, NamedPrincipal};
 use grantbook_domain::{
     access::{Question, Reason, Target},
+    authority::Holdings,
     catalog::{PERMISSIONS, Permission},
     id::{GroupId, ProjectId, RoleId},
     model,
-    principal::{Grantee, Principal},
+    principal::{Actor, Grantee, Principal},
     refusal::Kind,
     rights::{Ask, Needs, On},
     scope::ObjectRef,
@@ -45,13 +47,20 @@ pub(crate) struct Sight<'r> {
     checker: Checker<'r>,
     /// Whether the caller may read users and tokens, once that was asked.
     reads_members: Option<bool>,
+    /// What the caller holds, once a grant was to be seen.
+    holdings: Option<Holdings>,
 }
 
 impl<'r> Sight<'r> {
     /// Looks at what the reading stands on.
     pub(crate) fn new(reading: &'r Reading) -> Result<Self, Failure> {
         let checker = reading.snapshot.checker(reading.org, reading.now)?;
-        Ok(Self { reading, checker, reads_members: None })
+        Ok(Self { reading, checker, reads_members: None, holdings: None })
+    }
+
+    /// What it looks at.
+    pub(crate) const fn reading(&self) -> &'r Reading {
+        self.reading
     }
 
     /// Whether the caller has the right that the rights table names for the question.
@@ -102,6 +111,67 @@ impl<'r> Sight<'r> {
         if seen { names::of_grantee(self.reading, grantee) } else { Ok(None) }
     }
 
+    /// A grantee, with its name if the caller may read it.
+    pub(crate) fn grantee(&mut self, who: Grantee) -> Result<NamedGrantee, Failure> {
+        Ok(names::named_grantee(who, self.name_of(who)?))
+    }
+
+    /// A principal, likewise.
+    pub(crate) fn principal(&mut self, who: Principal) -> Result<NamedPrincipal, Failure> {
+        Ok(names::named_principal(who, self.name_of(who.into())?))
+    }
+
+    /// The author of a record, likewise.
+    pub(crate) fn actor(&mut self, actor: Actor) -> Result<reference::Actor, Failure> {
+        let name = actor.principal().map(|who| self.name_of(who.into())).transpose()?;
+        Ok(names::named_actor(actor, name.flatten()))
+    }
+
+    /// A group, likewise; else its name is empty.
+    pub(crate) fn group(&mut self, id: GroupId) -> Result<Named, Failure> {
+        let name = self.name_of(Grantee::Group(id))?;
+        Ok(Named { id: id.to_string(), name: name.unwrap_or_default() })
+    }
+
+    /// A role, likewise.
+    pub(crate) fn role(&mut self, id: RoleId) -> Result<Named, Failure> {
+        Ok(Named { id: id.to_string(), name: self.role_name(id)?.unwrap_or_default() })
+    }
+
+    /// A project, likewise.
+    pub(crate) fn project(&mut self, id: ProjectId) -> Result<Named, Failure> {
+        Ok(Named { id: id.to_string(), name: self.project_name(id)?.unwrap_or_default() })
+    }
+
+    /// An object, with its name if objects of its type have names and the caller may read it.
+    pub(crate) fn object(&mut self, object: &ObjectRef) -> Result<NamedObject, Failure> {
+        let name = match object.object_type.as_str() {
+            // Whoever has a key is told the organization's name.
+            "organization" => {
+                let organization = self.reading.snapshot.organization(self.reading.org)?;
+                organization.filter(|one| one.id.to_string() == object.id).map(|one| one.name)
+            }
+            "project" => object.id.parse().ok().map(|id| self.project_name(id)).transpose()?.flatten(),
+            "group" => {
+                let id = object.id.parse().ok();
+                id.map(|id| self.name_of(Grantee::Group(id))).transpose()?.flatten()
+            }
+            "role" => object.id.parse().ok().map(|id| self.role_name(id)).transpose()?.flatten(),
+            _ => None,
+        };
+        Ok(NamedObject { object_type: object.object_type.clone(), id: object.id.clone(), name })
+    }
+
+    fn project_name(&mut self, id: ProjectId) -> Result<Option<String>, Failure> {
+        let seen = self.may(Ask::Project, &Thing::Project(id))?;
+        if seen { names::of_project(self.reading, id) } else { Ok(None) }
+    }
+
+    fn role_name(&mut self, id: RoleId) -> Result<Option<String>, Failure> {
+        let seen = self.may(Ask::Role, &Thing::Role(id))?;
+        if seen { names::of_role(self.reading, id) } else { Ok(None) }
+    }
+
     fn is_own(&self, thing: &Thing<'_>) -> bool {
         matches!(thing, Thing::Person(person) if *person == self.reading.caller.principal)
     }
@@ -118,10 +188,15 @@ impl<'r> Sight<'r> {
             }
             (On::Members, _) => self.can_on_organizations(permission, "org_member"),
             (On::Organization, _) => self.can_on_organizations(permission, "organization"),
+            (On::AllProjects, _) => self.can_on_organizations(permission, "org_project"),
             (On::AuditLog, _) => self.can_on_organizations(permission, "org_audit_logs"),
             (On::Scope, Thing::Grant(grant)) => {
                 let Reading { snapshot, org, caller, now, .. } = self.reading;
-                Ok(snapshot.may_read_grant(*org, *caller, grant, *now)?)
+                let held = match self.holdings.take() {
+                    Some(held) => held,
+                    None => snapshot.holdings(*org, *caller, *now)?,
+                };
+                Ok(snapshot.sees_grant(*org, self.holdings.insert(held), grant)?)
             }
             (_, Thing::Project(id)) => self.could_on(permission, "project", &id.to_string()),
             (_, Thing::Group(id)) => self.could_on(permission, "group", &id.to_string()),

@@ -13,28 +13,33 @@ async fn a_whole_set_up_is_one_record() {
         {"method": "POST", "path": "/v1/tokens", "body": {"name": "app"}},
         {"method": "POST", "path": "/v1/groups", "body": {"name": "apps"}},
         {"method": "POST", "path": "/v1/groups/$1.id/members", "body": {"member": {"type": "token", "id": "$0.id"}}},
-        {"method": "POST", "path": "/v1/tokens/$0.id/keys", "body": {"name": "key of $0.id"}},
+        {"method": "POST", "path": "/v1/tokens/$0.id/keys", "body": {"name": "costs $0.ideal"}},
         {"method": "POST", "path": "/v1/roles", "body": {"name": "r", "permissions": [{"permission": "read"}], "includes": ["Viewer"]}},
         {"method": "POST", "path": "/v1/projects", "body": {"name": "made"}},
         {"method": "POST", "path": "/v1/grants", "body": {"to": {"type": "group", "id": "$1.id"}, "role": "$4.id", "on": on}},
         {"method": "PATCH", "path": "/v1/projects/$5.id", "body": {"labels": {"token": "$0.id"}}},
         {"method": "DELETE", "path": "/v1/groups/$1.id/members/token/$0.id"},
         {"method": "DELETE", "path": "/v1/groups/$1.id/members/token/$0.id"},
+        {"method": "POST", "path": "/v1/keys/$3.id/rotate", "body": {"grace_seconds": 60}},
     ]});
     let done = given.post("/v1/batch", commands).await.expect(200);
     let results = done.body["results"].as_array().unwrap();
     let statuses: Vec<_> = results.iter().map(|result| result["status"].as_u64().unwrap()).collect();
-    assert_eq!(statuses, [201, 201, 201, 201, 201, 201, 201, 200, 200, 200]);
+    assert_eq!(statuses, [201, 201, 201, 201, 201, 201, 201, 200, 200, 200, 201]);
     let token = &results[0]["body"]["id"];
     assert_eq!(results[2]["body"]["member"]["id"], *token);
-    assert_eq!(results[3]["body"]["name"], format!("key of {}", token.as_str().unwrap()));
+    assert_eq!(results[3]["body"]["name"], "costs $0.ideal", "only a whole text is a reference");
+    assert_eq!(
+        results[10]["body"]["replaces"], results[3]["body"]["id"],
+        "a key of the same batch is rotated"
+    );
     assert_eq!(results[7]["body"]["labels"]["token"], *token);
     assert_eq!(results[9], json!({"status": 200, "body": null, "unchanged": true}));
     assert_eq!(done.body["position"], done.header("grantbook-position"));
     let secret = results[3]["body"]["secret"].as_str().unwrap();
     assert_eq!(given.check(secret, "read", &project).await, (false, "denied".into()), "it was removed again");
     let audit = given.get("/v1/audit?order=desc&limit=1").await.expect(200).body;
-    assert_eq!(audit["items"][0]["events"].as_array().unwrap().len(), 9);
+    assert_eq!(audit["items"][0]["events"].as_array().unwrap().len(), 10);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod given;
 mod lists;
 mod openapi;
 mod replay;
+mod reveal;
 mod story;
 mod visibility;
 mod writes;

@@ -1,8 +1,10 @@
 //! Power failure and failing disks: what was acknowledged stays, what fails is never called a success.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use redb::ReadableDatabase;
+
+use crate::append_surely;
 
 use super::{
     disk::{Broken, Disk, Op, apply},
@@ -96,9 +98,13 @@ async fn a_failed_commit_is_an_unknown_outcome_and_nothing_is_written_after_it()
         let disk = Disk::default();
         let journal = start(&disk);
         journal.append(org(1), 0, frame(0)).await.unwrap();
+        assert!(journal.halted().is_none());
         disk.break_down(broken);
-        let failed = journal.append(org(1), 1, frame(1)).await.unwrap_err();
+        // Far away: a journal that has halted is not asked again and again until then.
+        let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
+        let failed = append_surely(&journal, org(1), 1, frame(1), deadline).await.unwrap_err();
         assert!(matches!(failed, AppendError::OutcomeUnknown(_)), "{broken:?}: {failed:?}");
+        assert!(journal.halted().is_some(), "{broken:?}: it says so, for whoever watches");
         for (number, after) in [(1, 1), (2, 0)] {
             let later = journal.append(org(number), after, frame(2)).await.unwrap_err();
             assert!(matches!(later, AppendError::Unavailable(_)), "{broken:?}: {later:?}");
