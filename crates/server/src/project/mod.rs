@@ -197,7 +197,12 @@ impl<J: Journal> Follower<J> {
         while after < head && !self.is_stopping() {
             match self.journal.read(after, FRAMES_MAX).await {
                 Ok(frames) if frames.is_empty() => return Err(Fault::Tail { expected: head, found: after }),
-                Ok(frames) => return Ok(frames),
+                Ok(mut frames) => {
+                    // A read may run ahead of the head that was seen; what lies beyond is for the next turn, or the
+                    // head would seem to have gone back.
+                    frames.retain(|stored| stored.sequence <= head);
+                    return Ok(frames);
+                }
                 Err(error) => self.pause(error).await?,
             }
         }

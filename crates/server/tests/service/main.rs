@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod authenticate;
+mod behind_its_head;
 mod conflict;
 mod exactly_once;
 mod expiry;

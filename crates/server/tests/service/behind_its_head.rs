@@ -1,0 +1,89 @@
+//! A journal whose reads run ahead of the head it tells, as the embedded one's do while a commit is being finished.
+
+use std::{
+    future::Future,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use grantbook_domain::id::OrgId;
+use grantbook_journal::{AppendError, Cause, Identity, Journal, ReadError, Stored, memory::MemoryJournal};
+use grantbook_server::project::{NodeState, Projector};
+use grantbook_views::ViewWriter;
+use tokio::{sync::watch, time::timeout};
+
+use crate::given::Given;
+
+/// Tells a head that is too low for so many calls.
+struct BehindItsHead {
+    inner: MemoryJournal,
+    lagging: AtomicU64,
+}
+
+impl Journal for BehindItsHead {
+    fn identity(&self) -> Identity {
+        self.inner.identity()
+    }
+    fn append(
+        &self,
+        org: OrgId,
+        after: u64,
+        frame: Bytes,
+    ) -> impl Future<Output = Result<u64, AppendError>> + Send {
+        self.inner.append(org, after, frame)
+    }
+    fn read(
+        &self,
+        after: u64,
+        limit: NonZeroUsize,
+    ) -> impl Future<Output = Result<Vec<Stored>, ReadError>> + Send {
+        self.inner.read(after, limit)
+    }
+    fn read_one(&self, sequence: u64) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send {
+        self.inner.read_one(sequence)
+    }
+    async fn head(&self) -> Result<u64, ReadError> {
+        let lags =
+            self.lagging.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        Ok(self.inner.head().await? - u64::from(lags.is_ok()))
+    }
+    fn last_of(&self, org: OrgId) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send {
+        self.inner.last_of(org)
+    }
+    fn next_of(
+        &self,
+        org: OrgId,
+        after: u64,
+    ) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send {
+        self.inner.next_of(org, after)
+    }
+    fn halted(&self) -> Option<Cause> {
+        self.inner.halted()
+    }
+    fn watch(&self) -> watch::Receiver<u64> {
+        self.inner.watch()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_told_late_is_no_lost_tail() {
+    let given = Given::settled().await;
+    for n in 0..5 {
+        given.submit(given.create_token(&format!("t{n}"))).await.unwrap();
+    }
+    let journal = BehindItsHead { inner: given.journal.clone(), lagging: AtomicU64::new(2) };
+    let writer = ViewWriter::in_memory(journal.identity().installation).unwrap();
+    let projector = Projector::start(Arc::new(journal), writer);
+    let mut progress = projector.progress();
+    // On a clock that jumps ahead: the head is looked at again and again until this is over.
+    let stopped = progress.wait_for(|progress| matches!(progress.state, NodeState::Quarantined { .. }));
+    let stopped = timeout(Duration::from_mins(1), stopped).await;
+    assert!(stopped.is_err(), "{stopped:?}");
+    let progress = projector.progress().borrow().clone();
+    assert_eq!((progress.sequence, progress.state), (6, NodeState::Running));
+}
