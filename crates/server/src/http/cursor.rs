@@ -1,16 +1,23 @@
-//! Cursors of lists: opaque, bound to one list and to the position at which it was begun.
+//! Cursors of lists: opaque, bound to one caller's list and to the position at which it was begun, and good for a while
+//! only. A list goes on as of an earlier position, which is otherwise a right of its own: so a cursor cannot be made by
+//! its reader, and does not last.
 
-use std::fmt::Write as _;
+use std::{fmt, fmt::Write as _};
 
-use grantbook_domain::position::Position;
+use grantbook_domain::{position::Position, time::Timestamp};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use crate::http::problem::Failure;
 
 /// Bytes of the digest that binds a cursor to its list.
-const BINDING: usize = 12;
-/// Bytes of the position.
-const POSITION: usize = 8;
+const BINDING: usize = 16;
+/// Bytes of the position, and of the time of issue.
+const WORD: usize = 8;
+/// How long a cursor is good for, in milliseconds.
+const LIFE_MS: i64 = 15 * 60 * 1000;
+/// Bytes of a block of SHA-256.
+const BLOCK: usize = 64;
 
 /// Where a list goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,47 +28,74 @@ pub(crate) struct Cursor {
     pub(crate) after: Vec<u8>,
 }
 
-impl Cursor {
-    /// Its text: hexadecimal digest, position and place. `list` names organization, route and filters.
-    pub(crate) fn encode(&self, list: &str) -> String {
-        let at = self.at.get().to_be_bytes();
-        let mut text = String::with_capacity(2 * (BINDING + POSITION + self.after.len()));
-        for byte in binding(list, &at, &self.after).iter().chain(&at).chain(&self.after) {
+/// Makes cursors and knows its own: the key lives as long as the process.
+pub(crate) struct Cursors {
+    /// None if the operating system had no randomness: then no cursor is taken back.
+    key: Option<[u8; 32]>,
+}
+
+impl fmt::Debug for Cursors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cursors(..)")
+    }
+}
+
+impl Cursors {
+    /// With a new key.
+    pub(crate) fn new() -> Self {
+        let mut key = [0; 32];
+        Self { key: getrandom::fill(&mut key).is_ok().then_some(key) }
+    }
+
+    /// The cursor's text: hexadecimal digest, position, time of issue and place. `list` names organization, caller,
+    /// route and filters.
+    pub(crate) fn encode(&self, cursor: &Cursor, list: &str, now: Timestamp) -> String {
+        let mut place = cursor.at.get().to_be_bytes().to_vec();
+        place.extend_from_slice(&now.millis().to_be_bytes());
+        place.extend_from_slice(&cursor.after);
+        let mut text = String::with_capacity(2 * (BINDING + place.len()));
+        for byte in self.binding(list, &place).iter().chain(&place) {
             let _infallible = write!(text, "{byte:02x}");
         }
         text
     }
 
-    /// Reads what [`Cursor::encode`] wrote for the same list; anything else is refused.
-    pub(crate) fn decode(text: &str, list: &str) -> Result<Self, Failure> {
+    /// Reads what [`Cursors::encode`] wrote for the same list a while ago; anything else is refused.
+    pub(crate) fn decode(&self, text: &str, list: &str, now: Timestamp) -> Result<Cursor, Failure> {
         let read = bytes(text).and_then(|bytes| {
-            let (bound, rest) = bytes.split_at_checked(BINDING)?;
-            let (at, after) = rest.split_at_checked(POSITION)?;
-            let genuine = binding(list, at, after) == bound;
+            let (bound, place) = bytes.split_at_checked(BINDING)?;
+            let genuine = self.key.is_some() && bool::from(self.binding(list, place).ct_eq(bound));
+            let (at, rest) = place.split_at_checked(WORD).filter(|_| genuine)?;
+            let (issued, after) = rest.split_at_checked(WORD)?;
+            let issued = Timestamp::from_millis(i64::from_be_bytes(issued.try_into().ok()?));
             let at = Position::from_u64(u64::from_be_bytes(at.try_into().ok()?));
-            genuine.then(|| Self { at, after: after.to_vec() })
+            Some((Cursor { at, after: after.to_vec() }, issued))
         });
-        read.ok_or_else(|| {
-            Failure::invalid("the parameter cursor is not one of this list with these filters")
-        })
+        match read {
+            Some((cursor, issued)) if now < issued.plus_millis(LIFE_MS) => Ok(cursor),
+            Some(_) => Err(Failure::invalid("the cursor has expired: list again from the start")),
+            None => Err(Failure::invalid("the parameter cursor is not one of this list with these filters")),
+        }
+    }
+
+    /// HMAC-SHA-256 (RFC 2104), cut to its first half.
+    fn binding(&self, list: &str, place: &[u8]) -> [u8; BINDING] {
+        let mut padded = [0; BLOCK];
+        padded.iter_mut().zip(self.key.unwrap_or_default()).for_each(|(to, from)| *to = from);
+        let mut inner = Sha256::new_with_prefix(padded.map(|byte| byte ^ 0x36));
+        inner.update((list.len() as u64).to_be_bytes());
+        inner.update(list);
+        inner.update(place);
+        let mut outer = Sha256::new_with_prefix(padded.map(|byte| byte ^ 0x5c));
+        outer.update(inner.finalize());
+        let digest: [u8; 32] = outer.finalize().into();
+        let mut bound = [0; BINDING];
+        bound.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        bound
     }
 }
 
-fn binding(list: &str, at: &[u8], after: &[u8]) -> [u8; BINDING] {
-    let mut digest = Sha256::new();
-    for part in [b"cursor", list.as_bytes(), at, after] {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    let digest: [u8; 32] = digest.finalize().into();
-    let mut bound = [0; BINDING];
-    for (to, from) in bound.iter_mut().zip(digest) {
-        *to = from;
-    }
-    bound
-}
-
-/// Only what [`Cursor::encode`] writes: two digits a byte, in lower case.
+/// Only what [`Cursors::encode`] writes: two digits a byte, in lower case.
 fn bytes(hex: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -79,25 +113,40 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
     #[test]
     fn a_cursor_is_read_for_its_own_list_only() {
+        let cursors = Cursors::new();
         let cursor = Cursor { at: Position::of(7, 3), after: vec![0, 255, 16] };
-        let text = cursor.encode("org\nprojects\n");
-        assert_eq!(Cursor::decode(&text, "org\nprojects\n").unwrap(), cursor);
-        assert!(Cursor::decode(&text, "other\nprojects\n").is_err());
+        let text = cursors.encode(&cursor, "org\nprojects\n", NOW);
+        assert_eq!(cursors.decode(&text, "org\nprojects\n", NOW).unwrap(), cursor);
+        assert!(cursors.decode(&text, "other\nprojects\n", NOW).is_err());
+        assert!(Cursors::new().decode(&text, "org\nprojects\n", NOW).is_err(), "another key");
+        assert!(Cursors { key: None }.decode(&text, "org\nprojects\n", NOW).is_err(), "no key");
+    }
+
+    #[test]
+    fn a_cursor_is_good_for_a_while() {
+        let cursors = Cursors::new();
+        let text = cursors.encode(&Cursor { at: Position::of(7, 3), after: vec![] }, "list", NOW);
+        assert!(cursors.decode(&text, "list", NOW.plus_millis(LIFE_MS - 1)).is_ok());
+        assert!(cursors.decode(&text, "list", NOW.plus_millis(LIFE_MS)).is_err());
     }
 
     #[test]
     fn a_cursor_that_was_touched_is_refused() {
-        let text = Cursor { at: Position::of(7, 3), after: vec![9] }.encode("list");
+        let cursors = Cursors::new();
+        let text = cursors.encode(&Cursor { at: Position::of(7, 3), after: vec![9] }, "list", NOW);
         for index in 0..text.len() {
             let mut touched = text.clone().into_bytes();
             touched[index] = if touched[index] == b'0' { b'1' } else { b'0' };
-            assert!(Cursor::decode(std::str::from_utf8(&touched).unwrap(), "list").is_err(), "{index}");
+            let touched = std::str::from_utf8(&touched).unwrap();
+            assert!(cursors.decode(touched, "list", NOW).is_err(), "{index}");
         }
         let (front, back) = (text.split_at(2).1, text.split_at(text.len() - 2).0);
         for text in ["", "0", "zz", "+1", front, back] {
-            assert!(Cursor::decode(text, "list").is_err(), "{text}");
+            assert!(cursors.decode(text, "list", NOW).is_err(), "{text}");
         }
     }
 }

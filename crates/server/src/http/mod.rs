@@ -35,6 +35,8 @@ pub(crate) struct Web {
     pub(crate) metrics: Metrics,
     /// The description of the whole API.
     pub(crate) document: Bytes,
+    /// Where lists go on.
+    pub(crate) cursors: cursor::Cursors,
 }
 
 impl Web {
@@ -48,7 +50,8 @@ impl Web {
 pub fn router(state: AppState) -> Router {
     let (routes, document) = routes::documented().split_for_parts();
     let document = Bytes::from(document_text(document));
-    let web = Arc::new(Web { app: state, metrics: Metrics::default(), document });
+    let web =
+        Arc::new(Web { app: state, metrics: Metrics::default(), document, cursors: cursor::Cursors::new() });
     routes
         .fallback(|| async { Failure::no_route() })
         .method_not_allowed_fallback(|| async { Failure::no_method() })

@@ -38,6 +38,11 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// What a cursor is bound to, besides the list itself.
+    pub(crate) fn binding(&self, list: &str) -> String {
+        format!("{}\n{:?}\n{list}", self.org, self.caller.principal)
+    }
+
     /// Waits for the view, on behalf of a caller who was recognized.
     pub(crate) async fn begin(
         web: &Arc<Web>,

@@ -83,7 +83,8 @@ async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
         })?;
         let next = more.then_some(search.after).flatten().map(|after| {
             let after = after.get().to_be_bytes().to_vec();
-            Cursor { at: search.within.1, after }.encode(&search.list)
+            let cursor = Cursor { at: search.within.1, after };
+            reading.web.cursors.encode(&cursor, &search.list, reading.now)
         });
         Ok(Page { items, next })
     });
@@ -174,8 +175,9 @@ fn understand(reading: &Reading, uri: &Uri) -> Result<(Search, usize), Failure> 
     Sight::new(reading)?.require(Ask::Audit, &Thing::Whole)?;
     let limit = size(query.limit.take())?;
     let cursor = query.cursor.take();
-    let list = format!("{}\naudit\n{query:?}", reading.org);
-    let cursor = cursor.as_deref().map(|text| Cursor::decode(text, &list)).transpose()?;
+    let list = reading.binding(&format!("audit\n{query:?}"));
+    let cursors = &reading.web.cursors;
+    let cursor = cursor.as_deref().map(|text| cursors.decode(text, &list, reading.now)).transpose()?;
     let after = cursor.as_ref().and_then(|cursor| cursor.after.as_slice().try_into().ok());
     let after = after.map(|bytes| Position::from_u64(u64::from_be_bytes(bytes)));
     let (from, not_before) = bound(reading, "from", query.from.as_deref())?;

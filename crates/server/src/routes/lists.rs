@@ -36,8 +36,9 @@ impl Wanted {
         fetch: impl Fn(&Listing<'_>) -> Result<grantbook_views::Page<T>, ViewError>,
         mut show: impl FnMut(&T) -> Result<Option<D>, Failure>,
     ) -> Result<Page<D>, Failure> {
-        let binding = format!("{}\n{}", reading.org, self.list);
-        let begun = self.cursor.as_deref().map(|text| Cursor::decode(text, &binding)).transpose()?;
+        let (binding, cursors) = (reading.binding(&self.list), &reading.web.cursors);
+        let begun = self.cursor.as_deref().map(|text| cursors.decode(text, &binding, reading.now));
+        let begun = begun.transpose()?;
         let at = begun.as_ref().map_or(reading.position, |cursor| cursor.at);
         if at > reading.position {
             return Err(Failure::behind(reading.position_text.clone()));
@@ -53,7 +54,8 @@ impl Wanted {
                 let Some(item) = show(&thing)? else { continue };
                 if items.len() == self.limit {
                     let next = last.map(|place: ListCursor| {
-                        Cursor { at, after: place.as_bytes().to_vec() }.encode(&binding)
+                        let cursor = Cursor { at, after: place.as_bytes().to_vec() };
+                        cursors.encode(&cursor, &binding, reading.now)
                     });
                     return Ok(Page { items, next });
                 }
