@@ -12,6 +12,7 @@ pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod read;
 pub(crate) mod stream;
+pub(crate) mod threads;
 pub(crate) mod write;
 
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub(crate) struct Web {
     pub(crate) document: Bytes,
     /// Where lists go on.
     pub(crate) cursors: cursor::Cursors,
+    /// Who may use a thread for a while.
+    pub(crate) threads: threads::Threads,
 }
 
 impl Web {
@@ -50,8 +53,13 @@ impl Web {
 pub fn router(state: AppState) -> Router {
     let (routes, document) = routes::documented().split_for_parts();
     let document = Bytes::from(document_text(document));
-    let web =
-        Arc::new(Web { app: state, metrics: Metrics::default(), document, cursors: cursor::Cursors::new() });
+    let web = Arc::new(Web {
+        app: state,
+        metrics: Metrics::default(),
+        document,
+        cursors: cursor::Cursors::new(),
+        threads: threads::Threads::default(),
+    });
     routes
         .fallback(|| async { Failure::no_route() })
         .method_not_allowed_fallback(|| async { Failure::no_method() })

@@ -74,7 +74,12 @@ impl Reading {
         self,
         ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
     ) -> Response {
-        let answered = tokio::task::spawn_blocking(move || self.answer(ask)).await;
+        let place = self.web.threads.question().await;
+        let answered = tokio::task::spawn_blocking(move || {
+            let _held_until_answered = place;
+            self.answer(ask)
+        });
+        let answered = answered.await;
         answered.unwrap_or_else(|error| Failure::internal(&error).into_response())
     }
 }

@@ -100,8 +100,12 @@ async fn all(reading: Reading, uri: Uri) -> Response {
         Ok(Err(failure)) => return with_position(failure.into_response(), &position),
         Err(error) => return Failure::internal(&error).into_response(),
     };
+    let Some(place) = reading.web.threads.stream() else { return Failure::overloaded().into_response() };
     let (sink, body) = stream::body();
-    tokio::task::spawn_blocking(move || pour(&reading, search, &sink));
+    tokio::task::spawn_blocking(move || {
+        let _held_until_sent = place;
+        pour(&reading, search, &sink);
+    });
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
     with_position(response, &position)
@@ -117,9 +121,16 @@ fn pour(reading: &Reading, mut search: Search, sink: &Sink) {
             chunk.push(b'\n');
             Ok(())
         });
-        let Ok(more) = read else { return drop(sink.blocking_send(Err(Interrupted))) };
-        let sent = chunk.is_empty() || sink.blocking_send(Ok(Bytes::from(chunk))).is_ok();
-        if !(sent && more) {
+        let Ok(more) = read else {
+            stream::send(sink, Err(Interrupted));
+            return;
+        };
+        let sent = chunk.is_empty() || stream::send(sink, Ok(Some(Bytes::from(chunk))));
+        if !sent {
+            return;
+        }
+        if !more {
+            stream::send(sink, Ok(None));
             return;
         }
     }
