@@ -47,10 +47,10 @@ pub struct AuditQuery {
     /// Holding an event of this name, such as `KeyRevoked`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// From this position or time on.
+    /// From this position or time on, inclusive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Up to this position or time.
+    /// Up to this position, inclusive, or before this time, exclusive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// `asc` (if absent) or `desc`.

@@ -1,5 +1,7 @@
 //! Sockets and signals: the process from its first connection to its last.
 
+mod connections;
+
 use std::{
     fs, io,
     net::SocketAddr,
@@ -7,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::StatusCode, routing::get, serve::ListenerExt};
+use axum::{Router, http::StatusCode, routing::get};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -15,6 +17,7 @@ use tokio::{
     time::sleep,
 };
 
+use self::connections::{Limits, raised};
 use crate::{
     app::App,
     config::ServeConfig,
@@ -37,22 +40,20 @@ pub async fn serve(config: ServeConfig) -> Result<(), StartError> {
     let [early, listener] = bind(config.listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let (built, starting) = watch::channel(false);
-    let early = axum::serve(early, starting_router()).with_graceful_shutdown(raised(starting));
-    let early = tokio::spawn(async move { early.await });
+    let limits = Limits::of_process();
+    tokio::spawn(connections::serve(early, starting_router(), limits, starting));
     let app = tokio::select! {
         app = App::build(&config) => app?,
         // Nothing was taken, so nothing is lost.
         _ = stop.wait_for(|stop| *stop) => return Ok(()),
     };
-    // Connections of the time before are finished and closed; none is accepted there any more.
+    // Requests of the time before are finished, and their connections closed; none is accepted there any more.
     built.send_replace(true);
-    early.abort();
-    drop(early.await);
     if let Some(path) = &config.ready_file {
         write_ready_file(path, address)?;
     }
     tracing::info!(url = base_url(address), "requests are taken");
-    let served = take_requests(listener, http::router(app.state()), stop).await;
+    take_requests(listener, http::router(app.state()), limits, stop).await;
     tracing::info!("requests are taken no more");
     if let Some(path) = &config.ready_file {
         // Whoever waits for the next start must not take this one's file for it.
@@ -60,7 +61,7 @@ pub async fn serve(config: ServeConfig) -> Result<(), StartError> {
     }
     app.shutdown().await?;
     tracing::info!("ended");
-    served.map_err(StartError::Serve)
+    Ok(())
 }
 
 /// One socket, twice: for the time before the application is there, and after.
@@ -79,26 +80,14 @@ fn starting_router() -> Router {
 }
 
 /// Serves until the signal comes, then finishes what is under way, within bounds.
-async fn take_requests(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) -> io::Result<()> {
+async fn take_requests(listener: TcpListener, router: Router, limits: Limits, stop: watch::Receiver<bool>) {
     let overdue = raised(stop.clone());
-    let listener = listener.tap_io(|connection| {
-        // Answers are written whole: waiting for more of them only delays them.
-        connection.set_nodelay(true).unwrap_or_default();
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(raised(stop));
     tokio::select! {
-        served = serving => served,
+        () = connections::serve(listener, router, limits, stop) => {}
         () = async { overdue.await; sleep(GRACE).await } => {
             tracing::warn!("requests were still under way; their connections are closed");
-            Ok(())
         }
     }
-}
-
-/// Until the flag is up, or nobody is left to raise it.
-async fn raised(mut flag: watch::Receiver<bool>) {
-    flag.wait_for(|up| *up).await.map(drop).unwrap_or_default();
 }
 
 /// Goes up at the first SIGTERM or SIGINT; from now on neither ends the process by itself.

@@ -1,12 +1,40 @@
 //! Who asks: `Authorization: Bearer KEY`, once, and nothing else.
 
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
 use axum::http::{HeaderMap, header::AUTHORIZATION};
-use grantbook_domain::{id::OrgId, principal::Caller};
+use grantbook_domain::{
+    access::Reason,
+    id::{KeyId, OrgId},
+    principal::{Caller, Principal},
+};
 
 use crate::{
     http::{Web, metrics::AuthFailure, problem::Failure},
     secret::{KeyError, ParsedKey},
 };
+
+/// The use of a key that ended is told once in this time.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+tokio::task_local! {
+    /// Who asks the request that this task answers, for its log line.
+    pub(crate) static ASKER: Cell<Asker>;
+}
+
+/// As much as is known of who asks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asker {
+    /// Who was recognized.
+    pub(crate) principal: Option<Principal>,
+    /// The key whose secret was proved, whether or not it still works.
+    pub(crate) key: Option<KeyId>,
+}
 
 /// Whoever presented a key that works.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +49,46 @@ pub(crate) struct Authenticated {
 pub(crate) fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authenticated, Failure> {
     let key = presented(web, headers)?;
     match web.app.commands.authenticate(&key, web.app.clock.now()) {
-        Ok((org, caller)) => Ok(Authenticated { org, caller }),
+        Ok((org, caller)) => {
+            note(Asker { principal: Some(caller.principal), key: caller.key });
+            Ok(Authenticated { org, caller })
+        }
         Err(reason) => {
+            if reason != Reason::UnknownKey {
+                note(Asker { principal: None, key: Some(key.id) });
+                web.ended_keys.tell(key.id, reason);
+            }
             web.metrics.auth_failed(AuthFailure::Refused);
             Err(Failure::key_refused(reason))
         }
+    }
+}
+
+/// Outside of a request nobody logs who asked.
+fn note(asker: Asker) {
+    ASKER.try_with(|noted| noted.set(asker)).unwrap_or_default();
+}
+
+/// Keys that no longer work and were used by somebody who has their secret: a leak, or something forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct EndedKeys {
+    told: Mutex<HashMap<KeyId, Instant>>,
+}
+
+impl EndedKeys {
+    fn tell(&self, key: KeyId, reason: Reason) {
+        if self.is_due(key, Instant::now()) {
+            tracing::warn!(%key, ?reason, "a key that no longer works was used with its right secret");
+        }
+    }
+
+    /// Whether the key was not told of for a while. Holds only what was told of in that while.
+    fn is_due(&self, key: KeyId, now: Instant) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, last| now.duration_since(*last) < TOLD_EVERY);
+        let is_due = !told.contains_key(&key);
+        told.entry(key).or_insert(now);
+        is_due
     }
 }
 
@@ -57,6 +120,15 @@ fn bearer(value: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_ended_is_told_of_once_in_a_while() {
+        let (keys, now) = (EndedKeys::default(), Instant::now());
+        let [one, other] = [1, 2].map(KeyId::from_u128);
+        assert!(keys.is_due(one, now) && keys.is_due(other, now));
+        assert!(!keys.is_due(one, now + TOLD_EVERY / 2));
+        assert!(keys.is_due(one, now + TOLD_EVERY));
+    }
 
     #[test]
     fn only_the_bearer_scheme_is_a_credential() {

@@ -36,6 +36,10 @@ pub(crate) struct Web {
     pub(crate) metrics: Metrics,
     /// The description of the whole API.
     pub(crate) document: Bytes,
+    /// Which ended keys were told of.
+    pub(crate) ended_keys: authn::EndedKeys,
+    /// Whose streams are under way.
+    pub(crate) readers: stream::Readers,
     /// Where lists go on.
     pub(crate) cursors: cursor::Cursors,
     /// Who may use a thread for a while.
@@ -57,6 +61,8 @@ pub fn router(state: AppState) -> Router {
         app: state,
         metrics: Metrics::default(),
         document,
+        ended_keys: authn::EndedKeys::default(),
+        readers: stream::Readers::default(),
         cursors: cursor::Cursors::new(),
         threads: threads::Threads::default(),
     });

@@ -1,9 +1,9 @@
 //! What happens to every request: its id, its log line, its count, and the writing out of failures.
 
-use std::{sync::Arc, time::Instant};
+use std::{cell::Cell, fmt, net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     http::{
         HeaderMap, HeaderValue, Method,
         header::{CACHE_CONTROL, HeaderName},
@@ -12,8 +12,13 @@ use axum::{
     response::Response,
 };
 use grantbook_api::header;
+use grantbook_domain::principal::Principal;
 
-use crate::http::{Web, problem::Failure};
+use crate::http::{
+    Web,
+    authn::{ASKER, Asker},
+    problem::Failure,
+};
 
 /// Most requests under way at once; more are told to come again.
 const IN_FLIGHT_MAX: usize = 8192;
@@ -27,10 +32,15 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, request: Request, next:
     let method = request.method().clone();
     // A path that matched no route may hold anything: only templates are logged.
     let template = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = match web.metrics.enter(IN_FLIGHT_MAX) {
-        Some(_entered) => next.run(request).await,
-        None => Failure::overloaded().into_answer(&id),
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let answering = async {
+        let response = match web.metrics.enter(IN_FLIGHT_MAX) {
+            Some(_entered) => next.run(request).await,
+            None => Failure::overloaded().into_answer(&id),
+        };
+        (response, ASKER.with(Cell::get))
     };
+    let (mut response, asker) = ASKER.scope(Cell::new(Asker::default()), answering).await;
     let mut code = None;
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         code = Some(failure.code());
@@ -44,7 +54,7 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, request: Request, next:
         headers.insert(HeaderName::from_static(header::REQUEST_ID), value);
     }
     web.metrics.response(status);
-    log(&Line { id: &id, method: &method, template: template.as_ref(), status, code, started });
+    log(&Line { id: &id, method: &method, template: template.as_ref(), status, code, started, asker, peer });
     response
 }
 
@@ -65,6 +75,32 @@ struct Line<'a> {
     status: u16,
     code: Option<&'static str>,
     started: Instant,
+    asker: Asker,
+    peer: Option<SocketAddr>,
+}
+
+/// Something for the log, `-` if it is not known; written out only if the line is.
+struct Known<T>(Option<T>);
+
+impl<T: fmt::Display> fmt::Display for Known<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(known) => known.fmt(f),
+            None => f.write_str("-"),
+        }
+    }
+}
+
+/// A principal as `user:ID` or `token:ID`.
+struct Named(Principal);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Principal::User(id) => write!(f, "user:{id}"),
+            Principal::Token(id) => write!(f, "token:{id}"),
+        }
+    }
 }
 
 /// Answers to questions are logged at debug level, writes and refusals at info, our own failures at warn.
@@ -72,14 +108,24 @@ fn log(line: &Line<'_>) {
     let path = line.template.map_or("-", MatchedPath::as_str);
     let (id, method, status, code) = (line.id, line.method.as_str(), line.status, line.code.unwrap_or("-"));
     let duration_us = u64::try_from(line.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let (principal, key) = (Known(line.asker.principal.map(Named)), Known(line.asker.key));
+    let peer = Known(line.peer);
     match status {
-        500.. => tracing::warn!(request.id = id, method, path, status, code, duration_us, "request failed"),
-        400.. => tracing::info!(request.id = id, method, path, status, code, duration_us, "request refused"),
+        500.. => tracing::warn!(
+            request.id = id, method, path, status, code, %principal, %key, %peer, duration_us, "request failed"
+        ),
+        400.. => tracing::info!(
+            request.id = id, method, path, status, code, %principal, %key, %peer, duration_us, "request refused"
+        ),
         // Who reads the audit log is of interest in itself.
         _ if line.method == Method::GET && path != "/v1/audit" || path.starts_with("/v1/check") => {
-            tracing::debug!(request.id = id, method, path, status, duration_us, "request answered");
+            tracing::debug!(
+                request.id = id, method, path, status, %principal, %key, %peer, duration_us, "request answered"
+            );
         }
-        _ => tracing::info!(request.id = id, method, path, status, duration_us, "request answered"),
+        _ => tracing::info!(
+            request.id = id, method, path, status, %principal, %key, %peer, duration_us, "request answered"
+        ),
     }
 }
 
@@ -100,7 +146,16 @@ fn is_fit(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use grantbook_domain::id::TokenId;
+
     use super::*;
+
+    #[test]
+    fn who_asked_is_named_with_kind_and_id_or_not_at_all() {
+        let token = TokenId::from_u128(7);
+        assert_eq!(Known(Some(Named(Principal::Token(token)))).to_string(), format!("token:{token}"));
+        assert_eq!(Known(None::<SocketAddr>).to_string(), "-");
+    }
 
     #[test]
     fn a_request_id_is_repeated_only_if_it_is_fit_for_a_log() {

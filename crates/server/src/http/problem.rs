@@ -158,6 +158,12 @@ impl Failure {
         Self::unavailable("overloaded", "too many requests at once")
     }
 
+    /// More streams at once than one principal may have.
+    pub(crate) fn too_many_streams() -> Self {
+        let detail = "too many streams at once: read those under way to their end";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+    }
+
     /// Something is wrong here; the log says what, the answer does not.
     pub(crate) fn internal(cause: &dyn std::error::Error) -> Self {
         tracing::error!(error = %cause, "a request failed");
@@ -213,7 +219,7 @@ impl Failure {
     pub(crate) fn into_answer(self, request_id: &str) -> Response {
         let Particulars { status, code, detail, pointer, reached, challenge } = *self.0;
         let mut problem = wire::Problem::new(status.as_u16(), code, &code.replace('_', " "), detail);
-        problem.pointer = pointer;
+        problem.pointer = pointer.filter(|pointer| !repeats_key(pointer));
         problem.position.clone_from(&reached);
         problem.request_id = Some(request_id.to_owned());
         let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -224,7 +230,7 @@ impl Failure {
         if let Some(challenge) = challenge.or_else(|| default_challenge(status)) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if let Some(reached) = reached.and_then(|text| HeaderValue::from_str(&text).ok()) {
@@ -344,7 +350,7 @@ fn default_challenge(status: StatusCode) -> Option<&'static str> {
 
 /// A detail may repeat what the caller sent: never a key, never control characters, never at length.
 fn safe(mut detail: String) -> String {
-    if detail.contains("gb_st_") || detail.contains("gb_pk_") {
+    if repeats_key(&detail) {
         return "a value is not as it must be".to_owned();
     }
     if detail.chars().any(char::is_control) {
@@ -355,6 +361,10 @@ fn safe(mut detail: String) -> String {
         detail.push_str("...");
     }
     detail
+}
+
+fn repeats_key(text: &str) -> bool {
+    text.contains("gb_st_") || text.contains("gb_pk_")
 }
 
 #[cfg(test)]

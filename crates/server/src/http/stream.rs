@@ -1,12 +1,15 @@
 //! A body that is written while it is sent.
 
 use std::{
+    collections::HashMap,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
 use axum::body::{Body, Bytes};
+use grantbook_domain::{id::OrgId, principal::Principal};
 use http_body::Frame;
 use tokio::sync::mpsc;
 
@@ -33,6 +36,49 @@ pub(crate) struct Interrupted;
 pub(crate) fn send(sink: &Sink, chunk: Chunk) -> bool {
     let sent = tokio::runtime::Handle::current().block_on(sink.send_timeout(chunk, PATIENCE));
     sent.is_ok()
+}
+
+/// Most streams of one principal: one slow reader leaves places to others.
+const OF_ONE_MAX: usize = 4;
+
+type Counts = HashMap<(OrgId, Principal), usize>;
+
+/// Whose streams are under way.
+#[derive(Debug, Default)]
+pub(crate) struct Readers {
+    streams: Arc<Mutex<Counts>>,
+}
+
+/// Counts a stream as its reader's until dropped.
+#[derive(Debug)]
+pub(crate) struct OneOfReader {
+    streams: Arc<Mutex<Counts>>,
+    who: (OrgId, Principal),
+}
+
+impl Readers {
+    /// One more stream of this reader, unless there are [`OF_ONE_MAX`].
+    pub(crate) fn enter(&self, who: (OrgId, Principal)) -> Option<OneOfReader> {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = streams.entry(who).or_default();
+        if *count >= OF_ONE_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(OneOfReader { streams: Arc::clone(&self.streams), who })
+    }
+}
+
+impl Drop for OneOfReader {
+    fn drop(&mut self) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = streams.get_mut(&self.who) {
+            *count -= 1;
+            if *count == 0 {
+                streams.remove(&self.who);
+            }
+        }
+    }
 }
 
 struct Chunks(mpsc::Receiver<Chunk>);
@@ -63,8 +109,22 @@ impl http_body::Body for Chunks {
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
+    use grantbook_domain::id::UserId;
 
     use super::*;
+
+    #[test]
+    fn a_reader_has_few_streams_and_leaves_others_theirs() {
+        let readers = Readers::default();
+        let [one, other] = [1, 2].map(|id| (OrgId::from_u128(1), Principal::User(UserId::from_u128(id))));
+        let mut held: Vec<_> = (0..OF_ONE_MAX).map(|_| readers.enter(one).unwrap()).collect();
+        assert!(readers.enter(one).is_none());
+        assert!(readers.enter(other).is_some());
+        held.pop();
+        held.push(readers.enter(one).unwrap());
+        drop(held);
+        assert!(readers.streams.lock().unwrap().is_empty());
+    }
 
     #[tokio::test]
     async fn only_what_was_ended_is_whole() {

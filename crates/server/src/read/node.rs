@@ -73,7 +73,11 @@ impl ReadNode {
     /// only whether the view may be believed.
     pub async fn wait_for(&self, org: OrgId, at_least: Position, limit: Duration) -> Result<(), Unready> {
         let wanted = at_least.sequence();
-        let arrived = |progress: &Progress| progress.sequence >= wanted || progress.has_ended();
+        let arrived = |progress: &Progress| {
+            progress.has_ended() || progress.sequence > wanted
+                // The frame is here; whether it holds as many records as the position says, it alone knows.
+                || progress.sequence == wanted && (at_least.index() == 0 || self.reached(org) >= at_least)
+        };
         let now = { arrived(&self.progress.borrow()) };
         if !now {
             let mut progress = self.progress.clone();

@@ -44,8 +44,14 @@ use crate::{
     },
 };
 
-/// How many records a stream reads at once.
-const STREAM_PAGE: usize = 500;
+/// Most records in a chunk of a stream.
+const CHUNK_RECORDS: usize = 500;
+/// A chunk of a stream ends with the record that makes it this long, in bytes.
+const CHUNK_BYTES: usize = 256 << 10;
+/// A page ends with the record that makes it this long, in bytes; `next` leads on.
+const PAGE_BYTES: usize = 8 << 20;
+/// Most records in memory before they are shown.
+const FETCH: usize = 64;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
     OpenApiRouter::new().routes(routes!(get))
@@ -69,17 +75,21 @@ struct Search {
     params(AuditQuery), responses((status = 200, content((Page<AuditItem> = "application/json"), (AuditItem = "application/x-ndjson")), description = "One page, or all.")))]
 async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
     let wants_stream = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| {
-        accept.split(',').any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == NDJSON))
+        accept
+            .split(',')
+            .any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(NDJSON)))
     });
     if wants_stream {
         return all(reading, uri).await;
     }
     let answer = reading.answer_at_leisure(move |reading| {
         let (mut search, limit) = understand(reading, &uri)?;
-        let mut items = Vec::new();
+        let (mut items, mut bytes) = (Vec::new(), 0);
         let more = search.each(reading, limit, |recorded| {
-            items.push(item(reading, recorded)?);
-            Ok(())
+            let (item, text) = written(reading, recorded)?;
+            items.push(item);
+            bytes += text.len();
+            Ok(bytes < PAGE_BYTES)
         })?;
         let next = more.then_some(search.after).flatten().map(|after| {
             let after = after.get().to_be_bytes().to_vec();
@@ -101,9 +111,12 @@ async fn all(reading: Reading, uri: Uri) -> Response {
         Err(error) => return Failure::internal(&error).into_response(),
     };
     let Some(place) = reading.web.threads.stream() else { return Failure::overloaded().into_response() };
+    let Some(one) = reading.web.readers.enter((reading.org, reading.caller.principal)) else {
+        return Failure::too_many_streams().into_response();
+    };
     let (sink, body) = stream::body();
     tokio::task::spawn_blocking(move || {
-        let _held_until_sent = place;
+        let _held_until_sent = (place, one);
         pour(&reading, search, &sink);
     });
     let mut response = Response::new(body);
@@ -115,11 +128,11 @@ async fn all(reading: Reading, uri: Uri) -> Response {
 fn pour(reading: &Reading, mut search: Search, sink: &Sink) {
     loop {
         let mut chunk = Vec::new();
-        let read = search.each(reading, STREAM_PAGE, |recorded| {
-            let item = item(reading, recorded)?;
-            serde_json::to_writer(&mut chunk, &item).map_err(|error| Failure::internal(&error))?;
+        let read = search.each(reading, CHUNK_RECORDS, |recorded| {
+            let (_, text) = written(reading, recorded)?;
+            chunk.extend(text);
             chunk.push(b'\n');
-            Ok(())
+            Ok(chunk.len() < CHUNK_BYTES)
         });
         let Ok(more) = read else {
             stream::send(sink, Err(Interrupted));
@@ -137,18 +150,19 @@ fn pour(reading: &Reading, mut search: Search, sink: &Sink) {
 }
 
 impl Search {
-    /// Shows the next records, at most `limit`; afterwards `after` is the place of the last. Answers whether there are more.
+    /// Shows the next records, at most `limit`, or until `show` has enough; afterwards `after` is the place of the
+    /// last. Answers whether there are more.
     fn each(
         &mut self,
         reading: &Reading,
         limit: usize,
-        mut show: impl FnMut(&Recorded) -> Result<(), Failure>,
+        mut show: impl FnMut(&Recorded) -> Result<bool, Failure>,
     ) -> Result<bool, Failure> {
         let (first, last) = self.within;
         let mut left = limit;
         let mut after = self.after.or_else(|| self.before_the_first());
         loop {
-            let page = AuditPage { after, order: self.order, limit: left + 1 };
+            let page = AuditPage { after, order: self.order, limit: FETCH.min(left + 1) };
             let AuditRecords { items, next } = reading.snapshot.audit(reading.org, &self.filter, &page)?;
             for recorded in &items {
                 let beyond = match self.order {
@@ -161,8 +175,7 @@ impl Search {
                 if left == 0 {
                     return Ok(true);
                 }
-                show(recorded)?;
-                left -= 1;
+                left = if show(recorded)? { left - 1 } else { 0 };
                 self.after = Some(recorded.position);
             }
             after = next;
@@ -252,6 +265,13 @@ fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
         from: None,
         to: None,
     })
+}
+
+/// An item with its text, which says how long it is.
+fn written(reading: &Reading, recorded: &Recorded) -> Result<(AuditItem, Vec<u8>), Failure> {
+    let item = item(reading, recorded)?;
+    let text = serde_json::to_vec(&item).map_err(|error| Failure::internal(&error))?;
+    Ok((item, text))
 }
 
 fn item(reading: &Reading, recorded: &Recorded) -> Result<AuditItem, Failure> {

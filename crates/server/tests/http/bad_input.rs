@@ -4,6 +4,7 @@ use axum::{
     body::Body,
     http::{Request, request::Builder},
 };
+use grantbook_domain::position::Position;
 use serde_json::Value;
 
 use crate::given::{Answer, Given};
@@ -131,4 +132,33 @@ async fn operators_ask_without_a_key() {
     let metrics = ask("/metrics").await.text;
     assert!(metrics.contains("grantbook_commands_total{outcome=\"recorded\"} 1"), "{metrics}");
     assert_eq!(given.get("/v1/nothing").await.body["title"], Value::from("not found"));
+}
+
+#[tokio::test]
+async fn a_key_in_a_body_is_not_told_again() {
+    let given = Given::new().await;
+    let key = given.owner_key.clone();
+    for body in [format!("{{\"{key}\":1}}"), format!("{{\"name\":\"a\",\"labels\":{{\"{key}\":1}}}}")] {
+        let request = post("/v1/projects").header("authorization", format!("Bearer {key}"));
+        let refused = given.request(request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(refused.told(), (400, "invalid"));
+        assert!(!refused.text.contains("gb_"), "{}", refused.text);
+    }
+}
+
+#[tokio::test]
+async fn a_position_beyond_the_last_record_is_waited_for_and_not_there() {
+    let given = Given::new().await;
+    given.project("dev").await;
+    let state = given.app.state();
+    let last = state.commands.acknowledged(given.org.parse().unwrap());
+    let ask = async |index: u64| {
+        let position = Position::of(last.sequence(), index);
+        let text = grantbook_server::position::encode(state.installation, position);
+        given
+            .send(&given.owner_key, ("GET", "/v1/projects"), &[("grantbook-at-least", &text)], &Value::Null)
+            .await
+    };
+    ask(last.index()).await.expect(200);
+    assert_eq!(ask(last.index() + 1).await.told(), (503, "behind"));
 }

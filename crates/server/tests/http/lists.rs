@@ -1,6 +1,12 @@
 //! Lists: paged on one snapshot, filtered by what the caller may see, complete.
 
+use axum::{
+    body::{Body, to_bytes},
+    http::Request,
+};
+use grantbook_server::{app::AppState, clock::Clock, http};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::given::Given;
 
@@ -102,6 +108,34 @@ async fn a_cursor_of_another_list_or_with_other_filters_is_refused() {
 }
 
 #[tokio::test]
+async fn a_cursor_is_its_readers_own_and_ends() {
+    let given = Given::new().await;
+    for _ in 0..3 {
+        given.project("dev").await;
+    }
+    let (_, other) = given
+        .token_with(json!(["read"]), json!({"projects": {"include": [{"label": {"env": "dev"}}]}}))
+        .await;
+    let (clock, hand) = Clock::settable(given.app.state().clock.now());
+    let router = http::router(AppState { clock, ..given.app.state() });
+    let ask = async |key: &str, path: &str| {
+        let request = Request::get(path).header("authorization", format!("Bearer {key}"));
+        let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice::<Value>(&bytes).unwrap())
+    };
+    let (_, first) = ask(&given.owner_key, "/v1/projects?limit=1").await;
+    let next = format!("/v1/projects?limit=1&cursor={}", first["next"].as_str().unwrap());
+    assert_eq!(ask(&given.owner_key, &next).await.0, 200);
+    assert_eq!(ask(&other, &next).await.0, 400);
+    hand.advance_ms(15 * 60 * 1000);
+    let (status, problem) = ask(&given.owner_key, &next).await;
+    assert_eq!((status, &problem["code"]), (400, &json!("invalid")));
+    assert!(problem["detail"].as_str().unwrap().contains("expired"), "{problem}");
+}
+
+#[tokio::test]
 async fn the_audit_log_is_searched_paged_and_streamed() {
     let given = Given::new().await;
     let (token, _) = given.token().await;
@@ -109,7 +143,12 @@ async fn the_audit_log_is_searched_paged_and_streamed() {
     given.join(&group, &token).await;
     let all = pages(&given, &given.owner_key, "/v1/audit?limit=2").await.concat();
     let streamed = given
-        .send(&given.owner_key, ("GET", "/v1/audit"), &[("accept", "application/x-ndjson")], &Value::Null)
+        .send(
+            &given.owner_key,
+            ("GET", "/v1/audit"),
+            &[("accept", "text/html, Application/X-NDJSON;q=0.5")],
+            &Value::Null,
+        )
         .await
         .expect(200);
     let lines: Vec<Value> = streamed.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
