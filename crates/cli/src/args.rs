@@ -63,6 +63,9 @@ pub(crate) struct Globals {
     /// The server to talk to.
     #[arg(long, global = true, env = "GRANTBOOK_URL", default_value = "http://127.0.0.1:7878")]
     pub(crate) url: String,
+    /// Where writes go, if --url is a read node.
+    #[arg(long, global = true, env = "GRANTBOOK_COMMAND_URL", value_name = "URL")]
+    pub(crate) command_url: Option<String>,
     /// The key to use; better given in the environment, where other users of the machine do not see it.
     #[arg(long, global = true, env = "GRANTBOOK_KEY", hide_env_values = true, value_parser = secret)]
     pub(crate) key: Option<Secret>,
@@ -88,12 +91,12 @@ pub(crate) enum Noun {
     Serve(ServeArgs),
     /// Begin: make the first organization and print its owner's first key, once.
     Init(InitArgs),
-    /// Operate on organizations (offline).
+    /// Operate on organizations.
     Org {
         #[command(subcommand)]
         verb: OrgVerb,
     },
-    /// Operate on owners (offline).
+    /// Operate on owners.
     Owner {
         #[command(subcommand)]
         verb: OwnerVerb,
@@ -186,6 +189,9 @@ mod tests {
             "grantbook serve",
             "grantbook serve all --data /d --listen 127.0.0.1:0 --ready-file /r",
             "grantbook serve read --nats nats://a,nats://b",
+            "grantbook serve command --nats tls://a --nats-creds f --nats-ca c --nats-stream S",
+            "grantbook init --org acme --owner a@b --nats nats://a --replicas 1",
+            "grantbook --command-url http://c token create ci",
             "grantbook token create ci",
             "grantbook token key ci --expires 90d --narrow-permissions read,update",
             "grantbook group create g",
@@ -219,6 +225,9 @@ mod tests {
             "grantbook token key ci --expires soon",
             "grantbook init --org acme",
             "grantbook serve --listen nowhere",
+            "grantbook serve --nats nats://a --nats-user ada",
+            "grantbook serve --nats nats://a --nats-creds c --nats-nkey k",
+            "grantbook init --org acme --owner a@b --replicas 0",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

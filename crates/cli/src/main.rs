@@ -23,6 +23,7 @@ mod roles;
 mod scope;
 mod serve;
 mod session;
+mod store;
 mod tokens;
 mod users;
 mod when;

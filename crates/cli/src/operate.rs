@@ -1,4 +1,4 @@
-//! `grantbook init`, `grantbook org`, `grantbook owner`: operations on the journal itself, with no server running.
+//! `grantbook init`, `grantbook org`, `grantbook owner`: operations on the journal itself.
 
 use clap::{Args, Subcommand};
 use grantbook_server::init::{self, InitOptions, InitOutcome, RecoverOptions};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     exit::{Usage, Verdict},
     output::Output,
-    serve::StoreArgs,
+    store::StoreArgs,
 };
 
 /// An organization and who owns it.
@@ -19,19 +19,23 @@ pub(crate) struct InitArgs {
     /// The owner's e-mail.
     #[arg(long, value_name = "EMAIL")]
     owner: String,
+    /// How many servers keep a new journal in NATS [default: 3 in a cluster, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    replicas: Option<u8>,
     #[command(flatten)]
     store: StoreArgs,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrgVerb {
-    /// Make another organization and print its owner's first key, once. Stop the server first.
+    /// Make another organization and print its owner's first key, once. Stop the server first, if the journal is a file.
     Create(InitArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OwnerVerb {
-    /// Make a user an owner and print a new key for it, when every owner's key is lost. Stop the server first.
+    /// Make a user an owner and print a new key for it, when every owner's key is lost. Stop the server first, if the
+    /// journal is a file.
     ///
     /// Needs --reason; recorded as done by the operator.
     Recover(RecoverArgs),
@@ -65,14 +69,15 @@ pub(crate) fn owner(verb: OwnerVerb, reason: Option<String>, out: Output) -> any
     let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
         return Err(Usage("a recovery is kept in the audit log with why: give --reason".to_owned()).into());
     };
-    let options = RecoverOptions { data: store.embedded()?, org, email: owner, reason };
+    let options = RecoverOptions { journal: store.journal()?, org, email: owner, reason };
     let outcome = wait(init::recover_owner(options))?;
     give(out, &outcome)
 }
 
 impl InitArgs {
     fn options(self) -> Result<InitOptions, Usage> {
-        Ok(InitOptions { data: self.store.embedded()?, org: self.org, owner_email: self.owner })
+        let Self { org, owner: owner_email, replicas, store } = self;
+        Ok(InitOptions { journal: store.journal()?, replicas, org, owner_email })
     }
 }
 

@@ -7,16 +7,21 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use grantbook_server::config::ServeConfig;
+use grantbook_server::config::{ConfigError, Role, ServeConfig};
 use tracing_subscriber::EnvFilter;
 
-use crate::exit::{Usage, Verdict};
+use crate::{
+    exit::{Usage, Verdict},
+    store::StoreArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
   grantbook serve
   grantbook serve --data /var/lib/grantbook --listen 0.0.0.0:7878
   GRANTBOOK_LOG=debug grantbook serve
+  grantbook serve command --nats nats://a:4222,nats://b:4222 --listen 0.0.0.0:7878
+  grantbook serve read    --nats nats://a:4222,nats://b:4222 --data /var/lib/grantbook --listen 0.0.0.0:7879
 
 SIGTERM and SIGINT end it: requests under way are answered, and nothing acknowledged is lost.";
 
@@ -25,9 +30,9 @@ SIGTERM and SIGINT end it: requests under way are answered, and nothing acknowle
 pub(crate) enum Part {
     /// Everything in one process.
     All,
-    /// The command service alone.
+    /// The command service alone: takes writes, answers no reads. Any number of them, over NATS.
     Command,
-    /// A read node alone.
+    /// A read node alone: answers reads, takes no writes. Any number of them, over NATS.
     Read,
 }
 
@@ -50,38 +55,20 @@ pub(crate) struct ServeArgs {
     log: String,
 }
 
-/// Where the journal is.
-#[derive(Debug, Args)]
-pub(crate) struct StoreArgs {
-    /// Directory of the embedded journal and the views.
-    #[arg(long, env = "GRANTBOOK_DATA", default_value = "./grantbook-data", value_name = "DIR")]
-    data: PathBuf,
-    /// Servers of the journal in NATS.
-    #[arg(long, env = "GRANTBOOK_NATS_URL", value_name = "URL", value_delimiter = ',')]
-    nats: Vec<String>,
-}
-
-impl StoreArgs {
-    /// The directory of the embedded journal.
-    pub(crate) fn embedded(self) -> Result<PathBuf, Usage> {
-        if self.nats.is_empty() {
-            return Ok(self.data);
-        }
-        Err(Usage("--nats comes with the JetStream journal, which this version does not have yet".to_owned()))
-    }
-}
-
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
     let ServeArgs { part, store, listen, ready_file, log } = args;
-    if part != Part::All {
-        let fault =
-            "serving one part alone comes with the JetStream journal, which this version does not have yet";
-        return Err(Usage(fault.to_owned()).into());
+    let role = match part {
+        Part::All => Role::All,
+        Part::Command => Role::Command,
+        Part::Read => Role::Read,
+    };
+    let config = ServeConfig { role, journal: store.journal()?, data: store.data, listen, ready_file };
+    if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {
+        return Err(Usage(fault.to_string()).into());
     }
-    let data = store.embedded()?;
     start_logging(&log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(grantbook_server::serve(ServeConfig { data, listen, ready_file }))?;
+    runtime.block_on(grantbook_server::serve(config))?;
     Ok(Verdict::Yes)
 }
 

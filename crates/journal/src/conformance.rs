@@ -17,10 +17,10 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use tokio::time::timeout;
 
-use crate::{Journal, Stored};
+use crate::{Journal, Stored, Tail};
 
-pub use guards::{conflicts, races, resends, too_large};
-pub use history::{SCRIPT, Turn, hints, histories, looks, reads, restarts, script_history};
+pub use guards::{conflicts, foundings, races, resends, too_large};
+pub use history::{SCRIPT, Turn, follows, histories, looks, reads, restarts, script_history};
 
 /// Longer than any journal needs for one step: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,11 +30,12 @@ pub async fn run<J: Journal>(fresh: impl AsyncFn() -> J, again: impl AsyncFn(J) 
     histories(&fresh().await).await;
     conflicts(&fresh().await).await;
     resends(&fresh().await).await;
+    foundings(fresh().await).await;
     races(fresh().await).await;
     too_large(&fresh().await).await;
     reads(&fresh().await).await;
     looks(&fresh().await).await;
-    hints(&fresh().await).await;
+    follows(&fresh().await).await;
     restarts(fresh().await, again).await;
 }
 
@@ -48,18 +49,22 @@ async fn append<J: Journal>(journal: &J, org: OrgId, after: u64, frame: &str) ->
     expect(timeout(PATIENCE, journal.append(org, after, Bytes::from(frame.to_owned()))).await)
 }
 
-/// All frames, read in one go or in several.
+/// All frames up to the head, read in one go or in several.
 async fn all<J: Journal>(journal: &J, at_a_time: NonZeroUsize) -> Vec<Stored> {
+    let head = expect(timeout(PATIENCE, journal.head()).await);
+    let mut tail = journal.tail(0);
     let mut frames: Vec<Stored> = Vec::new();
-    loop {
-        let after = frames.last().map_or(0, |stored| stored.sequence);
-        let more = expect(timeout(PATIENCE, journal.read(after, at_a_time)).await);
+    while frames.last().map_or(0, |stored| stored.sequence) < head {
+        let more = expect(timeout(PATIENCE, tail.next(at_a_time, PATIENCE)).await);
         assert!(more.len() <= at_a_time.get(), "no more frames than asked for");
-        if more.is_empty() {
-            return frames;
-        }
-        frames.extend(more);
+        frames.extend(more.into_iter().map(bare));
     }
+    frames
+}
+
+/// Without what not every store keeps.
+fn bare(stored: Stored) -> Stored {
+    Stored { guard: None, ..stored }
 }
 
 /// The value of a step that must succeed in time.

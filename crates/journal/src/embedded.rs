@@ -13,7 +13,7 @@ mod file;
 mod read;
 mod writer;
 
-use std::{num::NonZeroUsize, path::Path, sync::Arc, thread::JoinHandle};
+use std::{num::NonZeroUsize, path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
@@ -26,10 +26,11 @@ use tokio::{
 pub use file::{EmbeddedError, FILE_FORMAT, FILE_NAME};
 
 use crate::{
-    AppendError, Cause, Identity, Journal, ReadError, Stored,
+    AppendError, Cause, Identity, Journal, ReadError, Stored, Tail,
     embedded::writer::{Failure, Request},
     frame::FRAME_MAX_BYTES,
-    outcome::Reason,
+    moved_beyond,
+    outcome::{Guard, Reason},
 };
 
 /// How many appends may wait for the writer before the next ones wait for a place.
@@ -91,15 +92,21 @@ impl EmbeddedJournal {
         }
     }
 
-    async fn blocking<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Database) -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, ReadError> {
-        let db = Arc::clone(&self.db);
-        match spawn_blocking(move || read(&db)).await {
-            Ok(outcome) => outcome,
-            Err(error) => Err(ReadError::Unavailable(Arc::new(error))),
+    async fn send(&self, org: OrgId, guard: Guard, frame: Bytes) -> Result<u64, AppendError> {
+        if frame.len() > FRAME_MAX_BYTES {
+            return Err(AppendError::TooLarge { bytes: frame.len(), limit: FRAME_MAX_BYTES });
         }
+        let (answer, answered) = oneshot::channel();
+        let sent = match &self.requests {
+            Some(requests) => requests.send(Request { org, guard, frame, answer }).await.is_ok(),
+            None => false,
+        };
+        if !sent {
+            return Err(AppendError::Unavailable(Arc::new(Reason("the journal's writer has ended"))));
+        }
+        answered.await.unwrap_or_else(|_| {
+            Err(AppendError::OutcomeUnknown(Arc::new(Reason("the journal's writer ended without an answer"))))
+        })
     }
 }
 
@@ -110,53 +117,79 @@ impl Drop for EmbeddedJournal {
 }
 
 impl Journal for EmbeddedJournal {
+    type Tail = EmbeddedTail;
+
     fn identity(&self) -> Identity {
         self.identity
     }
 
-    async fn append(&self, org: OrgId, after: u64, frame: Bytes) -> Result<u64, AppendError> {
-        if frame.len() > FRAME_MAX_BYTES {
-            return Err(AppendError::TooLarge { bytes: frame.len(), limit: FRAME_MAX_BYTES });
-        }
-        let (answer, answered) = oneshot::channel();
-        let sent = match &self.requests {
-            Some(requests) => requests.send(Request { org, after, frame, answer }).await.is_ok(),
-            None => false,
-        };
-        if !sent {
-            return Err(AppendError::Unavailable(Arc::new(Reason("the journal's writer has ended"))));
-        }
-        answered.await.unwrap_or_else(|_| {
-            Err(AppendError::OutcomeUnknown(Arc::new(Reason("the journal's writer ended without an answer"))))
-        })
+    /// The file is locked.
+    fn is_shared(&self) -> bool {
+        false
     }
 
-    async fn read(&self, after: u64, limit: NonZeroUsize) -> Result<Vec<Stored>, ReadError> {
-        self.blocking(move |db| read::behind(db, after, limit)).await
+    async fn append(&self, org: OrgId, after: u64, frame: Bytes) -> Result<u64, AppendError> {
+        self.send(org, Guard::Organization(after), frame).await
+    }
+
+    async fn found(&self, org: OrgId, head: u64, frame: Bytes) -> Result<u64, AppendError> {
+        self.send(org, Guard::Stream(head), frame).await
+    }
+
+    fn tail(&self, after: u64) -> EmbeddedTail {
+        EmbeddedTail { db: Arc::clone(&self.db), head: self.head.clone(), after }
     }
 
     async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
-        self.blocking(move |db| read::one(db, sequence)).await
+        blocking(&self.db, move |db| read::one(db, sequence)).await
     }
 
     async fn head(&self) -> Result<u64, ReadError> {
         Ok(*self.head.borrow())
     }
 
-    async fn last_of(&self, org: OrgId) -> Result<Option<Stored>, ReadError> {
-        self.blocking(move |db| read::last_of(db, org)).await
-    }
-
     async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
-        self.blocking(move |db| read::next_of(db, org, after)).await
+        blocking(&self.db, move |db| read::next_of(db, org, after)).await
     }
 
     fn halted(&self) -> Option<Cause> {
         self.failed.get().map(Arc::clone)
     }
+}
 
-    fn watch(&self) -> watch::Receiver<u64> {
-        self.head.clone()
+/// Reads an [`EmbeddedJournal`] in order. The file stays open as long as one is there.
+#[derive(Debug)]
+pub struct EmbeddedTail {
+    db: Arc<Database>,
+    head: watch::Receiver<u64>,
+    after: u64,
+}
+
+impl Tail for EmbeddedTail {
+    async fn next(&mut self, limit: NonZeroUsize, patience: Duration) -> Result<Vec<Stored>, ReadError> {
+        if !moved_beyond(&mut self.head, self.after, patience).await {
+            return Ok(Vec::new());
+        }
+        let after = self.after;
+        let frames = blocking(&self.db, move |db| read::behind(db, after, limit)).await?;
+        match frames.last() {
+            Some(last) => self.after = last.sequence,
+            // The head has moved on, yet nothing is there.
+            None => return Err(ReadError::Damaged { sequence: after.saturating_add(1) }),
+        }
+        Ok(frames)
+    }
+}
+
+/// Reads the file beside the runtime.
+async fn blocking<T: Send + 'static>(
+    db: &Arc<Database>,
+    read: impl FnOnce(&Database) -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    let db = Arc::clone(db);
+    match spawn_blocking(move || read(&db)).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(ReadError::Unavailable(Arc::new(error))),
     }
 }
 

@@ -3,6 +3,9 @@
 //! A [`Journal`] is one stream of frames of all organizations. Every append is guarded by the organization's own
 //! last sequence, so that of racing writers exactly one wins; nothing is ever deleted or rewritten. Readers check
 //! what they read with [`chain::Chains`].
+//!
+//! Three keep it: a file of one machine ([`embedded`]), a stream of NATS servers ([`jetstream`]), and the memory of a
+//! test ([`memory`]). One [suite](conformance) holds them to the same behaviour.
 
 pub mod chain;
 #[cfg(any(test, feature = "conformance"))]
@@ -10,10 +13,11 @@ pub mod conformance;
 pub mod embedded;
 pub mod frame;
 pub mod hash;
+pub mod jetstream;
 pub mod memory;
 mod outcome;
 
-use std::{error::Error, future::Future, num::NonZeroUsize, sync::Arc};
+use std::{error::Error, future::Future, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use grantbook_domain::{
@@ -21,11 +25,14 @@ use grantbook_domain::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
-pub use outcome::append_surely;
+pub use outcome::{append_surely, found_surely};
 
-/// Most bytes of frames in one answer of [`Journal::read`]; a single frame always fits.
+/// Most bytes of frames in one answer of [`Tail::next`]; a single frame always fits.
 pub const READ_MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// An ordered, durable stream of frames, whatever keeps it.
@@ -33,8 +40,14 @@ pub const READ_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Sequences count frames from 1 without a gap, over all organizations. A journal does not look into frames; it
 /// knows whose they are and how long they are. There is no way to delete or to rewrite.
 pub trait Journal: Send + Sync + 'static {
+    /// What reads the stream from some place on.
+    type Tail: Tail;
+
     /// Which journal this is.
     fn identity(&self) -> Identity;
+
+    /// Whether other processes may append too: then what this process has folded may be behind at any moment.
+    fn is_shared(&self) -> bool;
 
     /// Appends a frame of `org` if the organization's last frame is at sequence `after` (0: it has none), and
     /// answers with the frame's sequence once it is durable.
@@ -48,14 +61,18 @@ pub trait Journal: Send + Sync + 'static {
         frame: Bytes,
     ) -> impl Future<Output = Result<u64, AppendError>> + Send;
 
-    /// The frames behind sequence `after`, in stream order, without a gap: at most `limit`, and at most
-    /// [`READ_MAX_BYTES`] unless a single frame is longer. Empty: `after` is the head. May run ahead of what
-    /// [`Journal::head`] says at that moment.
-    fn read(
+    /// Appends the first frame of a new organization if the whole stream's last sequence is `head`: what was looked
+    /// at before, such as the names of the other organizations, is then still so. Otherwise as
+    /// [`Journal::append`]; sent again after it landed it is a conflict, and [`found_surely`] looks.
+    fn found(
         &self,
-        after: u64,
-        limit: NonZeroUsize,
-    ) -> impl Future<Output = Result<Vec<Stored>, ReadError>> + Send;
+        org: OrgId,
+        head: u64,
+        frame: Bytes,
+    ) -> impl Future<Output = Result<u64, AppendError>> + Send;
+
+    /// A reader of the frames behind sequence `after`.
+    fn tail(&self, after: u64) -> Self::Tail;
 
     /// The frame at `sequence`, if there is one.
     fn read_one(&self, sequence: u64) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send;
@@ -63,11 +80,8 @@ pub trait Journal: Send + Sync + 'static {
     /// The last sequence of the stream, 0 if it is empty; never older than an acknowledged append.
     fn head(&self) -> impl Future<Output = Result<u64, ReadError>> + Send;
 
-    /// The organization's last frame; never older than an acknowledged append.
-    fn last_of(&self, org: OrgId) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send;
-
-    /// The organization's first frame behind sequence `after`: the look behind a guard that did not hold.
-    /// Never older than an acknowledged append.
+    /// The organization's first frame behind sequence `after`: the look behind a guard that did not hold, and the
+    /// proof that a fold is not behind. Never older than an acknowledged append.
     fn next_of(
         &self,
         org: OrgId,
@@ -76,9 +90,31 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Why nothing is appended any more until the journal is opened anew; none as long as appends may succeed.
     fn halted(&self) -> Option<Cause>;
+}
 
-    /// A hint that the head has moved; may be late, may skip values, never goes back.
-    fn watch(&self) -> watch::Receiver<u64>;
+/// Reads the stream in order, from behind some sequence to its end and on as it grows.
+///
+/// After [`ReadError::Unavailable`] it may be asked again and goes on where it was.
+pub trait Tail: Send + 'static {
+    /// The next frames, in stream order and without a gap: at most `limit`, and at most [`READ_MAX_BYTES`] unless a
+    /// single frame is longer. Waits for the first one for `patience` at most; empty: none came. That none came proves
+    /// nothing, [`Journal::head`] does. Dropping the future loses no frame.
+    fn next(
+        &mut self,
+        limit: NonZeroUsize,
+        patience: Duration,
+    ) -> impl Future<Output = Result<Vec<Stored>, ReadError>> + Send;
+}
+
+/// Waits until the head lies behind `after`, at most for `patience`; whether it does.
+pub(crate) async fn moved_beyond(head: &mut watch::Receiver<u64>, after: u64, patience: Duration) -> bool {
+    // The value's guard must not live across a pause: it locks the channel.
+    let waited = timeout(patience, head.wait_for(|head| *head > after)).await.map(|seen| seen.is_ok());
+    if waited == Ok(false) {
+        // Nobody will ever tell: the journal is closed. The caller's clock still goes by.
+        sleep(patience).await;
+    }
+    waited == Ok(true)
 }
 
 /// Which journal: a copy that keeps its sequences keeps this too, a new one has another. An older copy put back in its
@@ -101,6 +137,8 @@ pub struct Stored {
     pub org: OrgId,
     /// The whole frame.
     pub bytes: Bytes,
+    /// The sequence that its append was guarded with, where the store keeps that beside the frame.
+    pub guard: Option<u64>,
 }
 
 /// What went wrong below, for the log; shared by all appends that it befell.
@@ -146,4 +184,7 @@ pub enum ReadError {
         /// Where.
         sequence: u64,
     },
+    /// The store holds another journal than the one that was opened: it was made anew, or changed under us.
+    #[error("the journal is not the one that was opened: {0}")]
+    Replaced(String),
 }

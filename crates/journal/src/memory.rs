@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -11,8 +12,10 @@ use grantbook_domain::id::OrgId;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    AppendError, Cause, Identity, Journal, READ_MAX_BYTES, ReadError, Stored, frame::FRAME_MAX_BYTES,
-    outcome::Reason,
+    AppendError, Cause, Identity, Journal, READ_MAX_BYTES, ReadError, Stored, Tail,
+    frame::FRAME_MAX_BYTES,
+    moved_beyond,
+    outcome::{Guard, Reason},
 };
 
 /// A journal in memory; clones share it.
@@ -47,7 +50,7 @@ struct State {
     frames: Vec<Stored>,
     last: BTreeMap<OrgId, u64>,
     faults: VecDeque<Fault>,
-    late: Vec<(OrgId, u64, Bytes)>,
+    late: Vec<(OrgId, Guard, Bytes)>,
     appends: u64,
 }
 
@@ -67,7 +70,7 @@ impl MemoryJournal {
         let mut state = self.lock();
         let late = std::mem::take(&mut state.late);
         let landed =
-            late.into_iter().filter(|(org, after, frame)| state.land(*org, *after, frame).is_ok()).count();
+            late.into_iter().filter(|(org, guard, frame)| state.land(*org, *guard, frame).is_ok()).count();
         self.tell(&state);
         landed
     }
@@ -78,6 +81,18 @@ impl MemoryJournal {
         let index = state.frames.iter().position(|stored| stored.sequence == sequence);
         let found = index.and_then(|index| state.frames.get_mut(index));
         found.map(|stored| stored.bytes = bytes).is_some()
+    }
+
+    /// The frames behind `after`, within the bounds of [`Tail::next`].
+    pub fn read(&self, after: u64, limit: NonZeroUsize) -> Vec<Stored> {
+        let state = self.lock();
+        let mut bytes = 0;
+        let fits = |stored: &&Stored| {
+            let first = bytes == 0;
+            bytes += stored.bytes.len();
+            first || bytes <= READ_MAX_BYTES
+        };
+        state.behind(after).iter().take(limit.get()).take_while(fits).cloned().collect()
     }
 
     /// How often an append was tried.
@@ -99,54 +114,62 @@ impl MemoryJournal {
         state.faults.pop_front()
     }
 
-    fn land(&self, org: OrgId, after: u64, frame: &Bytes) -> Result<u64, AppendError> {
-        let mut state = self.lock();
-        let outcome = state.land(org, after, frame);
-        self.tell(&state);
-        outcome
-    }
-}
-
-impl Journal for MemoryJournal {
-    fn identity(&self) -> Identity {
-        self.identity
-    }
-
-    async fn append(&self, org: OrgId, after: u64, frame: Bytes) -> Result<u64, AppendError> {
+    async fn take(&self, org: OrgId, guard: Guard, frame: Bytes) -> Result<u64, AppendError> {
         if frame.len() > FRAME_MAX_BYTES {
             return Err(AppendError::TooLarge { bytes: frame.len(), limit: FRAME_MAX_BYTES });
         }
         match self.next_fault() {
-            None => self.land(org, after, &frame),
+            None => self.land(org, guard, &frame),
             Some(Fault::Conflict) => Err(AppendError::Conflict { actual: None }),
             Some(Fault::Busy) => Err(AppendError::Busy(ordered())),
             Some(Fault::Unavailable) => Err(AppendError::Unavailable(ordered())),
             Some(Fault::Delay(gate)) => {
                 // A dropped sender opens the gate too, lest a test that ends early hangs.
                 gate.await.unwrap_or_default();
-                self.land(org, after, &frame)
+                self.land(org, guard, &frame)
             }
             Some(Fault::UnknownLanded) => {
-                self.land(org, after, &frame)?;
+                self.land(org, guard, &frame)?;
                 Err(AppendError::OutcomeUnknown(ordered()))
             }
             Some(Fault::UnknownLost) => Err(AppendError::OutcomeUnknown(ordered())),
             Some(Fault::UnknownLate) => {
-                self.lock().late.push((org, after, frame));
+                self.lock().late.push((org, guard, frame));
                 Err(AppendError::OutcomeUnknown(ordered()))
             }
         }
     }
 
-    async fn read(&self, after: u64, limit: NonZeroUsize) -> Result<Vec<Stored>, ReadError> {
-        let state = self.lock();
-        let mut bytes = 0;
-        let fits = |stored: &&Stored| {
-            let first = bytes == 0;
-            bytes += stored.bytes.len();
-            first || bytes <= READ_MAX_BYTES
-        };
-        Ok(state.behind(after).iter().take(limit.get()).take_while(fits).cloned().collect())
+    fn land(&self, org: OrgId, guard: Guard, frame: &Bytes) -> Result<u64, AppendError> {
+        let mut state = self.lock();
+        let outcome = state.land(org, guard, frame);
+        self.tell(&state);
+        outcome
+    }
+}
+
+impl Journal for MemoryJournal {
+    type Tail = MemoryTail;
+
+    fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Clones of it are as other processes.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn append(&self, org: OrgId, after: u64, frame: Bytes) -> Result<u64, AppendError> {
+        self.take(org, Guard::Organization(after), frame).await
+    }
+
+    async fn found(&self, org: OrgId, head: u64, frame: Bytes) -> Result<u64, AppendError> {
+        self.take(org, Guard::Stream(head), frame).await
+    }
+
+    fn tail(&self, after: u64) -> MemoryTail {
+        MemoryTail { journal: self.clone(), head: self.head.subscribe(), after }
     }
 
     async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
@@ -158,11 +181,6 @@ impl Journal for MemoryJournal {
         Ok(self.lock().head())
     }
 
-    async fn last_of(&self, org: OrgId) -> Result<Option<Stored>, ReadError> {
-        let last = self.lock().last.get(&org).copied().unwrap_or_default();
-        self.read_one(last).await
-    }
-
     async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
         Ok(self.lock().behind(after).iter().find(|stored| stored.org == org).cloned())
     }
@@ -170,9 +188,22 @@ impl Journal for MemoryJournal {
     fn halted(&self) -> Option<Cause> {
         None
     }
+}
 
-    fn watch(&self) -> watch::Receiver<u64> {
-        self.head.subscribe()
+/// Reads a [`MemoryJournal`] in order.
+#[derive(Debug)]
+pub struct MemoryTail {
+    journal: MemoryJournal,
+    head: watch::Receiver<u64>,
+    after: u64,
+}
+
+impl Tail for MemoryTail {
+    async fn next(&mut self, limit: NonZeroUsize, patience: Duration) -> Result<Vec<Stored>, ReadError> {
+        moved_beyond(&mut self.head, self.after, patience).await;
+        let frames = self.journal.read(self.after, limit);
+        self.after = frames.last().map_or(self.after, |stored| stored.sequence);
+        Ok(frames)
     }
 }
 
@@ -185,13 +216,17 @@ impl State {
         usize::try_from(after).ok().and_then(|after| self.frames.get(after..)).unwrap_or_default()
     }
 
-    fn land(&mut self, org: OrgId, after: u64, frame: &Bytes) -> Result<u64, AppendError> {
-        let actual = self.last.get(&org).copied().unwrap_or_default();
-        if actual != after {
+    fn land(&mut self, org: OrgId, guard: Guard, frame: &Bytes) -> Result<u64, AppendError> {
+        let own = self.last.get(&org).copied().unwrap_or_default();
+        let (holds, actual) = match guard {
+            Guard::Organization(after) => (own == after, own),
+            Guard::Stream(head) => (own == 0 && self.head() == head, self.head()),
+        };
+        if !holds {
             return Err(AppendError::Conflict { actual: Some(actual) });
         }
         let sequence = self.head() + 1;
-        self.frames.push(Stored { sequence, org, bytes: frame.clone() });
+        self.frames.push(Stored { sequence, org, bytes: frame.clone(), guard: Some(own) });
         self.last.insert(org, sequence);
         Ok(sequence)
     }

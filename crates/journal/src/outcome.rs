@@ -13,6 +13,15 @@ const PAUSE_MIN: Duration = Duration::from_millis(2);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 
+/// What must be so for an append to be taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Guard {
+    /// The organization's last frame is at this sequence.
+    Organization(u64),
+    /// The organization has no frame, and the stream's last one is at this sequence.
+    Stream(u64),
+}
+
 /// Appends a frame and finds out what became of it, if that can be done before the deadline.
 ///
 /// While the outcome is unknown, the same frame is sent again: it either lands now, or the guard refuses it, and
@@ -29,14 +38,36 @@ pub async fn append_surely<J: Journal>(
     frame: Bytes,
     deadline: Instant,
 ) -> Result<u64, AppendError> {
+    surely(journal, org, Guard::Organization(after), frame, deadline).await
+}
+
+/// The same for an organization's first frame, [`Journal::found`].
+pub async fn found_surely<J: Journal>(
+    journal: &J,
+    org: OrgId,
+    head: u64,
+    frame: Bytes,
+    deadline: Instant,
+) -> Result<u64, AppendError> {
+    surely(journal, org, Guard::Stream(head), frame, deadline).await
+}
+
+async fn surely<J: Journal>(
+    journal: &J,
+    org: OrgId,
+    guard: Guard,
+    frame: Bytes,
+    deadline: Instant,
+) -> Result<u64, AppendError> {
     let mut attempts = Attempts { unknown: None, pause: PAUSE_MIN };
     loop {
-        let Ok(outcome) = timeout_at(deadline, journal.append(org, after, frame.clone())).await else {
+        let sent = send(journal, org, guard, frame.clone());
+        let Ok(outcome) = timeout_at(deadline, sent).await else {
             return Err(AppendError::OutcomeUnknown(attempts.unknown.unwrap_or_else(deadline_passed)));
         };
         let again = match outcome {
             Err(AppendError::Conflict { actual }) if attempts.unknown.is_some() => {
-                match timeout_at(deadline, look_behind(journal, org, after, &frame)).await {
+                match timeout_at(deadline, look_behind(journal, org, guard, &frame)).await {
                     Ok(Seen::Ours(sequence)) => return Ok(sequence),
                     Ok(Seen::Other) => return Err(AppendError::Conflict { actual }),
                     Ok(Seen::Nothing(cause)) => AppendError::OutcomeUnknown(cause),
@@ -53,6 +84,13 @@ pub async fn append_surely<J: Journal>(
             definite => return definite,
         };
         attempts.pause_before_next(again, deadline).await?;
+    }
+}
+
+async fn send<J: Journal>(journal: &J, org: OrgId, guard: Guard, frame: Bytes) -> Result<u64, AppendError> {
+    match guard {
+        Guard::Organization(after) => journal.append(org, after, frame).await,
+        Guard::Stream(head) => journal.found(org, head, frame).await,
     }
 }
 
@@ -95,9 +133,13 @@ enum Seen {
     Nothing(Cause),
 }
 
-async fn look_behind<J: Journal>(journal: &J, org: OrgId, after: u64, frame: &Bytes) -> Seen {
-    match journal.next_of(org, after).await {
-        Ok(Some(stored)) if stored.bytes == frame => Seen::Ours(stored.sequence),
+async fn look_behind<J: Journal>(journal: &J, org: OrgId, guard: Guard, frame: &Bytes) -> Seen {
+    let behind = match guard {
+        Guard::Organization(after) => journal.next_of(org, after).await,
+        Guard::Stream(head) => journal.read_one(head.saturating_add(1)).await,
+    };
+    match behind {
+        Ok(Some(stored)) if stored.org == org && stored.bytes == frame => Seen::Ours(stored.sequence),
         Ok(Some(_)) => Seen::Other,
         Ok(None) => {
             Seen::Nothing(Arc::new(Reason("the guard refused the frame, yet nothing stands behind it")))
@@ -146,7 +188,7 @@ mod tests {
     }
 
     async fn frames(journal: &MemoryJournal) -> Vec<(u64, Bytes)> {
-        let all = journal.read(0, std::num::NonZeroUsize::MAX).await.unwrap();
+        let all = journal.read(0, std::num::NonZeroUsize::MAX);
         all.into_iter().map(|Stored { sequence, bytes, .. }| (sequence, bytes)).collect()
     }
 
@@ -163,6 +205,27 @@ mod tests {
         assert_eq!(ours(&journal).await.unwrap(), 1);
         assert_eq!(journal.appends(), 5);
         assert_eq!(frames(&journal).await.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_founding_of_unknown_outcome_is_found_or_refused() {
+        let deadline = || Instant::now() + Duration::from_secs(5);
+        let (one, two) = (Bytes::from_static(b"one"), Bytes::from_static(b"two"));
+        let journal = journal([Fault::UnknownLanded]);
+        assert_eq!(found_surely(&journal, org(1), 0, one, deadline()).await.unwrap(), 1);
+        journal.inject(Fault::UnknownLost);
+        let asking = tokio::spawn({
+            let (journal, two, deadline) = (journal.clone(), two.clone(), deadline());
+            async move { found_surely(&journal, org(2), 1, two, deadline).await }
+        });
+        while journal.appends() < 3 {
+            tokio::task::yield_now().await;
+        }
+        let early = journal.found(org(3), 1, two).await;
+        let late = asking.await.unwrap();
+        assert_eq!(early.unwrap(), 2, "the first attempt of the other was lost");
+        assert!(matches!(late, Err(AppendError::Conflict { actual: Some(2) })), "{late:?}");
+        assert_eq!(frames(&journal).await.len(), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,9 +1,9 @@
-//! The wiring: journal, fold, command service, projector, started and ended together.
+//! The wiring: journal, fold, command service, projector, started and ended together, or the parts that are wanted.
 
 use std::{fs, path::Path, sync::Arc};
 
 use grantbook_domain::id::InstallationId;
-use grantbook_journal::{Journal, embedded::EmbeddedJournal};
+use grantbook_journal::Journal;
 use grantbook_views::{Opened, ViewWriter};
 use tokio::task::spawn_blocking;
 
@@ -12,11 +12,11 @@ pub use crate::start::StartError;
 use crate::{
     clock::Clock,
     command::{CommandHandle, CommandService, Fold},
-    config::ServeConfig,
+    config::{Role, ServeConfig},
     ids::IdSource,
     project::Projector,
     read::ReadNode,
-    start::{close_journal, open_journal},
+    start::{OpenJournal, make_directory},
 };
 
 /// The view's file in the data directory.
@@ -25,10 +25,8 @@ pub const VIEW_FILE: &str = "view.redb";
 /// What every route has; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AppState {
-    /// The command side.
-    pub commands: CommandHandle,
-    /// The read side.
-    pub node: ReadNode,
+    /// The parts of the service that this process is.
+    pub parts: Parts,
     /// What time it is.
     pub clock: Clock,
     /// New ids.
@@ -37,31 +35,88 @@ pub struct AppState {
     pub installation: InstallationId,
 }
 
+/// Which parts of the service a process is: at least one.
+#[derive(Debug, Clone)]
+pub enum Parts {
+    /// Everything.
+    All(CommandHandle, ReadNode),
+    /// The command service.
+    Command(CommandHandle),
+    /// A read node.
+    Read(ReadNode),
+}
+
+impl Parts {
+    /// The command side, if it is here.
+    pub const fn commands(&self) -> Option<&CommandHandle> {
+        match self {
+            Self::All(commands, _) | Self::Command(commands) => Some(commands),
+            Self::Read(_) => None,
+        }
+    }
+
+    /// The read side, if it is here.
+    pub const fn node(&self) -> Option<&ReadNode> {
+        match self {
+            Self::All(_, node) | Self::Read(node) => Some(node),
+            Self::Command(_) => None,
+        }
+    }
+}
+
 /// Everything that runs in one process, but the sockets.
 #[derive(Debug)]
 pub struct App {
-    journal: Arc<EmbeddedJournal>,
-    commands: CommandService,
-    projector: Projector,
+    journal: OpenJournal,
+    commands: Option<CommandService>,
+    projector: Option<Projector>,
     state: AppState,
 }
 
 impl App {
-    /// Opens journal and view, replays the journal, and starts both sides.
+    /// Opens the journal, and starts the parts of the service that the process is: the view follows the journal, the
+    /// fold is made of the whole of it.
     pub async fn build(config: &ServeConfig) -> Result<Self, StartError> {
         config.validate()?;
-        let journal = open_journal(&config.data).await?;
+        match OpenJournal::open(&config.journal).await? {
+            OpenJournal::Embedded(journal) => {
+                Self::build_on(config, &journal, OpenJournal::Embedded(Arc::clone(&journal))).await
+            }
+            OpenJournal::JetStream(journal) => {
+                Self::build_on(config, &journal, OpenJournal::JetStream(Arc::clone(&journal))).await
+            }
+        }
+    }
+
+    async fn build_on<J: Journal>(
+        config: &ServeConfig,
+        journal: &Arc<J>,
+        opened: OpenJournal,
+    ) -> Result<Self, StartError> {
         let installation = journal.identity().installation;
-        let view = config.data.join(VIEW_FILE);
-        let writer = spawn_blocking(move || open_view(&view, installation)).await??;
-        // The view catches up while the fold is made.
-        let projector = Projector::start(Arc::clone(&journal), writer);
         let (clock, ids) = (Clock::system(), IdSource::system());
-        let fold = Fold::replay(journal.as_ref()).await?;
-        let commands = CommandService::start(Arc::clone(&journal), fold, clock.clone(), ids.clone());
-        let node = ReadNode::new(&projector, journal.watch());
-        let state = AppState { commands: commands.handle(), node, clock, ids, installation };
-        Ok(Self { journal, commands, projector, state })
+        // The view catches up while the fold is made.
+        let projector = match config.role {
+            Role::All | Role::Read => Some(project(config, journal, installation).await?),
+            Role::Command => None,
+        };
+        let commands = match config.role {
+            Role::All | Role::Command => {
+                let fold = Fold::replay(journal.as_ref()).await?;
+                Some(CommandService::start(Arc::clone(journal), fold, clock.clone(), ids.clone()))
+            }
+            Role::Read => None,
+        };
+        let handle = commands.as_ref().map(CommandService::handle);
+        let node = projector.as_ref().map(|projector| ReadNode::new(projector, journal));
+        let parts = match (handle, node) {
+            (Some(commands), Some(node)) => Parts::All(commands, node),
+            (Some(commands), None) => Parts::Command(commands),
+            (None, Some(node)) => Parts::Read(node),
+            (None, None) => return Err(StartError::Stopped),
+        };
+        let state = AppState { parts, clock, ids, installation };
+        Ok(Self { journal: opened, commands, projector, state })
     }
 
     /// What routes get.
@@ -73,11 +128,28 @@ impl App {
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
         let Self { journal, commands, projector, state } = self;
-        commands.shutdown().await;
-        projector.stop().await;
+        if let Some(commands) = commands {
+            commands.shutdown().await;
+        }
+        if let Some(projector) = projector {
+            projector.stop().await;
+        }
         drop(state);
-        close_journal(journal).await
+        journal.close().await
     }
+}
+
+async fn project<J: Journal>(
+    config: &ServeConfig,
+    journal: &Arc<J>,
+    installation: InstallationId,
+) -> Result<Projector, StartError> {
+    let data = config.data.clone();
+    let writer = spawn_blocking(move || {
+        make_directory(&data)?;
+        open_view(&data.join(VIEW_FILE), installation)
+    });
+    Ok(Projector::start(Arc::clone(journal), writer.await??))
 }
 
 /// Opens the view, which is readable by its owner only: it holds people's names and addresses.

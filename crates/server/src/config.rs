@@ -1,14 +1,50 @@
 //! What `serve` is told.
 
 use std::{
+    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
+pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
+
+/// Where a journal is.
+#[derive(Debug, Clone)]
+pub enum JournalAddress {
+    /// In a file of this directory.
+    Embedded(PathBuf),
+    /// In a stream of NATS servers.
+    Nats(Box<NatsOptions>),
+}
+
+impl fmt::Display for JournalAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded(data) => data.display().fmt(f),
+            Self::Nats(options) => options.fmt(f),
+        }
+    }
+}
+
+/// Which part of the service a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    All,
+    /// The command service: takes writes, answers no reads.
+    Command,
+    /// A read node: answers reads, takes no writes.
+    Read,
+}
+
 /// How the server runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ServeConfig {
-    /// Where journal and view are kept.
+    /// Which part of the service it is.
+    pub role: Role,
+    /// Where the journal is.
+    pub journal: JournalAddress,
+    /// Where the view is kept; the embedded journal's directory, if that is the journal.
     pub data: PathBuf,
     /// Where requests are taken; port 0 picks a free one.
     pub listen: SocketAddr,
@@ -25,6 +61,9 @@ pub enum ConfigError {
     /// Something else is there.
     #[error("{} is not a directory", .0.display())]
     NotADirectory(PathBuf),
+    /// One part alone on a journal that only one process can open.
+    #[error("the embedded journal belongs to one process, which is everything: `serve {0}` needs --nats")]
+    OnePartAlone(&'static str),
     /// The ready file has no place.
     #[error("the ready file's directory {} does not exist", .0.display())]
     NoPlaceForReadyFile(PathBuf),
@@ -32,8 +71,11 @@ pub enum ConfigError {
 
 impl Default for ServeConfig {
     fn default() -> Self {
+        let data = PathBuf::from("grantbook-data");
         Self {
-            data: PathBuf::from("grantbook-data"),
+            role: Role::All,
+            journal: JournalAddress::Embedded(data.clone()),
+            data,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)),
             ready_file: None,
         }
@@ -43,10 +85,17 @@ impl Default for ServeConfig {
 impl ServeConfig {
     /// Looks at everything before anything is opened.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if !self.data.exists() {
-            return Err(ConfigError::NoData(self.data.clone()));
+        if let JournalAddress::Embedded(data) = &self.journal {
+            match self.role {
+                Role::All => {}
+                Role::Command => return Err(ConfigError::OnePartAlone("command")),
+                Role::Read => return Err(ConfigError::OnePartAlone("read")),
+            }
+            if !data.exists() {
+                return Err(ConfigError::NoData(data.clone()));
+            }
         }
-        if !self.data.is_dir() {
+        if self.data.exists() && !self.data.is_dir() {
             return Err(ConfigError::NotADirectory(self.data.clone()));
         }
         let place = self.ready_file.as_deref().and_then(Path::parent);
@@ -64,15 +113,22 @@ mod tests {
     #[test]
     fn a_configuration_is_looked_at_before_anything_is_opened() {
         let directory = tempfile::tempdir().unwrap();
-        let here = ServeConfig { data: directory.path().to_owned(), ..ServeConfig::default() };
+        let at = |data: PathBuf| ServeConfig {
+            journal: JournalAddress::Embedded(data.clone()),
+            data,
+            ..ServeConfig::default()
+        };
+        let here = at(directory.path().to_owned());
         assert_eq!(here.validate(), Ok(()));
         let absent = directory.path().join("absent");
-        let config = ServeConfig { data: absent.clone(), ..here.clone() };
-        assert_eq!(config.validate(), Err(ConfigError::NoData(absent.clone())));
+        assert_eq!(at(absent.clone()).validate(), Err(ConfigError::NoData(absent.clone())));
         let file = directory.path().join("file");
         std::fs::write(&file, "").unwrap();
-        let config = ServeConfig { data: file.clone(), ..here.clone() };
-        assert_eq!(config.validate(), Err(ConfigError::NotADirectory(file)));
+        assert_eq!(at(file.clone()).validate(), Err(ConfigError::NotADirectory(file)));
+        for role in [Role::Command, Role::Read] {
+            let alone = ServeConfig { role, ..here.clone() };
+            assert!(matches!(alone.validate(), Err(ConfigError::OnePartAlone(_))));
+        }
         let config = ServeConfig { ready_file: Some(absent.join("ready")), ..here.clone() };
         assert_eq!(config.validate(), Err(ConfigError::NoPlaceForReadyFile(absent)));
         for ready in ["ready".into(), directory.path().join("ready")] {

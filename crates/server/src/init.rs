@@ -1,6 +1,7 @@
-//! Offline work on a data directory: `init`, `org create`, `owner recover`. Each needs the journal for itself.
+//! The operator's work on a journal: `init`, `org create`, `owner recover`. A file must not be in use meanwhile; a
+//! stream of NATS servers may be.
 
-use std::{fmt, fs::DirBuilder, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use grantbook_domain::{
     command::{Author, Command},
@@ -10,22 +11,30 @@ use grantbook_domain::{
     principal::{Actor, Principal},
     record::{RECORD_SCHEMA, Record},
 };
-use grantbook_journal::{Identity, Journal, chain::Chains, embedded::EmbeddedJournal, frame::encode};
-use tokio::task::spawn_blocking;
+use grantbook_journal::{AppendError, Identity, Journal, chain::Chains, found_surely, frame::encode};
+use tokio::time::Instant;
 
 use crate::{
     clock::Clock,
     command::{CommandService, Fold, OrgFold, Submission},
+    config::JournalAddress,
     ids::IdSource,
     secret::{KeyKind, Secret},
-    start::{StartError, close_journal, explain, open_journal},
+    start::{OpenJournal, StartError},
 };
 
+/// How often a new organization's frame is tried while others append theirs.
+const ROUNDS: usize = 8;
+/// How long the append may take.
+const APPEND_DEADLINE: Duration = Duration::from_secs(10);
+
 /// An organization and its first owner.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct InitOptions {
-    /// The data directory.
-    pub data: PathBuf,
+    /// Where the journal is, or is made.
+    pub journal: JournalAddress,
+    /// How many servers keep a new journal in NATS; none: three in a cluster, else one.
+    pub replicas: Option<u8>,
     /// The organization's name.
     pub org: String,
     /// The first owner's e-mail.
@@ -33,10 +42,10 @@ pub struct InitOptions {
 }
 
 /// Whose key was lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RecoverOptions {
-    /// The data directory.
-    pub data: PathBuf,
+    /// Where the journal is.
+    pub journal: JournalAddress,
     /// The organization's id or name.
     pub org: String,
     /// The owner's e-mail; a user is made if nobody active has it.
@@ -73,42 +82,65 @@ impl fmt::Debug for InitOutcome {
     }
 }
 
-/// Makes a journal with its first organization. Refuses where there is a journal with anything in it.
+/// Makes a journal with its first organization. Refuses where there is a journal with anything in it; of several that
+/// are at it at once, one wins.
 pub async fn init(options: InitOptions) -> Result<InitOutcome, StartError> {
     let (clock, ids) = (Clock::system(), IdSource::system());
     let found = found(&options, &clock, &ids)?;
     let identity = Identity { installation: ids.id(), created_at: clock.now() };
-    let data = options.data;
-    let journal = spawn_blocking(move || {
-        let mut builder = DirBuilder::new();
-        // Only its owner gets in: what lies there names people.
-        let made = builder.recursive(true).mode(0o700).create(&data);
-        made.map_err(|source| StartError::Write { path: data.clone(), source })?;
-        EmbeddedJournal::create(&data, identity).map_err(|error| explain(error, &data))
-    });
-    let journal = Arc::new(journal.await??);
-    append(journal.as_ref(), &found).await?;
-    close_journal(journal).await?;
+    let opened = OpenJournal::create(&options.journal, identity, options.replicas).await?;
+    let appended = match &opened {
+        OpenJournal::Embedded(journal) => append(journal.as_ref(), &found, 0).await,
+        OpenJournal::JetStream(journal) => append(journal.as_ref(), &found, 0).await,
+    };
+    if let Err(StartError::Append(AppendError::Conflict { .. })) = appended {
+        return Err(StartError::NotEmpty(options.journal.to_string()));
+    }
+    appended?;
+    opened.close().await?;
     Ok(found.outcome)
 }
 
 /// Adds an organization to a journal. Names are unique among its organizations.
 pub async fn create_org(options: InitOptions) -> Result<InitOutcome, StartError> {
     let found = found(&options, &Clock::system(), &IdSource::system())?;
-    let journal = open_journal(&options.data).await?;
-    let fold = Fold::replay(journal.as_ref()).await?;
-    if fold.organizations().any(|one| one.state().name() == options.org) {
-        return Err(StartError::OrganizationExists(options.org));
+    let opened = OpenJournal::open(&options.journal).await?;
+    match &opened {
+        OpenJournal::Embedded(journal) => add(journal.as_ref(), &options.org, &found).await?,
+        OpenJournal::JetStream(journal) => add(journal.as_ref(), &options.org, &found).await?,
     }
-    append(journal.as_ref(), &found).await?;
-    close_journal(journal).await?;
+    opened.close().await?;
     Ok(found.outcome)
+}
+
+/// Appends the organization's first frame behind a head up to which no organization has the name.
+async fn add<J: Journal>(journal: &J, name: &str, found: &Found) -> Result<(), StartError> {
+    for _ in 0..ROUNDS {
+        let fold = Fold::replay(journal).await?;
+        if fold.organizations().any(|one| one.state().name() == name) {
+            return Err(StartError::OrganizationExists(name.to_owned()));
+        }
+        match append(journal, found, fold.sequence()).await {
+            Err(StartError::Append(AppendError::Conflict { .. })) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(StartError::Contended)
 }
 
 /// Makes somebody an owner again, with a new key, by the operator's authority.
 pub async fn recover_owner(options: RecoverOptions) -> Result<InitOutcome, StartError> {
+    let opened = OpenJournal::open(&options.journal).await?;
+    let outcome = match &opened {
+        OpenJournal::Embedded(journal) => recover(journal, options).await?,
+        OpenJournal::JetStream(journal) => recover(journal, options).await?,
+    };
+    opened.close().await?;
+    Ok(outcome)
+}
+
+async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Result<InitOutcome, StartError> {
     let (clock, ids) = (Clock::system(), IdSource::system());
-    let journal = open_journal(&options.data).await?;
     let fold = Fold::replay(journal.as_ref()).await?;
     let (org, name) = find(&fold, &options.org).ok_or(StartError::NoSuchOrganization(options.org))?;
     let key_id = ids.id();
@@ -119,13 +151,12 @@ pub async fn recover_owner(options: RecoverOptions) -> Result<InitOutcome, Start
         key: key_id,
         hash: secret.hash(),
     };
-    let service = CommandService::start(Arc::clone(&journal), fold, clock, ids);
+    let service = CommandService::start(Arc::clone(journal), fold, clock, ids);
     let (author, reason) = (Author::Operator, Some(options.reason));
     let submission = Submission { org, author, command, idempotency: None, source_ip: None, reason };
     let outcome = service.handle().submit(submission).await;
     service.shutdown().await;
     let outcome = outcome?;
-    close_journal(journal).await?;
     let events = outcome.record.iter().flat_map(|record| &record.events);
     let mut owners = events.filter_map(|event| match event {
         Event::KeyIssued { key } => Some(key.principal),
@@ -188,10 +219,10 @@ fn found(options: &InitOptions, clock: &Clock, ids: &IdSource) -> Result<Found, 
     Ok(Found { org: founding.org, record, outcome })
 }
 
-async fn append(journal: &EmbeddedJournal, found: &Found) -> Result<(), StartError> {
+async fn append<J: Journal>(journal: &J, found: &Found, head: u64) -> Result<(), StartError> {
     let link = Chains::new(journal.identity().installation).next_link(found.org);
     let frame = encode(link, std::slice::from_ref(&found.record))?;
-    journal.append(found.org, 0, frame).await?;
+    found_surely(journal, found.org, head, frame, Instant::now() + APPEND_DEADLINE).await?;
     Ok(())
 }
 

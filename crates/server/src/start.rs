@@ -1,24 +1,27 @@
-//! What every beginning shares: the journal's file, and what can go wrong before anything runs.
+//! What every beginning shares: the journal, and what can go wrong before anything runs.
 
 use std::{
+    fs::DirBuilder,
     io,
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use grantbook_domain::refusal::Refusal;
 use grantbook_journal::{
-    AppendError,
+    AppendError, Identity, ReadError,
     embedded::{EmbeddedError, EmbeddedJournal},
     frame::FrameError,
+    jetstream::{JetStreamError, JetStreamJournal},
 };
 use grantbook_views::ViewError;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::{
     command::{FoldError, SubmitError},
-    config::ConfigError,
+    config::{ConfigError, JournalAddress},
     secret::NoRandomness,
 };
 
@@ -32,8 +35,10 @@ pub enum StartError {
     #[error("there is no journal in {}: run `grantbook init` first", .0.display())]
     NoJournal(PathBuf),
     /// There is one already.
-    #[error("{} holds a journal already: init makes the first organization of a new one; use `grantbook org create` for another organization", .0.display())]
-    NotEmpty(PathBuf),
+    #[error(
+        "{0} holds a journal already: init makes the first organization of a new one; use `grantbook org create` for another organization"
+    )]
+    NotEmpty(String),
     /// Another process has it.
     #[error("the journal in {} is in use by another process: stop the server first", .0.display())]
     InUse(PathBuf),
@@ -45,6 +50,18 @@ pub enum StartError {
         /// Why.
         source: EmbeddedError,
     },
+    /// The journal in NATS does not open.
+    #[error("{0}")]
+    JetStream(#[from] JetStreamError),
+    /// The journal cannot be read.
+    #[error("{0}")]
+    Read(#[from] ReadError),
+    /// Others were faster, again and again.
+    #[error("others write to the journal all the time: try again")]
+    Contended,
+    /// Ended before it began.
+    #[error("stopped")]
+    Stopped,
     /// The journal does not fold.
     #[error("the journal cannot be replayed: {0}")]
     Replay(#[from] FoldError),
@@ -96,21 +113,70 @@ pub enum StartError {
     Task(#[from] JoinError),
 }
 
-/// Opens the journal beside the runtime: after a crash this takes as long as the file takes to read.
-pub(crate) async fn open_journal(data: &Path) -> Result<Arc<EmbeddedJournal>, StartError> {
-    let directory = data.to_owned();
-    let opened = spawn_blocking(move || EmbeddedJournal::open(&directory)).await?;
-    opened.map(Arc::new).map_err(|error| explain(error, data))
+/// A journal that is open, whatever keeps it.
+#[derive(Debug)]
+pub(crate) enum OpenJournal {
+    /// In a file.
+    Embedded(Arc<EmbeddedJournal>),
+    /// In a stream of NATS servers.
+    JetStream(Arc<JetStreamJournal>),
 }
 
-/// Gives the file free, unless somebody still holds the journal.
-pub(crate) async fn close_journal(journal: Arc<EmbeddedJournal>) -> Result<(), StartError> {
-    if let Ok(journal) = Arc::try_unwrap(journal) {
-        spawn_blocking(move || journal.close()).await?;
-    } else {
-        tracing::warn!("the journal is still held; it closes with the process");
+impl OpenJournal {
+    /// Opens the journal beside the runtime: after a crash a file takes as long as it takes to read.
+    pub(crate) async fn open(address: &JournalAddress) -> Result<Self, StartError> {
+        match address {
+            JournalAddress::Embedded(data) => {
+                let directory = data.clone();
+                let opened = spawn_blocking(move || EmbeddedJournal::open(&directory)).await?;
+                opened.map(Arc::new).map(Self::Embedded).map_err(|error| explain(error, data))
+            }
+            JournalAddress::Nats(options) => {
+                let opened = JetStreamJournal::open(options).await?;
+                Ok(Self::JetStream(Arc::new(opened)))
+            }
+        }
     }
-    Ok(())
+
+    /// Makes a journal. Refuses one that holds anything.
+    pub(crate) async fn create(
+        address: &JournalAddress,
+        identity: Identity,
+        replicas: Option<u8>,
+    ) -> Result<Self, StartError> {
+        match address {
+            JournalAddress::Embedded(data) => {
+                let directory = data.clone();
+                let made = spawn_blocking(move || {
+                    make_directory(&directory)?;
+                    EmbeddedJournal::create(&directory, identity).map_err(|error| explain(error, &directory))
+                });
+                Ok(Self::Embedded(Arc::new(made.await??)))
+            }
+            JournalAddress::Nats(options) => {
+                let made = JetStreamJournal::create(options, identity, replicas).await?;
+                Ok(Self::JetStream(Arc::new(made)))
+            }
+        }
+    }
+
+    /// Gives a file free, unless somebody still holds the journal.
+    pub(crate) async fn close(self) -> Result<(), StartError> {
+        let Self::Embedded(journal) = self else { return Ok(()) };
+        if let Ok(journal) = Arc::try_unwrap(journal) {
+            spawn_blocking(move || journal.close()).await?;
+        } else {
+            tracing::warn!("the journal is still held; it closes with the process");
+        }
+        Ok(())
+    }
+}
+
+/// Makes a directory that only its owner gets into, as what lies there names people; one that is there is left as it
+/// is. Blocks.
+pub(crate) fn make_directory(path: &Path) -> Result<(), StartError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| StartError::Write { path: path.to_owned(), source })
 }
 
 /// In the operator's words.
@@ -118,7 +184,7 @@ pub(crate) fn explain(error: EmbeddedError, data: &Path) -> StartError {
     let data = data.to_owned();
     match error {
         EmbeddedError::Missing { .. } => StartError::NoJournal(data),
-        EmbeddedError::NotEmpty { .. } => StartError::NotEmpty(data),
+        EmbeddedError::NotEmpty { .. } => StartError::NotEmpty(data.display().to_string()),
         EmbeddedError::InUse { .. } => StartError::InUse(data),
         source => StartError::Journal { data, source },
     }

@@ -33,6 +33,8 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Client {
     http: reqwest::Client,
     base: Url,
+    /// Where writes go, if not there.
+    command_base: Option<Url>,
     key: Option<Secret>,
     options: Options,
 }
@@ -83,13 +85,21 @@ impl Client {
         if base.host_str().is_some_and(is_loopback) {
             http = http.no_proxy();
         }
-        Ok(Self { http: http.build()?, base, key, options: Options::default() })
+        Ok(Self { http: http.build()?, base, command_base: None, key, options: Options::default() })
     }
 
     /// The same client, whose requests carry these options.
     #[must_use]
     pub fn with(&self, options: Options) -> Self {
         Self { options, ..self.clone() }
+    }
+
+    /// The same client, whose writes go to the command service at `base`.
+    ///
+    /// # Errors
+    /// [`ClientError::BadUrl`].
+    pub fn writing_to(&self, base: &str) -> Result<Self, ClientError> {
+        Ok(Self { command_base: Some(parse_base(base)?), ..self.clone() })
     }
 
     /// The options that its requests carry.
@@ -137,7 +147,7 @@ impl Client {
         path: &[&str],
         body: &impl Serialize,
     ) -> Result<Answer<T>, ClientError> {
-        self.send_to(method, self.url(path, None::<&()>)?, body).await
+        self.send_to(method, self.target(path)?, body).await
     }
 
     async fn send_to<T: DeserializeOwned>(
@@ -153,7 +163,16 @@ impl Client {
     }
 
     async fn delete<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Answer<T>, ClientError> {
-        self.read(self.request(Method::DELETE, self.url(path, None::<&()>)?)?).await
+        self.read(self.request(Method::DELETE, self.target(path)?)?).await
+    }
+
+    /// Where something with a body goes: questions that are posted to where reads go, all else to where writes go.
+    fn target(&self, path: &[&str]) -> Result<Url, ClientError> {
+        let is_question = matches!(path, ["v1", "check" | "explain", ..]);
+        let Some(base) = self.command_base.as_ref().filter(|_| !is_question) else {
+            return self.url(path, None::<&()>);
+        };
+        Self { base: base.clone(), ..self.clone() }.url(path, None::<&()>)
     }
 
     /// Segments are encoded one by one, so that no id can climb out of its place in the path.

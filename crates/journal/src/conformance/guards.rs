@@ -29,6 +29,32 @@ pub async fn conflicts<J: Journal>(journal: &J) {
     assert_eq!(append(journal, org(2), 2, "b2").await, 4, "and no gap");
 }
 
+/// An organization's first frame is guarded by the head of the whole stream, so that of racing ones one wins.
+pub async fn foundings<J: Journal>(journal: J) {
+    let found = async |org, head, frame: &'static str| {
+        let outcome = timeout(PATIENCE, journal.found(org, head, Bytes::from_static(frame.as_bytes()))).await;
+        match outcome {
+            Ok(Ok(sequence)) => Some(sequence),
+            Ok(Err(AppendError::Conflict { .. })) => None,
+            other => {
+                unexpected(&other);
+                None
+            }
+        }
+    };
+    assert_eq!(found(org(1), 1, "a head that is not there").await, None);
+    assert_eq!(found(org(1), 0, "a1").await, Some(1));
+    assert_eq!(found(org(1), 0, "a1").await, None, "sent again");
+    assert_eq!(found(org(2), 0, "b1").await, None, "behind the head");
+    assert_eq!(found(org(1), 1, "a1").await, None, "it is founded already");
+    assert_eq!(found(org(2), 1, "b1").await, Some(2));
+    assert_eq!(append(&journal, org(1), 1, "a2").await, 3, "afterwards its own guard counts");
+    let racing = [4, 5, 6, 7].map(|number| found(org(number), 3, "racing"));
+    let [a, b, c, d] = racing;
+    let (a, b, c, d) = tokio::join!(a, b, c, d);
+    assert_eq!([a, b, c, d].into_iter().flatten().collect::<Vec<_>>(), [4], "one of those who race");
+}
+
 /// The same frame sent again is refused, and the outcome protocol finds it where it is.
 pub async fn resends<J: Journal>(journal: &J) {
     assert_eq!(append(journal, org(1), 0, "a1").await, 1);
@@ -74,7 +100,8 @@ async fn refused<J: Journal>(journal: &J, org: OrgId, guard: u64) {
     let Ok(Err(AppendError::Conflict { actual })) = outcome else {
         return unexpected(&outcome);
     };
-    let last = expect(timeout(PATIENCE, journal.last_of(org)).await).map_or(0, |stored| stored.sequence);
+    let own = all(journal, NonZeroUsize::MAX).await.into_iter().filter(|stored| stored.org == org);
+    let last = own.last().map_or(0, |stored| stored.sequence);
     assert!(actual.is_none_or(|actual| actual == last), "the true end, or none, is named");
 }
 

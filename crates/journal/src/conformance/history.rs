@@ -1,13 +1,13 @@
 //! Order, content, looks and restarts.
 
-use std::{collections::BTreeMap, num::NonZeroUsize};
+use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
 
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use tokio::time::timeout;
 
-use super::{PATIENCE, all, append, expect, org};
-use crate::{Journal, READ_MAX_BYTES, Stored, frame::FRAME_MAX_BYTES};
+use super::{PATIENCE, all, append, bare, expect, org};
+use crate::{Journal, READ_MAX_BYTES, ReadError, Stored, Tail, frame::FRAME_MAX_BYTES};
 
 /// One step of the script: an organization's frame, appended behind its last one or behind a stale guard.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,7 @@ pub fn script_history() -> Vec<Stored> {
         sequence,
         org: org(turn.org),
         bytes: Bytes::from_static(turn.frame.as_bytes()),
+        guard: None,
     };
     (1..).zip(landed).map(stored).collect()
 }
@@ -62,44 +63,57 @@ pub async fn histories<J: Journal>(journal: &J) {
 
 /// What is read from any place is the history behind it, and neither end is an error.
 pub async fn reads<J: Journal>(journal: &J) {
-    assert_eq!(read(journal, 0).await, [], "an empty journal");
+    assert_eq!(behind(journal, 0).await, [], "an empty journal");
     assert_eq!(head(journal).await, 0);
     play(journal).await;
     let history = script_history();
     for after in 0..=history.len() as u64 + 2 {
-        let behind: Vec<Stored> = history.iter().filter(|stored| stored.sequence > after).cloned().collect();
-        assert_eq!(read(journal, after).await, behind, "behind {after}");
+        let expected: Vec<Stored> =
+            history.iter().filter(|stored| stored.sequence > after).cloned().collect();
+        assert_eq!(behind(journal, after).await, expected, "behind {after}");
         let there = history.iter().find(|stored| stored.sequence == after).cloned();
-        assert_eq!(expect(timeout(PATIENCE, journal.read_one(after)).await), there, "at {after}");
+        assert_eq!(one(journal.read_one(after)).await, there, "at {after}");
     }
-    assert_eq!(read(journal, u64::MAX).await, [], "far behind the head");
+    assert_eq!(one(journal.read_one(u64::MAX)).await, None, "far behind the head");
     bounded(journal).await;
 }
 
-/// An organization's last frame, and its next one behind any sequence.
+/// An organization's next frame behind any sequence.
 pub async fn looks<J: Journal>(journal: &J) {
     play(journal).await;
     let history = script_history();
     for org in [1, 2, 3, 4].map(org) {
-        let own = || history.iter().filter(|stored| stored.org == org);
-        assert_eq!(expect(timeout(PATIENCE, journal.last_of(org)).await), own().next_back().cloned());
         for after in 0..=history.len() as u64 + 1 {
-            let next = own().find(|stored| stored.sequence > after).cloned();
-            assert_eq!(expect(timeout(PATIENCE, journal.next_of(org, after)).await), next, "behind {after}");
+            let next = history.iter().find(|stored| stored.org == org && stored.sequence > after).cloned();
+            assert_eq!(one(journal.next_of(org, after)).await, next, "behind {after}");
         }
     }
 }
 
-/// Who watches the head learns of every append, sooner or later.
-pub async fn hints<J: Journal>(journal: &J) {
-    let mut watch = journal.watch();
+/// Who follows the stream gets every frame as it comes, also if it was not asked for in time.
+pub async fn follows<J: Journal>(journal: &J) {
+    let mut tail = journal.tail(0);
+    let nothing = expect(timeout(PATIENCE, tail.next(amount(10), Duration::ZERO)).await);
+    assert_eq!(nothing, [], "who has no patience gets what is there");
     for (sequence, (org, after)) in (1..).zip([(org(1), 0), (org(2), 0), (org(1), 1)]) {
-        append(journal, org, after, "a frame").await;
-        let seen = timeout(PATIENCE, watch.wait_for(|head| *head >= sequence)).await;
-        // Out of its guard before it is used: the guard locks the channel.
-        assert_eq!(expect(seen.map(|seen| seen.map(|head| *head))), sequence);
+        let waiting = tail.next(amount(10), PATIENCE);
+        let appending = async {
+            // The reader waits before there is anything to read.
+            tokio::task::yield_now().await;
+            append(journal, org, after, "a frame").await
+        };
+        let (read, appended) = tokio::join!(timeout(PATIENCE, waiting), appending);
+        assert_eq!(appended, sequence);
+        assert_eq!(expect(read).iter().map(|stored| stored.sequence).collect::<Vec<_>>(), [sequence]);
+        // A question that is given up loses nothing.
+        drop(timeout(Duration::from_millis(1), tail.next(amount(10), PATIENCE)).await);
     }
-    assert_eq!(*journal.watch().borrow(), 3, "who comes later sees where it stands");
+    let mut other = journal.tail(1);
+    append(journal, org(2), 2, "a frame").await;
+    for expected in [2, 3, 4] {
+        let next = expect(timeout(PATIENCE, other.next(amount(1), PATIENCE)).await);
+        assert_eq!(next.iter().map(|stored| stored.sequence).collect::<Vec<_>>(), [expected]);
+    }
 }
 
 /// A journal started again is the same one, with the same frames, and goes on where it was.
@@ -111,7 +125,6 @@ pub async fn restarts<J: Journal>(journal: J, again: impl AsyncFn(J) -> J) {
     assert_eq!(all(&journal, amount(3)).await, script_history());
     let expected = script_history().len() as u64;
     assert_eq!(head(&journal).await, expected);
-    assert_eq!(*journal.watch().borrow(), expected, "the hint knows the head from the beginning");
     let refused = timeout(PATIENCE, journal.append(org(2), 2, Bytes::from_static(b"stale"))).await;
     assert!(matches!(refused, Ok(Err(crate::AppendError::Conflict { .. }))), "guards outlive a restart");
     assert_eq!(append(&journal, org(4), 0, "d1").await, expected + 1, "no sequence comes twice");
@@ -128,7 +141,7 @@ async fn bounded<J: Journal>(journal: &J) {
     for _ in 0..count {
         last = expect(timeout(PATIENCE, journal.append(org(9), last, frame.clone())).await);
     }
-    let first = expect(timeout(PATIENCE, journal.read(start, amount(count))).await);
+    let first = expect(timeout(PATIENCE, journal.tail(start).next(amount(count), PATIENCE)).await);
     assert!(first.len() < count, "one answer holds no more than {READ_MAX_BYTES} bytes");
     let total: usize = first.iter().map(|stored| stored.bytes.len()).sum();
     assert!(total <= READ_MAX_BYTES && !first.is_empty());
@@ -156,8 +169,22 @@ async fn head<J: Journal>(journal: &J) -> u64 {
     expect(timeout(PATIENCE, journal.head()).await)
 }
 
-async fn read<J: Journal>(journal: &J, after: u64) -> Vec<Stored> {
-    expect(timeout(PATIENCE, journal.read(after, amount(1000))).await)
+async fn one(asked: impl Future<Output = Result<Option<Stored>, ReadError>>) -> Option<Stored> {
+    expect(timeout(PATIENCE, asked).await).map(bare)
+}
+
+async fn behind<J: Journal>(journal: &J, after: u64) -> Vec<Stored> {
+    let mut frames = all(journal, amount(1000)).await;
+    frames.retain(|stored| stored.sequence > after);
+    let mut tail = journal.tail(after);
+    let mut read: Vec<Stored> = Vec::new();
+    while read.len() < frames.len() {
+        let more = expect(timeout(PATIENCE, tail.next(amount(1000), PATIENCE)).await);
+        read.extend(more.into_iter().map(bare));
+    }
+    assert_eq!(read, frames);
+    assert_eq!(expect(timeout(PATIENCE, tail.next(amount(1), Duration::ZERO)).await), [], "the end");
+    read
 }
 
 fn amount(number: usize) -> NonZeroUsize {

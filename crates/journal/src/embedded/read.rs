@@ -9,7 +9,7 @@ use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use super::file::{FRAMES, LAST};
 use crate::{READ_MAX_BYTES, ReadError, Stored};
 
-/// The frames behind `after`, within the bounds of [`Journal::read`](crate::Journal::read).
+/// The frames behind `after`, within the bounds of [`Tail::next`](crate::Tail::next).
 pub(super) fn behind(db: &Database, after: u64, limit: NonZeroUsize) -> Result<Vec<Stored>, ReadError> {
     let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
     let mut frames = Vec::new();
@@ -33,20 +33,8 @@ pub(super) fn one(db: &Database, sequence: u64) -> Result<Option<Stored>, ReadEr
     }
 }
 
-/// The organization's last frame.
-pub(super) fn last_of(db: &Database, org: OrgId) -> Result<Option<Stored>, ReadError> {
-    let transaction = db.begin_read().map_err(unavailable)?;
-    let last = transaction.open_table(LAST).map_err(unavailable)?;
-    let Some(sequence) = last.get(org.bytes()).map_err(unavailable)?.map(|sequence| sequence.value()) else {
-        return Ok(None);
-    };
-    let frames = transaction.open_table(FRAMES).map_err(unavailable)?;
-    let value = frames.get(sequence).map_err(unavailable)?.ok_or(ReadError::Damaged { sequence })?;
-    stored(sequence, value.value()).map(Some)
-}
-
-/// The organization's first frame behind `after`. Walks the frames in between: it is asked only after an unknown
-/// outcome, and then they are few.
+/// The organization's first frame behind `after`. Walks the frames in between: it is asked only after a conflict or
+/// an unknown outcome, and then they are few.
 pub(super) fn next_of(db: &Database, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
     let Some(first) = after.checked_add(1) else { return Ok(None) };
     let transaction = db.begin_read().map_err(unavailable)?;
@@ -70,7 +58,7 @@ fn open(db: &Database) -> Result<ReadOnlyTable<u64, &'static [u8]>, ReadError> {
 
 fn stored(sequence: u64, value: &[u8]) -> Result<Stored, ReadError> {
     let (org, frame) = value.split_first_chunk().ok_or(ReadError::Damaged { sequence })?;
-    Ok(Stored { sequence, org: OrgId::from_bytes(*org), bytes: Bytes::copy_from_slice(frame) })
+    Ok(Stored { sequence, org: OrgId::from_bytes(*org), bytes: Bytes::copy_from_slice(frame), guard: None })
 }
 
 fn unavailable(error: impl Into<redb::Error>) -> ReadError {

@@ -12,7 +12,7 @@ use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::file::{FRAMES, LAST};
-use crate::{AppendError, Cause};
+use crate::{AppendError, Cause, outcome::Guard};
 
 /// Most appends in one commit.
 const BATCH_MAX: usize = 1024;
@@ -23,7 +23,7 @@ const BATCH_MAX_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) org: OrgId,
-    pub(super) after: u64,
+    pub(super) guard: Guard,
     pub(super) frame: Bytes,
     pub(super) answer: oneshot::Sender<Result<u64, AppendError>>,
 }
@@ -144,8 +144,12 @@ fn insert_all(
     let mut last = transaction.open_table(LAST)?;
     let mut outcomes = Vec::with_capacity(batch.len());
     for request in batch {
-        let actual = last.get(request.org.bytes())?.map_or(0, |sequence| sequence.value());
-        if actual != request.after {
+        let own = last.get(request.org.bytes())?.map_or(0, |sequence| sequence.value());
+        let (holds, actual) = match request.guard {
+            Guard::Organization(after) => (own == after, own),
+            Guard::Stream(expected) => (own == 0 && head == expected, head),
+        };
+        if !holds {
             outcomes.push(Err(AppendError::Conflict { actual: Some(actual) }));
             continue;
         }
@@ -195,7 +199,8 @@ mod tests {
         for (org, after) in appends {
             let (answer, answered) = oneshot::channel();
             let (org, frame) = (OrgId::from_u128(*org), Bytes::from_static(b"frame"));
-            queue.try_send(Request { org, after: *after, frame, answer }).unwrap();
+            let guard = Guard::Organization(*after);
+            queue.try_send(Request { org, guard, frame, answer }).unwrap();
             answers.push(answered);
         }
         (Writer { db: Arc::new(db), requests, head: tell, failed: Failure::default() }, head, answers)

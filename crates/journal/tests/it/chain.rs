@@ -24,7 +24,7 @@ fn record(ordinal: u64, at: i64) -> Record {
 }
 
 fn stored(sequence: u64, link: Link, records: &[Record]) -> Stored {
-    Stored { sequence, org: link.org, bytes: encode(link, records).unwrap() }
+    Stored { sequence, org: link.org, bytes: encode(link, records).unwrap(), guard: None }
 }
 
 /// Takes a frame of one record for each (organization, time), in order.
@@ -135,7 +135,7 @@ fn time_never_steps_back_within_an_organization() {
 #[test]
 fn what_is_no_frame_is_refused_by_its_sequence() {
     let mut chains = Chains::new(INSTALLATION);
-    let frame = Stored { sequence: 1, org: A, bytes: Bytes::from_static(b"{\"format\":9}\n") };
+    let frame = Stored { sequence: 1, org: A, bytes: Bytes::from_static(b"{\"format\":9}\n"), guard: None };
     let fault = FrameError::Format { found: 9 };
     assert_eq!(chains.take(&frame), Err(ChainError::Frame { sequence: 1, fault }));
 }

@@ -222,7 +222,7 @@ fn no_flipped_bit_of_a_frame_passes_decode_and_chain() {
         for bit in 0..8 {
             let mut damaged = frame.to_vec();
             damaged[index] ^= 1 << bit;
-            let stored = Stored { sequence: 1, org: ORG, bytes: Bytes::from(damaged) };
+            let stored = Stored { sequence: 1, org: ORG, bytes: Bytes::from(damaged), guard: None };
             Chains::new(INSTALLATION).take(&stored).expect_err("a flipped bit passed");
         }
     }
@@ -266,7 +266,7 @@ proptest! {
         let byte = place.get_mut(&mut damaged);
         prop_assume!(*byte != other);
         *byte = other;
-        let stored = |bytes| Stored { sequence: 1, org: ORG, bytes };
+        let stored = |bytes| Stored { sequence: 1, org: ORG, bytes, guard: None };
         prop_assert!(chains.take(&stored(Bytes::from(damaged.clone()))).is_err());
         prop_assert!(matches!(chains.take(&stored(frame)), Ok(Step::Next(_))), "the true one still passes");
         let replaced = chains.take(&stored(Bytes::from(damaged)));

@@ -1,8 +1,8 @@
-//! The task that owns an organization's fold: the only one that decides its commands and appends its frames.
+//! An organization's task: the only one of this process that decides its commands and appends its frames.
 
 use std::{sync::Arc, time::Duration};
 
-use grantbook_domain::{position::Position, state::OrgState};
+use grantbook_domain::{id::OrgId, position::Position, state::OrgState};
 use grantbook_journal::{AppendError, Journal, append_surely, frame};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -46,11 +46,11 @@ pub(super) struct Queue {
 #[derive(Debug)]
 pub(super) struct Actor<J> {
     pub(super) journal: Arc<J>,
-    pub(super) fold: OrgFold,
+    pub(super) org: OrgId,
     pub(super) directory: Arc<Directory>,
     pub(super) inputs: Inputs,
-    /// A frame of ours may land behind the fold's end, or has: look before deciding.
-    pub(super) doubtful: bool,
+    /// Behind this guard a frame of ours may land, or has: as long as the fold ends there, look before deciding.
+    pub(super) doubt: Option<u64>,
     /// Answers that read the journal first.
     pub(super) replays: JoinSet<()>,
 }
@@ -94,7 +94,7 @@ impl<J: Journal> Actor<J> {
             tokio::select! {
                 job = queue.jobs.recv() => return job,
                 _ = closing => break,
-                () = sleep(DOUBT_PAUSE), if self.doubtful => {
+                () = sleep(DOUBT_PAUSE), if self.is_doubtful() => {
                     // A failure is told to the next command, which looks again.
                     self.catch_up().await.unwrap_or_default();
                 }
@@ -106,26 +106,36 @@ impl<J: Journal> Actor<J> {
 
     /// Decides the jobs and appends what they make as one frame; gives back those that did not fit.
     async fn serve(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
-        if self.doubtful
+        if self.is_doubtful()
             && let Err(error) = self.catch_up().await
         {
             self.refuse(jobs, &unavailable(&error));
             return Vec::new();
         }
         for _ in 0..ROUNDS {
-            let Round { draft, waiting, rest } = self.decide(jobs).await;
-            if draft.is_empty() {
-                // In doubt, what was found proves nothing: not even that a command would change nothing.
-                self.refuse(waiting.into_iter().map(|(job, _)| job), &in_doubt());
-                return rest;
-            }
-            let outcome = match draft.finish(&self.fold) {
-                Ok(frame) => self.append(&frame).await.map(|sequence| (sequence, frame)),
+            let Some(fold) = self.fold() else {
+                self.refuse(jobs, &SubmitError::UnknownOrganization);
+                return Vec::new();
+            };
+            let Round { draft, waiting, rest } = self.decide(&fold, jobs).await;
+            let waiting = if draft.is_empty() {
+                match self.answer_unchanged(&fold, waiting).await {
+                    Ok(()) => return rest,
+                    Err(again) => {
+                        jobs = again.into_iter().chain(rest).collect();
+                        continue;
+                    }
+                }
+            } else {
+                waiting
+            };
+            let outcome = match draft.finish(&fold) {
+                Ok(frame) => self.append(&fold, &frame).await.map(|sequence| (sequence, frame)),
                 Err(error) => Err(AppendError::Unavailable(Arc::new(error))),
             };
             let error = match outcome {
                 Ok((sequence, frame)) => {
-                    self.accept(sequence, frame, waiting);
+                    self.accept(&fold, sequence, frame, waiting);
                     return rest;
                 }
                 Err(AppendError::Conflict { .. }) => match self.catch_up().await {
@@ -136,12 +146,12 @@ impl<J: Journal> Actor<J> {
                     Err(error) => unavailable(&error),
                 },
                 Err(AppendError::OutcomeUnknown(cause)) => {
-                    tracing::warn!(org = %self.fold.org, %cause, "the outcome of an append is unknown");
-                    self.doubtful = true;
+                    tracing::warn!(org = %self.org, %cause, "the outcome of an append is unknown");
+                    self.doubt = Some(fold.end.sequence);
                     SubmitError::OutcomeUnknown
                 }
                 Err(error) => {
-                    tracing::warn!(org = %self.fold.org, %error, "an append failed");
+                    tracing::warn!(org = %self.org, %error, "an append failed");
                     SubmitError::JournalUnavailable(error.to_string())
                 }
             };
@@ -152,37 +162,83 @@ impl<J: Journal> Actor<J> {
         Vec::new()
     }
 
+    /// Answers those whose commands appended nothing, once it is certain that they were decided on the organization's
+    /// last frame: only appends are guarded. Gives them back if they were not.
+    async fn answer_unchanged(
+        &mut self,
+        fold: &OrgFold,
+        waiting: Vec<(Job, Decision)>,
+    ) -> Result<(), Vec<Job>> {
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if self.is_doubtful() {
+            // What was found proves nothing: not even that a command would change nothing.
+            self.refuse(waiting.into_iter().map(|(job, _)| job), &in_doubt());
+            return Ok(());
+        }
+        if self.journal.is_shared() {
+            match self.catch_up().await {
+                Ok(()) => {}
+                Err(error) => {
+                    self.refuse(waiting.into_iter().map(|(job, _)| job), &unavailable(&error));
+                    return Ok(());
+                }
+            }
+            if self.fold().is_none_or(|now| now.end.sequence != fold.end.sequence) {
+                return Err(waiting.into_iter().map(|(job, _)| job).collect());
+            }
+        }
+        for (job, decision) in waiting {
+            let answer = match decision {
+                Decision::Unchanged { state, .. } => {
+                    Ok(Outcome { position: fold.last, record: None, replayed: false, state })
+                }
+                Decision::Refused(error) => Err(error),
+                // None of these waits without a record.
+                Decision::Recorded { .. }
+                | Decision::Twin { .. }
+                | Decision::Earlier { .. }
+                | Decision::Full => Err(SubmitError::OutcomeUnknown),
+            };
+            reply(job, answer);
+        }
+        Ok(())
+    }
+
+    /// The organization's last durable fold.
+    fn fold(&self) -> Option<Arc<OrgFold>> {
+        self.directory.fold(self.org)
+    }
+
+    /// Whether a frame of ours may still land behind the end of the fold.
+    fn is_doubtful(&self) -> bool {
+        self.doubt.is_some_and(|guard| self.fold().is_none_or(|fold| fold.end.sequence <= guard))
+    }
+
     /// Answers with the error. In doubt, a request id may be one whose first attempt is still to land: for it
     /// nothing is certain.
     fn refuse(&self, jobs: impl IntoIterator<Item = Job>, error: &SubmitError) {
         for job in jobs {
-            let uncertain = self.doubtful && job.submission.idempotency.is_some();
+            let uncertain = self.is_doubtful() && job.submission.idempotency.is_some();
             let error = if uncertain { SubmitError::OutcomeUnknown } else { error.clone() };
             reply(job, Err(error));
         }
     }
 
-    /// Decides jobs in order until the frame is full. What depends on no record of the frame is answered at once.
-    async fn decide(&mut self, jobs: Vec<Job>) -> Round {
-        let mut round = Round { draft: Draft::new(&self.fold), waiting: Vec::new(), rest: Vec::new() };
+    /// Decides jobs in order until the frame is full.
+    async fn decide(&mut self, fold: &Arc<OrgFold>, jobs: Vec<Job>) -> Round {
+        let mut round = Round { draft: Draft::new(fold), waiting: Vec::new(), rest: Vec::new() };
         let mut jobs = jobs.into_iter();
         let mut turn = 0;
         while let Some(job) = jobs.next() {
-            let durable = round.draft.is_empty() && !self.doubtful;
-            match round.draft.decide(&self.fold, &job.submission, &self.inputs) {
+            match round.draft.decide(fold, &job.submission, &self.inputs) {
                 Decision::Full => {
                     round.rest.push(job);
                     round.rest.extend(jobs);
                     break;
                 }
                 Decision::Earlier { position, state } => self.replay(job, position, state),
-                Decision::Refused(error) if durable => reply(job, Err(error)),
-                Decision::Unchanged { state, .. } if durable => {
-                    reply(
-                        job,
-                        Ok(Outcome { position: self.fold.last, record: None, replayed: false, state }),
-                    );
-                }
                 decision => round.waiting.push((job, decision)),
             }
             turn += 1;
@@ -193,19 +249,20 @@ impl<J: Journal> Actor<J> {
         round
     }
 
-    async fn append(&self, frame: &Finished) -> Result<u64, AppendError> {
-        let (org, after) = (self.fold.org, self.fold.end.sequence);
+    async fn append(&self, fold: &OrgFold, frame: &Finished) -> Result<u64, AppendError> {
         let deadline = Instant::now() + APPEND_DEADLINE;
-        append_surely(self.journal.as_ref(), org, after, frame.bytes.clone(), deadline).await
+        let (journal, after) = (self.journal.as_ref(), fold.end.sequence);
+        append_surely(journal, self.org, after, frame.bytes.clone(), deadline).await
     }
 
     /// The frame is durable: the fold becomes what was decided, everybody may know, those who wait are told.
-    fn accept(&mut self, sequence: u64, frame: Finished, waiting: Vec<(Job, Decision)>) {
+    fn accept(&mut self, fold: &OrgFold, sequence: u64, frame: Finished, waiting: Vec<(Job, Decision)>) {
         let Finished { state, mut end, records, requests, .. } = frame;
         end.sequence = sequence;
-        self.fold.advance(state, end, requests);
-        self.doubtful = false;
-        self.directory.publish(&self.fold, records.iter().flat_map(|record| &record.events));
+        let advance = |fold: &mut OrgFold| fold.advance(state, end, requests);
+        let events = records.iter().flat_map(|record| &record.events);
+        self.directory.accept(self.org, fold.end.sequence, advance, events);
+        self.doubt = None;
         let place = |index: usize| Position::of(sequence, index as u64);
         for (job, decision) in waiting {
             let record = |index: usize| records.get(index).map(Arc::clone);
@@ -234,25 +291,22 @@ impl<J: Journal> Actor<J> {
     async fn catch_up(&mut self) -> Result<(), FoldError> {
         let outcome = self.follow().await;
         if let Err(error) = &outcome {
-            tracing::error!(org = %self.fold.org, %error, "cannot catch up with the journal");
-            self.doubtful = true;
+            tracing::error!(org = %self.org, %error, "cannot catch up with the journal");
         }
         outcome
     }
 
     async fn follow(&mut self) -> Result<(), FoldError> {
-        while let Some(stored) = self.journal.next_of(self.fold.org, self.fold.end.sequence).await? {
-            let frame = self.fold.take(&stored)?;
-            // The guard has moved on: no earlier frame of ours can land any more.
-            self.doubtful = false;
-            self.directory.publish(&self.fold, frame.records.iter().flat_map(|record| &record.events));
+        let end = |fold: Option<Arc<OrgFold>>| fold.map_or(0, |fold| fold.end.sequence);
+        while let Some(stored) = self.journal.next_of(self.org, end(self.fold())).await? {
+            self.directory.take(&stored)?;
         }
         Ok(())
     }
 
     /// Answers with the record that the same request made earlier, read back from the journal.
     fn replay(&mut self, job: Job, position: Position, state: OrgState) {
-        let (journal, org) = (Arc::clone(&self.journal), self.fold.org);
+        let (journal, org) = (Arc::clone(&self.journal), self.org);
         self.replays.spawn(async move {
             let read = journal.read_one(position.sequence()).await;
             let stored = read.ok().flatten().filter(|stored| stored.org == org);

@@ -1,91 +1,146 @@
-//! What is published of the folds: each organization's last durable state, and whose each key is.
+//! The folds: each organization's last durable state, and whose each key is.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use grantbook_domain::{
     access::Reason,
     event::Event,
-    id::{KeyId, OrgId},
+    id::{InstallationId, KeyId, OrgId},
     model::KeyHash,
-    position::Position,
     principal::Caller,
-    state::OrgState,
     time::Timestamp,
 };
+use grantbook_journal::Stored;
 use subtle::ConstantTimeEq;
 
-use super::fold::{Fold, OrgFold, issued_key};
+use super::fold::{Fold, FoldError, OrgFold, issued_key};
 use crate::secret::{KeyKind, ParsedKey};
 
 /// Compared with when a key is not known, so that it takes as long as a known one.
 const NOBODY: KeyHash = KeyHash([0; 32]);
 
-/// An organization's last durable state and where it stands.
-#[derive(Debug)]
-pub(super) struct Published {
-    pub(super) state: OrgState,
-    pub(super) position: Position,
-}
-
 /// All organizations as they were last published. Locks are held for a look or a swap, never across an await.
 #[derive(Debug)]
 pub(super) struct Directory {
-    orgs: BTreeMap<OrgId, RwLock<Arc<Published>>>,
+    installation: InstallationId,
+    orgs: RwLock<BTreeMap<OrgId, Arc<Slot>>>,
     keys: RwLock<HashMap<KeyId, OrgId>>,
 }
 
+/// One organization's fold. It only ever goes forward: by our own frames, and by those of others.
+#[derive(Debug)]
+struct Slot {
+    /// Held while the next fold is made of the present one.
+    moving: Mutex<()>,
+    fold: RwLock<Arc<OrgFold>>,
+}
+
+impl Slot {
+    fn new(fold: OrgFold) -> Self {
+        Self { moving: Mutex::default(), fold: RwLock::new(Arc::new(fold)) }
+    }
+
+    fn fold(&self) -> Arc<OrgFold> {
+        Arc::clone(&self.fold.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Directory {
-    pub(super) fn of(fold: &Fold) -> Self {
-        let published = |one: &OrgFold| (one.org, RwLock::new(Arc::new(Published::of(one))));
-        let keys = fold.organizations().flat_map(|one| one.state.keys().map(|key| (key.id, one.org)));
-        Self { orgs: fold.organizations().map(published).collect(), keys: RwLock::new(keys.collect()) }
+    pub(super) fn of(fold: Fold) -> Self {
+        let installation = fold.installation();
+        let mut keys = HashMap::new();
+        for one in fold.organizations() {
+            keys.extend(one.state.keys().map(|key| (key.id, one.org)));
+        }
+        let orgs = fold.orgs.into_iter().map(|(org, one)| (org, Arc::new(Slot::new(one))));
+        Self { installation, orgs: RwLock::new(orgs.collect()), keys: RwLock::new(keys) }
     }
 
     pub(super) fn organizations(&self) -> Vec<OrgId> {
-        self.orgs.keys().copied().collect()
+        self.orgs.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
-    pub(super) fn published(&self, org: OrgId) -> Option<Arc<Published>> {
-        let slot = self.orgs.get(&org)?;
-        Some(Arc::clone(&slot.read().unwrap_or_else(PoisonError::into_inner)))
+    /// The organization's last durable fold.
+    pub(super) fn fold(&self, org: OrgId) -> Option<Arc<OrgFold>> {
+        self.slot(org).map(|slot| slot.fold())
+    }
+
+    /// Takes the stream's frame, unless the organization's fold holds it already.
+    pub(super) fn take(&self, stored: &Stored) -> Result<(), FoldError> {
+        let slot = self.slot(stored.org).unwrap_or_else(|| {
+            // Not shown before its first frame is in it.
+            Arc::new(Slot::new(OrgFold::new(self.installation, stored.org)))
+        });
+        let moving = slot.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = slot.fold();
+        if stored.sequence <= before.end.sequence {
+            return Ok(());
+        }
+        let mut fold = OrgFold::clone(&before);
+        let frame = fold.take(stored)?;
+        self.publish(&slot, fold, frame.records.iter().flat_map(|record| &record.events));
+        drop(moving);
+        Ok(())
+    }
+
+    /// Takes what was decided on the fold whose end is `guard`, now that its frame is acknowledged at `end`; unless
+    /// the stream's own reader was faster.
+    pub(super) fn accept<'a>(
+        &self,
+        org: OrgId,
+        guard: u64,
+        after: impl FnOnce(&mut OrgFold),
+        events: impl Iterator<Item = &'a Event>,
+    ) {
+        let Some(slot) = self.slot(org) else { return };
+        let moving = slot.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = slot.fold();
+        if before.end.sequence == guard {
+            let mut fold = OrgFold::clone(&before);
+            after(&mut fold);
+            self.publish(&slot, fold, events);
+        }
+        drop(moving);
+    }
+
+    fn slot(&self, org: OrgId) -> Option<Arc<Slot>> {
+        self.orgs.read().unwrap_or_else(PoisonError::into_inner).get(&org).cloned()
     }
 
     /// Publishes what the fold has become by these events. Before anybody is answered, so that a key works as soon
     /// as its secret is known, and a revoked one no more once its revocation is.
-    pub(super) fn publish<'a>(&self, fold: &OrgFold, events: impl Iterator<Item = &'a Event>) {
+    fn publish<'a>(&self, slot: &Arc<Slot>, fold: OrgFold, events: impl Iterator<Item = &'a Event>) {
+        let org = fold.org;
         let issued: Vec<KeyId> = events.filter_map(issued_key).collect();
-        if let Some(slot) = self.orgs.get(&fold.org) {
-            *slot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Published::of(fold));
+        let is_new = fold.end.ordinal == 1;
+        *slot.fold.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fold);
+        if is_new {
+            let mut orgs = self.orgs.write().unwrap_or_else(PoisonError::into_inner);
+            orgs.entry(org).or_insert_with(|| Arc::clone(slot));
         }
         if !issued.is_empty() {
             let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-            keys.extend(issued.into_iter().map(|key| (key, fold.org)));
+            keys.extend(issued.into_iter().map(|key| (key, org)));
         }
     }
 
     pub(super) fn authenticate(&self, key: &ParsedKey, now: Timestamp) -> Result<(OrgId, Caller), Reason> {
         let org = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&key.id).copied();
-        let known = org.and_then(|org| self.published(org).map(|published| (org, published)));
-        let stored = known.as_ref().and_then(|(_, published)| published.state.key(key.id));
+        let known = org.and_then(|org| self.fold(org).map(|fold| (org, fold)));
+        let stored = known.as_ref().and_then(|(_, fold)| fold.state.key(key.id));
         let proved = proves(&key.hash, stored.map(|stored| &stored.hash));
-        let (Some((org, published)), Some(stored), true) = (&known, stored, proved) else {
+        let (Some((org, fold)), Some(stored), true) = (&known, stored, proved) else {
             return Err(Reason::UnknownKey);
         };
         if KeyKind::of(stored.principal) != key.kind {
             return Err(Reason::UnknownKey);
         }
-        published.state.active_key(key.id, now)?;
-        published.state.active_principal(stored.principal, now)?;
+        fold.state.active_key(key.id, now)?;
+        fold.state.active_principal(stored.principal, now)?;
         Ok((*org, Caller { principal: stored.principal, key: Some(key.id) }))
-    }
-}
-
-impl Published {
-    fn of(fold: &OrgFold) -> Self {
-        Self { state: fold.state.clone(), position: fold.last }
     }
 }
 

@@ -11,7 +11,7 @@ use grantbook_domain::{
     state::OrgState,
 };
 use grantbook_journal::{
-    Journal, ReadError, Stored,
+    Journal, ReadError, Stored, Tail,
     chain::{ChainError, Chains, OrgEnd, Step, StreamEnd},
     frame::{Frame, Link, decode},
     hash::Hash,
@@ -27,6 +27,9 @@ const READ_FRAMES: NonZeroUsize = match NonZeroUsize::new(4096) {
     Some(frames) => frames,
     None => NonZeroUsize::MIN,
 };
+
+/// A journal that gives nothing for so long, although its head lies further, has lost its tail.
+const READ_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a journal cannot be folded. Nothing is skipped: whoever gets one stops and says so.
 #[derive(Debug, thiserror::Error)]
@@ -209,28 +212,29 @@ impl Fold {
     /// Folds a whole journal; says once a second how far it has come.
     pub async fn replay<J: Journal>(journal: &J) -> Result<Self, FoldError> {
         let mut fold = Self::new(journal.identity().installation);
+        let mut tail = journal.tail(0);
+        let mut head = journal.head().await?;
         let second = Duration::from_secs(1);
         let mut progress = interval_at(Instant::now() + second, second);
-        let mut waiting = journal.read(0, READ_FRAMES).await?;
+        let mut waiting = read_up_to(&mut tail, 0, head).await?;
         while let Some(last) = waiting.last() {
             // The next frames are read while these are folded.
             let after = last.sequence;
+            if after >= head {
+                head = journal.head().await?;
+            }
             let folding = spawn_blocking(move || fold.take_all(&waiting).map(|()| fold));
-            let both = async { tokio::join!(folding, journal.read(after, READ_FRAMES)) };
+            let both = async { tokio::join!(folding, read_up_to(&mut tail, after, head)) };
             tokio::pin!(both);
             let (folded, read) = loop {
                 tokio::select! {
                     done = &mut both => break done,
-                    _ = progress.tick() => tracing::info!(sequence = after, "replaying the journal"),
+                    _ = progress.tick() => tracing::info!(sequence = after, head, "replaying the journal"),
                 }
             };
             (fold, waiting) = (folded??, read?);
         }
-        let (read, head) = (fold.chains.end().sequence, journal.head().await?);
-        if read < head {
-            return Err(FoldError::MissingTail { read, head });
-        }
-        tracing::info!(sequence = read, organizations = fold.orgs.len(), "the journal is folded");
+        tracing::info!(sequence = fold.sequence(), organizations = fold.orgs.len(), "the journal is folded");
         Ok(fold)
     }
 
@@ -264,10 +268,27 @@ impl Fold {
         self.chains.end().sequence
     }
 
+    /// The journal it is of.
+    pub(super) const fn installation(&self) -> InstallationId {
+        self.chains.installation()
+    }
+
     /// The organizations, in no order.
     pub fn organizations(&self) -> impl Iterator<Item = &OrgFold> {
         self.orgs.values()
     }
+}
+
+/// The next frames, of which there must be some until `head`; none behind it.
+async fn read_up_to<T: Tail>(tail: &mut T, after: u64, head: u64) -> Result<Vec<Stored>, FoldError> {
+    if after >= head {
+        return Ok(Vec::new());
+    }
+    let frames = tail.next(READ_FRAMES, READ_PATIENCE).await?;
+    if frames.is_empty() {
+        return Err(FoldError::MissingTail { read: after, head });
+    }
+    Ok(frames)
 }
 
 fn decode_all(frames: &[Stored]) -> Vec<Result<Frame, ChainError>> {

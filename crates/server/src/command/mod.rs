@@ -1,12 +1,14 @@
 //! The command side: decides what may happen, on an in-memory fold of the journal, and appends it.
 //!
-//! One task per organization owns its fold (`actor`). It decides what waits on a copy (`draft`), appends that as
-//! one frame, and only then takes the copy over, publishes it (`directory`) and answers.
+//! One task per organization (`actor`) decides what waits on a copy of its fold (`draft`), appends that as one frame,
+//! and only then publishes it (`directory`) and answers. If other processes append too, a task follows the stream
+//! (`follow`) and publishes what they did.
 
 mod actor;
 mod directory;
 mod draft;
 mod fold;
+mod follow;
 mod service;
 mod submission;
 mod sweep;

@@ -16,13 +16,20 @@ use tokio::{
 };
 
 use super::{
-    Fold, OrgFold, Outcome, Submission, SubmitError,
+    Fold, Outcome, Submission, SubmitError,
     actor::{Actor, Job, Queue},
     directory::Directory,
     draft::Inputs,
+    follow::{Fault, Follower},
     sweep::sweep,
 };
-use crate::{clock::Clock, ids::IdSource, secret::ParsedKey};
+use crate::{
+    clock::Clock,
+    confirm::{Confirmer, Unconfirmed},
+    ids::IdSource,
+    pulse::{Behind, Pulse},
+    secret::ParsedKey,
+};
 
 /// How many commands of one organization may wait.
 const QUEUE: usize = 4096;
@@ -42,46 +49,56 @@ pub struct CommandHandle {
 
 struct Shared {
     directory: Arc<Directory>,
-    desks: HashMap<OrgId, Mutex<Desk>>,
+    /// Where the commands go of each organization that had one.
+    desks: Mutex<HashMap<OrgId, mpsc::Sender<Job>>>,
     /// None once the service closes: nothing is started any more.
     tasks: Mutex<Option<JoinSet<()>>>,
     start: Box<Start>,
     halted: Box<dyn Fn() -> Option<Cause> + Send + Sync>,
+    /// Of a journal that others append to, too: how to be sure that the folds are not behind.
+    confirmer: Option<Confirmer>,
+    /// What follows the journal, if others append to it.
+    pulse: Option<Pulse>,
+    reached: watch::Receiver<u64>,
     closing: watch::Receiver<bool>,
 }
 
-/// Where an organization's commands go.
-enum Desk {
-    /// No command has come yet.
-    Idle(Box<OrgFold>),
-    /// To its task.
-    Open(mpsc::Sender<Job>),
-    /// Nowhere.
-    Closed,
-}
-
 /// Starts an organization's task.
-type Start = dyn Fn(OrgFold, Queue, &mut JoinSet<()>) + Send + Sync;
+type Start = dyn Fn(OrgId, Queue, &mut JoinSet<()>) + Send + Sync;
 
 impl CommandService {
     /// Starts on a fold that stands at the journal's head.
     pub fn start<J: Journal>(journal: Arc<J>, fold: Fold, clock: Clock, ids: IdSource) -> Self {
-        let directory = Arc::new(Directory::of(&fold));
+        let sequence = fold.sequence();
+        let directory = Arc::new(Directory::of(fold));
         let (closing, closed) = watch::channel(false);
-        let desk = |(org, fold)| (org, Mutex::new(Desk::Idle(Box::new(fold))));
+        let (reached, known) = watch::channel(sequence);
+        let fault = Fault::default();
+        let mut tasks = JoinSet::new();
+        let (mut confirmer, mut pulse) = (None, None);
+        if journal.is_shared() {
+            let (journal, directory) = (Arc::clone(&journal), Arc::clone(&directory));
+            confirmer = Some(Confirmer::following(&journal, &known, |sequence| *sequence));
+            pulse = Some(Pulse::start(Arc::clone(&journal), known.clone()));
+            let (fault, closing) = (Arc::clone(&fault), closed.clone());
+            tasks.spawn(Follower { journal, directory, reached, fault, closing }.run());
+        }
         let inputs = Inputs { clock: clock.clone(), ids };
         let watched = Arc::clone(&journal);
         let shared = Shared {
             directory: Arc::clone(&directory),
-            desks: fold.orgs.into_iter().map(desk).collect(),
-            tasks: Mutex::new(Some(JoinSet::new())),
-            start: Box::new(move |fold, queue, tasks| {
+            desks: Mutex::default(),
+            tasks: Mutex::new(Some(tasks)),
+            start: Box::new(move |org, queue, tasks| {
                 let (journal, directory) = (Arc::clone(&journal), Arc::clone(&directory));
                 let inputs = inputs.clone();
                 let replays = JoinSet::new();
-                tasks.spawn(Actor { journal, fold, directory, inputs, doubtful: false, replays }.run(queue));
+                tasks.spawn(Actor { journal, org, directory, inputs, doubt: None, replays }.run(queue));
             }),
-            halted: Box::new(move || watched.halted()),
+            halted: Box::new(move || fault.get().map(Arc::clone).or_else(|| watched.halted())),
+            confirmer,
+            pulse,
+            reached: known,
             closing: closed,
         };
         let handle = CommandHandle { shared: Arc::new(shared) };
@@ -113,8 +130,10 @@ impl CommandHandle {
     /// Decides a command and, if it is accepted, appends it; answers once that is durable. Dropping the future
     /// does not take the command back.
     pub async fn submit(&self, submission: Submission) -> Result<Outcome, SubmitError> {
-        let desk = self.shared.desks.get(&submission.org).ok_or(SubmitError::UnknownOrganization)?;
-        let jobs = self.shared.open(desk)?;
+        if let Some(cause) = self.halted() {
+            return Err(SubmitError::JournalUnavailable(cause.to_string()));
+        }
+        let jobs = self.shared.open(submission.org)?;
         let (answer, answered) = oneshot::channel();
         match jobs.try_send(Job { submission, answer }) {
             Ok(()) => {}
@@ -133,7 +152,7 @@ impl CommandHandle {
 
     /// The organization's present state; cheap, a copy that shares structure.
     pub fn state(&self, org: OrgId) -> Option<OrgState> {
-        self.shared.directory.published(org).map(|published| published.state.clone())
+        self.shared.directory.fold(org).map(|fold| fold.state.clone())
     }
 
     /// All organizations, by id.
@@ -143,7 +162,21 @@ impl CommandHandle {
 
     /// The organization's last position that this process knows to be durable: what its reads answer at, at least.
     pub fn acknowledged(&self, org: OrgId) -> Position {
-        self.shared.directory.published(org).map_or(Position::START, |published| published.position)
+        self.shared.directory.fold(org).map_or(Position::START, |fold| fold.last)
+    }
+
+    /// Returns once everything is folded that the journal held when this was called; at once if nobody else appends.
+    pub async fn confirm(&self) -> Result<(), Unconfirmed> {
+        match &self.shared.confirmer {
+            Some(confirmer) => confirmer.confirm().await,
+            None => Ok(()),
+        }
+    }
+
+    /// How far the folds are behind the journal; none if nobody else appends.
+    pub fn behind(&self) -> Option<Behind> {
+        let pulse = self.shared.pulse.as_ref()?;
+        Some(pulse.behind(*self.shared.reached.borrow()))
     }
 
     /// Why no command is accepted any more until the process is started again; none as long as some may be.
@@ -153,26 +186,24 @@ impl CommandHandle {
 
     /// Whether something has expired by `now` that the journal does not say yet.
     pub(super) fn has_unnoted_expiries(&self, org: OrgId, now: Timestamp) -> bool {
-        let published = self.shared.directory.published(org);
-        published.is_some_and(|published| published.state.unnoted_expiries(now).next().is_some())
+        let fold = self.shared.directory.fold(org);
+        fold.is_some_and(|fold| fold.state.unnoted_expiries(now).next().is_some())
     }
 }
 
 impl Shared {
     /// The way to the organization's task, which is started if need be.
-    fn open(&self, desk: &Mutex<Desk>) -> Result<mpsc::Sender<Job>, SubmitError> {
-        let mut desk = lock(desk);
-        if let Desk::Open(jobs) = &*desk {
+    fn open(&self, org: OrgId) -> Result<mpsc::Sender<Job>, SubmitError> {
+        let mut desks = lock(&self.desks);
+        if let Some(jobs) = desks.get(&org) {
             return Ok(jobs.clone());
         }
+        self.directory.fold(org).ok_or(SubmitError::UnknownOrganization)?;
         let mut tasks = lock(&self.tasks);
-        let (Some(tasks), Desk::Idle(fold)) = (tasks.as_mut(), std::mem::replace(&mut *desk, Desk::Closed))
-        else {
-            return Err(self.ended());
-        };
+        let Some(tasks) = tasks.as_mut() else { return Err(self.ended()) };
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        (self.start)(*fold, Queue { jobs: waiting, closing: self.closing.clone() }, tasks);
-        *desk = Desk::Open(jobs.clone());
+        (self.start)(org, Queue { jobs: waiting, closing: self.closing.clone() }, tasks);
+        desks.insert(org, jobs.clone());
         Ok(jobs)
     }
 
@@ -188,7 +219,7 @@ impl Shared {
 impl fmt::Debug for CommandHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CommandHandle")
-            .field("organizations", &self.shared.desks.len())
+            .field("organizations", &self.organizations().len())
             .finish_non_exhaustive()
     }
 }

@@ -18,8 +18,9 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 /// Waits until the view has what the caller demands, and what this process acknowledged itself.
 pub(crate) async fn wait(web: &Web, org: OrgId, headers: &HeaderMap) -> Result<(), Failure> {
     let demanded = demanded(web, headers)?;
-    let position = web.app.commands.acknowledged(org).max(demanded);
-    web.app.node.wait_for(org, position, WAIT_MAX).await.map_err(|unready| failure(web, &unready))
+    let own = web.app.parts.commands().map_or(Position::START, |commands| commands.acknowledged(org));
+    let position = own.max(demanded);
+    web.node()?.wait_for(org, position, WAIT_MAX).await.map_err(|unready| failure(web, &unready))
 }
 
 fn demanded(web: &Web, headers: &HeaderMap) -> Result<Position, Failure> {

@@ -14,9 +14,12 @@ use grantbook_domain::{
     principal::{Caller, Principal},
 };
 
+use grantbook_views as views;
+
 use crate::{
+    app::Parts,
     http::{Web, metrics::AuthFailure, problem::Failure},
-    secret::{KeyError, ParsedKey},
+    secret::{KeyError, KeyKind, ParsedKey},
 };
 
 /// The use of a key that ended is told once in this time.
@@ -45,11 +48,18 @@ pub(crate) struct Authenticated {
     pub(crate) caller: Caller,
 }
 
-/// Recognizes the caller.
-pub(crate) fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authenticated, Failure> {
+/// Recognizes the caller. Nobody is turned away for a key that this process may only not have heard of yet.
+pub(crate) async fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authenticated, Failure> {
     let key = presented(web, headers)?;
-    match web.app.commands.authenticate(&key, web.app.clock.now()) {
-        Ok((org, caller)) => {
+    let recognized = match recognize(web, &key)? {
+        Ok(recognized) => Ok(recognized),
+        Err(_) => {
+            confirm(web).await?;
+            recognize(web, &key)?
+        }
+    };
+    match recognized {
+        Ok(Authenticated { org, caller }) => {
             note(Asker { principal: Some(caller.principal), key: caller.key });
             Ok(Authenticated { org, caller })
         }
@@ -62,6 +72,32 @@ pub(crate) fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authenticat
             Err(Failure::key_refused(reason))
         }
     }
+}
+
+/// Looks the key up in what this process has: the fold, or the view.
+fn recognize(web: &Web, key: &ParsedKey) -> Result<Result<Authenticated, Reason>, Failure> {
+    let now = web.app.clock.now();
+    let node = match &web.app.parts {
+        Parts::All(commands, _) | Parts::Command(commands) => {
+            let recognized = commands.authenticate(key, now);
+            return Ok(recognized.map(|(org, caller)| Authenticated { org, caller }));
+        }
+        Parts::Read(node) => node,
+    };
+    let recognized = node.reader.snapshot()?.authenticate(key.id, &key.hash, now)?;
+    Ok(recognized.and_then(|views::Authenticated { org, caller }| {
+        // The prefix says what the key is of; the view does not know it.
+        let fits = KeyKind::of(caller.principal) == key.kind;
+        if fits { Ok(Authenticated { org, caller }) } else { Err(Reason::UnknownKey) }
+    }))
+}
+
+async fn confirm(web: &Web) -> Result<(), Failure> {
+    let confirmed = match &web.app.parts {
+        Parts::All(commands, _) | Parts::Command(commands) => commands.confirm().await,
+        Parts::Read(node) => node.confirm().await,
+    };
+    confirmed.map_err(|why| Failure::unconfirmed(&why))
 }
 
 /// Outside of a request nobody logs who asked.

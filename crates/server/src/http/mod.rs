@@ -23,8 +23,11 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     app::AppState,
+    command::CommandHandle,
     http::{metrics::Metrics, problem::Failure},
-    position, routes,
+    position,
+    read::ReadNode,
+    routes,
 };
 
 /// What every route has.
@@ -47,6 +50,18 @@ pub(crate) struct Web {
 }
 
 impl Web {
+    /// The command side, which writes are for.
+    pub(crate) fn commands(&self) -> Result<&CommandHandle, Failure> {
+        let elsewhere = "this is a read node, which takes no writes: send them to the command service";
+        self.app.parts.commands().ok_or_else(|| Failure::wrong_role(elsewhere))
+    }
+
+    /// The read side, which reads are for.
+    pub(crate) fn node(&self) -> Result<&ReadNode, Failure> {
+        let elsewhere = "this is the command service, which answers no reads: send them to a read node";
+        self.app.parts.node().ok_or_else(|| Failure::wrong_role(elsewhere))
+    }
+
     /// A position as clients see it.
     pub(crate) fn position_text(&self, position: Position) -> String {
         position::encode(self.app.installation, position)

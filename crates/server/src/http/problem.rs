@@ -16,7 +16,7 @@ use grantbook_domain::{
 };
 use grantbook_views::ViewError;
 
-use crate::{command::SubmitError, http::body::escape_pointer};
+use crate::{command::SubmitError, confirm::Unconfirmed, http::body::escape_pointer};
 
 /// Longest detail; longer ones, which repeat the caller's own input, are cut.
 const DETAIL_MAX: usize = 400;
@@ -153,6 +153,16 @@ impl Failure {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
+    /// The request is for another part of the service.
+    pub(crate) fn wrong_role(detail: &'static str) -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "wrong_role", detail)
+    }
+
+    /// Nobody knows whether something newer is there.
+    pub(crate) fn unconfirmed(why: &Unconfirmed) -> Self {
+        Self::unavailable("journal_unavailable", why.to_string())
+    }
+
     /// More requests at once than are served.
     pub(crate) fn overloaded() -> Self {
         Self::unavailable("overloaded", "too many requests at once")
@@ -183,7 +193,6 @@ impl Failure {
     }
 
     /// The HTTP status.
-    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
     }

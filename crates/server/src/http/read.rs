@@ -50,7 +50,7 @@ impl Reading {
         headers: &HeaderMap,
     ) -> Result<Self, Failure> {
         at_least::wait(web, who.org, headers).await?;
-        let snapshot = web.app.node.reader.snapshot()?;
+        let snapshot = web.node()?.reader.snapshot()?;
         let position = snapshot.position(who.org)?;
         Ok(Self {
             web: Arc::clone(web),
@@ -88,7 +88,8 @@ impl FromRequestParts<Arc<Web>> for Reading {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Failure> {
-        let who = authn::authenticate(web, &parts.headers)?;
+        web.node()?;
+        let who = authn::authenticate(web, &parts.headers).await?;
         Self::begin(web, who, &parts.headers).await
     }
 }

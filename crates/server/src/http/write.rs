@@ -10,6 +10,7 @@ use axum::{
 use grantbook_api::header;
 use grantbook_domain::{
     command::{Author, Command},
+    position::Position,
     text::check_prose,
 };
 use serde_json::Value;
@@ -51,7 +52,8 @@ impl FromRequest<Arc<Web>> for Write {
 
     async fn from_request(request: Request, web: &Arc<Web>) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
-        let who = authn::authenticate(web, &parts.headers)?;
+        web.commands()?;
+        let who = authn::authenticate(web, &parts.headers).await?;
         query::require_none(&parts.uri)?;
         let reason = reason(&parts.headers)?;
         let body = if parts.method == Method::DELETE {
@@ -84,41 +86,50 @@ impl Write {
         match self.carry_out().await {
             Ok(response) => response,
             Err(failure) => {
-                let position = web.position_text(web.app.commands.acknowledged(org));
-                with_position(failure.into_response(), &position)
+                let known =
+                    web.app.parts.commands().map_or(Position::START, |commands| commands.acknowledged(org));
+                with_position(failure.into_response(), &web.position_text(known))
             }
         }
     }
 
     async fn carry_out(self) -> Result<Response, Failure> {
-        let web = Arc::clone(&self.web);
-        let (submission, command, secrets) = self.understand()?;
-        let submitted = web.app.commands.submit(submission).await;
+        let (web, commands) = (Arc::clone(&self.web), self.web.commands()?.clone());
+        let understood = match self.understand() {
+            // What it names may have been made elsewhere a moment ago.
+            Err(failure) if failure.status() == StatusCode::NOT_FOUND => {
+                commands.confirm().await.map_err(|why| Failure::unconfirmed(&why))?;
+                self.understand()
+            }
+            understood => understood,
+        };
+        let (submission, command, secrets) = understood?;
+        let submitted = commands.submit(submission).await;
         web.metrics.command(counted(&submitted));
         answer(&web, &submitted?, &command, &secrets)
     }
 
     /// The command that the request stands for.
-    fn understand(self) -> Result<(Submission, Command, Secrets), Failure> {
-        let Self { web, who, method, path, body, idempotency, reason, source_ip } = self;
-        let state = web.app.commands.state(who.org).ok_or_else(Failure::bad_credential)?;
+    fn understand(&self) -> Result<(Submission, Command, Secrets), Failure> {
+        let (web, who, body) = (&self.web, self.who, self.body.clone());
+        let state = web.commands()?.state(who.org).ok_or_else(Failure::bad_credential)?;
         let intake = Intake { ids: &web.app.ids, state: &state, issued: &HashMap::new() };
-        let segments = path::segments(&path).ok_or_else(Failure::no_route)?;
+        let segments = path::segments(&self.path).ok_or_else(Failure::no_route)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (command, secrets, own_reason) = if segments == ["v1", "batch"] {
             let (command, secrets) = batch::plan_all(body, &intake)?;
             (command, secrets, None)
         } else {
-            let Plan { command, secret, reason, .. } = plan(method.as_str(), &segments, body, &intake)?;
+            let Plan { command, secret, reason, .. } = plan(self.method.as_str(), &segments, body, &intake)?;
             (command, secret.into_iter().collect(), reason)
         };
         let submission = Submission {
             org: who.org,
             author: Author::Caller(who.caller),
             command: command.clone(),
-            idempotency,
-            source_ip,
-            reason: reason.or(own_reason),
+            idempotency: self.idempotency.clone(),
+            source_ip: self.source_ip.clone(),
+            reason: self.reason.clone().or(own_reason),
         };
         Ok((submission, command, secrets))
     }

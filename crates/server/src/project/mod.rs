@@ -7,12 +7,12 @@ mod view;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use grantbook_journal::{Journal, ReadError, Stored, chain::Chains};
+use grantbook_journal::{Journal, ReadError, Stored, Tail, chain::Chains};
 use grantbook_views::{ViewReader, ViewWriter};
 use tokio::{
     sync::watch,
     task::{JoinHandle, spawn_blocking},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
 
 pub use progress::{NodeState, Progress};
@@ -21,16 +21,21 @@ use self::{
     checkpoint::Checkpoint,
     view::{Fault, View},
 };
+use crate::pulse::{Broken, Heard, Pulse};
 
 /// Most frames in one transaction.
 const FRAMES_MAX: NonZeroUsize = match NonZeroUsize::new(1024) {
     Some(frames) => frames,
     None => NonZeroUsize::MIN,
 };
-/// How often an idle projector looks at the journal's head, lest a hint was lost.
+/// How long it waits for a frame before it looks around.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long it waits before it reads again after the journal did not answer.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often an outage is told of.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// A journal that gives nothing for so long, although more was read of it before, has lost its tail.
+const REREAD_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running projector. Dropping it ends it too; [`Projector::stop`] waits until it has.
 #[derive(Debug)]
@@ -46,9 +51,10 @@ impl Projector {
     pub fn start<J: Journal>(journal: Arc<J>, writer: ViewWriter) -> Self {
         let reader = writer.reader();
         let (sequence, state) = (writer.sequence(), NodeState::Starting);
-        let (tell, progress) = watch::channel(Progress { sequence, state, fresh_as_of: Instant::now() });
+        let beginning = Progress { sequence, head: sequence, state, fresh_as_of: Instant::now() };
+        let (tell, progress) = watch::channel(beginning);
         let (stop, stopping) = watch::channel(false);
-        let task = tokio::spawn(Follower { journal, tell, stopping }.run(writer));
+        let task = tokio::spawn(Follower { journal, tell, stopping, told: None }.run(writer));
         Self { reader, progress, stop, task }
     }
 
@@ -76,6 +82,8 @@ struct Follower<J> {
     journal: Arc<J>,
     tell: watch::Sender<Progress>,
     stopping: watch::Receiver<bool>,
+    /// When an outage was last told of.
+    told: Option<Instant>,
 }
 
 impl<J: Journal> Follower<J> {
@@ -85,7 +93,9 @@ impl<J: Journal> Follower<J> {
             Err(fault) => Err(fault),
         };
         match ended {
-            Ok(()) => self.tell.send_modify(|progress| progress.state = NodeState::Stopped),
+            Ok(()) | Err(Fault::Stopped) => {
+                self.tell.send_modify(|progress| progress.state = NodeState::Stopped);
+            }
             Err(fault) => {
                 let (sequence, why) = (self.tell.borrow().sequence, fault.to_string());
                 tracing::error!(
@@ -100,7 +110,7 @@ impl<J: Journal> Follower<J> {
     }
 
     /// Finds where the view left off, and that the journal is still the one it was filled from.
-    async fn restore(&self, writer: ViewWriter) -> Result<View, Fault> {
+    async fn restore(&mut self, writer: ViewWriter) -> Result<View, Fault> {
         let installation = self.journal.identity().installation;
         let sequence = writer.sequence();
         if sequence == 0 {
@@ -115,18 +125,32 @@ impl<J: Journal> Follower<J> {
         if end.sequence != sequence || chains.end() != end {
             return Err(Fault::Checkpoint);
         }
-        match self.journal.read_one(sequence).await? {
+        match self.last_read(sequence).await? {
             Some(stored) => drop(chains.take(&stored)?),
             None => return Err(Fault::Tail { expected: sequence, found: self.journal.head().await? }),
         }
         Ok(View::new(writer, chains))
     }
 
+    /// The frame that the view ended with, however long the journal takes to answer.
+    async fn last_read(&mut self, sequence: u64) -> Result<Option<Stored>, Fault> {
+        loop {
+            match self.journal.read_one(sequence).await {
+                Ok(stored) => return Ok(stored),
+                Err(error) => self.pause(error).await?,
+            }
+            if self.is_stopping() {
+                return Err(Fault::Stopped);
+            }
+        }
+    }
+
     /// The chains as they were at a sequence, from the journal's start.
     async fn chains_up_to(&self, sequence: u64) -> Result<Chains, Fault> {
         let mut chains = Chains::new(self.journal.identity().installation);
+        let mut tail = self.journal.tail(0);
         while chains.end().sequence < sequence {
-            let mut frames = self.journal.read(chains.end().sequence, FRAMES_MAX).await?;
+            let mut frames = tail.next(FRAMES_MAX, REREAD_PATIENCE).await?;
             frames.retain(|stored| stored.sequence <= sequence);
             if frames.is_empty() {
                 return Err(Fault::Tail { expected: sequence, found: chains.end().sequence });
@@ -141,84 +165,86 @@ impl<J: Journal> Follower<J> {
 
     /// Follows the journal until it is told to stop, then makes everything durable.
     async fn follow(&mut self, mut view: View) -> Result<(), Fault> {
-        let mut moved = self.journal.watch();
+        let mut tail = self.journal.tail(view.sequence());
+        let (seen, known) = watch::channel(view.sequence());
+        let pulse = Pulse::start(Arc::clone(&self.journal), known);
+        let mut heard = pulse.heard();
         while !self.is_stopping() {
-            let observed = Instant::now();
-            let head = match self.journal.head().await {
-                Ok(head) => head,
-                Err(error) => {
-                    self.pause(error).await?;
-                    continue;
-                }
+            // Dropping the question loses no frame.
+            let asked = tokio::select! {
+                frames = tail.next(FRAMES_MAX, IDLE) => frames,
+                _ = heard.changed() => Ok(Vec::new()),
+                _ = self.stopping.changed() => break,
             };
-            view = self.reach(view, head).await?;
-            if view.sequence() >= head {
-                self.tell.send_modify(|progress| {
-                    progress.fresh_as_of = observed;
-                    progress.state = NodeState::Running;
-                });
+            let mut waiting = self.read(asked).await?;
+            while !waiting.is_empty() && !self.is_stopping() {
+                // The next frames are read while these are applied.
+                let applying = blocking(view, move |view| view.apply(&waiting));
+                let (applied, read) = tokio::join!(applying, tail.next(FRAMES_MAX, Duration::ZERO));
+                view = applied?;
+                let sequence = view.sequence();
+                seen.send_replace(sequence);
+                self.tell.send_modify(|progress| progress.sequence = sequence);
+                waiting = self.read(read).await?;
             }
+            self.judge(view.sequence(), &heard.borrow_and_update().clone())?;
             if view.is_due() {
                 view = blocking(view, View::flush).await?;
-            }
-            moved.mark_unchanged();
-            if *moved.borrow() <= view.sequence() {
-                tokio::select! {
-                    // Either way the head is looked at again; an error means that no more hints will come.
-                    hint = timeout(IDLE, moved.changed()) => if let Ok(Err(_)) = hint { sleep(PAUSE).await },
-                    _ = self.stopping.changed() => {}
-                }
             }
         }
         blocking(view, View::flush).await.map(drop)
     }
 
-    /// Applies what lies between the view and a head that was seen.
-    async fn reach(&mut self, mut view: View, head: u64) -> Result<View, Fault> {
-        if head < view.sequence() {
-            return Err(Fault::Tail { expected: view.sequence(), found: head });
-        }
-        let mut waiting = self.read(view.sequence(), head).await?;
-        while let Some(last) = waiting.last() {
-            // The next frames are read while these are applied.
-            let after = last.sequence;
-            let applying = blocking(view, move |view| view.apply(&waiting));
-            let (applied, read) = tokio::join!(applying, self.read(after, head));
-            view = applied?;
-            let sequence = view.sequence();
-            self.tell.send_modify(|progress| progress.sequence = sequence);
-            waiting = read?;
-        }
-        Ok(view)
-    }
-
-    /// The next frames; none if `after` is at `head` already, or the projector is to stop.
-    async fn read(&self, after: u64, head: u64) -> Result<Vec<Stored>, Fault> {
-        while after < head && !self.is_stopping() {
-            match self.journal.read(after, FRAMES_MAX).await {
-                Ok(frames) if frames.is_empty() => return Err(Fault::Tail { expected: head, found: after }),
-                Ok(mut frames) => {
-                    // A read may run ahead of the head that was seen; what lies beyond is for the next turn, or the
-                    // head would seem to have gone back.
-                    frames.retain(|stored| stored.sequence <= head);
-                    return Ok(frames);
-                }
-                Err(error) => self.pause(error).await?,
+    /// What the journal's pulse says about a view that has come so far.
+    fn judge(&self, sequence: u64, heard: &Heard) -> Result<(), Fault> {
+        match &heard.broken {
+            Some(Broken::Shorter { expected, found }) => {
+                return Err(Fault::Tail { expected: *expected, found: *found });
             }
+            Some(Broken::Unreadable(error)) => return Err(error.clone().into()),
+            None => {}
         }
-        Ok(Vec::new())
+        self.tell.send_if_modified(|progress| {
+            let head = heard.head.max(sequence);
+            let is_fresh = heard.ever && sequence >= heard.head;
+            let is_news =
+                is_fresh && (progress.fresh_as_of != heard.at || progress.state != NodeState::Running);
+            if is_news {
+                (progress.fresh_as_of, progress.state) = (heard.at, NodeState::Running);
+            }
+            let moved = progress.head != head;
+            progress.head = head;
+            is_news || moved
+        });
+        Ok(())
     }
 
     fn is_stopping(&self) -> bool {
         *self.stopping.borrow() || self.stopping.has_changed().is_err()
     }
 
+    /// What was read, or nothing after a pause if the journal does not answer.
+    async fn read(&mut self, read: Result<Vec<Stored>, ReadError>) -> Result<Vec<Stored>, Fault> {
+        match read {
+            Ok(frames) => {
+                if !frames.is_empty() {
+                    self.told = None;
+                }
+                Ok(frames)
+            }
+            Err(error) => self.pause(error).await.map(|()| Vec::new()),
+        }
+    }
+
     /// A journal that does not answer is asked again; a damaged one is not.
-    async fn pause(&self, error: ReadError) -> Result<(), Fault> {
-        if matches!(error, ReadError::Damaged { .. }) {
+    async fn pause(&mut self, error: ReadError) -> Result<(), Fault> {
+        if !matches!(error, ReadError::Unavailable(_)) {
             return Err(error.into());
         }
-        tracing::warn!(%error, "the journal does not answer the projector; it asks again");
+        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+            tracing::warn!(%error, "the journal does not answer the projector; it asks again");
+            self.told = Some(Instant::now());
+        }
         sleep(PAUSE).await;
         Ok(())
     }

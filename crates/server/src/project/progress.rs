@@ -25,6 +25,8 @@ pub enum NodeState {
 pub struct Progress {
     /// Sequence of the last frame in the view.
     pub sequence: u64,
+    /// Sequence of the journal's last frame, as far as is known.
+    pub head: u64,
     /// What the projector is doing.
     pub state: NodeState,
     /// The view holds everything that the journal held at this moment.

@@ -38,6 +38,9 @@ pub(super) enum Fault {
     /// The checkpoint is not of this view.
     #[error("the view's checkpoint is not understood")]
     Checkpoint,
+    /// It was told to stop before it had begun.
+    #[error("stopped")]
+    Stopped,
     /// The task that applied frames has panicked.
     #[error("the projector's task failed: {0}")]
     Task(#[from] tokio::task::JoinError),

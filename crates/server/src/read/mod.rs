@@ -3,4 +3,4 @@
 mod node;
 
 pub use crate::project::NodeState;
-pub use node::{NodeStatus, ReadNode, STALE_AFTER, Unready};
+pub use node::{NodeStatus, ReadNode, SILENT_AFTER, STALE_AFTER, Unready};

@@ -1,15 +1,23 @@
 //! The read node: the view's reader, and whether the view may be believed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use grantbook_domain::{id::OrgId, position::Position};
+use grantbook_journal::Journal;
 use grantbook_views::ViewReader;
 use tokio::{sync::watch, time::timeout};
 
-use crate::project::{NodeState, Progress, Projector};
+use crate::{
+    confirm::{Confirmer, Unconfirmed},
+    project::{NodeState, Progress, Projector},
+};
 
 /// A view that has been behind the journal for longer is not believed.
 pub const STALE_AFTER: Duration = Duration::from_secs(5);
+/// Nor is one that has not heard of the journal for longer.
+pub const SILENT_AFTER: Duration = Duration::from_secs(30);
+/// As long as the journal was heard of so lately, a view that has everything counts as of now.
+const HEARD_LATELY: Duration = Duration::from_secs(4);
 
 /// What read routes have; cheap to clone. Every read first calls [`ReadNode::wait_for`], then takes a snapshot.
 #[derive(Debug, Clone)]
@@ -17,7 +25,8 @@ pub struct ReadNode {
     /// The view.
     pub reader: ViewReader,
     progress: watch::Receiver<Progress>,
-    head: watch::Receiver<u64>,
+    /// How to be sure that the view is not behind, if others append to the journal.
+    confirmer: Option<Arc<Confirmer>>,
 }
 
 /// How the node is, for readiness.
@@ -29,7 +38,7 @@ pub struct NodeStatus {
     pub head: u64,
     /// How many frames the view is behind.
     pub lag_frames: u64,
-    /// For how long the view has been behind, 0 if it is not.
+    /// For how long nothing has proved that the view has everything, 0 if something did just now.
     pub age_ms: u64,
     /// What the projector is doing.
     pub state: NodeState,
@@ -44,11 +53,13 @@ pub enum Unready {
         /// How far it has come in this organization.
         reached: Position,
     },
-    /// The view has been behind the journal for too long to be believed.
-    #[error("the view has been behind the journal for {age_ms} ms")]
+    /// The view has been behind the journal, or without word from it, for too long to be believed.
+    #[error("for {age_ms} ms nothing has proved that the view is up to date ({lag_frames} frames behind)")]
     Stale {
         /// For how long.
         age_ms: u64,
+        /// How many frames are known to be missing.
+        lag_frames: u64,
     },
     /// The view stopped at something that it does not understand.
     #[error("the view is quarantined at sequence {sequence}: {why}")]
@@ -63,10 +74,41 @@ pub enum Unready {
     Stopped,
 }
 
+impl NodeStatus {
+    /// Of whoever has reached `sequence` of a journal whose head is known to be at `head`, and for how long nothing has
+    /// proved that this is all.
+    pub fn of(sequence: u64, head: u64, unproved: Duration, state: NodeState) -> Self {
+        let head = head.max(sequence);
+        let lag_frames = head - sequence;
+        let is_now = lag_frames == 0 && unproved <= HEARD_LATELY;
+        let age = if is_now { Duration::ZERO } else { unproved };
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        Self { sequence, head, lag_frames, age_ms, state }
+    }
+
+    /// Whether the view must not be believed: it has been behind, or without word, for too long.
+    pub fn is_stale(&self) -> bool {
+        let limit = if self.lag_frames > 0 { STALE_AFTER } else { SILENT_AFTER };
+        u128::from(self.age_ms) > limit.as_millis()
+    }
+}
+
 impl ReadNode {
-    /// Of a projector and the head of the journal that it follows.
-    pub fn new(projector: &Projector, head: watch::Receiver<u64>) -> Self {
-        Self { reader: projector.reader(), progress: projector.progress(), head }
+    /// Of a projector and the journal that it follows.
+    pub fn new<J: Journal>(projector: &Projector, journal: &Arc<J>) -> Self {
+        let progress = projector.progress();
+        let confirmer = || Arc::new(Confirmer::following(journal, &progress, |progress| progress.sequence));
+        let confirmer = journal.is_shared().then(confirmer);
+        Self { reader: projector.reader(), progress, confirmer }
+    }
+
+    /// Returns once the view holds everything that the journal held when this was called; at once if nobody but this
+    /// process appends.
+    pub async fn confirm(&self) -> Result<(), Unconfirmed> {
+        match &self.confirmer {
+            Some(confirmer) => confirmer.confirm().await,
+            None => Ok(()),
+        }
     }
 
     /// Waits until the view has reached a position of the organization, at most `limit`. [`Position::START`] asks
@@ -87,12 +129,14 @@ impl ReadNode {
                 Err(_) => return Err(Unready::Behind { reached: self.reached(org) }),
             }
         }
-        let NodeStatus { state, age_ms, .. } = self.status();
-        match state {
+        let status = self.status();
+        let (age_ms, lag_frames) = (status.age_ms, status.lag_frames);
+        let is_stale = status.is_stale();
+        match status.state {
             NodeState::Quarantined { sequence, why } => Err(Unready::Quarantined { sequence, why }),
             NodeState::Stopped => Err(Unready::Stopped),
-            NodeState::Starting | NodeState::Running if u128::from(age_ms) > STALE_AFTER.as_millis() => {
-                Err(Unready::Stale { age_ms })
+            NodeState::Starting | NodeState::Running if is_stale => {
+                Err(Unready::Stale { age_ms, lag_frames })
             }
             NodeState::Starting | NodeState::Running => Ok(()),
         }
@@ -105,11 +149,7 @@ impl ReadNode {
             // The task went without a word: it has panicked, or the runtime is ending.
             progress.state = NodeState::Stopped;
         }
-        let head = (*self.head.borrow()).max(progress.sequence);
-        let lag_frames = head - progress.sequence;
-        let age = if lag_frames == 0 { Duration::ZERO } else { progress.fresh_as_of.elapsed() };
-        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        NodeStatus { sequence: progress.sequence, head, lag_frames, age_ms, state: progress.state }
+        NodeStatus::of(progress.sequence, progress.head, progress.fresh_as_of.elapsed(), progress.state)
     }
 
     fn reached(&self, org: OrgId) -> Position {

@@ -52,7 +52,8 @@ pub(super) async fn begin<T: DeserializeOwned>(
     parts: &request::Parts,
     body: axum::body::Body,
 ) -> Result<(Reading, T), Failure> {
-    let who = authn::authenticate(web, &parts.headers)?;
+    web.node()?;
+    let who = authn::authenticate(web, &parts.headers).await?;
     query::require_none(&parts.uri)?;
     let bytes = body::read(&parts.headers, body).await?;
     let asked = body::parse(&bytes)?;

@@ -12,8 +12,10 @@ use grantbook_domain::position::Position;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    command::CommandHandle,
     http::{Web, metrics::gauge, problem::Failure, read::json},
-    read::{NodeState, NodeStatus, STALE_AFTER},
+    pulse::Behind,
+    read::{NodeState, NodeStatus},
 };
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
@@ -35,19 +37,35 @@ async fn healthz() -> Result<Response, Failure> {
 #[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "readyz", security(()),
     responses((status = 200, body = Readiness, description = "It answers."), (status = 503, body = Readiness, description = "It does not; the reason says why.")))]
 async fn readyz(State(web): State<Arc<Web>>) -> Result<Response, Failure> {
-    let readiness = readiness(&web, &web.app.node.status());
+    let readiness = readiness(&web);
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &readiness)
 }
 
-fn readiness(web: &Web, status: &NodeStatus) -> Readiness {
+/// How the process follows the journal: by its view, or by the fold if it has no view.
+fn status(web: &Web) -> NodeStatus {
+    if let Some(node) = web.app.parts.node() {
+        return node.status();
+    }
+    let behind = web.app.parts.commands().and_then(CommandHandle::behind);
+    let Some(Behind { sequence, head, unproved }) = behind else {
+        return NodeStatus { sequence: 0, head: 0, lag_frames: 0, age_ms: 0, state: NodeState::Running };
+    };
+    NodeStatus::of(sequence, head, unproved, NodeState::Running)
+}
+
+fn readiness(web: &Web) -> Readiness {
+    let status = status(web);
     let reason = match &status.state {
-        NodeState::Running if u128::from(status.age_ms) > STALE_AFTER.as_millis() => {
-            Some(format!("stale: behind the journal for {} ms", status.age_ms))
+        NodeState::Running if status.is_stale() => Some(format!(
+            "stale: for {} ms nothing has proved that all of the journal is known here ({} frames behind)",
+            status.age_ms, status.lag_frames
+        )),
+        NodeState::Running => {
+            web.app.parts.commands().and_then(CommandHandle::halted).map(|cause| {
+                format!("halted: no writes are taken until the process is started again: {cause}")
+            })
         }
-        NodeState::Running => web.app.commands.halted().map(|cause| {
-            format!("halted: the journal takes no writes until the process is started again: {cause}")
-        }),
         NodeState::Starting => Some("starting: the view has not caught up with the journal yet".to_owned()),
         NodeState::Quarantined { sequence, why } => {
             Some(format!("quarantined at sequence {sequence}: {why}"))
@@ -70,8 +88,8 @@ fn readiness(web: &Web, status: &NodeStatus) -> Readiness {
     responses((status = 200, body = String, content_type = "text/plain", description = "Counters.")))]
 async fn metrics(State(web): State<Arc<Web>>) -> Response {
     let mut text = web.metrics.text();
-    let status = web.app.node.status();
-    let ready = readiness(&web, &status).ready;
+    let status = status(&web);
+    let ready = readiness(&web).ready;
     gauge(
         &mut text,
         "grantbook_lag_frames",

@@ -151,7 +151,7 @@ async fn a_position_beyond_the_last_record_is_waited_for_and_not_there() {
     let given = Given::new().await;
     given.project("dev").await;
     let state = given.app.state();
-    let last = state.commands.acknowledged(given.org.parse().unwrap());
+    let last = state.parts.commands().unwrap().acknowledged(given.org.parse().unwrap());
     let ask = async |index: u64| {
         let position = Position::of(last.sequence(), index);
         let text = grantbook_server::position::encode(state.installation, position);

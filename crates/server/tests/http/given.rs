@@ -9,7 +9,7 @@ use axum::{
 };
 use grantbook_server::{
     app::App,
-    config::ServeConfig,
+    config::{JournalAddress, ServeConfig},
     http,
     init::{InitOptions, init},
 };
@@ -65,12 +65,14 @@ impl Given {
     pub(crate) async fn new() -> Self {
         let data = TempDir::new().unwrap();
         let founded = init(InitOptions {
-            data: data.path().to_owned(),
+            journal: JournalAddress::Embedded(data.path().to_owned()),
+            replicas: None,
             org: "acme".into(),
             owner_email: "ada@example.com".into(),
         });
         let founded = founded.await.unwrap();
-        let config = ServeConfig { data: data.path().to_owned(), ..ServeConfig::default() };
+        let journal = JournalAddress::Embedded(data.path().to_owned());
+        let config = ServeConfig { journal, data: data.path().to_owned(), ..ServeConfig::default() };
         let app = App::build(&config).await.unwrap();
         Self {
             router: http::router(app.state()),

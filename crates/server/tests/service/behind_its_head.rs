@@ -2,7 +2,6 @@
 
 use std::{
     future::Future,
-    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,10 +11,13 @@ use std::{
 
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
-use grantbook_journal::{AppendError, Cause, Identity, Journal, ReadError, Stored, memory::MemoryJournal};
+use grantbook_journal::{
+    AppendError, Cause, Identity, Journal, ReadError, Stored,
+    memory::{MemoryJournal, MemoryTail},
+};
 use grantbook_server::project::{NodeState, Projector};
 use grantbook_views::ViewWriter;
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
 use crate::given::Given;
 
@@ -26,8 +28,13 @@ struct BehindItsHead {
 }
 
 impl Journal for BehindItsHead {
+    type Tail = MemoryTail;
+
     fn identity(&self) -> Identity {
         self.inner.identity()
+    }
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
     }
     fn append(
         &self,
@@ -37,12 +44,16 @@ impl Journal for BehindItsHead {
     ) -> impl Future<Output = Result<u64, AppendError>> + Send {
         self.inner.append(org, after, frame)
     }
-    fn read(
+    fn found(
         &self,
-        after: u64,
-        limit: NonZeroUsize,
-    ) -> impl Future<Output = Result<Vec<Stored>, ReadError>> + Send {
-        self.inner.read(after, limit)
+        org: OrgId,
+        head: u64,
+        frame: Bytes,
+    ) -> impl Future<Output = Result<u64, AppendError>> + Send {
+        self.inner.found(org, head, frame)
+    }
+    fn tail(&self, after: u64) -> MemoryTail {
+        self.inner.tail(after)
     }
     fn read_one(&self, sequence: u64) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send {
         self.inner.read_one(sequence)
@@ -51,9 +62,6 @@ impl Journal for BehindItsHead {
         let lags =
             self.lagging.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         Ok(self.inner.head().await? - u64::from(lags.is_ok()))
-    }
-    fn last_of(&self, org: OrgId) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send {
-        self.inner.last_of(org)
     }
     fn next_of(
         &self,
@@ -64,9 +72,6 @@ impl Journal for BehindItsHead {
     }
     fn halted(&self) -> Option<Cause> {
         self.inner.halted()
-    }
-    fn watch(&self) -> watch::Receiver<u64> {
-        self.inner.watch()
     }
 }
 

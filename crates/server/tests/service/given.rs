@@ -150,7 +150,7 @@ impl Given {
     /// All records in the journal, frame by frame, every check made.
     pub(crate) async fn frames(&self) -> Vec<Vec<Record>> {
         let mut chains = Chains::new(self.journal.identity().installation);
-        let stored: Vec<Stored> = self.journal.read(0, 10_000.try_into().unwrap()).await.unwrap();
+        let stored: Vec<Stored> = self.journal.read(0, 10_000.try_into().unwrap());
         let records = |stored: &Stored| match chains.take(stored).unwrap() {
             Step::Next(frame) => frame.records,
             Step::Repeat => panic!("no frame comes twice"),

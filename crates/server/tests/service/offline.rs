@@ -9,26 +9,32 @@ use grantbook_domain::{
     principal::{Actor, Grantee, Principal},
     record::Record,
 };
-use grantbook_journal::{Journal, embedded::EmbeddedJournal, frame::decode};
+use grantbook_journal::{Journal, Tail, embedded::EmbeddedJournal, frame::decode};
 use grantbook_server::{
     app::{App, StartError},
     command::Submission,
-    config::ServeConfig,
+    config::{JournalAddress, ServeConfig},
     init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
     secret::ParsedKey,
 };
 
 fn options(data: &Path, org: &str) -> InitOptions {
-    InitOptions { data: data.to_owned(), org: org.to_owned(), owner_email: "ada@example.com".to_owned() }
+    InitOptions {
+        journal: JournalAddress::Embedded(data.to_owned()),
+        replicas: None,
+        org: org.to_owned(),
+        owner_email: "ada@example.com".to_owned(),
+    }
 }
 
 async fn app(data: &Path) -> Result<App, StartError> {
-    App::build(&ServeConfig { data: data.to_owned(), ..ServeConfig::default() }).await
+    let journal = JournalAddress::Embedded(data.to_owned());
+    App::build(&ServeConfig { journal, data: data.to_owned(), ..ServeConfig::default() }).await
 }
 
 async fn records(data: &Path) -> Vec<Record> {
     let journal = EmbeddedJournal::open(data).unwrap();
-    let stored = journal.read(0, 1000.try_into().unwrap()).await.unwrap();
+    let stored = journal.tail(0).next(1000.try_into().unwrap(), Duration::ZERO).await.unwrap();
     stored.iter().flat_map(|stored| decode(&stored.bytes).unwrap().records).collect()
 }
 
@@ -37,11 +43,11 @@ async fn opens(data: &Path, outcome: &InitOutcome) {
     let app = app(data).await.unwrap();
     let state = app.state();
     let key = ParsedKey::parse(&outcome.key).unwrap();
-    let (org, caller) = state.commands.authenticate(&key, state.clock.now()).unwrap();
+    let (org, caller) = state.parts.commands().unwrap().authenticate(&key, state.clock.now()).unwrap();
     assert_eq!(org.to_string(), outcome.organization_id);
     let Principal::User(user) = caller.principal else { panic!("a user") };
     assert_eq!(user.to_string(), outcome.user_id);
-    let folded = state.commands.state(org).unwrap();
+    let folded = state.parts.commands().unwrap().state(org).unwrap();
     assert_eq!(folded.name(), outcome.organization_name);
     let owners = folded.builtin_group(Builtin::Owner).unwrap();
     assert!(folded.membership(Grantee::User(user), owners).is_some_and(|member| member.ended_at.is_none()));
@@ -108,7 +114,7 @@ async fn an_owner_is_recovered_with_a_reason_by_the_operator() {
     let first = init(options(data, "acme")).await.unwrap();
     let recover = |org: &str, email: &str| {
         recover_owner(RecoverOptions {
-            data: data.to_owned(),
+            journal: JournalAddress::Embedded(data.to_owned()),
             org: org.to_owned(),
             email: email.to_owned(),
             reason: "the laptop was stolen".to_owned(),
@@ -142,7 +148,7 @@ async fn a_running_server_keeps_others_out_and_shutdown_lets_them_in() {
     assert!(in_use.to_string().contains("stop the server first"), "{in_use}");
     let state = app.state();
     let key = ParsedKey::parse(&outcome.key).unwrap();
-    let (org, caller) = state.commands.authenticate(&key, state.clock.now()).unwrap();
+    let (org, caller) = state.parts.commands().unwrap().authenticate(&key, state.clock.now()).unwrap();
     let command = Command::CreateToken {
         id: state.ids.id(),
         name: "app".to_owned(),
@@ -152,9 +158,9 @@ async fn a_running_server_keeps_others_out_and_shutdown_lets_them_in() {
     };
     let author = Author::Caller(caller);
     let submission = Submission { org, author, command, idempotency: None, source_ip: None, reason: None };
-    let position = state.commands.submit(submission).await.unwrap().position;
-    state.node.wait_for(org, position, Duration::from_secs(30)).await.unwrap();
-    assert_eq!(state.node.reader.snapshot().unwrap().position(org).unwrap(), position);
+    let position = state.parts.commands().unwrap().submit(submission).await.unwrap().position;
+    state.parts.node().unwrap().wait_for(org, position, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(state.parts.node().unwrap().reader.snapshot().unwrap().position(org).unwrap(), position);
     drop(state);
     app.shutdown().await.unwrap();
     create_org(options(data, "zenith")).await.unwrap();

@@ -1,0 +1,102 @@
+//! Where the journal is: a directory, or servers of NATS and how to get in.
+
+use std::{fs, path::PathBuf};
+
+use clap::Args;
+use grantbook_server::config::{Credentials, JournalAddress, NatsOptions, Tls};
+
+use crate::exit::Usage;
+
+/// Where the journal is.
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    /// Directory of the embedded journal and the views.
+    #[arg(long, env = "GRANTBOOK_DATA", default_value = "./grantbook-data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Servers of the journal in NATS, parted by commas: nats://HOST:PORT or tls://HOST:PORT.
+    #[arg(
+        long,
+        env = "GRANTBOOK_NATS_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub(crate) nats: Vec<String>,
+    #[command(flatten)]
+    pub(crate) access: NatsArgs,
+}
+
+/// Which stream, and who we are to the servers.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "NATS options")]
+pub(crate) struct NatsArgs {
+    /// Name of the stream.
+    #[arg(long, env = "GRANTBOOK_NATS_STREAM", default_value = "GRANTBOOK", value_name = "NAME")]
+    nats_stream: String,
+    /// First part of the subjects.
+    #[arg(long, env = "GRANTBOOK_NATS_PREFIX", default_value = "grantbook", value_name = "PREFIX")]
+    nats_prefix: String,
+    /// User; the password comes from --nats-password-file.
+    #[arg(long, env = "GRANTBOOK_NATS_USER", value_name = "USER", requires = "nats_password_file")]
+    nats_user: Option<String>,
+    /// File with the user's password, in its first line.
+    #[arg(long, env = "GRANTBOOK_NATS_PASSWORD_FILE", value_name = "FILE", requires = "nats_user")]
+    nats_password_file: Option<PathBuf>,
+    /// File with the seed of an nkey, in its first line.
+    #[arg(long, env = "GRANTBOOK_NATS_NKEY", value_name = "FILE", conflicts_with = "nats_user")]
+    nats_nkey: Option<PathBuf>,
+    /// Credentials file, as nsc writes it.
+    #[arg(long, env = "GRANTBOOK_NATS_CREDS", value_name = "FILE", conflicts_with_all = ["nats_user", "nats_nkey"])]
+    nats_creds: Option<PathBuf>,
+    /// Refuse a connection without TLS.
+    #[arg(long, env = "GRANTBOOK_NATS_TLS")]
+    nats_tls: bool,
+    /// Certificates of authorities to trust besides those of the system, PEM.
+    #[arg(long, env = "GRANTBOOK_NATS_CA", value_name = "FILE")]
+    nats_ca: Option<PathBuf>,
+    /// Our own certificate, PEM.
+    #[arg(long, env = "GRANTBOOK_NATS_CERT", value_name = "FILE", requires = "nats_cert_key")]
+    nats_cert: Option<PathBuf>,
+    /// The key of our own certificate, PEM.
+    #[arg(long, env = "GRANTBOOK_NATS_CERT_KEY", value_name = "FILE", requires = "nats_cert")]
+    nats_cert_key: Option<PathBuf>,
+}
+
+impl StoreArgs {
+    /// The journal that is meant.
+    pub(crate) fn journal(&self) -> Result<JournalAddress, Usage> {
+        if self.nats.is_empty() {
+            return Ok(JournalAddress::Embedded(self.data.clone()));
+        }
+        Ok(JournalAddress::Nats(Box::new(self.access.options(self.nats.clone())?)))
+    }
+}
+
+impl NatsArgs {
+    /// Of these servers.
+    pub(crate) fn options(&self, servers: Vec<String>) -> Result<NatsOptions, Usage> {
+        let credentials = match (&self.nats_user, &self.nats_password_file, &self.nats_nkey, &self.nats_creds)
+        {
+            (Some(user), Some(file), _, _) => {
+                Credentials::Password { user: user.clone(), password: first_line(file)? }
+            }
+            (_, _, Some(file), _) => Credentials::Nkey(first_line(file)?),
+            (_, _, _, Some(file)) => Credentials::File(file.clone()),
+            _ => Credentials::None,
+        };
+        let certificate = self.nats_cert.clone().zip(self.nats_cert_key.clone());
+        let tls = Tls { required: self.nats_tls, authorities: self.nats_ca.clone(), certificate };
+        Ok(NatsOptions {
+            servers,
+            stream: self.nats_stream.clone(),
+            prefix: self.nats_prefix.clone(),
+            credentials,
+            tls,
+        })
+    }
+}
+
+fn first_line(path: &PathBuf) -> Result<String, Usage> {
+    let text = fs::read_to_string(path).map_err(|fault| Usage(format!("{}: {fault}", path.display())))?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}

@@ -1,0 +1,329 @@
+//! The connection: asked and answered within bounds, and whatever the servers complained of kept at hand.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_nats::{
+    Client, ConnectOptions, Event, Message, Request, ServerInfo,
+    client::{RequestError, RequestErrorKind},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
+
+use super::{Credentials, JetStreamError, NatsOptions, Tls, options::without_user};
+use crate::frame::FRAME_MAX_BYTES;
+
+/// How long connecting may take.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// A server that does not answer two of these is left for another one.
+const PING_EVERY: Duration = Duration::from_secs(2);
+/// The oldest version that is taken, and why: 2.14.4 mends a guard that could be evaluated against another subject's
+/// text, and the 2.12 line still throws its log away when a snapshot is damaged.
+const LEAST_VERSION: (u64, u64, u64) = (2, 14, 4);
+const LEAST_VERSION_TEXT: &str = "2.14.4";
+/// The API level of 2.14.
+const LEAST_API_LEVEL: u64 = 4;
+/// More than the headers of an append have.
+const HEADERS_MAX: usize = 1024;
+
+/// A connection that is kept up.
+pub(super) struct Connection {
+    client: Client,
+    options: NatsOptions,
+    /// What a server last complained of: a forbidden publish is not answered, only complained of.
+    complaint: Complaint,
+}
+
+type Complaint = Arc<Mutex<Option<String>>>;
+
+/// Why a question to JetStream has no good answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// It was refused.
+    #[error("the NATS server refuses: {description} ({err_code})")]
+    Refused {
+        /// The number that tells refusals apart.
+        err_code: u64,
+        /// In its words.
+        description: String,
+    },
+    /// Nobody is there to answer: no leader, or no JetStream.
+    #[error("no NATS server answers for the stream at present")]
+    NoResponders,
+    /// No answer came in time.
+    #[error("no answer from the NATS servers in time{0}")]
+    TimedOut(String),
+    /// It could not be sent, or the answer could not be read.
+    #[error("the NATS servers cannot be asked: {0}")]
+    Other(String),
+}
+
+/// An answer of JetStream's API: an error, or what was asked for.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer<T> {
+    Error { error: Refusal },
+    Good(T),
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+impl Connection {
+    /// Connects, and refuses a server that is not fit to keep a journal.
+    pub(super) async fn open(options: &NatsOptions) -> Result<Self, JetStreamError> {
+        let connection = Self::unchecked(options).await?;
+        connection.check_server().await?;
+        Ok(connection)
+    }
+
+    /// Connects to whatever is there.
+    pub(super) async fn unchecked(options: &NatsOptions) -> Result<Self, JetStreamError> {
+        options.validate()?;
+        let complaint = Complaint::default();
+        let connecting = connect_options(options, &complaint).await?.connect(options.servers.as_slice());
+        let failed = |fault: String| {
+            let servers: Vec<String> = options.servers.iter().map(|server| without_user(server)).collect();
+            JetStreamError::Connect { servers: servers.join(", "), fault }
+        };
+        let client = match timeout(CONNECT_PATIENCE, connecting).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return Err(failed(chain_of(&error))),
+            Err(_) => return Err(failed(format!("no answer within {CONNECT_PATIENCE:?}"))),
+        };
+        Ok(Self { client, options: options.clone(), complaint })
+    }
+
+    async fn check_server(&self) -> Result<(), JetStreamError> {
+        let info = self.server();
+        let server = info.server_name.clone();
+        if !is_new_enough(&info.version) {
+            return Err(JetStreamError::TooOld { server, version: info.version, least: LEAST_VERSION_TEXT });
+        }
+        let level = match self.api_level().await {
+            Ok(level) => level,
+            Err(error) => return Err(JetStreamError::NoJetStream { server, fault: error.to_string() }),
+        };
+        if level < LEAST_API_LEVEL {
+            return Err(JetStreamError::ApiLevel { server, level, least: LEAST_API_LEVEL });
+        }
+        let needed = FRAME_MAX_BYTES + HEADERS_MAX;
+        if info.max_payload < needed {
+            return Err(JetStreamError::MaxPayload { server, bytes: info.max_payload, needed });
+        }
+        Ok(())
+    }
+
+    /// The level of the JetStream API; 1 where the server does not say, as old ones do not.
+    pub(super) async fn api_level(&self) -> Result<u64, ApiError> {
+        #[derive(Deserialize)]
+        struct Account {
+            #[serde(default)]
+            api: Api,
+        }
+        #[derive(Default, Deserialize)]
+        struct Api {
+            #[serde(default)]
+            level: u64,
+        }
+        let account: Account = self.ask("$JS.API.INFO".to_owned(), Vec::new()).await?;
+        Ok(account.api.level.max(1))
+    }
+
+    /// Whether the server we are connected to now is one that [`Connection::open`] would take.
+    pub(super) fn is_fit(&self) -> bool {
+        is_new_enough(&self.server().version)
+    }
+
+    pub(super) fn server(&self) -> ServerInfo {
+        self.client.server_info()
+    }
+
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) const fn options(&self) -> &NatsOptions {
+        &self.options
+    }
+
+    pub(super) fn stream(&self) -> &str {
+        &self.options.stream
+    }
+
+    /// What a server last complained of, in brackets; empty if of nothing.
+    pub(super) fn complaint(&self) -> String {
+        let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        complaint.as_ref().map(|text| format!(" (it complained: {text})")).unwrap_or_default()
+    }
+
+    /// Asks about our stream; `verb` is the part of the subject between `$JS.API.` and the stream's name.
+    pub(super) async fn api<T: DeserializeOwned>(
+        &self,
+        verb: &str,
+        question: &(impl Serialize + Sync),
+    ) -> Result<T, ApiError> {
+        let body = serde_json::to_vec(question).map_err(|error| ApiError::Other(error.to_string()))?;
+        self.ask(format!("$JS.API.{verb}.{}", self.options.stream), body).await
+    }
+
+    /// Asks on a subject of the API.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        body: Vec<u8>,
+    ) -> Result<T, ApiError> {
+        let request = Request::new().payload(body.into()).timeout(Some(PATIENCE));
+        let message = self.request(subject, request).await?;
+        parse(&message.payload)
+    }
+
+    /// Sends and waits for the answer, whatever it says.
+    pub(super) async fn request(&self, subject: String, request: Request) -> Result<Message, ApiError> {
+        // The client's own bound does not count what waits for a connection.
+        let asked = timeout(PATIENCE, self.client.send_request(subject, request)).await;
+        match asked {
+            Ok(Ok(message)) => Ok(message),
+            Ok(Err(error)) => Err(self.explain(&error)),
+            Err(_) => Err(ApiError::TimedOut(self.complaint())),
+        }
+    }
+
+    fn explain(&self, error: &RequestError) -> ApiError {
+        match error.kind() {
+            RequestErrorKind::TimedOut => ApiError::TimedOut(self.complaint()),
+            RequestErrorKind::NoResponders => ApiError::NoResponders,
+            _ => ApiError::Other(chain_of(error)),
+        }
+    }
+}
+
+/// Reads an answer of the API.
+pub(super) fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiError> {
+    match serde_json::from_slice(payload) {
+        Ok(Answer::Good(good)) => Ok(good),
+        Ok(Answer::Error { error: Refusal { err_code, description } }) => {
+            Err(ApiError::Refused { err_code, description })
+        }
+        Err(error) => Err(ApiError::Other(error.to_string())),
+    }
+}
+
+async fn connect_options(
+    options: &NatsOptions,
+    complaint: &Complaint,
+) -> Result<ConnectOptions, JetStreamError> {
+    let complaint = Arc::clone(complaint);
+    let mut connect = ConnectOptions::new()
+        .name("grantbook")
+        .connection_timeout(CONNECT_PATIENCE / 2)
+        .ping_interval(PING_EVERY)
+        .request_timeout(Some(PATIENCE))
+        .max_reconnects(None)
+        .event_callback(move |event| {
+            note(&complaint, &event);
+            async {}
+        });
+    let NatsOptions { credentials, tls, .. } = options;
+    connect = match credentials {
+        Credentials::None => connect,
+        Credentials::Password { user, password } => connect.user_and_password(user.clone(), password.clone()),
+        Credentials::Nkey(seed) => connect.nkey(seed.trim().to_owned()),
+        Credentials::File(path) => connect.credentials_file(path).await.map_err(|error| {
+            JetStreamError::Options(format!("the credentials file {}: {error}", path.display()))
+        })?,
+    };
+    let Tls { required, authorities, certificate } = tls;
+    if *required {
+        connect = connect.require_tls(true);
+    }
+    if let Some(path) = authorities {
+        connect = connect.add_root_certificates(path.clone());
+    }
+    if let Some((certificate, key)) = certificate {
+        connect = connect.add_client_certificate(certificate.clone(), key.clone());
+    }
+    Ok(connect)
+}
+
+fn note(complaint: &Complaint, event: &Event) {
+    let text = match event {
+        Event::ServerError(error) => error.to_string(),
+        Event::ClientError(error) => error.to_string(),
+        Event::Connected | Event::Disconnected => {
+            tracing::info!("the connection to NATS: {event}");
+            return;
+        }
+        _ => return,
+    };
+    tracing::warn!("NATS: {text}");
+    *complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+}
+
+fn is_new_enough(version: &str) -> bool {
+    // "2.15.1", "2.15.0-RC.1"
+    let mut parts = version.split(['.', '-']).map(|part| part.parse::<u64>().ok());
+    let mut next = || parts.next().flatten();
+    match (next(), next(), next()) {
+        (Some(major), Some(minor), Some(patch)) => (major, minor, patch) >= LEAST_VERSION,
+        _ => false,
+    }
+}
+
+/// An error with what caused it: the client's own texts leave the cause out.
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let further = error.to_string();
+        if !text.contains(&further) {
+            text = format!("{text}: {further}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        for version in ["2.14.4", "2.14.10", "2.15.1", "2.15.0-RC.1", "3.0.0"] {
+            assert!(is_new_enough(version), "{version}");
+        }
+        for version in ["2.14.3", "2.12.8", "2.9.10", "1.0.0", "", "new", "2.14"] {
+            assert!(!is_new_enough(version), "{version}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_good_or_a_refusal() {
+        #[derive(Debug, Deserialize)]
+        struct Ack {
+            seq: u64,
+        }
+        assert_eq!(parse::<Ack>(br#"{"stream":"S","seq":7}"#).unwrap().seq, 7);
+        let refused =
+            br#"{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 5"},"seq":0}"#;
+        assert!(matches!(parse::<Ack>(refused), Err(ApiError::Refused { err_code: 10071, .. })));
+        assert!(matches!(parse::<Ack>(b"garbage"), Err(ApiError::Other(_))));
+    }
+}

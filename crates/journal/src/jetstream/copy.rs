@@ -1,0 +1,136 @@
+//! Copying a journal into a stream: every frame at its own sequence, with its own guard, or not at all.
+
+use std::{collections::HashMap, sync::Arc, sync::OnceLock, time::Duration};
+
+use futures_util::StreamExt;
+use grantbook_domain::id::OrgId;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::{
+    Connection, Inner, JetStreamError, JetStreamJournal,
+    append::headers_of_copy,
+    connection::parse,
+    stream::{self, Marks},
+};
+use crate::{Identity, Stored};
+
+/// Frames under way at once.
+const WINDOW: usize = 256;
+/// And bytes.
+const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+/// How long the acknowledgements of a window may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A stream into which a journal is being copied. No service opens it before [`CopyInto::finish`].
+#[derive(Debug)]
+pub struct CopyInto {
+    journal: JetStreamJournal,
+    replicas: u64,
+    head: u64,
+    last: HashMap<OrgId, u64>,
+}
+
+#[derive(Deserialize)]
+struct Ack {
+    seq: u64,
+}
+
+impl CopyInto {
+    /// Makes the stream, or goes on with an unfinished copy of the same journal.
+    pub(super) async fn begin(
+        options: &super::NatsOptions,
+        identity: Identity,
+        replicas: Option<u8>,
+    ) -> Result<Self, JetStreamError> {
+        let connection = Connection::open(options).await?;
+        let info = stream::provision(&connection, Marks { identity, copying: true }, replicas).await?;
+        let found = stream::recognized(&connection, &info)?;
+        let stream = options.stream.clone();
+        if !info.is_copying() {
+            return Err(JetStreamError::NotEmpty { stream });
+        }
+        if found != identity {
+            return Err(JetStreamError::OtherJournal { stream });
+        }
+        let (created, replicas, head) = (info.created.clone(), info.replicas(), info.state.last_seq);
+        let inner = Inner { connection, identity, created, replaced: OnceLock::new() };
+        let journal = JetStreamJournal { inner: Arc::new(inner) };
+        Ok(Self { journal, replicas, head, last: HashMap::new() })
+    }
+
+    /// What was copied so far, to be compared.
+    pub const fn journal(&self) -> &JetStreamJournal {
+        &self.journal
+    }
+
+    /// The last sequence that is there.
+    pub const fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// A frame of an earlier attempt that was compared: the next one of its organization is guarded with it.
+    pub fn is_there(&mut self, stored: &Stored) {
+        self.last.insert(stored.org, stored.sequence);
+    }
+
+    /// Copies the next frames. After an error what landed is found again by beginning anew.
+    pub async fn take(&mut self, frames: &[Stored]) -> Result<(), JetStreamError> {
+        let mut rest = frames;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |stored: &&Stored| {
+                bytes += stored.bytes.len();
+                bytes <= WINDOW_BYTES
+            };
+            let count = rest.iter().take(WINDOW).take_while(fits).count().max(1);
+            let (window, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            self.send(window).await?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Sends a window in order and waits until every frame of it has landed at its sequence.
+    async fn send(&mut self, window: &[Stored]) -> Result<(), JetStreamError> {
+        let connection = &self.journal.inner.connection;
+        let (client, options) = (connection.client(), connection.options());
+        let fail = |sequence: u64, fault: String| JetStreamError::Copy { sequence, fault };
+        let first = window.first().map_or(0, |stored| stored.sequence);
+        let inbox = client.new_inbox();
+        let acks = client.subscribe(format!("{inbox}.*")).await;
+        let mut acks = acks.map_err(|error| fail(first, error.to_string()))?;
+        for stored in window {
+            let expected = self.head.saturating_add(1);
+            if stored.sequence != expected {
+                return Err(fail(stored.sequence, format!("expected sequence {expected}")));
+            }
+            let guard = self.last.insert(stored.org, stored.sequence).unwrap_or_default();
+            let headers = headers_of_copy(connection.stream(), stored.sequence, guard);
+            let (subject, reply) = (options.subject(stored.org), format!("{inbox}.{}", stored.sequence));
+            let sent = client.publish_with_reply_and_headers(subject, reply, headers, stored.bytes.clone());
+            sent.await.map_err(|error| fail(stored.sequence, error.to_string()))?;
+            self.head = stored.sequence;
+        }
+        for _ in window {
+            let Ok(Some(message)) = timeout(PATIENCE, acks.next()).await else {
+                return Err(fail(first, format!("no acknowledgement within {PATIENCE:?}")));
+            };
+            let sent = message.subject.rsplit('.').next().and_then(|text| text.parse::<u64>().ok());
+            let sent = sent.unwrap_or_default();
+            match parse::<Ack>(&message.payload) {
+                Ok(Ack { seq }) if seq == sent => {}
+                Ok(Ack { seq }) => return Err(fail(sent, format!("it landed at {seq}"))),
+                Err(error) => return Err(fail(sent, error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// The copy is whole: from now on services open it.
+    pub async fn finish(self) -> Result<(), JetStreamError> {
+        let Inner { connection, identity, .. } = self.journal.inner.as_ref();
+        stream::mark(connection, Marks { identity: *identity, copying: false }, self.replicas).await?;
+        Ok(())
+    }
+}

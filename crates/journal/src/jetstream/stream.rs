@@ -1,0 +1,328 @@
+//! The stream: how it is made, what of it must never change, and what its leader says of it.
+
+use std::collections::BTreeMap;
+
+use async_nats::HeaderMap;
+use grantbook_domain::time::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    JetStreamError, NatsOptions,
+    connection::{ApiError, Connection},
+};
+use crate::{Identity, ReadError, Stored, frame::FRAME_MAX_BYTES};
+
+/// The format of the stream as a whole, in its metadata.
+const FORMAT: &str = "1";
+const FORMAT_MARK: &str = "grantbook.format";
+const INSTALLATION_MARK: &str = "grantbook.installation";
+const CREATED_MARK: &str = "grantbook.created_at";
+const COPYING_MARK: &str = "grantbook.copying";
+
+/// The leader has no such message.
+pub(super) const NO_MESSAGE: u64 = 10037;
+/// There is no such stream.
+const NO_STREAM: u64 = 10059;
+/// There is one of this name, made otherwise.
+const NAME_IN_USE: u64 = 10058;
+
+/// The guard of an append: the last sequence of its own subject.
+pub(super) const GUARD_HEADER: &str = "Nats-Expected-Last-Subject-Sequence";
+/// Makes the guard look at other subjects; no frame ever has it.
+const GUARD_SUBJECT_HEADER: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
+
+/// What we write into the stream's metadata.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marks {
+    pub(super) identity: Identity,
+    pub(super) copying: bool,
+}
+
+/// What the leader says of the stream.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct StreamInfo {
+    pub(super) config: Value,
+    pub(super) state: State,
+    /// When it was made.
+    pub(super) created: String,
+    /// The leader's clock.
+    #[serde(default)]
+    pub(super) ts: Option<String>,
+    #[serde(default)]
+    pub(super) cluster: Option<ClusterInfo>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct State {
+    #[serde(default)]
+    pub(super) messages: u64,
+    #[serde(default)]
+    pub(super) bytes: u64,
+    #[serde(default)]
+    pub(super) first_seq: u64,
+    pub(super) last_seq: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct ClusterInfo {
+    #[serde(default)]
+    pub(super) leader: Option<String>,
+}
+
+/// A message that the leader gave.
+#[derive(Debug, Deserialize)]
+pub(super) struct Found {
+    pub(super) message: FoundMessage,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct FoundMessage {
+    subject: String,
+    seq: u64,
+    #[serde(default)]
+    data: String,
+    #[serde(default)]
+    hdrs: Option<String>,
+}
+
+impl FoundMessage {
+    /// As a reader sees it.
+    pub(super) fn stored(self, options: &NatsOptions) -> Result<Stored, ReadError> {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let Self { subject, seq: sequence, data, hdrs } = self;
+        let damaged = ReadError::Damaged { sequence };
+        let org = options.org_of(&subject).ok_or_else(|| damaged.clone())?;
+        let bytes = STANDARD.decode(data).map_err(|_| damaged.clone())?.into();
+        let headers = hdrs.map(|text| STANDARD.decode(text).map_err(|_| damaged)).transpose()?;
+        let guard = headers.and_then(|headers| guard_in_text(&String::from_utf8_lossy(&headers)));
+        Ok(Stored { sequence, org, bytes, guard })
+    }
+}
+
+/// The guard that stands in a message's headers: of its own subject, and no other's.
+pub(super) fn guard_of(headers: &HeaderMap) -> Option<u64> {
+    if headers.get(GUARD_SUBJECT_HEADER).is_some() {
+        return None;
+    }
+    headers.get(GUARD_HEADER)?.as_str().parse().ok()
+}
+
+/// The same of headers as they are stored: `NATS/1.0`, then a line each.
+fn guard_in_text(headers: &str) -> Option<u64> {
+    let mut guard = None;
+    for line in headers.lines().skip(1) {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        if name.eq_ignore_ascii_case(GUARD_SUBJECT_HEADER) {
+            return None;
+        }
+        if name.eq_ignore_ascii_case(GUARD_HEADER) {
+            guard = value.trim().parse().ok();
+        }
+    }
+    guard
+}
+
+impl StreamInfo {
+    fn mark(&self, name: &str) -> Option<&str> {
+        self.config.get("metadata")?.get(name)?.as_str()
+    }
+
+    /// Which journal the stream says it is.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let installation = self.mark(INSTALLATION_MARK)?.parse().ok()?;
+        let created_at = Timestamp::from_millis(self.mark(CREATED_MARK)?.parse().ok()?);
+        Some(Identity { installation, created_at })
+    }
+
+    pub(super) fn is_copying(&self) -> bool {
+        self.mark(COPYING_MARK).is_some()
+    }
+
+    pub(super) fn replicas(&self) -> u64 {
+        self.config.get("num_replicas").and_then(Value::as_u64).unwrap_or(1)
+    }
+
+    /// Each setting that is not as it must be, in words.
+    pub(super) fn drifts(&self, options: &NatsOptions) -> Vec<String> {
+        let mut drifts = Vec::new();
+        for (name, must, absent) in settings(options) {
+            let is = self.config.get(name).filter(|value| !value.is_null()).unwrap_or(&absent);
+            if *is != must {
+                drifts.push(format!("{name} is {is}, must be {must}"));
+            }
+        }
+        let takes = self.config.get("max_msg_size").and_then(Value::as_i64).unwrap_or(-1);
+        if takes != -1 && takes < i64::try_from(FRAME_MAX_BYTES).unwrap_or(i64::MAX) {
+            drifts.push(format!("max_msg_size is {takes}, must be -1"));
+        }
+        if self.state.first_seq > 1 {
+            drifts.push(format!("its first message is {}, the ones before are gone", self.state.first_seq));
+        }
+        drifts
+    }
+}
+
+/// What must be so for nothing to be lost or exchanged: each setting, its value, and what it is where the server does
+/// not say it.
+fn settings(options: &NatsOptions) -> Vec<(&'static str, Value, Value)> {
+    let none = || Value::Null;
+    let off = || (Value::Bool(false), Value::Bool(false));
+    let mut settings = vec![
+        ("subjects", json!([options.subjects()]), none()),
+        ("retention", json!("limits"), json!("limits")),
+        ("storage", json!("file"), none()),
+        ("discard", json!("new"), json!("old")),
+        ("max_age", json!(0), json!(0)),
+        ("max_msgs", json!(-1), json!(-1)),
+        ("max_bytes", json!(-1), json!(-1)),
+        ("max_msgs_per_subject", json!(-1), json!(-1)),
+        ("deny_delete", json!(true), json!(false)),
+        ("deny_purge", json!(true), json!(false)),
+        ("allow_direct", json!(true), json!(false)),
+        ("subject_delete_marker_ttl", json!(0), json!(0)),
+        ("persist_mode", json!("default"), json!("default")),
+    ];
+    for name in [
+        "allow_rollup_hdrs",
+        "allow_msg_ttl",
+        "allow_msg_schedules",
+        "allow_msg_counter",
+        "allow_atomic",
+        "allow_batched",
+        "discard_new_per_subject",
+        "mirror_direct",
+        "no_ack",
+        "sealed",
+    ] {
+        let (must, absent) = off();
+        settings.push((name, must, absent));
+    }
+    for name in ["mirror", "sources", "republish", "subject_transform"] {
+        settings.push((name, none(), none()));
+    }
+    settings
+}
+
+/// What the leader says of the stream; none if there is none.
+pub(super) async fn info(connection: &Connection) -> Result<Option<StreamInfo>, ApiError> {
+    if !connection.is_fit() {
+        return Err(ApiError::Other("the server that we are connected to now is too old".to_owned()));
+    }
+    match connection.api("STREAM.INFO", &json!({})).await {
+        Ok(info) => Ok(Some(info)),
+        Err(ApiError::Refused { err_code: NO_STREAM, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Which journal it is, if it is a whole one and safe.
+pub(super) fn checked(connection: &Connection, info: &StreamInfo) -> Result<Identity, JetStreamError> {
+    let stream = connection.stream().to_owned();
+    if info.is_copying() {
+        return Err(JetStreamError::Copying { stream });
+    }
+    recognized(connection, info)
+}
+
+/// Which journal it is, if it is safe, finished or not.
+pub(super) fn recognized(connection: &Connection, info: &StreamInfo) -> Result<Identity, JetStreamError> {
+    let stream = connection.stream().to_owned();
+    let foreign = |fault: &str| JetStreamError::Foreign { stream: stream.clone(), fault: fault.to_owned() };
+    match info.mark(FORMAT_MARK) {
+        Some(FORMAT) => {}
+        Some(_) => return Err(foreign("its format is of another version")),
+        None => return Err(foreign("its metadata does not say which journal it is")),
+    }
+    let identity = info.identity().ok_or_else(|| foreign("its metadata does not say which journal it is"))?;
+    let drifts = info.drifts(connection.options());
+    if drifts.is_empty() { Ok(identity) } else { Err(JetStreamError::Drifted { stream, drifts }) }
+}
+
+/// Makes the stream, or finds that it is there. Of those who make it at once, one succeeds; the others find its.
+pub(super) async fn provision(
+    connection: &Connection,
+    marks: Marks,
+    replicas: Option<u8>,
+) -> Result<StreamInfo, JetStreamError> {
+    if let Some(info) = info(connection).await? {
+        return Ok(info);
+    }
+    let wanted = replicas.unwrap_or(if connection.server().cluster.is_some() { 3 } else { 1 });
+    let config = config(connection.options(), marks, wanted);
+    match connection.api::<StreamInfo>("STREAM.CREATE", &config).await {
+        Ok(info) => Ok(info),
+        Err(ApiError::Refused { err_code: NAME_IN_USE, .. }) => {
+            let missing = JetStreamError::Missing { stream: connection.stream().to_owned() };
+            info(connection).await?.ok_or(missing)
+        }
+        Err(ApiError::Refused { description, .. }) => Err(JetStreamError::Replicas {
+            stream: connection.stream().to_owned(),
+            replicas: wanted,
+            fault: description,
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes the marks anew: the only change that is ever made to a stream.
+pub(super) async fn mark(
+    connection: &Connection,
+    marks: Marks,
+    replicas: u64,
+) -> Result<StreamInfo, ApiError> {
+    let replicas = u8::try_from(replicas).unwrap_or(1);
+    connection.api("STREAM.UPDATE", &config(connection.options(), marks, replicas)).await
+}
+
+fn config(options: &NatsOptions, Marks { identity, copying }: Marks, replicas: u8) -> Value {
+    let mut metadata = BTreeMap::from([
+        (FORMAT_MARK, FORMAT.to_owned()),
+        (INSTALLATION_MARK, identity.installation.to_string()),
+        (CREATED_MARK, identity.created_at.millis().to_string()),
+    ]);
+    if copying {
+        metadata.insert(COPYING_MARK, "true".to_owned());
+    }
+    json!({
+        "name": options.stream,
+        "description": "The journal of Grantbook: never change, purge or delete it.",
+        "subjects": [options.subjects()],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "num_replicas": replicas,
+        "max_age": 0,
+        "max_msgs": -1,
+        "max_bytes": -1,
+        "max_msgs_per_subject": -1,
+        "max_msg_size": -1,
+        "max_consumers": -1,
+        "duplicate_window": 120_000_000_000_u64,
+        "deny_delete": true,
+        "deny_purge": true,
+        "allow_direct": true,
+        "compression": "s2",
+        "metadata": metadata,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_counts_only_if_it_looks_at_the_subject_of_its_own_frame() {
+        let exact = "NATS/1.0\r\nNats-Expected-Stream: S\r\nNats-Expected-Last-Subject-Sequence: 17\r\n\r\n";
+        assert_eq!(guard_in_text(exact), Some(17));
+        let wider = exact
+            .replace("\r\n\r\n", "\r\nNats-Expected-Last-Subject-Sequence-Subject: grantbook.v1.*\r\n\r\n");
+        assert_eq!(guard_in_text(&wider), None);
+        assert_eq!(guard_in_text("NATS/1.0\r\n\r\n"), None);
+        let mut headers = HeaderMap::new();
+        headers.insert(GUARD_HEADER, "17");
+        assert_eq!(guard_of(&headers), Some(17));
+        headers.insert(GUARD_SUBJECT_HEADER, "grantbook.v1.*");
+        assert_eq!(guard_of(&headers), None);
+    }
+}

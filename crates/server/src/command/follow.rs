@@ -1,0 +1,94 @@
+//! Follows the stream of a shared journal, so that the folds know what other processes appended.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use grantbook_journal::{Cause, Journal, ReadError, Stored, Tail, chain::ChainError};
+use tokio::{
+    sync::watch,
+    task::yield_now,
+    time::{Instant, sleep},
+};
+
+use super::{FoldError, directory::Directory};
+
+/// Most frames taken at once.
+const FRAMES: NonZeroUsize = match NonZeroUsize::new(256) {
+    Some(frames) => frames,
+    None => NonZeroUsize::MIN,
+};
+/// How long it waits for a frame before it asks again.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it waits after the journal did not answer.
+const PAUSE: Duration = Duration::from_millis(200);
+/// An outage is told of once in this time.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// Why the folds follow the journal no more; nothing is decided from then on.
+pub(super) type Fault = Arc<OnceLock<Cause>>;
+
+/// The task.
+#[derive(Debug)]
+pub(super) struct Follower<J> {
+    pub(super) journal: Arc<J>,
+    pub(super) directory: Arc<Directory>,
+    /// The last sequence of the stream that the folds hold.
+    pub(super) reached: watch::Sender<u64>,
+    pub(super) fault: Fault,
+    pub(super) closing: watch::Receiver<bool>,
+}
+
+impl<J: Journal> Follower<J> {
+    /// Follows until the service closes or something is not understood.
+    pub(super) async fn run(mut self) {
+        let mut closing = self.closing.clone();
+        let ended = tokio::select! {
+            ended = self.follow() => ended,
+            _ = closing.wait_for(|closing| *closing) => return,
+        };
+        if let Err(error) = ended {
+            tracing::error!(%error, "the fold follows the journal no more: no command is accepted until a restart");
+            self.fault.set(Arc::new(error)).unwrap_or_default();
+        }
+    }
+
+    async fn follow(&mut self) -> Result<(), FoldError> {
+        let mut reached = *self.reached.borrow();
+        let mut tail = self.journal.tail(reached);
+        let mut told: Option<Instant> = None;
+        loop {
+            match tail.next(FRAMES, PATIENCE).await {
+                Ok(frames) => {
+                    told = None;
+                    for stored in &frames {
+                        self.take(reached, stored)?;
+                        reached = stored.sequence;
+                        yield_now().await;
+                    }
+                    if !frames.is_empty() {
+                        self.reached.send_replace(reached);
+                    }
+                }
+                Err(error @ ReadError::Unavailable(_)) => {
+                    if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                        tracing::warn!(%error, "the journal does not answer the fold; it asks again");
+                        told = Some(Instant::now());
+                    }
+                    sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn take(&self, reached: u64, stored: &Stored) -> Result<(), FoldError> {
+        let (sequence, expected) = (stored.sequence, reached.saturating_add(1));
+        if sequence != expected {
+            return Err(ChainError::Gap { sequence, expected }.into());
+        }
+        self.directory.take(stored)
+    }
+}
