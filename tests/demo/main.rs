@@ -1,19 +1,42 @@
 //! `make demo`: the four-step story through the real binary, on the embedded journal, in a directory that goes away.
+//! With `--nats` (`make demo-nats`): on a real nats-server, with command service and read node as two processes.
 
 use anyhow::{Context, Result, ensure};
-use grantbook_tests::server::Server;
+use grantbook_tests::{nats::Nats, server::Server};
 
 fn main() -> Result<()> {
-    let teller = Teller { server: Server::start()?, color: std::env::var_os("NO_COLOR").is_none() };
+    let color = std::env::var_os("NO_COLOR").is_none();
+    if std::env::args().any(|argument| argument == "--nats") {
+        return over_nats(color);
+    }
+    tell(&Teller { server: Server::start()?, color })
+}
+
+fn over_nats(color: bool) -> Result<()> {
+    let nats = Nats::single()?;
+    let first = Server::init_over(&nats.url())?;
+    let command = first.another("command")?;
+    let mut server = first.another("read")?;
+    server.set_env("GRANTBOOK_COMMAND_URL", command.base());
+    let teller = Teller { server, color };
+    teller.say(&format!(
+        "A nats-server keeps the journal at {}. A command service at {} takes the writes; the read node below answers.",
+        nats.url(),
+        command.base()
+    ));
+    tell(&teller)
+}
+
+fn tell(teller: &Teller) -> Result<()> {
     teller.say(&format!(
         "Grantbook runs at {} with organization acme; ada@example.com owns it.\n\
          Ada wants an application to work everywhere except in production. Every line after $ is a real command.",
         teller.server.base()
     ));
-    let key = set_up(&teller)?;
-    use_the_key(&teller, &key)?;
-    explain(&teller)?;
-    revoke(&teller, &key)?;
+    let key = set_up(teller)?;
+    use_the_key(teller, &key)?;
+    explain(teller)?;
+    revoke(teller, &key)?;
     teller.say(
         "That was the whole path: each command became a record in the journal, a projector turned the records into\n\
          a view, and every answer came from the view. Next: README.md, then docs/ARCHITECTURE.md.",

@@ -38,7 +38,9 @@ fn build() -> Result<PathBuf> {
 pub fn run(args: &[&str], env: &[(&str, &str)]) -> Result<Output> {
     let mut command = Command::new(grantbook()?);
     command.args(args);
-    for name in ["GRANTBOOK_URL", "GRANTBOOK_KEY", "GRANTBOOK_NATS_URL", "GRANTBOOK_LOG"] {
+    for name in
+        ["GRANTBOOK_URL", "GRANTBOOK_COMMAND_URL", "GRANTBOOK_KEY", "GRANTBOOK_NATS_URL", "GRANTBOOK_LOG"]
+    {
         command.env_remove(name);
     }
     command.envs(env.iter().copied());

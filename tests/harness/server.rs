@@ -30,6 +30,8 @@ pub struct Server {
     /// What `init` said: `{organization:{id,name}, user:{id,email}, key}`.
     pub init: Value,
     env: Vec<(String, String)>,
+    /// Which part of the service, and where the journal is, if it is in NATS.
+    nats: Option<(String, String)>,
 }
 
 impl Server {
@@ -42,19 +44,63 @@ impl Server {
 
     /// A new installation, not started.
     pub fn init() -> Result<Self> {
+        Self::found(None)
+    }
+
+    /// A new installation in NATS, of which this process will be everything; not started.
+    pub fn init_over(nats: &str) -> Result<Self> {
+        Self::found(Some(("all".to_owned(), nats.to_owned())))
+    }
+
+    /// The same, started.
+    pub fn start_over(nats: &str) -> Result<Self> {
+        let mut server = Self::init_over(nats)?;
+        server.spawn()?;
+        Ok(server)
+    }
+
+    /// A further process of the same installation in NATS, with a directory of its own: `all`, `command` or `read`;
+    /// started.
+    pub fn another(&self, part: &str) -> Result<Self> {
+        let mut server = self.another_stopped(part)?;
+        server.spawn()?;
+        Ok(server)
+    }
+
+    /// The same, not started.
+    pub fn another_stopped(&self, part: &str) -> Result<Self> {
+        let (_, nats) = self.nats.as_ref().context("the journal is in NATS")?;
+        let owned = tempfile::tempdir()?;
+        let dir = owned.path().join("data");
+        Ok(Self {
+            dir,
+            owned: Some(owned),
+            child: None,
+            base: String::new(),
+            owner_key: self.owner_key.clone(),
+            init: self.init.clone(),
+            env: self.env.clone(),
+            nats: Some((part.to_owned(), nats.clone())),
+        })
+    }
+
+    fn found(nats: Option<(String, String)>) -> Result<Self> {
         let owned = tempfile::tempdir()?;
         let dir = owned.path().join("data");
         let data = dir.to_str().context("a temporary directory has a plain name")?;
-        let args = ["--json", "init", "--org", "acme", "--owner", "ada@example.com", "--data", data];
+        let mut args = vec!["--json", "init", "--org", "acme", "--owner", "ada@example.com", "--data", data];
+        if let Some((_, urls)) = &nats {
+            args.extend(["--nats", urls]);
+        }
         let output = binary::run(&args, &[])?;
         ensure!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
         let init: Value = serde_json::from_slice(&output.stdout).context("init --json prints JSON")?;
         let owner_key = init["key"].as_str().context("init prints a key")?.to_owned();
         let (base, env) = (String::new(), Vec::new());
-        Ok(Self { dir, owned: Some(owned), child: None, base, owner_key, init, env })
+        Ok(Self { dir, owned: Some(owned), child: None, base, owner_key, init, env, nats })
     }
 
-    /// Sets an environment variable of the processes started from now on.
+    /// Sets an environment variable of the processes started from now on, those of the command line client included.
     pub fn set_env(&mut self, name: &str, value: &str) {
         self.env.push((name.to_owned(), value.to_owned()));
     }
@@ -65,7 +111,11 @@ impl Server {
         let _absent_at_first = std::fs::remove_file(&ready);
         let log = File::options().create(true).append(true).open(self.log_path())?;
         let mut command = Command::new(binary::grantbook()?);
-        command.arg("serve").arg("--data").arg(&self.dir);
+        command.arg("serve");
+        if let Some((part, urls)) = &self.nats {
+            command.args([part, "--nats", urls]);
+        }
+        command.arg("--data").arg(&self.dir);
         command.args(["--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
         // Tests search everything that can be logged; benchmarks run as users do.
         command.env("GRANTBOOK_LOG", if cfg!(debug_assertions) { "debug" } else { "info" });
@@ -113,9 +163,16 @@ impl Server {
 
     /// The same, with another key.
     pub fn cli_as(&self, key: &str, args: &[&str]) -> Result<(String, String, i32)> {
-        let output = binary::run(args, &[("GRANTBOOK_URL", &self.base), ("GRANTBOOK_KEY", key)])?;
+        let mut env = vec![("GRANTBOOK_URL", self.base.as_str()), ("GRANTBOOK_KEY", key)];
+        env.extend(self.env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let output = binary::run(args, &env)?;
         let code = output.status.code().unwrap_or(-1);
         Ok((String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?, code))
+    }
+
+    /// The process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// Ends the process at once (SIGKILL) and reaps it.

@@ -7,9 +7,11 @@
 
 mod bad_input;
 mod crash;
+mod faults;
 mod golden;
 mod jetstream;
 mod race;
+mod rivals;
 mod secrets;
 mod story;
 mod tidy;

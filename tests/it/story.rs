@@ -1,22 +1,42 @@
 //! The four-step story, over HTTP and over the command line.
 
 use anyhow::{Context, Result};
-use grantbook_tests::{org::Story, server::Server};
+use grantbook_tests::{nats::Nats, org::Story, server::Server};
 use serde_json::{Value, json};
 
 #[test]
-fn an_application_works_on_staging_and_is_refused_on_production() -> Result<()> {
-    let server = Server::start()?;
-    let story = Story::tell(&server)?;
-    assert!(story.may(&server, "update", &story.staging)?);
-    assert!(!story.may(&server, "update", &story.production)?);
+fn on_the_embedded_journal() -> Result<()> {
+    STORIES.iter().try_for_each(|story| story(&Server::start()?))
+}
+
+#[test]
+fn over_nats() -> Result<()> {
+    for story in STORIES {
+        let nats = Nats::single()?;
+        story(&Server::start_over(&nats.url())?)?;
+    }
+    Ok(())
+}
+
+/// Each on an installation of its own.
+const STORIES: [fn(&Server) -> Result<()>; 4] = [
+    an_application_works_on_staging_and_is_refused_on_production,
+    the_answer_names_who_granted_it_when_and_why,
+    the_audit_log_lists_everything_in_order,
+    the_command_line_tells_the_same_story,
+];
+
+fn an_application_works_on_staging_and_is_refused_on_production(server: &Server) -> Result<()> {
+    let story = Story::tell(server)?;
+    assert!(story.may(server, "update", &story.staging)?);
+    assert!(!story.may(server, "update", &story.production)?);
 
     let later = server.call("POST", "/v1/projects", &json!({"name": "later"}))?.expect(201)?;
     let later = later["id"].as_str().context("an id")?;
-    assert!(story.may(&server, "update", later)?, "a project created afterwards falls under the rule");
+    assert!(story.may(server, "update", later)?, "a project created afterwards falls under the rule");
     let labels = json!({"labels": {"env": "production"}});
     server.call("PATCH", &format!("/v1/projects/{later}"), &labels)?.expect(200)?;
-    assert!(!story.may(&server, "update", later)?, "and leaves it when it becomes production");
+    assert!(!story.may(server, "update", later)?, "and leaves it when it becomes production");
 
     server.call("DELETE", &format!("/v1/keys/{}", story.key_id), &Value::Null)?.expect(200)?;
     let refused = server.http()?.as_bearer(&story.key).send("GET", "/v1/whoami", &Value::Null)?;
@@ -28,10 +48,8 @@ fn an_application_works_on_staging_and_is_refused_on_production() -> Result<()> 
     Ok(())
 }
 
-#[test]
-fn the_answer_names_who_granted_it_when_and_why() -> Result<()> {
-    let server = Server::start()?;
-    let story = Story::tell(&server)?;
+fn the_answer_names_who_granted_it_when_and_why(server: &Server) -> Result<()> {
+    let story = Story::tell(server)?;
     let question = json!({"principal": {"type": "token", "id": story.token}, "permission": "update",
         "object": {"type": "project", "id": story.staging}});
     let answer = server.call("POST", "/v1/explain", &question)?.expect(200)?;
@@ -56,10 +74,8 @@ fn the_answer_names_who_granted_it_when_and_why() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_audit_log_lists_everything_in_order() -> Result<()> {
-    let server = Server::start()?;
-    let story = Story::tell(&server)?;
+fn the_audit_log_lists_everything_in_order(server: &Server) -> Result<()> {
+    let story = Story::tell(server)?;
     let page = server.call("GET", "/v1/audit?order=asc&limit=1000", &Value::Null)?.expect(200)?;
     let items = page["items"].as_array().context("items")?;
     let types: Vec<_> = items.iter().filter_map(|item| item["events"][0]["type"].as_str()).collect();
@@ -83,9 +99,7 @@ fn the_audit_log_lists_everything_in_order() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_command_line_tells_the_same_story() -> Result<()> {
-    let server = Server::start()?;
+fn the_command_line_tells_the_same_story(server: &Server) -> Result<()> {
     let run = |args: &[&str]| -> Result<String> {
         let (out, err, code) = server.cli(args)?;
         anyhow::ensure!(code == 0, "{args:?} ended with {code}: {err}");

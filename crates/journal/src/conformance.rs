@@ -15,15 +15,18 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::{Journal, Stored, Tail};
+use crate::{AppendError, Journal, Stored, Tail};
 
 pub use guards::{conflicts, foundings, races, resends, too_large};
 pub use history::{SCRIPT, Turn, follows, histories, looks, reads, restarts, script_history};
 
 /// Longer than any journal needs for one step: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Before what was refused for the moment is tried again.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Runs the whole suite, each part on a journal of its own.
 pub async fn run<J: Journal>(fresh: impl AsyncFn() -> J, again: impl AsyncFn(J) -> J) {
@@ -46,7 +49,17 @@ pub const fn org(number: u128) -> OrgId {
 
 /// Appends what must be taken.
 async fn append<J: Journal>(journal: &J, org: OrgId, after: u64, frame: &str) -> u64 {
-    expect(timeout(PATIENCE, journal.append(org, after, Bytes::from(frame.to_owned()))).await)
+    expect(timeout(PATIENCE, attempt(journal, org, after, Bytes::from(frame.to_owned()))).await)
+}
+
+/// What becomes of an append once the journal is not busy any more: a cluster may say so to the only writer, too.
+async fn attempt<J: Journal>(journal: &J, org: OrgId, after: u64, frame: Bytes) -> Result<u64, AppendError> {
+    loop {
+        match journal.append(org, after, frame.clone()).await {
+            Err(AppendError::Busy(_)) => sleep(PAUSE).await,
+            outcome => return outcome,
+        }
+    }
 }
 
 /// All frames up to the head, read in one go or in several.

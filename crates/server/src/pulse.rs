@@ -31,11 +31,13 @@ pub struct Heard {
 }
 
 /// What is wrong with the journal itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Broken {
     /// It cannot be read any more.
+    #[error("{0}")]
     Unreadable(ReadError),
     /// It ends before what was read of it.
+    #[error("the journal ends at sequence {found}, not at {expected}")]
     Shorter {
         /// What was read of it.
         expected: u64,
@@ -73,6 +75,11 @@ impl Pulse {
     /// What is heard.
     pub fn heard(&self) -> watch::Receiver<Heard> {
         self.heard.clone()
+    }
+
+    /// What is wrong with the journal itself, if anything is.
+    pub fn broken(&self) -> Option<Broken> {
+        self.heard.borrow().broken.clone()
     }
 
     /// How far behind whoever has reached `sequence` is.

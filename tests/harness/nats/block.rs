@@ -39,18 +39,30 @@ pub fn block_files(store: &Path, stream: &str) -> Result<Vec<PathBuf>> {
 
 /// Cuts a message out of a stopped server's files, as if it had never been written.
 pub fn remove_message(store: &Path, stream: &str, sequence: u64) -> Result<()> {
-    edit(store, stream, sequence, |bytes, start, length| {
+    let path = edit(store, stream, sequence, |bytes, start, length| {
         bytes.drain(start..start + length);
-    })
+    })?;
+    forget_index(&path)
 }
 
-/// Flips a bit in the last byte of a message, in a stopped server's files.
-pub fn change_payload(store: &Path, stream: &str, sequence: u64) -> Result<()> {
-    edit(store, stream, sequence, |bytes, start, length| {
+/// Flips a bit in the last byte of a message, in a stopped server's files. With the index gone too, the server takes
+/// the block for torn there and forgets all that follows.
+pub fn change_payload(store: &Path, stream: &str, sequence: u64, with_index: bool) -> Result<()> {
+    let path = edit(store, stream, sequence, |bytes, start, length| {
         if let Some(byte) = bytes.get_mut(start + length - 9) {
             *byte ^= 1;
         }
-    })
+    })?;
+    if with_index { forget_index(&path) } else { Ok(()) }
+}
+
+/// The server makes its index again from the blocks.
+fn forget_index(block: &Path) -> Result<()> {
+    let index = block.with_file_name("index.db");
+    if index.exists() {
+        fs::remove_file(index)?;
+    }
+    Ok(())
 }
 
 fn edit(
@@ -58,18 +70,13 @@ fn edit(
     stream: &str,
     sequence: u64,
     change: impl Fn(&mut Vec<u8>, usize, usize),
-) -> Result<()> {
+) -> Result<PathBuf> {
     for path in block_files(store, stream)? {
         let mut bytes = fs::read(&path)?;
         let Some((start, length)) = locate(&bytes, sequence)? else { continue };
         change(&mut bytes, start, length);
         fs::write(&path, bytes)?;
-        // The index is made again from the blocks.
-        let index = path.with_file_name("index.db");
-        if index.exists() {
-            fs::remove_file(index)?;
-        }
-        return Ok(());
+        return Ok(path);
     }
     anyhow::bail!("no block of {stream} below {} has message {sequence}", store.display())
 }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use tokio::{
     task::JoinSet,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
-use super::{PATIENCE, all, append, expect, org};
+use super::{PATIENCE, PAUSE, all, append, attempt, expect, org};
 use crate::{AppendError, Journal, append_surely, frame::FRAME_MAX_BYTES};
 
 /// How many appends race.
@@ -32,13 +32,16 @@ pub async fn conflicts<J: Journal>(journal: &J) {
 /// An organization's first frame is guarded by the head of the whole stream, so that of racing ones one wins.
 pub async fn foundings<J: Journal>(journal: J) {
     let found = async |org, head, frame: &'static str| {
-        let outcome = timeout(PATIENCE, journal.found(org, head, Bytes::from_static(frame.as_bytes()))).await;
-        match outcome {
-            Ok(Ok(sequence)) => Some(sequence),
-            Ok(Err(AppendError::Conflict { .. })) => None,
-            other => {
-                unexpected(&other);
-                None
+        loop {
+            let founding = journal.found(org, head, Bytes::from_static(frame.as_bytes()));
+            match timeout(PATIENCE, founding).await {
+                Ok(Ok(sequence)) => return Some(sequence),
+                Ok(Err(AppendError::Conflict { .. })) => return None,
+                Ok(Err(AppendError::Busy(_))) => sleep(PAUSE).await,
+                other => {
+                    unexpected(&other);
+                    return None;
+                }
             }
         }
     };
@@ -58,7 +61,7 @@ pub async fn foundings<J: Journal>(journal: J) {
 /// The same frame sent again is refused, and the outcome protocol finds it where it is.
 pub async fn resends<J: Journal>(journal: &J) {
     assert_eq!(append(journal, org(1), 0, "a1").await, 1);
-    let again = timeout(PATIENCE, journal.append(org(1), 0, Bytes::from_static(b"a1"))).await;
+    let again = timeout(PATIENCE, attempt(journal, org(1), 0, Bytes::from_static(b"a1"))).await;
     assert!(matches!(again, Ok(Err(AppendError::Conflict { .. }))), "{again:?}");
     let next = expect(timeout(PATIENCE, journal.next_of(org(1), 0)).await);
     assert_eq!(next.map(|stored| (stored.sequence, stored.bytes)), Some((1, Bytes::from_static(b"a1"))));
@@ -86,17 +89,17 @@ pub async fn races<J: Journal>(journal: J) {
 /// A frame that is too long is refused with both numbers, and the longest allowed one is taken.
 pub async fn too_large<J: Journal>(journal: &J) {
     let frame = Bytes::from(vec![b'x'; FRAME_MAX_BYTES + 1]);
-    let refused = timeout(PATIENCE, journal.append(org(1), 0, frame.clone())).await;
+    let refused = timeout(PATIENCE, attempt(journal, org(1), 0, frame.clone())).await;
     assert!(
         matches!(refused, Ok(Err(AppendError::TooLarge { bytes, limit: FRAME_MAX_BYTES })) if bytes == frame.len()),
         "{refused:?}"
     );
     let longest = frame.slice(..FRAME_MAX_BYTES);
-    assert_eq!(expect(timeout(PATIENCE, journal.append(org(1), 0, longest)).await), 1);
+    assert_eq!(expect(timeout(PATIENCE, attempt(journal, org(1), 0, longest)).await), 1);
 }
 
 async fn refused<J: Journal>(journal: &J, org: OrgId, guard: u64) {
-    let outcome = timeout(PATIENCE, journal.append(org, guard, Bytes::from_static(b"refused"))).await;
+    let outcome = timeout(PATIENCE, attempt(journal, org, guard, Bytes::from_static(b"refused"))).await;
     let Ok(Err(AppendError::Conflict { actual })) = outcome else {
         return unexpected(&outcome);
     };
@@ -112,7 +115,7 @@ async fn race<J: Journal>(journal: &Arc<J>, ends: [(OrgId, u64); 3], round: usiz
         for (org, end) in ends {
             let journal = Arc::clone(journal);
             let frame = Bytes::from(format!("{org} {round} {racer}"));
-            running.spawn(async move { (org, timeout(PATIENCE, journal.append(org, end, frame)).await) });
+            running.spawn(async move { (org, timeout(PATIENCE, attempt(&*journal, org, end, frame)).await) });
         }
     }
     let mut winners = Vec::new();

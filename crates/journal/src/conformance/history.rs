@@ -6,7 +6,7 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use tokio::time::timeout;
 
-use super::{PATIENCE, all, append, bare, expect, org};
+use super::{PATIENCE, all, append, attempt, bare, expect, org};
 use crate::{Journal, READ_MAX_BYTES, ReadError, Stored, Tail, frame::FRAME_MAX_BYTES};
 
 /// One step of the script: an organization's frame, appended behind its last one or behind a stale guard.
@@ -125,7 +125,7 @@ pub async fn restarts<J: Journal>(journal: J, again: impl AsyncFn(J) -> J) {
     assert_eq!(all(&journal, amount(3)).await, script_history());
     let expected = script_history().len() as u64;
     assert_eq!(head(&journal).await, expected);
-    let refused = timeout(PATIENCE, journal.append(org(2), 2, Bytes::from_static(b"stale"))).await;
+    let refused = timeout(PATIENCE, attempt(&journal, org(2), 2, Bytes::from_static(b"stale"))).await;
     assert!(matches!(refused, Ok(Err(crate::AppendError::Conflict { .. }))), "guards outlive a restart");
     assert_eq!(append(&journal, org(4), 0, "d1").await, expected + 1, "no sequence comes twice");
     let journal = again(journal).await;
@@ -139,7 +139,7 @@ async fn bounded<J: Journal>(journal: &J) {
     let count = READ_MAX_BYTES / FRAME_MAX_BYTES + 2;
     let mut last = 0;
     for _ in 0..count {
-        last = expect(timeout(PATIENCE, journal.append(org(9), last, frame.clone())).await);
+        last = expect(timeout(PATIENCE, attempt(journal, org(9), last, frame.clone())).await);
     }
     let first = expect(timeout(PATIENCE, journal.tail(start).next(amount(count), PATIENCE)).await);
     assert!(first.len() < count, "one answer holds no more than {READ_MAX_BYTES} bytes");
@@ -156,7 +156,7 @@ async fn play<J: Journal>(journal: &J) {
         let own = ends.entry(org(number)).or_insert_with(|| vec![0]);
         if stale {
             let guard = own.iter().rev().nth(1).copied().unwrap_or_default();
-            let refused = timeout(PATIENCE, journal.append(org(number), guard, Bytes::from(frame))).await;
+            let refused = timeout(PATIENCE, attempt(journal, org(number), guard, Bytes::from(frame))).await;
             assert!(matches!(refused, Ok(Err(crate::AppendError::Conflict { .. }))), "{refused:?}");
         } else {
             let guard = own.last().copied().unwrap_or_default();

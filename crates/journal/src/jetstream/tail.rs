@@ -279,7 +279,11 @@ impl Pull {
         let body = serde_json::to_vec(&config).map_err(|error| ReadError::Unavailable(Arc::new(error)))?;
         let subject = format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}");
         match inner.connection.ask::<Made>(subject, body).await {
-            Ok(Made {}) => Ok(Self { messages, inbox, consumer, outstanding: 0, heard_at: Instant::now() }),
+            Ok(Made {}) => {
+                // After it was made, so that it is of the stream that was opened and not of another one in its place.
+                inner.head().await?;
+                Ok(Self { messages, inbox, consumer, outstanding: 0, heard_at: Instant::now() })
+            }
             // It may be that the stream is gone: then the head says so.
             Err(error @ ApiError::Refused { .. }) => {
                 inner.head().await?;

@@ -181,7 +181,8 @@ impl CommandHandle {
 
     /// Why no command is accepted any more until the process is started again; none as long as some may be.
     pub fn halted(&self) -> Option<Cause> {
-        (self.shared.halted)()
+        let broken = || Some(Arc::new(self.shared.pulse.as_ref()?.broken()?) as Cause);
+        (self.shared.halted)().or_else(broken)
     }
 
     /// Whether something has expired by `now` that the journal does not say yet.
