@@ -11,8 +11,10 @@ use crate::{
     batch::BatchArgs,
     catalog::CatalogVerb,
     check::CheckArgs,
+    doctor::DoctorArgs,
     grants::GrantVerb,
     groups::GroupVerb,
+    journal::JournalVerb,
     keys::KeyVerb,
     objects::ObjectVerb,
     operate::{InitArgs, OrgVerb, OwnerVerb},
@@ -101,6 +103,13 @@ pub(crate) enum Noun {
         #[command(subcommand)]
         verb: OwnerVerb,
     },
+    /// The journal as a whole: verify, copy, export, import.
+    Journal {
+        #[command(subcommand)]
+        verb: JournalVerb,
+    },
+    /// Look for what is unsafe, and say what to do. Exit 1 if something is.
+    Doctor(DoctorArgs),
     /// Projects: what grants select.
     Project {
         #[command(subcommand)]
@@ -205,6 +214,11 @@ mod tests {
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
             "grantbook batch -f -",
             "grantbook whoami",
+            "grantbook journal verify --data d",
+            "grantbook journal copy --from d --to nats://a,nats://b --replicas 3",
+            "grantbook journal export --data d -o f",
+            "grantbook journal import --data d -i f",
+            "grantbook doctor --nats nats://a --monitor http://a:8222 --node http://b:7878",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
         }

@@ -14,6 +14,8 @@ pub(crate) enum Verdict {
     Yes,
     /// Not allowed.
     Denied,
+    /// What was looked at is not as it should be; the output says so.
+    Failed,
 }
 
 /// The arguments fit the grammar but not each other, or ask for what this build does not have.
@@ -38,6 +40,7 @@ pub(crate) fn code(out: &Output, result: Result<Verdict, Error>) -> ExitCode {
     ExitCode::from(match result {
         Ok(Verdict::Yes) => YES,
         Ok(Verdict::Denied) => DENIED,
+        Ok(Verdict::Failed) => FAILURE,
         // Whoever read our output has seen enough, as in `grantbook audit | head`.
         Err(error) if is_broken_pipe(&error) => YES,
         Err(error) => {

@@ -8,10 +8,12 @@ mod audit;
 mod batch;
 mod catalog;
 mod check;
+mod doctor;
 mod event_words;
 mod exit;
 mod grants;
 mod groups;
+mod journal;
 mod keys;
 mod names;
 mod objects;
@@ -52,6 +54,8 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Serve(args) => serve::run(args),
         Noun::Init(args) => operate::init(args, out),
         Noun::Org { verb } => operate::org(verb, out),
+        Noun::Journal { verb } => journal::run(verb, out),
+        Noun::Doctor(args) => doctor::run(args, out),
         Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
         noun => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -79,7 +83,12 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Audit(args) => audit::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.
-        Noun::Serve(_) | Noun::Init(_) | Noun::Org { .. } | Noun::Owner { .. } => {}
+        Noun::Serve(_)
+        | Noun::Init(_)
+        | Noun::Org { .. }
+        | Noun::Owner { .. }
+        | Noun::Journal { .. }
+        | Noun::Doctor(_) => {}
     }
     Ok(Verdict::Yes)
 }

@@ -92,7 +92,37 @@ impl EmbeddedJournal {
         }
     }
 
+    /// Appends frames of any organizations, `(organization, after, frame)`, each behind the one before, sharing commits;
+    /// what became of each.
+    pub(crate) async fn append_in_order(
+        &self,
+        appends: Vec<(OrgId, u64, Bytes)>,
+    ) -> Vec<Result<u64, AppendError>> {
+        let mut sent = Vec::with_capacity(appends.len());
+        for (org, after, frame) in appends {
+            sent.push(self.enqueue(org, Guard::Organization(after), frame).await);
+        }
+        let mut outcomes = Vec::with_capacity(sent.len());
+        for one in sent {
+            outcomes.push(match one {
+                Ok(answered) => answer_of(answered).await,
+                Err(error) => Err(error),
+            });
+        }
+        outcomes
+    }
+
     async fn send(&self, org: OrgId, guard: Guard, frame: Bytes) -> Result<u64, AppendError> {
+        answer_of(self.enqueue(org, guard, frame).await?).await
+    }
+
+    /// Hands a frame to the writer; the answer comes later.
+    async fn enqueue(
+        &self,
+        org: OrgId,
+        guard: Guard,
+        frame: Bytes,
+    ) -> Result<oneshot::Receiver<Result<u64, AppendError>>, AppendError> {
         if frame.len() > FRAME_MAX_BYTES {
             return Err(AppendError::TooLarge { bytes: frame.len(), limit: FRAME_MAX_BYTES });
         }
@@ -104,10 +134,14 @@ impl EmbeddedJournal {
         if !sent {
             return Err(AppendError::Unavailable(Arc::new(Reason("the journal's writer has ended"))));
         }
-        answered.await.unwrap_or_else(|_| {
-            Err(AppendError::OutcomeUnknown(Arc::new(Reason("the journal's writer ended without an answer"))))
-        })
+        Ok(answered)
     }
+}
+
+async fn answer_of(answered: oneshot::Receiver<Result<u64, AppendError>>) -> Result<u64, AppendError> {
+    answered.await.unwrap_or_else(|_| {
+        Err(AppendError::OutcomeUnknown(Arc::new(Reason("the journal's writer ended without an answer"))))
+    })
 }
 
 impl Drop for EmbeddedJournal {

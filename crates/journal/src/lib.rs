@@ -16,6 +16,8 @@ pub mod hash;
 pub mod jetstream;
 pub mod memory;
 mod outcome;
+pub mod transfer;
+pub mod verify;
 
 use std::{error::Error, future::Future, num::NonZeroUsize, sync::Arc, time::Duration};
 

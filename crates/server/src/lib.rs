@@ -9,6 +9,7 @@ pub mod http;
 pub mod ids;
 pub mod init;
 mod listen;
+pub mod operate;
 pub mod position;
 pub mod project;
 pub mod pulse;

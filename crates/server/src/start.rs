@@ -11,7 +11,7 @@ use std::{
 
 use grantbook_domain::refusal::Refusal;
 use grantbook_journal::{
-    AppendError, Identity, ReadError,
+    AppendError, Identity, Journal as _, ReadError,
     embedded::{EmbeddedError, EmbeddedJournal},
     frame::FrameError,
     jetstream::{JetStreamError, JetStreamJournal},
@@ -157,6 +157,14 @@ impl OpenJournal {
                 let made = JetStreamJournal::create(options, identity, replicas).await?;
                 Ok(Self::JetStream(Arc::new(made)))
             }
+        }
+    }
+
+    /// Which journal it is.
+    pub(crate) fn identity(&self) -> Identity {
+        match self {
+            Self::Embedded(journal) => journal.identity(),
+            Self::JetStream(journal) => journal.identity(),
         }
     }
 

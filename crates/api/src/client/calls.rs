@@ -80,6 +80,11 @@ impl Client {
         self.get(&["readyz"], &PLAIN).await
     }
 
+    /// Any JSON document that the server gives at a path.
+    pub async fn document(&self, path: &[&str]) -> Result<serde_json::Value, ClientError> {
+        Ok(self.get(path, &PLAIN).await?.value)
+    }
+
     /// Several writes, all or none.
     pub async fn batch(&self, batch: &Batch) -> Call<BatchAnswer> {
         self.send(Method::POST, &["v1", "batch"], batch).await

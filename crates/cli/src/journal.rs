@@ -1,0 +1,201 @@
+//! `grantbook journal`: the whole of it, for operators.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, BufWriter, IsTerminal, Write},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use clap::{Args, Subcommand};
+use grantbook_server::{config::JournalAddress, operate};
+use serde_json::Value;
+
+use crate::{
+    exit::{Usage, Verdict},
+    output::Output,
+    store::{NatsArgs, StoreArgs},
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalVerb {
+    /// Read it whole: no frame missing or changed, every chain and every stored guard intact. Exit 1 if not.
+    Verify(VerifyArgs),
+    /// Copy it, file to NATS or back: positions stay, and both are compared at the end. Stop the command services first.
+    Copy(CopyArgs),
+    /// Write it as newline-delimited JSON.
+    Export(ExportArgs),
+    /// Make a new journal of what export wrote. A text that is not whole makes none.
+    Import(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArgs {
+    /// A directory, or servers of NATS as nats://HOST:PORT[,..]
+    #[arg(long, value_name = "ADDRESS")]
+    from: String,
+    /// The same; must hold no journal, or an unfinished copy of this one.
+    #[arg(long, value_name = "ADDRESS")]
+    to: String,
+    /// How many servers keep the new journal in NATS [default: 3 in a cluster, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    replicas: Option<u8>,
+    #[command(flatten)]
+    access: NatsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Into this file [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// From this file [default: standard input]
+    #[arg(long, short, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// How many servers keep the new journal in NATS [default: 3 in a cluster, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    replicas: Option<u8>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(crate) fn run(verb: JournalVerb, out: Output) -> anyhow::Result<Verdict> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut bar = Bar::new();
+        let mut progress = |done, head| bar.show(done, head);
+        match verb {
+            JournalVerb::Verify(VerifyArgs { store }) => {
+                let report = operate::verify(&store.journal()?, &mut progress).await?;
+                bar.clear();
+                tell(out, "intact", &operate::report_json(&report))
+            }
+            JournalVerb::Copy(CopyArgs { from, to, replicas, access }) => {
+                let (from, to) = (address(&from, &access)?, address(&to, &access)?);
+                let report = operate::copy(&from, &to, replicas, &mut progress).await?;
+                bar.clear();
+                tell(out, "copied and compared", &operate::report_json(&report))
+            }
+            JournalVerb::Export(ExportArgs { output, store }) => {
+                let journal = store.journal()?;
+                let report = match &output {
+                    Some(path) => {
+                        let mut file = BufWriter::new(File::create_new(path)?);
+                        let report = operate::export(&journal, &mut file, &mut progress).await?;
+                        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+                        report
+                    }
+                    None => {
+                        operate::export(&journal, &mut BufWriter::new(io::stdout()), &mut progress).await?
+                    }
+                };
+                bar.clear();
+                if output.is_some() {
+                    return tell(out, "exported", &operate::report_json(&report));
+                }
+                Ok(Verdict::Yes)
+            }
+            JournalVerb::Import(ImportArgs { input, replicas, store }) => {
+                let journal = store.journal()?;
+                let report = match input {
+                    Some(path) => {
+                        let file = BufReader::new(File::open(path)?);
+                        operate::import(&journal, replicas, file, &mut progress).await?
+                    }
+                    None => {
+                        let input = BufReader::new(io::stdin());
+                        operate::import(&journal, replicas, input, &mut progress).await?
+                    }
+                };
+                bar.clear();
+                tell(out, "imported", &operate::report_json(&report))
+            }
+        }
+    })
+}
+
+/// A directory, or servers of NATS.
+fn address(text: &str, access: &NatsArgs) -> Result<JournalAddress, Usage> {
+    if !text.contains("://") {
+        return Ok(JournalAddress::Embedded(PathBuf::from(text)));
+    }
+    let servers = text.split(',').map(str::to_owned).collect();
+    Ok(JournalAddress::Nats(Box::new(access.options(servers)?)))
+}
+
+fn tell(out: Output, done: &str, report: &Value) -> anyhow::Result<Verdict> {
+    let violations = report["violations"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let verdict = if violations.is_empty() { Verdict::Yes } else { Verdict::Failed };
+    if out.is_json() {
+        out.json(report)?;
+        return Ok(verdict);
+    }
+    let guards = match report["guards"].as_u64() {
+        Some(0) | None => "the store keeps no guards".to_owned(),
+        Some(guards) => format!("{guards} guards held"),
+    };
+    if violations.is_empty() {
+        out.line(&format!("{done}: {} frames, {} records; {guards}", report["frames"], report["records"]))?;
+        for one in report["organizations"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+            let line = format!(
+                "{}  {} frames  {} records  {}",
+                text("organization"),
+                one["ordinal"],
+                one["records"],
+                text("hash")
+            );
+            out.line(&line)?;
+        }
+    }
+    for one in violations {
+        out.line(&format!("sequence {}: {}", one["sequence"], one["why"].as_str().unwrap_or_default()))?;
+    }
+    Ok(verdict)
+}
+
+/// How far it has come, on a terminal.
+struct Bar {
+    is_shown: bool,
+    begun: Instant,
+    told: Option<Instant>,
+}
+
+impl Bar {
+    const EVERY: Duration = Duration::from_millis(100);
+    const WIDTH: u64 = 30;
+
+    fn new() -> Self {
+        Self { is_shown: io::stderr().is_terminal(), begun: Instant::now(), told: None }
+    }
+
+    fn show(&mut self, done: u64, head: u64) {
+        if !self.is_shown || self.told.is_some_and(|told| told.elapsed() < Self::EVERY) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        let filled = done.saturating_mul(Self::WIDTH) / head.max(1);
+        let bar: String = (0..Self::WIDTH).map(|place| if place < filled { '#' } else { '.' }).collect();
+        let seconds = self.begun.elapsed().as_secs().max(1);
+        write!(io::stderr(), "\r[{bar}] {done} of {head} frames, {} a second ", done / seconds)
+            .unwrap_or_default();
+    }
+
+    fn clear(&self) {
+        if self.told.is_some() {
+            write!(io::stderr(), "\r\x1b[K").unwrap_or_default();
+        }
+    }
+}

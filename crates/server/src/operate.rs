@@ -1,0 +1,142 @@
+//! What an operator does with a whole journal: verify, copy, export, import; and what `grantbook doctor` looks at.
+
+use std::{
+    io::{BufRead, Write},
+    sync::Arc,
+};
+
+use grantbook_domain::id::OrgId;
+use grantbook_journal::{
+    Identity, Journal, ReadError,
+    chain::OrgEnd,
+    jetstream::JetStreamJournal,
+    transfer::{self, Target, TransferError},
+    verify::{self, Report},
+};
+use serde_json::{Value, json};
+
+pub use grantbook_journal::jetstream::{Inspection, Permission, StreamFindings};
+
+use crate::{
+    config::{JournalAddress, NatsOptions},
+    start::{OpenJournal, StartError, make_directory},
+};
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum OperateError {
+    /// The journal does not open.
+    #[error("{0}")]
+    Start(#[from] StartError),
+    /// It does not answer.
+    #[error("{0}")]
+    Read(#[from] ReadError),
+    /// It was not copied.
+    #[error("{0}")]
+    Transfer(#[from] TransferError),
+}
+
+/// Gets the last sequence that is done, and the last one there is.
+pub type Progress<'a> = &'a mut (dyn FnMut(u64, u64) + Send);
+
+/// Reads a whole journal: chains, and guards where they are kept.
+pub async fn verify(address: &JournalAddress, progress: Progress<'_>) -> Result<Report, OperateError> {
+    let opened = OpenJournal::open(address).await?;
+    let report = match &opened {
+        OpenJournal::Embedded(journal) => verify::verify(journal.as_ref(), progress).await?,
+        OpenJournal::JetStream(journal) => verify::verify(journal.as_ref(), progress).await?,
+    };
+    opened.close().await?;
+    Ok(report)
+}
+
+/// Copies a journal, every frame at its sequence, and proves that both are the same.
+pub async fn copy(
+    from: &JournalAddress,
+    to: &JournalAddress,
+    replicas: Option<u8>,
+    progress: Progress<'_>,
+) -> Result<Report, OperateError> {
+    let opened = OpenJournal::open(from).await?;
+    let target = target(to, opened.identity(), replicas).await?;
+    let report = match &opened {
+        OpenJournal::Embedded(journal) => transfer::copy(journal.as_ref(), target, progress).await?,
+        OpenJournal::JetStream(journal) => transfer::copy(journal.as_ref(), target, progress).await?,
+    };
+    opened.close().await?;
+    Ok(report)
+}
+
+/// Writes a journal as newline-delimited JSON.
+pub async fn export(
+    from: &JournalAddress,
+    out: &mut (impl Write + Send),
+    progress: Progress<'_>,
+) -> Result<Report, OperateError> {
+    let opened = OpenJournal::open(from).await?;
+    let report = match &opened {
+        OpenJournal::Embedded(journal) => transfer::export(journal.as_ref(), out, progress).await?,
+        OpenJournal::JetStream(journal) => transfer::export(journal.as_ref(), out, progress).await?,
+    };
+    opened.close().await?;
+    Ok(report)
+}
+
+/// Makes a journal of what [`export`] wrote.
+pub async fn import(
+    to: &JournalAddress,
+    replicas: Option<u8>,
+    input: impl BufRead,
+    progress: Progress<'_>,
+) -> Result<Report, OperateError> {
+    Ok(transfer::import(input, |identity| target(to, identity, replicas), progress).await?)
+}
+
+async fn target(
+    to: &JournalAddress,
+    identity: Identity,
+    replicas: Option<u8>,
+) -> Result<Target, TransferError> {
+    match to {
+        JournalAddress::Embedded(data) => {
+            make_directory(data).map_err(std::io::Error::other)?;
+            Target::embedded(data, identity).await
+        }
+        JournalAddress::Nats(options) => Target::jetstream(options, identity, replicas).await,
+    }
+}
+
+/// What a report says, for programs.
+pub fn report_json(report: &Report) -> Value {
+    let Report { head, frames, records, guards, organizations, violations } = report;
+    let organization = |(org, end): &(OrgId, OrgEnd)| {
+        json!({"organization": org, "sequence": end.sequence, "ordinal": end.ordinal,
+            "records": end.record_ordinal, "hash": end.hash})
+    };
+    let violations: Vec<Value> =
+        violations.iter().map(|one| json!({"sequence": one.sequence, "why": one.why})).collect();
+    json!({
+        "head": head,
+        "frames": frames,
+        "records": records,
+        "guards": guards,
+        "organizations": organizations.iter().map(organization).collect::<Vec<_>>(),
+        "violations": violations,
+    })
+}
+
+/// What is found of a journal in NATS.
+pub async fn inspect(options: &NatsOptions) -> Result<Inspection, StartError> {
+    Ok(JetStreamJournal::inspect(options).await?)
+}
+
+/// Whether the embedded journal opens, and its head.
+pub async fn look(address: &JournalAddress) -> Result<(Identity, u64), OperateError> {
+    let opened = OpenJournal::open(address).await?;
+    let (identity, head) = match &opened {
+        OpenJournal::Embedded(journal) => (journal.identity(), Arc::clone(journal).head().await?),
+        OpenJournal::JetStream(journal) => (journal.identity(), Arc::clone(journal).head().await?),
+    };
+    opened.close().await?;
+    Ok((identity, head))
+}
