@@ -59,6 +59,15 @@ impl Server {
         Ok(server)
     }
 
+    /// A process on a copy of the same journal in NATS, not started.
+    pub fn over(&self, nats: &str) -> Result<Self> {
+        let owned = tempfile::tempdir()?;
+        let dir = owned.path().join("data");
+        let (owner_key, init, env) = (self.owner_key.clone(), self.init.clone(), self.env.clone());
+        let nats = Some(("all".to_owned(), nats.to_owned()));
+        Ok(Self { dir, owned: Some(owned), child: None, base: String::new(), owner_key, init, env, nats })
+    }
+
     /// A further process of the same installation in NATS, with a directory of its own: `all`, `command` or `read`;
     /// started.
     pub fn another(&self, part: &str) -> Result<Self> {
@@ -70,18 +79,9 @@ impl Server {
     /// The same, not started.
     pub fn another_stopped(&self, part: &str) -> Result<Self> {
         let (_, nats) = self.nats.as_ref().context("the journal is in NATS")?;
-        let owned = tempfile::tempdir()?;
-        let dir = owned.path().join("data");
-        Ok(Self {
-            dir,
-            owned: Some(owned),
-            child: None,
-            base: String::new(),
-            owner_key: self.owner_key.clone(),
-            init: self.init.clone(),
-            env: self.env.clone(),
-            nats: Some((part.to_owned(), nats.clone())),
-        })
+        let mut other = self.over(nats)?;
+        other.nats = Some((part.to_owned(), nats.clone()));
+        Ok(other)
     }
 
     fn found(nats: Option<(String, String)>) -> Result<Self> {

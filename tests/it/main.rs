@@ -10,6 +10,8 @@ mod crash;
 mod faults;
 mod golden;
 mod jetstream;
+mod journal_tools;
+mod quarantine;
 mod race;
 mod rivals;
 mod secrets;
