@@ -42,9 +42,10 @@ use crate::{
 const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
 const WRITERS: [usize; 3] = [1, 8, 64];
 
-struct Figures {
-    rate: f64,
-    latencies: Histogram<u64>,
+/// How fast commands were accepted.
+pub(crate) struct Figures {
+    pub(crate) rate: f64,
+    pub(crate) latencies: Histogram<u64>,
 }
 
 pub(crate) fn run() -> Result<()> {
@@ -60,7 +61,8 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn show(writers: usize, what: &str, figures: &Figures, bare: f64) {
+/// A row of the table.
+pub(crate) fn show(writers: usize, what: &str, figures: &Figures, bare: f64) {
     let of_bare = format!("{:.0} %", 100.0 * figures.rate / bare);
     let (p50, p99) = (quantile(&figures.latencies, 0.5), quantile(&figures.latencies, 0.99));
     row(&[writers.to_string(), what.to_owned(), per_second(figures.rate), p50, p99, of_bare]);
@@ -90,22 +92,29 @@ fn handle(writers: usize, count: usize) -> Result<Figures> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let journal = Arc::new(EmbeddedJournal::create(dir.path(), identity())?);
-        let org = found(journal.as_ref()).await?;
+        let org = found(journal.as_ref(), 1).await?;
         let fold = Fold::replay(journal.as_ref()).await?;
         let service = CommandService::start(Arc::clone(&journal), fold, Clock::system(), IdSource::system());
         let (writer, _) = ViewWriter::open(&dir.path().join("view.redb"), identity().installation)?;
         let projector = Projector::start(Arc::clone(&journal), writer);
-        let figures = submit(&service.handle(), org, writers, count).await?;
+        let figures = submit(&service.handle(), &[org], writers, count).await?;
         service.shutdown().await;
         projector.stop().await;
         Ok(figures)
     })
 }
 
-async fn submit(handle: &CommandHandle, org: OrgId, writers: usize, count: usize) -> Result<Figures> {
+/// Writers, dealt to the organizations in turn, submit so many commands in all.
+pub(crate) async fn submit(
+    handle: &CommandHandle,
+    orgs: &[OrgId],
+    writers: usize,
+    count: usize,
+) -> Result<Figures> {
     let started = Instant::now();
     let tasks: Vec<_> = (0..writers)
-        .map(|writer| {
+        .zip(orgs.iter().copied().cycle())
+        .map(|(writer, org)| {
             let handle = handle.clone();
             tokio::spawn(async move { one_writer(&handle, org, writer, count / writers).await })
         })
@@ -149,7 +158,11 @@ async fn one_writer(
 }
 
 fn http(writers: usize, count: usize) -> Result<Figures> {
-    let server = Server::start()?;
+    over_http(&Server::start()?, writers, count)
+}
+
+/// Writers over HTTP, one request after another on a connection of their own.
+pub(crate) fn over_http(server: &Server, writers: usize, count: usize) -> Result<Figures> {
     let requests: Vec<Vec<_>> = (0..writers)
         .map(|writer| {
             let one = |number| format!("{{\"name\":\"bench-{writer}-{number}\"}}");
@@ -167,13 +180,14 @@ pub(crate) fn identity() -> Identity {
     Identity { installation: Id::from_u128(7), created_at: Timestamp::EPOCH }
 }
 
-async fn found(journal: &impl Journal) -> Result<OrgId> {
-    let org = Id::from_u128(1);
+/// Makes the organization of this number.
+pub(crate) async fn found(journal: &impl Journal, number: u128) -> Result<OrgId> {
+    let org = Id::from_u128(number);
     let built_in =
         |number: u128| (Id::from_u128(10 + number), Id::from_u128(20 + number), Id::from_u128(30 + number));
     let founding = Founding {
         org,
-        name: "bench".to_owned(),
+        name: format!("bench {number}"),
         owner: Id::from_u128(2),
         email: "owner@example.com".to_owned(),
         key: Id::from_u128(3),

@@ -1,10 +1,11 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
-//! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable rebuild check http`.
+//! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild check http`.
 
 mod check;
 mod durable;
 mod http;
+mod jetstream;
 mod load;
 mod rebuild;
 mod report;
@@ -18,6 +19,9 @@ fn main() -> Result<()> {
     report::machine();
     if runs("durable") {
         durable::run()?;
+    }
+    if runs("jetstream") {
+        jetstream::run()?;
     }
     if runs("rebuild") {
         rebuild::run()?;

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Instant};
 use anyhow::{Context, Result};
 use grantbook_domain::record::Record;
 use grantbook_journal::{
-    Journal,
+    Journal, Tail,
     chain::Chains,
     embedded::EmbeddedJournal,
     frame::{EncodedRecord, FrameBuilder},
@@ -82,15 +82,13 @@ fn per_record(what: &str, bytes: u64, count: usize) -> String {
 async fn bare_replay(journal: &impl Journal) -> Result<()> {
     let limit = NonZeroUsize::new(1024).context("1024 is not 0")?;
     let mut chains = Chains::new(journal.identity().installation);
-    let mut last = 0;
-    loop {
-        let frames = journal.read(last, limit).await?;
-        let Some(end) = frames.last() else { return Ok(()) };
-        last = end.sequence;
-        for stored in &frames {
+    let (mut tail, head) = (journal.tail(0), journal.head().await?);
+    while chains.end().sequence < head {
+        for stored in &tail.next(limit, PATIENCE).await? {
             chains.take(stored)?;
         }
     }
+    Ok(())
 }
 
 /// A journal that holds these records; how many there are.
@@ -121,6 +119,6 @@ async fn append(
 ) -> Result<u64> {
     let bytes = builder.finish(chains.next_link(ORG))?;
     let sequence = journal.append(ORG, after, bytes.clone()).await?;
-    chains.take(&grantbook_journal::Stored { sequence, org: ORG, bytes })?;
+    chains.take(&grantbook_journal::Stored { sequence, org: ORG, bytes, guard: None })?;
     Ok(sequence)
 }

@@ -79,16 +79,16 @@ struct Node {
 impl Nats {
     /// One server that syncs always.
     pub fn single() -> Result<Self> {
-        Self::start_with(NatsOptions::default())
+        Self::start_with(&NatsOptions::default())
     }
 
     /// Three servers that sync always, with a leader.
     pub fn cluster() -> Result<Self> {
-        Self::start_with(NatsOptions { servers: 3, ..NatsOptions::default() })
+        Self::start_with(&NatsOptions { servers: 3, ..NatsOptions::default() })
     }
 
     /// As the options say.
-    pub fn start_with(options: NatsOptions) -> Result<Self> {
+    pub fn start_with(options: &NatsOptions) -> Result<Self> {
         let mut last = None;
         // A free port may be taken by somebody else before the server has it.
         for _ in 0..5 {
@@ -127,16 +127,17 @@ impl Nats {
         let Some(node) = self.nodes.get(index) else { return String::new() };
         let sync = if self.options.sync_always { "sync_interval: always" } else { "" };
         let mut config = format!(
-            "server_name: n{index}\nlisten: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\njetstream {{ store_dir: {:?}, {sync} }}\n",
+            "server_name: n{index}\nlisten: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\njetstream {{ store_dir: \"{}\", {sync} }}\n",
             node.client,
             node.monitor,
-            self.store_dir(index),
+            self.store_dir(index).display(),
         );
         if self.nodes.len() > 1 {
             let own = routes.get(index).copied().unwrap_or_default();
             let all: Vec<String> = routes.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
-            config +=
-                &format!("cluster {{ name: test, listen: 127.0.0.1:{own}, routes: [{}] }}\n", all.join(", "));
+            let all = all.join(", ");
+            let cluster = format!("cluster {{ name: test, listen: 127.0.0.1:{own}, routes: [{all}] }}\n");
+            config.push_str(&cluster);
         }
         config + &self.options.config + "\n"
     }

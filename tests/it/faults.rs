@@ -52,7 +52,7 @@ const FAULTS: [(&str, Fault); 8] = [
     ("kill -9 of one broker", |scene, pause| {
         scene.nats.kill(0)?;
         thread::sleep(pause);
-        scene.nats.start(0)
+        revive(&mut scene.nats, 0)
     }),
     ("one broker stands still", |scene, pause| {
         let last = scene.nats.len() - 1;
@@ -69,6 +69,15 @@ const FAULTS: [(&str, Fault); 8] = [
         stand_still(&all, pause)
     }),
 ];
+
+/// Starts a broker again, as an operator would. nats-server 2.15.1 may come up with a stream whose "monitor goroutine
+/// is not running" after a kill -9 under load, and stays so until it is started once more.
+fn revive(nats: &mut Nats, index: usize) -> Result<()> {
+    let Err(error) = nats.start(index) else { return Ok(()) };
+    ensure!(nats.log(index).contains("monitor goroutine not running"), "{error:#}");
+    nats.kill(index)?;
+    nats.start(index)
+}
 
 fn stand_still(processes: &[Option<u32>], pause: Duration) -> Result<()> {
     let pids: Vec<u32> = processes.iter().copied().collect::<Option<_>>().context("all of them run")?;

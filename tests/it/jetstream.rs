@@ -73,7 +73,7 @@ async fn a_cluster_of_three_conforms() -> Result<()> {
 #[tokio::test]
 async fn a_server_that_is_too_old_is_refused_in_clear_words() -> Result<()> {
     let binary = Some(nats::old_binary()?);
-    let old = Nats::start_with(nats::NatsOptions { binary, ..nats::NatsOptions::default() })?;
+    let old = Nats::start_with(&nats::NatsOptions { binary, ..nats::NatsOptions::default() })?;
     let refused = JetStreamJournal::create(&options(&old, "S"), identity(1), None).await.unwrap_err();
     let text = refused.to_string();
     assert!(text.contains("is version 2.12.8, at least 2.14.4 is needed"), "{text}");
@@ -109,7 +109,7 @@ async fn a_server_of_2_9_10_is_refused_by_what_it_says_of_itself() -> Result<()>
 #[tokio::test]
 async fn who_cannot_connect_is_told_why_and_no_secret() -> Result<()> {
     let config = "authorization { users: [ { user: ada, password: right } ] }".to_owned();
-    let nats = Nats::start_with(nats::NatsOptions { config, ..nats::NatsOptions::default() })?;
+    let nats = Nats::start_with(&nats::NatsOptions { config, ..nats::NatsOptions::default() })?;
     let with = |user: &str, password: &str| NatsOptions {
         credentials: Credentials::Password { user: user.to_owned(), password: password.to_owned() },
         ..options(&nats, "S")

@@ -121,8 +121,8 @@ fn a_text_that_is_not_whole_makes_no_journal() -> Result<()> {
         fs::write(&file, edited)?;
         let said = bad(&["journal", "import", "--input", text(&file), "--data", text(&data)])?;
         assert!(said.contains(fault), "{fault}: {said}");
-        let served = bad(&["serve", "--data", text(&data), "--listen", "127.0.0.1:0"])?;
-        assert!(served.contains("run `grantbook init` first"), "{served}");
+        let refused = bad(&["serve", "--data", text(&data), "--listen", "127.0.0.1:0"])?;
+        assert!(refused.contains("run `grantbook init` first"), "{refused}");
     }
     Ok(())
 }
@@ -157,7 +157,7 @@ fn a_copy_that_was_cut_off_is_not_served_and_goes_on() -> Result<()> {
 
 #[test]
 fn the_doctor_says_what_is_unsafe() -> Result<()> {
-    let lazy = Nats::start_with(nats::NatsOptions { sync_always: false, ..nats::NatsOptions::default() })?;
+    let lazy = Nats::start_with(&nats::NatsOptions { sync_always: false, ..nats::NatsOptions::default() })?;
     let server = Server::start_over(&lazy.url())?;
     let (url, monitor) = (lazy.url(), lazy.monitor_url(0));
     let ask = |args: &[&str]| -> Result<(i32, Value)> {

@@ -5,6 +5,7 @@
     reason = "indexing JSON gives null, never a panic, and this is test code"
 )]
 
+mod agree;
 mod bad_input;
 mod crash;
 mod faults;

@@ -105,8 +105,8 @@ fn of_racing_inits_one_wins_and_organizations_are_added_while_services_run() -> 
             let owner = format!("o{number}@example.com");
             binary::run(&["init", "--org", "acme", "--owner", &owner, "--nats", &urls], &[])
         };
-        let begun: Vec<_> = (0..4).map(|number| scope.spawn(move || begin(number))).collect();
-        begun.into_iter().map(|one| one.join().expect("no panic")).collect::<Result<_>>()
+        let started: Vec<_> = (0..4).map(|number| scope.spawn(move || begin(number))).collect();
+        started.into_iter().map(|one| one.join().expect("no panic")).collect::<Result<_>>()
     })?;
     let winners: Vec<_> = outcomes.iter().filter(|outcome| outcome.status.success()).collect();
     assert_eq!(winners.len(), 1, "{outcomes:?}");

@@ -1,9 +1,10 @@
 //! `grantbook doctor`: what is unsafe, and what to do about it.
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use clap::Args;
 use grantbook_api::client::Client;
 use grantbook_server::{
+    clock::Clock,
     config::{JournalAddress, NatsOptions},
     operate::{self, Inspection, Permission, StreamFindings},
 };
@@ -16,7 +17,7 @@ use crate::{exit::Verdict, output::Output, store::StoreArgs};
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// Monitoring addresses of the NATS servers, http://HOST:8222: only there the sync setting is seen.
+    /// Monitoring addresses of the NATS servers, such as `http://HOST:8222`: only there the sync setting is seen.
     #[arg(long, env = "GRANTBOOK_NATS_MONITOR", value_name = "URL", value_delimiter = ',')]
     monitor: Vec<String>,
     /// Nodes of Grantbook whose lag is looked at.
@@ -44,7 +45,7 @@ struct Finding {
     advice: &'static str,
 }
 
-pub(crate) fn run(args: DoctorArgs, out: Output) -> anyhow::Result<Verdict> {
+pub(crate) fn run(args: &DoctorArgs, out: Output) -> anyhow::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let findings = runtime.block_on(async {
         let mut findings = match args.store.journal()? {
@@ -166,11 +167,14 @@ async fn sync(monitors: &[String]) -> Vec<Finding> {
             Err(error) => Err(error.to_string()),
         };
         findings.push(match told {
-            Ok(told) if told["jetstream"]["config"]["sync_always"] == true => {
+            Ok(told)
+                if told.pointer("/jetstream/config/sync_always").is_some_and(|always| always == true) =>
+            {
                 finding("sync", Status::Ok, format!("{monitor}: always"), "")
             }
             Ok(told) => {
-                let interval = told["jetstream"]["config"]["sync_interval"].as_u64().unwrap_or_default();
+                let interval = told.pointer("/jetstream/config/sync_interval").and_then(Value::as_u64);
+                let interval = interval.unwrap_or_default();
                 let found = format!("{monitor}: every {} s", interval / 1_000_000_000);
                 finding("sync", Status::Unsafe, found, ADVICE)
             }
@@ -256,7 +260,7 @@ fn clock(stream: &StreamFindings) -> Finding {
     let Some(told) = told else {
         return finding("clock", Status::Unknown, "the server does not tell its time", "");
     };
-    let apart = Utc::now().signed_duration_since(told).num_milliseconds();
+    let apart = Clock::system().now().millis().saturating_sub(told.timestamp_millis());
     let status = match apart.unsigned_abs() {
         0..=1000 => Status::Ok,
         1001..=10_000 => Status::Warn,

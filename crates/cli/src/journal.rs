@@ -109,15 +109,12 @@ pub(crate) fn run(verb: JournalVerb, out: Output) -> anyhow::Result<Verdict> {
             }
             JournalVerb::Import(ImportArgs { input, replicas, store }) => {
                 let journal = store.journal()?;
-                let report = match input {
-                    Some(path) => {
-                        let file = BufReader::new(File::open(path)?);
-                        operate::import(&journal, replicas, file, &mut progress).await?
-                    }
-                    None => {
-                        let input = BufReader::new(io::stdin());
-                        operate::import(&journal, replicas, input, &mut progress).await?
-                    }
+                let report = if let Some(path) = input {
+                    let file = BufReader::new(File::open(path)?);
+                    operate::import(&journal, replicas, file, &mut progress).await?
+                } else {
+                    let input = BufReader::new(io::stdin());
+                    operate::import(&journal, replicas, input, &mut progress).await?
                 };
                 bar.clear();
                 tell(out, "imported", &operate::report_json(&report))

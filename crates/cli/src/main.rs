@@ -55,7 +55,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Init(args) => operate::init(args, out),
         Noun::Org { verb } => operate::org(verb, out),
         Noun::Journal { verb } => journal::run(verb, out),
-        Noun::Doctor(args) => doctor::run(args, out),
+        Noun::Doctor(args) => doctor::run(&args, out),
         Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
         noun => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

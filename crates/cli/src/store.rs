@@ -31,35 +31,50 @@ pub(crate) struct StoreArgs {
 #[command(next_help_heading = "NATS options")]
 pub(crate) struct NatsArgs {
     /// Name of the stream.
-    #[arg(long, env = "GRANTBOOK_NATS_STREAM", default_value = "GRANTBOOK", value_name = "NAME")]
-    nats_stream: String,
+    #[arg(
+        long = "nats-stream",
+        env = "GRANTBOOK_NATS_STREAM",
+        default_value = "GRANTBOOK",
+        value_name = "NAME"
+    )]
+    stream: String,
     /// First part of the subjects.
-    #[arg(long, env = "GRANTBOOK_NATS_PREFIX", default_value = "grantbook", value_name = "PREFIX")]
-    nats_prefix: String,
+    #[arg(
+        long = "nats-prefix",
+        env = "GRANTBOOK_NATS_PREFIX",
+        default_value = "grantbook",
+        value_name = "PREFIX"
+    )]
+    prefix: String,
     /// User; the password comes from --nats-password-file.
-    #[arg(long, env = "GRANTBOOK_NATS_USER", value_name = "USER", requires = "nats_password_file")]
-    nats_user: Option<String>,
+    #[arg(long = "nats-user", env = "GRANTBOOK_NATS_USER", value_name = "USER", requires = "password_file")]
+    user: Option<String>,
     /// File with the user's password, in its first line.
-    #[arg(long, env = "GRANTBOOK_NATS_PASSWORD_FILE", value_name = "FILE", requires = "nats_user")]
-    nats_password_file: Option<PathBuf>,
+    #[arg(
+        long = "nats-password-file",
+        env = "GRANTBOOK_NATS_PASSWORD_FILE",
+        value_name = "FILE",
+        requires = "user"
+    )]
+    password_file: Option<PathBuf>,
     /// File with the seed of an nkey, in its first line.
-    #[arg(long, env = "GRANTBOOK_NATS_NKEY", value_name = "FILE", conflicts_with = "nats_user")]
-    nats_nkey: Option<PathBuf>,
+    #[arg(long = "nats-nkey", env = "GRANTBOOK_NATS_NKEY", value_name = "FILE", conflicts_with = "user")]
+    nkey: Option<PathBuf>,
     /// Credentials file, as nsc writes it.
-    #[arg(long, env = "GRANTBOOK_NATS_CREDS", value_name = "FILE", conflicts_with_all = ["nats_user", "nats_nkey"])]
-    nats_creds: Option<PathBuf>,
+    #[arg(long = "nats-creds", env = "GRANTBOOK_NATS_CREDS", value_name = "FILE", conflicts_with_all = ["user", "nkey"])]
+    creds: Option<PathBuf>,
     /// Refuse a connection without TLS.
-    #[arg(long, env = "GRANTBOOK_NATS_TLS")]
-    nats_tls: bool,
+    #[arg(long = "nats-tls", env = "GRANTBOOK_NATS_TLS")]
+    tls: bool,
     /// Certificates of authorities to trust besides those of the system, PEM.
-    #[arg(long, env = "GRANTBOOK_NATS_CA", value_name = "FILE")]
-    nats_ca: Option<PathBuf>,
+    #[arg(long = "nats-ca", env = "GRANTBOOK_NATS_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Our own certificate, PEM.
-    #[arg(long, env = "GRANTBOOK_NATS_CERT", value_name = "FILE", requires = "nats_cert_key")]
-    nats_cert: Option<PathBuf>,
+    #[arg(long = "nats-cert", env = "GRANTBOOK_NATS_CERT", value_name = "FILE", requires = "cert_key")]
+    cert: Option<PathBuf>,
     /// The key of our own certificate, PEM.
-    #[arg(long, env = "GRANTBOOK_NATS_CERT_KEY", value_name = "FILE", requires = "nats_cert")]
-    nats_cert_key: Option<PathBuf>,
+    #[arg(long = "nats-cert-key", env = "GRANTBOOK_NATS_CERT_KEY", value_name = "FILE", requires = "cert")]
+    cert_key: Option<PathBuf>,
 }
 
 impl StoreArgs {
@@ -75,8 +90,7 @@ impl StoreArgs {
 impl NatsArgs {
     /// Of these servers.
     pub(crate) fn options(&self, servers: Vec<String>) -> Result<NatsOptions, Usage> {
-        let credentials = match (&self.nats_user, &self.nats_password_file, &self.nats_nkey, &self.nats_creds)
-        {
+        let credentials = match (&self.user, &self.password_file, &self.nkey, &self.creds) {
             (Some(user), Some(file), _, _) => {
                 Credentials::Password { user: user.clone(), password: first_line(file)? }
             }
@@ -84,12 +98,12 @@ impl NatsArgs {
             (_, _, _, Some(file)) => Credentials::File(file.clone()),
             _ => Credentials::None,
         };
-        let certificate = self.nats_cert.clone().zip(self.nats_cert_key.clone());
-        let tls = Tls { required: self.nats_tls, authorities: self.nats_ca.clone(), certificate };
+        let certificate = self.cert.clone().zip(self.cert_key.clone());
+        let tls = Tls { required: self.tls, authorities: self.ca.clone(), certificate };
         Ok(NatsOptions {
             servers,
-            stream: self.nats_stream.clone(),
-            prefix: self.nats_prefix.clone(),
+            stream: self.stream.clone(),
+            prefix: self.prefix.clone(),
             credentials,
             tls,
         })

@@ -67,8 +67,8 @@ pub struct Pulse {
 impl Pulse {
     /// Starts to listen; `seen` is the last sequence read of the journal by whoever wants to know.
     pub fn start<J: Journal>(journal: Arc<J>, seen: watch::Receiver<u64>) -> Self {
-        let head = *seen.borrow();
-        let (tell, heard) = watch::channel(Heard { head, at: Instant::now(), ever: false, broken: None });
+        let nothing = Heard { head: *seen.borrow(), at: Instant::now(), ever: false, broken: None };
+        let (tell, heard) = watch::channel(nothing);
         Self { heard, task: tokio::spawn(listen(journal, seen, tell)) }
     }
 

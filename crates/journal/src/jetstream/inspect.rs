@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use async_nats::{HeaderMap, Request};
+use grantbook_domain::id::OrgId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
     Connection, JetStreamError, NatsOptions,
@@ -119,7 +119,8 @@ pub(super) async fn inspect(options: &NatsOptions) -> Result<Inspection, JetStre
 
 /// Asks for what certainly is not there: an answer shows that asking is allowed, and nothing happens.
 async fn probe(connection: &Connection) -> Permissions {
-    let absent = format!("{}-{}", connection.stream(), Uuid::now_v7().simple());
+    // An inbox has a name that nobody else has.
+    let absent = connection.client().new_inbox().replace(['.', '_'], "-");
     let (publish, read, delete, purge) = tokio::join!(
         may_publish(connection, &absent),
         answered(connection, format!("$JS.API.STREAM.INFO.{}", connection.stream())),
@@ -133,7 +134,7 @@ async fn probe(connection: &Connection) -> Permissions {
 async fn may_publish(connection: &Connection, absent: &str) -> Permission {
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Expected-Stream", absent);
-    let subject = format!("{}.v1.{}", connection.options().prefix, Uuid::now_v7());
+    let subject = connection.options().subject(OrgId::from_u128(0));
     let request = Request::new().headers(headers).payload("probe".into()).timeout(Some(PATIENCE));
     match connection.request(subject, request).await {
         Ok(_) | Err(ApiError::NoResponders) => Permission::Allowed,

@@ -75,7 +75,9 @@ impl Target {
                 if let Some(first) = there.first() {
                     let mut tail = into.journal().tail(first.sequence.saturating_sub(1));
                     compare(&mut tail, there).await?;
-                    there.iter().for_each(|stored| into.is_there(stored));
+                    for stored in there {
+                        into.is_there(stored);
+                    }
                 }
                 Ok(into.take(new).await?)
             }

@@ -51,13 +51,11 @@ pub(crate) struct Authenticated {
 /// Recognizes the caller. Nobody is turned away for a key that this process may only not have heard of yet.
 pub(crate) async fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authenticated, Failure> {
     let key = presented(web, headers)?;
-    let recognized = match recognize(web, &key)? {
-        Ok(recognized) => Ok(recognized),
-        Err(_) => {
-            confirm(web).await?;
-            recognize(web, &key)?
-        }
-    };
+    let mut recognized = recognize(web, &key)?;
+    if recognized.is_err() {
+        confirm(web).await?;
+        recognized = recognize(web, &key)?;
+    }
     match recognized {
         Ok(Authenticated { org, caller }) => {
             note(Asker { principal: Some(caller.principal), key: caller.key });

@@ -205,15 +205,15 @@ impl<J: Journal> Follower<J> {
             None => {}
         }
         self.tell.send_if_modified(|progress| {
-            let head = heard.head.max(sequence);
+            let last = heard.head.max(sequence);
             let is_fresh = heard.ever && sequence >= heard.head;
             let is_news =
                 is_fresh && (progress.fresh_as_of != heard.at || progress.state != NodeState::Running);
             if is_news {
                 (progress.fresh_as_of, progress.state) = (heard.at, NodeState::Running);
             }
-            let moved = progress.head != head;
-            progress.head = head;
+            let moved = progress.head != last;
+            progress.head = last;
             is_news || moved
         });
         Ok(())
