@@ -91,7 +91,8 @@ impl Scene {
         let service = &self.services[self.dice.below(2)];
         let reply = service.call(method, path, body)?;
         ensure!(reply.status < 500, "{method} {path}: {}", reply.json());
-        self.position = reply.header("grantbook-position").context("every answer has a position")?.to_owned();
+        let position = reply.header("grantbook-position").context("every answer has a position")?;
+        position.clone_into(&mut self.position);
         Ok(reply)
     }
 

@@ -220,7 +220,7 @@ fn once_each(node: &Server, accepted: &BTreeMap<String, Value>) -> Result<()> {
             match names {
                 Ok(names) if names.iter().collect::<Vec<_>>() == expected => break,
                 Ok(names) => {
-                    ensure!(Instant::now() < deadline, "{path}: {} of {}", names.len(), expected.len())
+                    ensure!(Instant::now() < deadline, "{path}: {} of {}", names.len(), expected.len());
                 }
                 Err(error) => ensure!(Instant::now() < deadline, "{path}: {error:#}"),
             }

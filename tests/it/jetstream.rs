@@ -46,6 +46,7 @@ async fn all(journal: &JetStreamJournal) -> Result<Vec<Stored>> {
     Ok(frames)
 }
 
+#[expect(clippy::expect_used, reason = "the failure of a test")]
 async fn conforms(nats: Nats) -> Result<()> {
     let count = Cell::new(0);
     let fresh = async || {

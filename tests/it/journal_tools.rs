@@ -105,7 +105,7 @@ fn a_text_that_is_not_whole_makes_no_journal() -> Result<()> {
     };
     for (number, (fault, edited)) in [
         ("the text ends before its last line", joined(&lines[..lines.len() - 1])),
-        ("cut off", exported[..exported.len() - 9].to_owned()),
+        ("cut off", exported.chars().take(exported.chars().count() - 9).collect()),
         ("line 4", swapped),
         ("line 5: the frame comes twice", twice),
         ("line 4", without),

@@ -187,7 +187,7 @@ mod tests {
         append_surely(journal, org(1), 0, Bytes::from_static(b"ours"), deadline).await
     }
 
-    async fn frames(journal: &MemoryJournal) -> Vec<(u64, Bytes)> {
+    fn frames(journal: &MemoryJournal) -> Vec<(u64, Bytes)> {
         let all = journal.read(0, std::num::NonZeroUsize::MAX);
         all.into_iter().map(|Stored { sequence, bytes, .. }| (sequence, bytes)).collect()
     }
@@ -196,7 +196,7 @@ mod tests {
     async fn an_unknown_outcome_that_landed_is_found_behind_the_guard() {
         let journal = journal([Fault::UnknownLanded]);
         assert_eq!(ours(&journal).await.unwrap(), 1);
-        assert_eq!(frames(&journal).await, [(1, Bytes::from_static(b"ours"))]);
+        assert_eq!(frames(&journal), [(1, Bytes::from_static(b"ours"))]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -204,7 +204,7 @@ mod tests {
         let journal = journal([Fault::UnknownLost, Fault::Busy, Fault::Unavailable, Fault::UnknownLost]);
         assert_eq!(ours(&journal).await.unwrap(), 1);
         assert_eq!(journal.appends(), 5);
-        assert_eq!(frames(&journal).await.len(), 1);
+        assert_eq!(frames(&journal).len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -225,7 +225,7 @@ mod tests {
         let late = asking.await.unwrap();
         assert_eq!(early.unwrap(), 2, "the first attempt of the other was lost");
         assert!(matches!(late, Err(AppendError::Conflict { actual: Some(2) })), "{late:?}");
-        assert_eq!(frames(&journal).await.len(), 2);
+        assert_eq!(frames(&journal).len(), 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -233,7 +233,7 @@ mod tests {
         let journal = journal([Fault::UnknownLate]);
         assert_eq!(ours(&journal).await.unwrap(), 1);
         assert_eq!(journal.land_late(), 0, "the guard keeps the late one out");
-        assert_eq!(frames(&journal).await.len(), 1);
+        assert_eq!(frames(&journal).len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -263,7 +263,7 @@ mod tests {
         let (asked, raced) = tokio::join!(asking, racing);
         assert_eq!(raced.unwrap(), 1);
         assert!(matches!(asked, Err(AppendError::Conflict { actual: Some(1) })));
-        assert_eq!(frames(&journal).await, [(1, Bytes::from_static(b"other"))]);
+        assert_eq!(frames(&journal), [(1, Bytes::from_static(b"other"))]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -281,7 +281,7 @@ mod tests {
         let (_gate, delayed) = tokio::sync::oneshot::channel();
         let silent = self::journal([Fault::Delay(delayed)]);
         assert!(matches!(ours(&silent).await, Err(AppendError::OutcomeUnknown(_))), "no answer at all");
-        assert_eq!(frames(&silent).await.len(), 0);
+        assert_eq!(frames(&silent).len(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use grantbook_domain::{
@@ -28,6 +31,8 @@ pub(super) struct Directory {
     installation: InstallationId,
     orgs: RwLock<BTreeMap<OrgId, Arc<Slot>>>,
     keys: RwLock<HashMap<KeyId, OrgId>>,
+    /// The last sequence that any fold holds.
+    last: AtomicU64,
 }
 
 /// One organization's fold. It only ever goes forward: by our own frames, and by those of others.
@@ -55,8 +60,14 @@ impl Directory {
         for one in fold.organizations() {
             keys.extend(one.state.keys().map(|key| (key.id, one.org)));
         }
+        let last = AtomicU64::new(fold.sequence());
         let orgs = fold.orgs.into_iter().map(|(org, one)| (org, Arc::new(Slot::new(one))));
-        Self { installation, orgs: RwLock::new(orgs.collect()), keys: RwLock::new(keys) }
+        Self { installation, orgs: RwLock::new(orgs.collect()), keys: RwLock::new(keys), last }
+    }
+
+    /// The last sequence of the stream that is known to be durable here.
+    pub(super) fn last_sequence(&self) -> u64 {
+        self.last.load(Ordering::Acquire)
     }
 
     pub(super) fn organizations(&self) -> Vec<OrgId> {
@@ -116,6 +127,7 @@ impl Directory {
         let org = fold.org;
         let issued: Vec<KeyId> = events.filter_map(issued_key).collect();
         let is_new = fold.end.ordinal == 1;
+        self.last.fetch_max(fold.end.sequence, Ordering::AcqRel);
         *slot.fold.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fold);
         if is_new {
             let mut orgs = self.orgs.write().unwrap_or_else(PoisonError::into_inner);

@@ -173,6 +173,11 @@ impl CommandHandle {
         }
     }
 
+    /// The last sequence of the journal that this process knows to be durable.
+    pub fn last_sequence(&self) -> u64 {
+        self.shared.directory.last_sequence()
+    }
+
     /// How far the folds are behind the journal; none if nobody else appends.
     pub fn behind(&self) -> Option<Behind> {
         let pulse = self.shared.pulse.as_ref()?;

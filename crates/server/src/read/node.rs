@@ -86,6 +86,12 @@ impl NodeStatus {
         Self { sequence, head, lag_frames, age_ms, state }
     }
 
+    /// The same, if the journal is known to go on to `head`.
+    pub fn with_head(self, head: u64) -> Self {
+        let head = head.max(self.head);
+        Self { lag_frames: head - self.sequence, head, ..self }
+    }
+
     /// Whether the view must not be believed: it has been behind, or without word, for too long.
     pub fn is_stale(&self) -> bool {
         let limit = if self.lag_frames > 0 { STALE_AFTER } else { SILENT_AFTER };

@@ -45,7 +45,8 @@ async fn readyz(State(web): State<Arc<Web>>) -> Result<Response, Failure> {
 /// How the process follows the journal: by its view, or by the fold if it has no view.
 fn status(web: &Web) -> NodeStatus {
     if let Some(node) = web.app.parts.node() {
-        return node.status();
+        let known = web.app.parts.commands().map_or(0, CommandHandle::last_sequence);
+        return node.status().with_head(known);
     }
     let behind = web.app.parts.commands().and_then(CommandHandle::behind);
     let Some(Behind { sequence, head, unproved }) = behind else {
