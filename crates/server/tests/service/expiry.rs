@@ -22,11 +22,11 @@ async fn what_has_expired_is_noted_once() {
     }
     given.hand.set(START.plus_millis(999));
     sleep(Duration::from_secs(3)).await;
-    assert_eq!(given.frames().await.len(), 151, "nothing has expired yet");
+    assert_eq!(given.frames().len(), 151, "nothing has expired yet");
     given.hand.set(START.plus_millis(1000));
     sleep(Duration::from_secs(3)).await;
     settle().await;
-    let frames = given.frames().await;
+    let frames = given.frames();
     let notices: Vec<_> = frames.iter().flatten().filter(|record| record.actor == Actor::System).collect();
     assert_eq!(notices.iter().map(|record| record.events.len()).collect::<Vec<_>>(), [100, 50]);
     let expired = |event: &Event| matches!(event, Event::TokenExpired { .. });

@@ -148,7 +148,7 @@ impl Given {
     }
 
     /// All records in the journal, frame by frame, every check made.
-    pub(crate) async fn frames(&self) -> Vec<Vec<Record>> {
+    pub(crate) fn frames(&self) -> Vec<Vec<Record>> {
         let mut chains = Chains::new(self.journal.identity().installation);
         let stored: Vec<Stored> = self.journal.read(0, 10_000.try_into().unwrap());
         let records = |stored: &Stored| match chains.take(stored).unwrap() {
@@ -159,8 +159,8 @@ impl Given {
     }
 
     /// How many service tokens the journal knows by this name.
-    pub(crate) async fn tokens_made(&self, name: &str) -> usize {
-        let frames = self.frames().await;
+    pub(crate) fn tokens_made(&self, name: &str) -> usize {
+        let frames = self.frames();
         let events = frames.iter().flatten().flat_map(|record| &record.events);
         events.filter(|event| matches!(event, Event::TokenCreated { token } if token.name == name)).count()
     }

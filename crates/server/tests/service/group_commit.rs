@@ -26,7 +26,7 @@ async fn what_waits_during_an_append_shares_the_next_frame() {
         positions.push(outcome.position);
     }
     assert_eq!(positions, (0..300).map(|index| Position::of(3, index)).collect::<Vec<_>>());
-    assert_eq!(given.frames().await.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 300]);
+    assert_eq!(given.frames().iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 300]);
     assert_eq!(given.journal.appends(), 3);
     assert_eq!(given.handle.acknowledged(ORG), Position::of(3, 299));
 }
@@ -69,7 +69,7 @@ async fn a_refusal_is_not_given_when_its_frame_is_lost() {
         assert!(matches!(lost.await.unwrap(), Err(SubmitError::JournalUnavailable(_))));
     }
     given.submit(given.create_token("name")).await.unwrap();
-    assert_eq!(given.tokens_made("name").await, 1);
+    assert_eq!(given.tokens_made("name"), 1);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn of_a_hundred_racing_for_one_name_one_wins() {
         }
     }
     assert_eq!((won, lost), (1, 99));
-    assert_eq!(given.tokens_made("name").await, 1);
+    assert_eq!(given.tokens_made("name"), 1);
 }
 
 /// A command whose record has so many bytes, a little more.
@@ -163,7 +163,7 @@ async fn sizes_are_checked_before_a_record_joins() {
     assert!(matches!(too_large.await.unwrap(), Err(SubmitError::RecordTooLarge { limit: 524_288, .. })));
     last.await.unwrap().unwrap();
     // Two fit into a frame, the third takes what came behind it into the next.
-    assert_eq!(given.frames().await.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2, 2]);
+    assert_eq!(given.frames().iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2, 2]);
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ async fn a_view_goes_on_where_it_was_stopped_and_equals_a_new_one() {
 }
 
 /// A view of the whole journal with this beside its rows.
-async fn view_with(given: &Given, checkpoint: impl Fn(&Chains) -> serde_json::Value) -> ViewWriter {
+fn view_with(given: &Given, checkpoint: impl Fn(&Chains) -> serde_json::Value) -> ViewWriter {
     let installation = given.journal.identity().installation;
     let mut chains = Chains::new(installation);
     let mut records = Vec::new();
@@ -126,7 +126,7 @@ async fn view_with(given: &Given, checkpoint: impl Fn(&Chains) -> serde_json::Va
 async fn a_checkpoint_without_the_organizations_is_completed_from_the_journal() {
     let given = Given::settled().await;
     given.submit(given.create_token("one")).await.unwrap();
-    let writer = view_with(&given, |chains| serde_json::json!({"end": chains.end()})).await;
+    let writer = view_with(&given, |chains| serde_json::json!({"end": chains.end()}));
     given.submit(given.create_token("two")).await.unwrap();
     let (_projector, node) = start(&given.journal, writer);
     node.wait_for(ORG, given.handle.acknowledged(ORG), LONG).await.unwrap();
@@ -139,7 +139,7 @@ async fn a_checkpoint_that_is_not_the_views_stops_it() {
         let hash = grantbook_journal::hash::Hash::of(b"other");
         serde_json::json!({"end": {"sequence": chains.end().sequence, "hash": hash}})
     };
-    for writer in [view_with(&given, |_| serde_json::json!({})).await, view_with(&given, other).await] {
+    for writer in [view_with(&given, |_| serde_json::json!({})), view_with(&given, other)] {
         let (projector, node) = start(&given.journal, writer);
         let why = why_quarantined(&projector, &node).await;
         assert_eq!(why, "the view's checkpoint is not understood");

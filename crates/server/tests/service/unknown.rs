@@ -15,7 +15,7 @@ async fn an_append_that_landed_unnoticed_is_found() {
     given.journal.inject(Fault::UnknownLanded);
     let outcome = given.submit(given.create_token("name")).await.unwrap();
     assert!(!outcome.replayed);
-    assert_eq!(given.tokens_made("name").await, 1);
+    assert_eq!(given.tokens_made("name"), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -23,7 +23,7 @@ async fn an_append_that_was_lost_is_sent_again() {
     let given = Given::settled().await;
     given.journal.inject(Fault::UnknownLost);
     given.submit(given.create_token("name")).await.unwrap();
-    assert_eq!(given.tokens_made("name").await, 1);
+    assert_eq!(given.tokens_made("name"), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -35,7 +35,7 @@ async fn another_writers_frame_in_its_place_means_deciding_again() {
     given.appends(2).await;
     rival.submit(rival.create_token("name")).await.unwrap();
     assert!(matches!(slow.await.unwrap(), Err(SubmitError::Refused(Refusal::NameTaken(_)))));
-    assert_eq!(given.tokens_made("name").await, 1);
+    assert_eq!(given.tokens_made("name"), 1);
 }
 
 /// A command whose frame hangs somewhere beyond the deadline.
@@ -57,7 +57,7 @@ async fn the_same_request_id_finds_what_landed_late() {
     assert_eq!(given.journal.land_late(), 1);
     let outcome = given.handle.submit(submission).await.unwrap();
     assert!(outcome.replayed);
-    assert_eq!(given.tokens_made("name").await, 1);
+    assert_eq!(given.tokens_made("name"), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +66,7 @@ async fn the_same_request_id_does_what_did_not_land_and_bars_what_is_late() {
     let outcome = given.handle.submit(submission).await.unwrap();
     assert!(!outcome.replayed);
     assert_eq!(given.journal.land_late(), 0);
-    assert_eq!(given.tokens_made("name").await, 1);
+    assert_eq!(given.tokens_made("name"), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,5 +98,5 @@ async fn a_journal_that_takes_nothing_is_told_as_such() {
     assert!(matches!(error, Err(SubmitError::JournalUnavailable(_))));
     given.journal.inject(Fault::Busy);
     given.submit(given.create_token("name")).await.unwrap();
-    assert_eq!(given.tokens_made("name").await, 1);
+    assert_eq!(given.tokens_made("name"), 1);
 }
