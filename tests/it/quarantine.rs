@@ -83,6 +83,11 @@ fn at_a_flipped_bit() -> Result<()> {
 fn at_a_journal_that_lost_its_tail() -> Result<()> {
     let Scene { mut nats, first, command } = scene()?;
     let node = first.another("read")?;
+    // The node has seen the tail before it is lost.
+    let last = command.call("DELETE", "/v1/keys/unknown", &Value::Null)?;
+    let position = last.header("grantbook-position").context("every answer of a write has one")?.to_owned();
+    let mut http = node.http()?.as_bearer(&node.owner_key);
+    http.send_with("GET", "/v1/tokens", &[("grantbook-at-least", &position)], &Value::Null)?.expect(200)?;
     nats.stop(0)?;
     nats::change_payload(&nats.store_dir(0), "GRANTBOOK", 7, true)?;
     nats.start(0)?;
