@@ -81,7 +81,7 @@ async fn a_server_that_is_too_old_is_refused_in_clear_words() -> Result<()> {
     Ok(())
 }
 
-/// The first line that the 2.9.10 of Debian 12 sends, as recorded from it; it has nothing else to say in this test.
+/// A first line as the 2.9.10 of Debian 12 would send it, written by hand: that server is in no Python registry.
 #[tokio::test]
 async fn a_server_of_2_9_10_is_refused_by_what_it_says_of_itself() -> Result<()> {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
