@@ -52,7 +52,8 @@ const FAULTS: [(&str, Fault); 8] = [
     ("kill -9 of one broker", |scene, pause| {
         scene.nats.kill(0)?;
         thread::sleep(pause);
-        revive(&mut scene.nats, 0)
+        scene.nats.spawn(0)?;
+        recover(&mut scene.nats, 0)
     }),
     ("one broker stands still", |scene, pause| {
         let last = scene.nats.len() - 1;
@@ -62,7 +63,7 @@ const FAULTS: [(&str, Fault); 8] = [
         let all = 0..scene.nats.len();
         all.clone().try_for_each(|index| scene.nats.kill(index))?;
         all.clone().try_for_each(|index| scene.nats.spawn(index))?;
-        all.clone().try_for_each(|index| scene.nats.wait_ready(index))
+        all.clone().try_for_each(|index| recover(&mut scene.nats, index))
     }),
     ("all brokers stand still", |scene, pause| {
         let all: Vec<_> = (0..scene.nats.len()).map(|index| scene.nats.pid(index)).collect();
@@ -70,10 +71,10 @@ const FAULTS: [(&str, Fault); 8] = [
     }),
 ];
 
-/// Starts a broker again, as an operator would. nats-server 2.15.1 may come up with a stream whose "monitor goroutine
-/// is not running" after a kill -9 under load, and stays so until it is started once more.
-fn revive(nats: &mut Nats, index: usize) -> Result<()> {
-    let Err(error) = nats.start(index) else { return Ok(()) };
+/// Waits until a broker that was started again is well, as an operator would. nats-server 2.15.1 may come up with a stream
+/// whose "monitor goroutine is not running" after a kill -9 under load, and stays so until it is started once more.
+fn recover(nats: &mut Nats, index: usize) -> Result<()> {
+    let Err(error) = nats.wait_ready(index) else { return Ok(()) };
     ensure!(nats.log(index).contains("monitor goroutine not running"), "{error:#}");
     nats.kill(index)?;
     nats.start(index)

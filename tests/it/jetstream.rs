@@ -14,10 +14,13 @@ use grantbook_domain::{
     time::Timestamp,
 };
 use grantbook_journal::{
-    AppendError, Identity, Journal, ReadError, Stored, Tail, append_surely, conformance,
+    AppendError, Identity, Journal, ReadError, Tail, append_surely, conformance,
     jetstream::{Credentials, JetStreamError, JetStreamJournal, NatsOptions},
 };
-use grantbook_tests::nats::{self, Nats};
+use grantbook_tests::{
+    frames,
+    nats::{self, Nats},
+};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -31,19 +34,6 @@ fn options(nats: &Nats, stream: &str) -> NatsOptions {
 
 async fn create(nats: &Nats, stream: &str) -> Result<JetStreamJournal> {
     Ok(JetStreamJournal::create(&options(nats, stream), identity(1), None).await?)
-}
-
-/// All frames up to the head.
-async fn all(journal: &JetStreamJournal) -> Result<Vec<Stored>> {
-    let head = journal.head().await?;
-    let mut tail = journal.tail(0);
-    let mut frames: Vec<Stored> = Vec::new();
-    while frames.last().map_or(0, |stored| stored.sequence) < head {
-        let more = tail.next(NonZeroUsize::MAX, LONG).await?;
-        ensure!(!more.is_empty(), "nothing came for {LONG:?}");
-        frames.extend(more);
-    }
-    Ok(frames)
 }
 
 #[expect(clippy::expect_used, reason = "the failure of a test")]
@@ -260,7 +250,7 @@ async fn a_reader_misses_nothing_when_servers_come_and_go() -> Result<()> {
         }
     }
     writer.await??;
-    assert_eq!(all(&journal).await?.len(), 3000);
+    assert_eq!(frames::all(journal.as_ref()).await?.len(), 3000);
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use grantbook_journal::{Journal, Tail, jetstream};
-use grantbook_tests::{binary, nats, nats::Nats, server::Server};
+use grantbook_journal::{Journal, jetstream};
+use grantbook_tests::{binary, frames, nats, nats::Nats, server::Server};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -157,7 +157,7 @@ fn a_writer_with_a_wider_guard_is_found() -> Result<()> {
         // The last frame is taken out of one stream and appended to a copy of the others with the wrong guard.
         let options = jetstream::NatsOptions::new(nats.urls());
         let journal = jetstream::JetStreamJournal::open(&options).await?;
-        let frames = journal.tail(0).next(std::num::NonZeroUsize::MAX, LIMIT).await?;
+        let frames = frames::all(&journal).await?;
         let (last, before) = frames.split_last().context("frames")?;
         let to = jetstream::NatsOptions { stream: "COPY".into(), prefix: "copy".into(), ..options };
         let mut into = jetstream::JetStreamJournal::copy_into(&to, journal.identity(), None).await?;

@@ -95,25 +95,25 @@ impl App {
     ) -> Result<Self, StartError> {
         let installation = journal.identity().installation;
         let (clock, ids) = (Clock::system(), IdSource::system());
-        // The view catches up while the fold is made.
-        let projector = match config.role {
-            Role::All | Role::Read => Some(project(config, journal, installation).await?),
-            Role::Command => None,
+        let command = async || {
+            let fold = Fold::replay(journal.as_ref()).await?;
+            Ok::<_, StartError>(CommandService::start(Arc::clone(journal), fold, clock.clone(), ids.clone()))
         };
-        let commands = match config.role {
-            Role::All | Role::Command => {
-                let fold = Fold::replay(journal.as_ref()).await?;
-                Some(CommandService::start(Arc::clone(journal), fold, clock.clone(), ids.clone()))
+        let (parts, commands, projector) = match config.role {
+            Role::All => {
+                // The view catches up while the fold is made.
+                let projector = project(config, journal, installation).await?;
+                let (commands, node) = (command().await?, ReadNode::new(&projector, journal));
+                (Parts::All(commands.handle(), node), Some(commands), Some(projector))
             }
-            Role::Read => None,
-        };
-        let handle = commands.as_ref().map(CommandService::handle);
-        let node = projector.as_ref().map(|projector| ReadNode::new(projector, journal));
-        let parts = match (handle, node) {
-            (Some(commands), Some(node)) => Parts::All(commands, node),
-            (Some(commands), None) => Parts::Command(commands),
-            (None, Some(node)) => Parts::Read(node),
-            (None, None) => return Err(StartError::Stopped),
+            Role::Command => {
+                let commands = command().await?;
+                (Parts::Command(commands.handle()), Some(commands), None)
+            }
+            Role::Read => {
+                let projector = project(config, journal, installation).await?;
+                (Parts::Read(ReadNode::new(&projector, journal)), None, Some(projector))
+            }
         };
         let state = AppState { parts, clock, ids, installation };
         Ok(Self { journal: opened, commands, projector, state })

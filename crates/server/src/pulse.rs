@@ -77,6 +77,13 @@ impl Pulse {
         self.heard.clone()
     }
 
+    /// Ends it and waits until it has let go of the journal.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // It ends by being told to.
+        (&mut self.task).await.unwrap_or_default();
+    }
+
     /// What is wrong with the journal itself, if anything is.
     pub fn broken(&self) -> Option<Broken> {
         self.heard.borrow().broken.clone()
@@ -111,7 +118,12 @@ async fn listen<J: Journal>(journal: Arc<J>, seen: watch::Receiver<u64>, tell: w
             // Whoever reads the frames says so; here the proof just grows old.
             Ok(Err(ReadError::Unavailable(_))) | Err(_) => continue,
         };
-        if head < expected && !matches!(journal.read_one(expected).await, Ok(Some(_))) {
+        let is_there = if head < expected { journal.read_one(expected).await } else { Ok(None) };
+        if head < expected && !matches!(is_there, Ok(Some(_))) {
+            if let Err(ReadError::Unavailable(_)) = is_there {
+                // That nobody answered shows nothing.
+                continue;
+            }
             let since = *shorter_since.get_or_insert(at);
             if since.elapsed() >= SHORTER {
                 tell.send_modify(|heard| heard.broken = Some(Broken::Shorter { expected, found: head }));

@@ -59,9 +59,6 @@ pub enum StartError {
     /// Others were faster, again and again.
     #[error("others write to the journal all the time: try again")]
     Contended,
-    /// Ended before it began.
-    #[error("stopped")]
-    Stopped,
     /// The journal does not fold.
     #[error("the journal cannot be replayed: {0}")]
     Replay(#[from] FoldError),

@@ -236,7 +236,7 @@ impl Tail for JetStreamTail {
                 return Ok(Vec::new());
             }
             match timeout_at(deadline, self.step()).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => trouble = None,
                 Ok(Err(error @ ReadError::Unavailable(_))) => {
                     trouble = Some(error);
                     self.pause = (self.pause * 2).min(PAUSE_MAX);

@@ -143,7 +143,11 @@ impl<J: Journal> Actor<J> {
                         jobs = waiting.into_iter().map(|(job, _)| job).chain(rest).collect();
                         continue;
                     }
-                    Err(error) => unavailable(&error),
+                    Err(error) => {
+                        // Somebody was faster, and what they did is not known: look before deciding again.
+                        self.doubt = Some(fold.end.sequence);
+                        unavailable(&error)
+                    }
                 },
                 Err(AppendError::OutcomeUnknown(cause)) => {
                     tracing::warn!(org = %self.org, %cause, "the outcome of an append is unknown");
@@ -190,18 +194,7 @@ impl<J: Journal> Actor<J> {
             }
         }
         for (job, decision) in waiting {
-            let answer = match decision {
-                Decision::Unchanged { state, .. } => {
-                    Ok(Outcome { position: fold.last, record: None, replayed: false, state })
-                }
-                Decision::Refused(error) => Err(error),
-                // None of these waits without a record.
-                Decision::Recorded { .. }
-                | Decision::Twin { .. }
-                | Decision::Earlier { .. }
-                | Decision::Full => Err(SubmitError::OutcomeUnknown),
-            };
-            reply(job, answer);
+            reply(job, without_record(fold, decision));
         }
         Ok(())
     }
@@ -226,12 +219,14 @@ impl<J: Journal> Actor<J> {
         }
     }
 
-    /// Decides jobs in order until the frame is full.
+    /// Decides jobs in order until the frame is full. What depends on no record of the frame is answered at once, if
+    /// nobody else may have appended something newer.
     async fn decide(&mut self, fold: &Arc<OrgFold>, jobs: Vec<Job>) -> Round {
         let mut round = Round { draft: Draft::new(fold), waiting: Vec::new(), rest: Vec::new() };
         let mut jobs = jobs.into_iter();
         let mut turn = 0;
         while let Some(job) = jobs.next() {
+            let certain = round.draft.is_empty() && !self.journal.is_shared() && !self.is_doubtful();
             match round.draft.decide(fold, &job.submission, &self.inputs) {
                 Decision::Full => {
                     round.rest.push(job);
@@ -239,6 +234,9 @@ impl<J: Journal> Actor<J> {
                     break;
                 }
                 Decision::Earlier { position, state } => self.replay(job, position, state),
+                decision @ (Decision::Refused(_) | Decision::Unchanged { .. }) if certain => {
+                    reply(job, without_record(fold, decision));
+                }
                 decision => round.waiting.push((job, decision)),
             }
             turn += 1;
@@ -323,6 +321,20 @@ impl<J: Journal> Actor<J> {
                 },
             );
         });
+    }
+}
+
+/// The answer to what was decided on the fold alone.
+fn without_record(fold: &OrgFold, decision: Decision) -> Result<Outcome, SubmitError> {
+    match decision {
+        Decision::Unchanged { state, .. } => {
+            Ok(Outcome { position: fold.last, record: None, replayed: false, state })
+        }
+        Decision::Refused(error) => Err(error),
+        // None of these is decided without a record.
+        Decision::Recorded { .. } | Decision::Twin { .. } | Decision::Earlier { .. } | Decision::Full => {
+            Err(SubmitError::OutcomeUnknown)
+        }
     }
 }
 

@@ -33,6 +33,7 @@ fn failure(web: &Web, unready: &Unready) -> Failure {
     match unready {
         Unready::Behind { reached } => Failure::behind(web.position_text(*reached)),
         Unready::Stale { .. } => Failure::unavailable("stale", unready.to_string()),
+        Unready::Starting => Failure::unavailable("starting", unready.to_string()),
         Unready::Quarantined { .. } => Failure::unavailable("quarantined", unready.to_string()),
         Unready::Stopped => Failure::unavailable("stopping", unready.to_string()),
     }

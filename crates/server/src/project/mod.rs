@@ -164,11 +164,21 @@ impl<J: Journal> Follower<J> {
     }
 
     /// Follows the journal until it is told to stop, then makes everything durable.
-    async fn follow(&mut self, mut view: View) -> Result<(), Fault> {
-        let mut tail = self.journal.tail(view.sequence());
+    async fn follow(&mut self, view: View) -> Result<(), Fault> {
         let (seen, known) = watch::channel(view.sequence());
         let pulse = Pulse::start(Arc::clone(&self.journal), known);
-        let mut heard = pulse.heard();
+        let ended = self.follow_with(view, &seen, pulse.heard()).await;
+        pulse.stop().await;
+        ended
+    }
+
+    async fn follow_with(
+        &mut self,
+        mut view: View,
+        seen: &watch::Sender<u64>,
+        mut heard: watch::Receiver<Heard>,
+    ) -> Result<(), Fault> {
+        let mut tail = self.journal.tail(view.sequence());
         while !self.is_stopping() {
             // Dropping the question loses no frame.
             let asked = tokio::select! {

@@ -69,6 +69,9 @@ pub enum Unready {
         /// What.
         why: String,
     },
+    /// The view has not been shown to be up to date since the process was started.
+    #[error("the view has not caught up with the journal yet")]
+    Starting,
     /// The view follows the journal no more.
     #[error("the view has been stopped")]
     Stopped,
@@ -122,9 +125,11 @@ impl ReadNode {
     pub async fn wait_for(&self, org: OrgId, at_least: Position, limit: Duration) -> Result<(), Unready> {
         let wanted = at_least.sequence();
         let arrived = |progress: &Progress| {
-            progress.has_ended() || progress.sequence > wanted
+            let is_here = progress.sequence > wanted
                 // The frame is here; whether it holds as many records as the position says, it alone knows.
-                || progress.sequence == wanted && (at_least.index() == 0 || self.reached(org) >= at_least)
+                || progress.sequence == wanted && (at_least.index() == 0 || self.reached(org) >= at_least);
+            // Until the head was heard and reached, what the view holds may be of any earlier day.
+            progress.has_ended() || is_here && progress.state != NodeState::Starting
         };
         let now = { arrived(&self.progress.borrow()) };
         if !now {
@@ -132,6 +137,7 @@ impl ReadNode {
             match timeout(limit, progress.wait_for(arrived)).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) => return Err(Unready::Stopped),
+                Err(_) if self.status().state == NodeState::Starting => return Err(Unready::Starting),
                 Err(_) => return Err(Unready::Behind { reached: self.reached(org) }),
             }
         }
@@ -141,10 +147,9 @@ impl ReadNode {
         match status.state {
             NodeState::Quarantined { sequence, why } => Err(Unready::Quarantined { sequence, why }),
             NodeState::Stopped => Err(Unready::Stopped),
-            NodeState::Starting | NodeState::Running if is_stale => {
-                Err(Unready::Stale { age_ms, lag_frames })
-            }
-            NodeState::Starting | NodeState::Running => Ok(()),
+            NodeState::Starting => Err(Unready::Starting),
+            NodeState::Running if is_stale => Err(Unready::Stale { age_ms, lag_frames }),
+            NodeState::Running => Ok(()),
         }
     }
 

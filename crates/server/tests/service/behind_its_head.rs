@@ -75,6 +75,41 @@ impl Journal for BehindItsHead {
     }
 }
 
+/// Never tells its head, as when its leader cannot be reached.
+pub(crate) struct Silent(pub(crate) MemoryJournal);
+
+impl Journal for Silent {
+    type Tail = MemoryTail;
+
+    fn identity(&self) -> Identity {
+        self.0.identity()
+    }
+    fn is_shared(&self) -> bool {
+        self.0.is_shared()
+    }
+    async fn append(&self, org: OrgId, after: u64, frame: Bytes) -> Result<u64, AppendError> {
+        self.0.append(org, after, frame).await
+    }
+    async fn found(&self, org: OrgId, head: u64, frame: Bytes) -> Result<u64, AppendError> {
+        self.0.found(org, head, frame).await
+    }
+    fn tail(&self, after: u64) -> MemoryTail {
+        self.0.tail(after)
+    }
+    async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+        self.0.read_one(sequence).await
+    }
+    async fn head(&self) -> Result<u64, ReadError> {
+        std::future::pending().await
+    }
+    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
+        self.0.next_of(org, after).await
+    }
+    fn halted(&self) -> Option<Cause> {
+        self.0.halted()
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_head_that_is_told_late_is_no_lost_tail() {
     let given = Given::settled().await;

@@ -17,7 +17,10 @@ use grantbook_views::{Batch, Opened, ViewWriter};
 
 use tokio::time::timeout;
 
-use crate::given::{Given, ORG, memory};
+use crate::{
+    behind_its_head::Silent,
+    given::{Given, ORG, memory},
+};
 
 /// Long enough for any machine, and never waited for when all is well.
 const LONG: Duration = Duration::from_secs(30);
@@ -46,6 +49,18 @@ async fn why_quarantined(projector: &Projector, node: &ReadNode) -> String {
         Err(Unready::Quarantined { why, .. }) => why,
         other => panic!("a quarantined view must not be read: {other:?}"),
     }
+}
+
+/// Whatever an old view holds, nothing is said from it before the journal was heard.
+#[tokio::test(start_paused = true)]
+async fn before_the_head_was_heard_nothing_is_answered() {
+    let given = Given::settled().await;
+    let writer = view_with(&given, |chains| serde_json::json!({"end": chains.end()}));
+    let journal = Arc::new(Silent(given.journal.clone()));
+    let projector = Projector::start(Arc::clone(&journal), writer);
+    let node = ReadNode::new(&projector, &journal);
+    let asked = node.wait_for(ORG, Position::START, Duration::from_secs(2)).await;
+    assert_eq!(asked, Err(Unready::Starting));
 }
 
 #[tokio::test]
