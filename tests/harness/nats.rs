@@ -1,6 +1,7 @@
 //! Real nats-servers on loopback: one, or a cluster of three.
 
 mod block;
+pub mod identity;
 
 use std::{
     collections::BTreeSet,

@@ -44,12 +44,17 @@ impl Server {
 
     /// A new installation, not started.
     pub fn init() -> Result<Self> {
-        Self::found(None)
+        Self::found(None, &[])
     }
 
     /// A new installation in NATS, of which this process will be everything; not started.
     pub fn init_over(nats: &str) -> Result<Self> {
-        Self::found(Some(("all".to_owned(), nats.to_owned())))
+        Self::init_over_as(nats, &[])
+    }
+
+    /// The same, with environment variables of this and all further processes, such as who they are to the servers.
+    pub fn init_over_as(nats: &str, env: &[(&str, &str)]) -> Result<Self> {
+        Self::found(Some(("all".to_owned(), nats.to_owned())), env)
     }
 
     /// The same, started.
@@ -84,7 +89,7 @@ impl Server {
         Ok(other)
     }
 
-    fn found(nats: Option<(String, String)>) -> Result<Self> {
+    fn found(nats: Option<(String, String)>, env: &[(&str, &str)]) -> Result<Self> {
         let owned = tempfile::tempdir()?;
         let dir = owned.path().join("data");
         let data = dir.to_str().context("a temporary directory has a plain name")?;
@@ -92,11 +97,12 @@ impl Server {
         if let Some((_, urls)) = &nats {
             args.extend(["--nats", urls]);
         }
-        let output = binary::run(&args, &[])?;
+        let output = binary::run(&args, env)?;
         ensure!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
         let init: Value = serde_json::from_slice(&output.stdout).context("init --json prints JSON")?;
         let owner_key = init["key"].as_str().context("init prints a key")?.to_owned();
-        let (base, env) = (String::new(), Vec::new());
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let base = String::new();
         Ok(Self { dir, owned: Some(owned), child: None, base, owner_key, init, env, nats })
     }
 

@@ -8,6 +8,7 @@
 mod agree;
 mod bad_input;
 mod crash;
+mod credentials;
 mod faults;
 mod golden;
 mod jetstream;
