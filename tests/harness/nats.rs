@@ -1,6 +1,7 @@
 //! Real nats-servers on loopback: one, or a cluster of three.
 
 mod block;
+mod disk;
 pub mod identity;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,6 +19,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 pub use block::{block_files, change_payload, remove_message};
+pub use disk::SmallDisk;
 
 const START_LIMIT: Duration = Duration::from_mins(1);
 const STEP_LIMIT: Duration = Duration::from_secs(5);
@@ -52,13 +55,13 @@ pub struct NatsOptions {
     pub binary: Option<PathBuf>,
     /// Further lines of the configuration, such as authorization or TLS.
     pub config: String,
-    /// Where JetStream keeps its files, server by server below it; none: in a directory that goes with the servers.
-    pub store: Option<PathBuf>,
+    /// On which disk JetStream keeps its files; none: in a directory that goes with the servers.
+    pub disk: Option<Arc<SmallDisk>>,
 }
 
 impl Default for NatsOptions {
     fn default() -> Self {
-        Self { servers: 1, sync_always: true, binary: None, config: String::new(), store: None }
+        Self { servers: 1, sync_always: true, binary: None, config: String::new(), disk: None }
     }
 }
 
@@ -170,8 +173,8 @@ impl Nats {
 
     /// Where a server keeps its files.
     pub fn store_dir(&self, index: usize) -> PathBuf {
-        let base = self.options.store.clone().unwrap_or_else(|| self.dir.path().join("store"));
-        base.join(format!("n{index}"))
+        let base = self.options.disk.as_ref().map(|disk| disk.path().to_owned());
+        base.unwrap_or_else(|| self.dir.path().join("store")).join(format!("n{index}"))
     }
 
     /// What a server printed.
@@ -219,8 +222,11 @@ impl Nats {
     pub fn spawn(&mut self, index: usize) -> Result<()> {
         let binary = self.options.binary.clone().map_or_else(binary, Ok)?;
         let log = File::options().create(true).append(true).open(self.log_path(index))?;
-        let mut command = Command::new(binary);
-        command.arg("-c").arg(self.config_path(index));
+        let mut words = self.options.disk.as_ref().map(|disk| disk.enter()).unwrap_or_default();
+        words.push(binary.to_str().context("a plain path")?.to_owned());
+        let (program, args) = words.split_first().context("a program")?;
+        let mut command = Command::new(program);
+        command.args(args).arg("-c").arg(self.config_path(index));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().context("nats-server does not start")?;
         self.nodes.get_mut(index).context("there is such a server")?.child = Some(child);
@@ -235,6 +241,14 @@ impl Nats {
     /// Lets it go on (SIGCONT).
     pub fn resume(&self, index: usize) -> Result<()> {
         self.signal(index, "CONT")
+    }
+
+    /// Lets no file of a running server grow beyond so many bytes: almost what a full disk is, for those who may not make one.
+    pub fn limit_files(&self, index: usize, bytes: u64) -> Result<()> {
+        let pid = self.pid(index).context("the server runs")?.to_string();
+        let limited = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}")]).status()?;
+        ensure!(limited.success(), "prlimit, of util-linux, failed");
+        Ok(())
     }
 
     fn signal(&self, index: usize, name: &str) -> Result<()> {

@@ -100,6 +100,7 @@ fn on_one_broker_every_command_has_its_effect_once_whatever_befalls() -> Result<
 fn survive(nats: Nats) -> Result<()> {
     let rounds: usize = std::env::var("FAULT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let first = Server::init_over(&nats.url())?;
+    forget_message_ids(&nats)?;
     let services = [first.another("command")?, first.another("command")?];
     let mut scene = Scene { node: first.another("read")?, nats, services };
     let (stop, accepted, count) = (AtomicBool::new(false), Accepted::default(), AtomicUsize::new(0));
@@ -124,6 +125,24 @@ fn survive(nats: Nats) -> Result<()> {
     ensure!(verified.status.success(), "verify found: {report}");
     assert_eq!(report["guards"], report["frames"], "every guard was there and held: {report}");
     Ok(())
+}
+
+/// Makes the brokers' own memory of messages as short as they allow: that retries have one effect must not hang on it.
+fn forget_message_ids(nats: &Nats) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let client = async_nats::connect(nats.urls()).await?;
+        let ask = async |verb: &str, body: &Value| -> Result<Value> {
+            let subject = format!("$JS.API.STREAM.{verb}.GRANTBOOK");
+            let answer = client.request(subject, body.to_string().into()).await?;
+            Ok(serde_json::from_slice(&answer.payload)?)
+        };
+        let mut config = ask("INFO", &json!({})).await?["config"].take();
+        config["duplicate_window"] = 100_000_000.into();
+        let updated = ask("UPDATE", &config).await?;
+        assert_eq!(updated["config"]["duplicate_window"], 100_000_000, "{updated}");
+        Ok(())
+    })
 }
 
 fn bases(scene: &Scene) -> Vec<String> {

@@ -10,6 +10,7 @@ mod bad_input;
 mod crash;
 mod credentials;
 mod faults;
+mod full_disk;
 mod golden;
 mod jetstream;
 mod journal_tools;
