@@ -52,6 +52,8 @@ struct State {
     faults: VecDeque<Fault>,
     late: Vec<(OrgId, Guard, Bytes)>,
     appends: u64,
+    /// So many reads of one frame are still to fail.
+    silent_reads: u64,
 }
 
 impl MemoryJournal {
@@ -63,6 +65,11 @@ impl MemoryJournal {
     /// Orders a fault: each append takes one, first ordered first.
     pub fn inject(&self, fault: Fault) {
         self.lock().faults.push_back(fault);
+    }
+
+    /// Orders that the next `count` reads of one frame get no answer.
+    pub fn silence_reads(&self, count: u64) {
+        self.lock().silent_reads = count;
     }
 
     /// Lands what [`Fault::UnknownLate`] held back, in order; answers how many did.
@@ -174,7 +181,12 @@ impl Journal for MemoryJournal {
 
     async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
         let Some(after) = sequence.checked_sub(1) else { return Ok(None) };
-        Ok(self.lock().behind(after).first().cloned())
+        let mut state = self.lock();
+        if let Some(left) = state.silent_reads.checked_sub(1) {
+            state.silent_reads = left;
+            return Err(ReadError::Unavailable(ordered()));
+        }
+        Ok(state.behind(after).first().cloned())
     }
 
     async fn head(&self) -> Result<u64, ReadError> {

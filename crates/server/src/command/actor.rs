@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use grantbook_domain::{id::OrgId, position::Position, state::OrgState};
-use grantbook_journal::{AppendError, Journal, append_surely, frame};
+use grantbook_domain::{id::OrgId, position::Position, record::Record, state::OrgState};
+use grantbook_journal::{AppendError, Journal, ReadError, append_surely, frame};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{JoinSet, yield_now},
@@ -23,6 +23,8 @@ const ROUNDS: usize = 8;
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
 /// How often an idle task looks whether a frame of unknown outcome has landed.
 const DOUBT_PAUSE: Duration = Duration::from_secs(1);
+/// Between two attempts to read a record back.
+const READ_PAUSE: Duration = Duration::from_millis(100);
 /// Most commands taken from the queue for one frame.
 const JOBS_MAX: usize = 1024;
 /// After so many decisions other tasks get their turn.
@@ -306,22 +308,37 @@ impl<J: Journal> Actor<J> {
     fn replay(&mut self, job: Job, position: Position, state: OrgState) {
         let (journal, org) = (Arc::clone(&self.journal), self.org);
         self.replays.spawn(async move {
-            let read = journal.read_one(position.sequence()).await;
-            let stored = read.ok().flatten().filter(|stored| stored.org == org);
-            let frame = stored.and_then(|stored| frame::decode(&stored.bytes).ok());
-            let index = usize::try_from(position.index()).unwrap_or(usize::MAX);
-            let record = frame.and_then(|frame| frame.records.into_iter().nth(index)).map(Arc::new);
+            let answer = read_back(journal.as_ref(), org, position).await;
             reply(
                 job,
-                match record {
-                    Some(record) => Ok(Outcome { position, record: Some(record), replayed: true, state }),
-                    None => Err(SubmitError::JournalUnavailable(format!(
-                        "the record at {position} cannot be read"
-                    ))),
-                },
+                answer.map(|record| Outcome { position, record: Some(record), replayed: true, state }),
             );
         });
     }
+}
+
+/// A record that is in the journal for certain. A journal that does not answer is asked again for a while.
+async fn read_back<J: Journal>(
+    journal: &J,
+    org: OrgId,
+    position: Position,
+) -> Result<Arc<Record>, SubmitError> {
+    let deadline = Instant::now() + APPEND_DEADLINE;
+    let stored = loop {
+        match journal.read_one(position.sequence()).await {
+            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(READ_PAUSE).await,
+            Err(error) => return Err(SubmitError::JournalUnavailable(error.to_string())),
+            Ok(stored) => break stored,
+        }
+    };
+    let frame = stored.filter(|stored| stored.org == org);
+    let frame = frame.and_then(|stored| frame::decode(&stored.bytes).ok());
+    let index = usize::try_from(position.index()).unwrap_or(usize::MAX);
+    let record = frame.and_then(|frame| frame.records.into_iter().nth(index)).map(Arc::new);
+    record.ok_or_else(|| {
+        tracing::error!(%org, %position, "a record that was acknowledged is not in the journal any more");
+        SubmitError::JournalUnavailable(format!("the record at {position} is not there"))
+    })
 }
 
 /// The answer to what was decided on the fold alone.

@@ -39,6 +39,20 @@ async fn after_a_restart_too() {
     assert!(matches!(given.handle.submit(other).await, Err(SubmitError::IdempotencyMismatch)));
 }
 
+/// What was acknowledged is there: a journal that does not give it just now is asked again, within bounds.
+#[tokio::test(start_paused = true)]
+async fn however_often_the_journal_has_to_be_asked_for_it() {
+    let given = Given::settled().await;
+    let submission = keyed(given.submission(given.create_token("name")), "id", 1);
+    let first = given.handle.submit(submission.clone()).await.unwrap();
+    given.journal.silence_reads(7);
+    let again = given.handle.submit(submission.clone()).await.unwrap();
+    assert_eq!((again.position, again.record), (first.position, first.record));
+    given.journal.silence_reads(u64::MAX);
+    let never = given.handle.submit(submission).await;
+    assert!(matches!(never, Err(SubmitError::JournalUnavailable(_))), "{never:?}");
+}
+
 #[tokio::test]
 async fn the_same_id_with_another_request_is_refused() {
     let given = Given::settled().await;
