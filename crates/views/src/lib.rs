@@ -22,6 +22,7 @@ pub mod list;
 mod locate;
 mod reach;
 pub mod reader;
+mod reverse;
 mod row;
 mod row_key;
 mod staged;
@@ -40,6 +41,7 @@ pub use crate::{
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
+    reverse::{Part, Reversed},
     table::FORMAT_VERSION,
     writer::{Batch, Opened, Stale, ViewWriter},
 };

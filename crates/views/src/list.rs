@@ -151,14 +151,7 @@ impl Snapshot {
         listing: &Listing<'_>,
     ) -> Result<Page<Membership>, ViewError> {
         self.page(org, List::MembersOf(group), listing, |entry| {
-            let mut take = Take::new(Table::Lists, entry.id);
-            let id: [u8; 16] = take.id::<()>()?.bytes();
-            let member = match take.u8()? {
-                1 => Grantee::User(Id::from_bytes(id)),
-                2 => Grantee::Token(Id::from_bytes(id)),
-                3 => Grantee::Group(Id::from_bytes(id)),
-                other => return Err(take.bad(format!("member kind {other}"))),
-            };
+            let member = entry.member()?;
             let owners = [Belonging::Grantee(Grantee::Group(group)), Belonging::Grantee(member)];
             if listing.name.is_some() || !self.belongings_live(org, &owners, Some(listing.at))? {
                 return Ok(None);
@@ -201,13 +194,42 @@ impl Snapshot {
         Ok(wanted.then_some(thing))
     }
 
+    /// The living user or token that has this external id.
+    pub fn by_external_id<D: Document>(
+        &self,
+        org: OrgId,
+        external_id: &str,
+        at: Position,
+    ) -> Result<Option<D>, ViewError> {
+        let listing = Listing { at, after: None, name: None, limit: 1 };
+        let found = self.page(org, List::External(D::KIND, external_id), &listing, |entry| {
+            let thing: Option<D> = self.living_as_of(org, &listing, entry.id)?;
+            // The entry says that it took the id once, not that it has it still.
+            let has = |thing: &D| thing.ended_at().is_none() && thing.external_id() == Some(external_id);
+            Ok(thing.filter(has))
+        })?;
+        Ok(found.items.into_iter().next().map(|listed| listed.thing))
+    }
+
+    /// Looks at every entry of a list that was there at a position.
+    pub(crate) fn each(
+        &self,
+        org: OrgId,
+        list: List<'_>,
+        at: Position,
+        mut look: impl FnMut(&Entry<'_>) -> Result<(), ViewError>,
+    ) -> Result<(), ViewError> {
+        let listing = Listing { at, after: None, name: None, limit: 0 };
+        self.page(org, list, &listing, |entry| look(entry).map(|()| None::<()>)).map(|_| ())
+    }
+
     /// Walks a list's entries that were there at the position asked for.
-    fn page<T>(
+    pub(crate) fn page<T>(
         &self,
         org: OrgId,
         list: List<'_>,
         listing: &Listing<'_>,
-        look: impl Fn(&Entry<'_>) -> Result<Option<T>, ViewError>,
+        mut look: impl FnMut(&Entry<'_>) -> Result<Option<T>, ViewError>,
     ) -> Result<Page<T>, ViewError> {
         let prefix = row_key::list(org, list);
         let mut start = prefix.clone();
@@ -270,8 +292,8 @@ impl GrantFilter {
 }
 
 /// A place in a list, taken apart.
-struct Entry<'a> {
-    id: &'a [u8],
+pub(crate) struct Entry<'a> {
+    pub(crate) id: &'a [u8],
     from: Position,
 }
 
@@ -282,6 +304,18 @@ impl<'a> Entry<'a> {
         let (_created_at, rest) = place.split_first_chunk::<8>().ok_or_else(short)?;
         let (id, from) = rest.split_last_chunk().ok_or_else(short)?;
         Ok(Self { id, from: Position::from_u64(u64::from_be_bytes(*from)) })
+    }
+
+    /// Who is in, in a list of members.
+    pub(crate) fn member(&self) -> Result<Grantee, ViewError> {
+        let mut take = Take::new(Table::Lists, self.id);
+        let id: [u8; 16] = take.id::<()>()?.bytes();
+        match take.u8()? {
+            1 => Ok(Grantee::User(Id::from_bytes(id))),
+            2 => Ok(Grantee::Token(Id::from_bytes(id))),
+            3 => Ok(Grantee::Group(Id::from_bytes(id))),
+            other => Err(take.bad(format!("member kind {other}"))),
+        }
     }
 }
 

@@ -106,7 +106,7 @@ impl Checker<'_> {
     }
 
     /// The permissions a role gives, its includes followed.
-    fn role_blocks(&mut self, id: RoleId) -> Result<Rc<[Block]>, ViewError> {
+    pub(crate) fn role_blocks(&mut self, id: RoleId) -> Result<Rc<[Block]>, ViewError> {
         if let Some(known) = self.roles.get(&id) {
             return Ok(Rc::clone(known));
         }

@@ -55,6 +55,8 @@ pub enum List<'a> {
     GrantsOfRole(RoleId),
     /// Grants that name a project.
     GrantsOnProject(ProjectId),
+    /// Accounts of a kind that once took this external id; an entry never ends, so that a reader looks who has it.
+    External(Kind, &'a str),
 }
 
 pub(crate) fn org(org: OrgId) -> Vec<u8> {
@@ -126,6 +128,7 @@ pub(crate) fn list(org: OrgId, list: List<'_>) -> Vec<u8> {
         List::GrantsTo(grantee) => put.u8(6).grantee(grantee),
         List::GrantsOfRole(role) => put.u8(7).id(role),
         List::GrantsOnProject(project) => put.u8(8).id(project),
+        List::External(kind, external_id) => put.u8(9).u8(kind as u8).text(external_id),
     }
     .done()
 }
@@ -187,6 +190,9 @@ mod tests {
             List::Named(Kind::Project, "ab"),
             List::ObjectsOfType("a"),
             List::ObjectsOfType("ab"),
+            List::External(Kind::User, "a"),
+            List::External(Kind::User, "ab"),
+            List::External(Kind::Token, "a"),
         ];
         let keys = lists.map(|one| list(org, one));
         for one in &keys {

@@ -72,6 +72,12 @@ impl Fold<'_> {
             }
             (Some(_), Some(_)) | (None, None) => {}
         }
+        let old_external = before.as_ref().and_then(Document::external_id);
+        let new_external = living.and_then(Document::external_id);
+        if let Some(external_id) = new_external.filter(|_| new_external != old_external) {
+            let list = List::External(D::KIND, external_id);
+            self.open(place, list, &row_key::list_place(created_at, &id, place.position));
+        }
         let old_name = before.as_ref().and_then(Document::indexed_name);
         let new_name = living.and_then(Document::indexed_name);
         if old_name == new_name {

@@ -8,5 +8,6 @@ mod audit;
 mod brute;
 mod draw;
 mod lifecycle;
+mod reverse;
 mod story;
 mod world;
