@@ -19,6 +19,7 @@ use crate::{
     objects::ObjectVerb,
     operate::{InitArgs, OrgVerb, OwnerVerb},
     projects::ProjectVerb,
+    reverse::{AccessibleArgs, PermissionsArgs, WhoCanArgs},
     roles::RoleVerb,
     serve::ServeArgs,
     tokens::TokenVerb,
@@ -40,6 +41,7 @@ Examples:
   grantbook check token:ci-bot update project:staging      # exit 0: allowed
   grantbook check token:ci-bot update project:production   # exit 3: denied
   grantbook why token:ci-bot update project:production
+  grantbook who-can update project:production
   grantbook token key ci-bot --expires 90d > ci-bot.key
 
 Names are accepted wherever an id is. Data goes to stdout, talk to stderr.
@@ -163,6 +165,12 @@ pub(crate) enum Noun {
     Why(CheckArgs),
     /// Show all that a principal may do.
     Access(AccessArgs),
+    /// Show who may do something, each with a shortest way on which it is granted.
+    WhoCan(WhoCanArgs),
+    /// Show the objects of a type on which a principal has a permission.
+    Accessible(AccessibleArgs),
+    /// Show the permissions that a principal has on an object.
+    Permissions(PermissionsArgs),
     /// Show what was decided, by whom, when, why.
     Audit(AuditArgs),
     /// Show whose key this is.
@@ -198,6 +206,7 @@ mod tests {
             "grantbook serve",
             "grantbook serve all --data /d --listen 127.0.0.1:0 --ready-file /r",
             "grantbook serve read --nats nats://a,nats://b",
+            "grantbook serve --public-url https://pdp.example.com/t1",
             "grantbook serve command --nats tls://a --nats-creds f --nats-ca c --nats-stream S",
             "grantbook init --org acme --owner a@b --nats nats://a --replicas 1",
             "grantbook --command-url http://c token create ci",
@@ -211,6 +220,10 @@ mod tests {
             "grantbook --json --url http://h --key k check token:ci update project:staging",
             "grantbook why token:ci update project:production --json --as-of 2026-01-01T00:00:00Z",
             "grantbook access token:ci",
+            "grantbook who-can update project:production",
+            "grantbook who-can read dataset:d1 --project staging --json",
+            "grantbook accessible token:ci update project",
+            "grantbook permissions user:a@b project:staging",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
             "grantbook batch -f -",
             "grantbook whoami",
@@ -239,6 +252,7 @@ mod tests {
             "grantbook token key ci --expires soon",
             "grantbook init --org acme",
             "grantbook serve --listen nowhere",
+            "grantbook serve --public-url http://pdp.example.com",
             "grantbook serve --nats nats://a --nats-user ada",
             "grantbook serve --nats nats://a --nats-creds c --nats-nkey k",
             "grantbook init --org acme --owner a@b --replicas 0",

@@ -41,7 +41,7 @@ pub use crate::{
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
-    reverse::{Part, Reversed},
+    reverse::{Part, Reversed, Whose},
     table::FORMAT_VERSION,
     writer::{Batch, Opened, Stale, ViewWriter},
 };

@@ -39,6 +39,28 @@ pub struct Part<'a> {
     pub limit: usize,
 }
 
+/// Which principals count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// All.
+    Everybody,
+    /// People.
+    Users,
+    /// Service tokens.
+    Tokens,
+}
+
+impl Whose {
+    fn takes(self, principal: Principal) -> bool {
+        match (self, principal) {
+            (Self::Everybody, _)
+            | (Self::Users, Principal::User(_))
+            | (Self::Tokens, Principal::Token(_)) => true,
+            (Self::Users, Principal::Token(_)) | (Self::Tokens, Principal::User(_)) => false,
+        }
+    }
+}
+
 /// The answer, or why there is nothing to answer: something asked about is not known or not active.
 pub type Reversed<T> = Result<T, Reason>;
 
@@ -49,9 +71,10 @@ impl Checker<'_> {
         &mut self,
         permission: &str,
         object: Target<'_>,
+        whose: Whose,
         part: Part<'_>,
     ) -> Result<Reversed<Page<Principal>>, ViewError> {
-        settled(self.holders(permission, object, part))
+        settled(self.holders(permission, object, whose, part))
     }
 
     /// A shortest way on which an allow grant gives the principal the permission on the object; none if none does.
@@ -122,6 +145,7 @@ impl Checker<'_> {
         &mut self,
         permission: &str,
         object: Target<'_>,
+        whose: Whose,
         part: Part<'_>,
     ) -> Result<Page<Principal>, Stop> {
         let permission = self.catalog.permission(permission).ok_or(Reason::UnknownPermission)?;
@@ -131,7 +155,8 @@ impl Checker<'_> {
         let start = start.map_or(Unbounded, |last| Excluded(Grantee::from(last)));
         let mut items: Vec<Listed<Principal>> = Vec::new();
         let mut question = None;
-        for principal in reached.range((start, Unbounded)).filter_map(|one| one.principal()) {
+        let beyond = reached.range((start, Unbounded)).filter_map(|one| one.principal());
+        for principal in beyond.filter(|one| whose.takes(*one)) {
             let asked = question.get_or_insert_with(|| Resolved {
                 principal,
                 permission,

@@ -113,6 +113,11 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "not_found", NO_ROUTE)
     }
 
+    /// There is no description to be found here.
+    pub(crate) fn undescribed(detail: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
     /// The route does not know the method.
     pub(crate) fn no_method() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the path does not have this method")
@@ -195,6 +200,11 @@ impl Failure {
     /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
     }
 
     /// Whether it is [`Failure::no_route`].

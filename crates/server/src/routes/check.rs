@@ -113,7 +113,7 @@ pub(super) fn target(object: &CheckObject) -> Target<'_> {
 }
 
 /// The wire's word for a reason.
-pub(super) fn word(reason: access::Reason) -> Reason {
+pub(crate) fn word(reason: access::Reason) -> Reason {
     match reason {
         access::Reason::Granted => Reason::Granted,
         access::Reason::UnknownKey => Reason::UnknownKey,

@@ -147,7 +147,7 @@ fn project_of(
     is.then(|| sight.project(id)).transpose()
 }
 
-fn path(sight: &mut Sight<'_>, path: &views::Path, object: &ObjectRef) -> Result<Path, Failure> {
+pub(super) fn path(sight: &mut Sight<'_>, path: &views::Path, object: &ObjectRef) -> Result<Path, Failure> {
     Ok(Path {
         grant: grant(sight, &path.grant)?,
         role: role(sight, path)?,

@@ -48,7 +48,8 @@ fn complete(item: &mut PathItem) {
     }
     for operation in [&mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
         say_common(operation);
-        let asks = matches!(operation.operation_id.as_deref(), Some("check" | "check_batch" | "explain"));
+        let id = operation.operation_id.as_deref().unwrap_or_default();
+        let asks = matches!(id, "check" | "check_batch" | "explain") || id.starts_with("authzen_");
         if asks {
             say(operation, header::AT_LEAST, "Wait until the node has reached this position, at most 2 s.");
         } else {

@@ -15,6 +15,7 @@ mod lists;
 mod openapi;
 mod replay;
 mod reveal;
+mod reverse;
 mod story;
 mod visibility;
 mod writes;

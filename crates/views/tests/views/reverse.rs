@@ -14,7 +14,7 @@ use grantbook_domain::{
     state::OrgState,
     time::Timestamp,
 };
-use grantbook_views::{ListCursor, Page, Part, Reversed, Snapshot, ViewError};
+use grantbook_views::{ListCursor, Page, Part, Reversed, Snapshot, ViewError, Whose};
 use proptest::{collection::vec, prelude::*};
 
 use crate::{
@@ -80,7 +80,10 @@ impl All<'_> {
                 .into_iter()
                 .filter(|principal| self.allows(*principal, permission, target))
                 .collect();
-            let found = paged(|part| checker.who_can(permission, target, part));
+            let whose = [Whose::Everybody, Whose::Users, Whose::Tokens];
+            let [found, users, tokens] =
+                whose.map(|whose| paged(|part| checker.who_can(permission, target, whose, part)));
+            assert_eq!(users.and_then(|users| Ok([users, tokens?].concat())), found);
             let unknown = self.unknown(permission, named);
             assert_eq!(found, unknown.map_or(Ok(expected), Err), "{permission} {named:?}");
             for principal in found.unwrap_or_default() {
@@ -216,7 +219,7 @@ fn who_can_comes_down_nested_groups_and_a_deny_takes_away() {
         let snapshot = writer.reader().snapshot().unwrap();
         let mut checker = snapshot.checker(world.org, world.now).unwrap();
         let target = Target { object_type: &stage.object_type, id: &stage.id, project: None };
-        paged(|part| checker.who_can("update", target, part)).unwrap()
+        paged(|part| checker.who_can("update", target, Whose::Everybody, part)).unwrap()
     };
     let [app, job] = ["app", "job"].map(|name| Principal::Token(world.token(name)));
     assert_eq!(who(&world), [world.owner.principal, app, job], "by way of low, nested in mid, and of mid");
@@ -273,7 +276,8 @@ fn a_cursor_that_is_none_is_an_error_and_no_answer() {
     let org = world.org.to_string();
     let target = Target { object_type: "organization", id: &org, project: None };
     let nonsense = ListCursor::from_bytes(vec![7]);
-    assert!(checker.who_can("read", target, Part { after: Some(&nonsense), limit: 1 }).is_err());
+    let part = Part { after: Some(&nonsense), limit: 1 };
+    assert!(checker.who_can("read", target, Whose::Everybody, part).is_err());
     let nobody = Principal::User(UserId::from_u128(9));
     assert_eq!(checker.permissions(nobody, target).unwrap(), Err(Reason::UnknownPrincipal));
 }
