@@ -64,7 +64,7 @@ fn pages_of_any_size_add_up_to_everything_without_repeats() -> Result<()> {
         assert_eq!((found.len(), &ids), (23, &crowd), "limit {limit}");
     }
     let users = and(subjects(), &json!({"subject": {"type": "user"}}));
-    assert_eq!(scenario.all(SUBJECTS, &users, 1)?.len(), 2, "alice and bob, and none of the tokens");
+    assert_eq!(scenario.all(SUBJECTS, &users, 1)?.len(), 3, "ada, alice and bob, and none of the tokens");
     let records = json!({"subject": user("alice"), "action": named("read"), "resource": {"type": "record"}});
     assert_eq!(scenario.all(RESOURCES, &records, 1)?, [record("record-1"), record("record-2")]);
     let actions = json!({"subject": user("alice"), "resource": record("record-1")});
