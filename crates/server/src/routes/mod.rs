@@ -22,7 +22,7 @@ mod records;
 pub(crate) mod render;
 mod roles;
 mod scope_words;
-mod sight;
+pub(crate) mod sight;
 mod tokens;
 mod users;
 mod whoami;

@@ -4,7 +4,7 @@ use grantbook_domain::{
     command::{Author, Command},
     position::Position,
     principal::Grantee,
-    record::Recorded,
+    record::{Record, Recorded},
     state::OrgState,
     time::Timestamp,
 };
@@ -21,13 +21,13 @@ proptest! {
 
     #[test]
     fn checks_as_of_every_position_are_those_of_the_fold(steps in steps(10..40)) {
-        look_back(&steps, All::checks);
+        look_back(&steps, |all, record| all.checks(record.ordinal));
     }
 
     #[test]
     fn explanations_sets_documents_and_lists_as_of_every_position_are_those_of_the_fold(steps in steps(10..40)) {
-        look_back(&steps, |all, ordinal| {
-            all.explanations(ordinal);
+        look_back(&steps, |all, record| {
+            all.explanations(record.ordinal);
             all.access();
             all.documents();
             all.grants_seen();
@@ -38,7 +38,7 @@ proptest! {
 }
 
 /// Asks as of every position of a history, once it has all happened.
-fn look_back(steps: &[Step], ask: impl Fn(&All<'_>, u64)) {
+fn look_back(steps: &[Step], ask: impl Fn(&All<'_>, &Record)) {
     let mut world = World::settled(5);
     world.shares_frames = true;
     let settled = world.records.len() - 1;
@@ -53,7 +53,7 @@ fn look_back(steps: &[Step], ask: impl Fn(&All<'_>, u64)) {
         let snapshot = last.as_of(*position);
         assert_eq!(snapshot.position(world.org).unwrap(), *position);
         memberships(&world, &state, &snapshot);
-        ask(&All { world: &world, state: &state, snapshot: &snapshot, now: record.at }, record.ordinal);
+        ask(&All { world: &world, state: &state, snapshot: &snapshot, now: record.at }, record);
     }
 }
 
