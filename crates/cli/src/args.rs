@@ -24,6 +24,7 @@ use crate::{
     serve::ServeArgs,
     tokens::TokenVerb,
     users::UserVerb,
+    when::Bound,
 };
 
 const EXAMPLES: &str = "\
@@ -86,6 +87,9 @@ pub(crate) struct Globals {
     /// Of reads: answer at this position or later.
     #[arg(long, global = true, value_name = "POSITION")]
     pub(crate) at_least: Option<String>,
+    /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), or an age such as 30d.
+    #[arg(long, global = true, value_name = "POSITION|TIME|AGE")]
+    pub(crate) as_of: Option<Bound>,
 }
 
 /// What to work on.
@@ -224,6 +228,8 @@ mod tests {
             "grantbook who-can read dataset:d1 --project staging --json",
             "grantbook accessible token:ci update project",
             "grantbook permissions user:a@b project:staging",
+            "grantbook --as-of 30d check token:ci update project:staging",
+            "grantbook grant list --as-of 2026-01-01T00:00:00Z",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
             "grantbook batch -f -",
             "grantbook whoami",

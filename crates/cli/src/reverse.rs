@@ -13,7 +13,7 @@ use crate::{
     session::Session,
 };
 
-/// Items of a page: as many as there may be, so that few changes of the organization fall between two pages.
+/// Items of a page: as many as there may be.
 const LIMIT: Option<u32> = Some(1000);
 
 #[derive(Debug, Args)]
@@ -25,9 +25,6 @@ pub(crate) struct WhoCanArgs {
     /// Project, by name or id, of an object below a project that is not registered.
     #[arg(long)]
     project: Option<String>,
-    /// As it was at this position or time.
-    #[arg(long, value_name = "POSITION|TIME")]
-    as_of: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -39,9 +36,6 @@ pub(crate) struct AccessibleArgs {
     /// Which type of objects.
     #[arg(value_name = "TYPE")]
     object_type: String,
-    /// As it was at this position or time.
-    #[arg(long, value_name = "POSITION|TIME")]
-    as_of: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -53,26 +47,23 @@ pub(crate) struct PermissionsArgs {
     /// Project, by name or id, of an object below a project that is not registered.
     #[arg(long)]
     project: Option<String>,
-    /// As it was at this position or time.
-    #[arg(long, value_name = "POSITION|TIME")]
-    as_of: Option<String>,
 }
 
 pub(crate) async fn who_can(session: &Session, args: WhoCanArgs) -> anyhow::Result<()> {
-    let WhoCanArgs { permission, object, project, as_of } = args;
+    let WhoCanArgs { permission, object, project } = args;
     let CheckObject { object_type, id, project } = session.asked_object(&object, project.as_deref()).await?;
     let object = format!("{object_type}:{id}");
-    let query = WhoCanQuery { permission, object, project, limit: LIMIT, cursor: None, as_of };
+    let query = WhoCanQuery { permission, object, project, limit: LIMIT, cursor: None, as_of: None };
     let holders: Vec<Holder> = session.client.every(&["v1", "who-can"], &query).await?;
     session.out.list(&holders, &["PRINCIPAL", "BY WAY OF", "GIVES", "ON", "GRANT"], holder)?;
     Ok(())
 }
 
 pub(crate) async fn accessible(session: &Session, args: AccessibleArgs) -> anyhow::Result<()> {
-    let AccessibleArgs { principal, permission, object_type, as_of } = args;
+    let AccessibleArgs { principal, permission, object_type } = args;
     let principal = session.principal(&principal).await?;
     let principal = format!("{}:{}", principal.kind, principal.id);
-    let query = AccessibleQuery { principal, permission, object_type, limit: LIMIT, cursor: None, as_of };
+    let query = AccessibleQuery { principal, permission, object_type, limit: LIMIT, cursor: None, as_of: None };
     let objects: Vec<NamedObject> = session.client.every(&["v1", "accessible"], &query).await?;
     let row = |object: &NamedObject| {
         vec![object.object_type.clone(), or_dash(object.name.as_deref()), object.id.clone()]
@@ -82,11 +73,11 @@ pub(crate) async fn accessible(session: &Session, args: AccessibleArgs) -> anyho
 }
 
 pub(crate) async fn permissions(session: &Session, args: PermissionsArgs) -> anyhow::Result<()> {
-    let PermissionsArgs { principal, object, project, as_of } = args;
+    let PermissionsArgs { principal, object, project } = args;
     let principal = session.principal(&principal).await?;
     let CheckObject { object_type, id, project } = session.asked_object(&object, project.as_deref()).await?;
     let principal = format!("{}:{}", principal.kind, principal.id);
-    let query = PermissionsQuery { principal, object: format!("{object_type}:{id}"), project, as_of };
+    let query = PermissionsQuery { principal, object: format!("{object_type}:{id}"), project, as_of: None };
     let held = session.client.permissions(&query).await?.value;
     if session.out.is_json() {
         session.out.json(&held)?;

@@ -87,11 +87,13 @@ pub enum Ask {
     Catalog,
     /// Read the audit log.
     Audit,
+    /// Any of these about an earlier moment, besides what it needs itself.
+    AsOf,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -108,6 +110,7 @@ impl Ask {
         Self::Object,
         Self::Catalog,
         Self::Audit,
+        Self::AsOf,
     ];
 
     /// What the question needs.
@@ -125,7 +128,7 @@ impl Ask {
             Self::Role => Needs::Permission(Permission::READ, On::Role),
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
-            Self::Audit => Needs::Permission(Permission::READ, On::AuditLog),
+            Self::Audit | Self::AsOf => Needs::Permission(Permission::READ, On::AuditLog),
         }
     }
 }

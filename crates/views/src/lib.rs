@@ -5,6 +5,7 @@
 //! [`Snapshot`] the only way out. Its answers equal those of the domain's slow fold at every position.
 
 pub mod access;
+mod as_of;
 pub mod audit;
 mod authenticate;
 mod chains;
@@ -33,6 +34,7 @@ pub mod writer;
 
 pub use crate::{
     access::{AccessRow, EffectiveAccess, ProjectSet},
+    as_of::Moment,
     audit::{AuditFilter, AuditPage, AuditRecords, Order},
     authenticate::Authenticated,
     check::Checker,

@@ -156,7 +156,7 @@ impl Snapshot {
             if listing.name.is_some() || !self.belongings_live(org, &owners, Some(listing.at))? {
                 return Ok(None);
             }
-            let row = self.membership_of(org, member, group, entry.from)?;
+            let row = self.membership_of(org, member, group, entry)?;
             Ok(Some(membership(member, group, &row)))
         })
     }
@@ -238,15 +238,15 @@ impl Snapshot {
             // The least key beyond the cursor's.
             start.push(0);
         }
+        let at = self.bound(Some(listing.at)).unwrap_or(listing.at);
         let mut items: Vec<Listed<T>> = Vec::new();
         for row in self.range(Table::Lists, &start, row_key::beyond(&prefix).as_deref())? {
             let (key, value) = row?;
             let mut take = Take::new(Table::Lists, key.value());
             take.raw(prefix.len())?;
             let place = take.rest();
-            let entry = Entry::decode(place)?;
-            let to = Take::new(Table::Lists, value.value()).position()?;
-            if entry.from > listing.at || to <= listing.at {
+            let entry = Entry::decode(place, value.value())?;
+            if entry.from > at || entry.to <= at {
                 continue;
             }
             let Some(thing) = look(&entry)? else { continue };
@@ -259,26 +259,22 @@ impl Snapshot {
         Ok(Page { items, next: None })
     }
 
-    /// The membership that came to be at `from`, in force or past.
+    /// The membership of an entry, in force or past.
     fn membership_of(
         &self,
         org: OrgId,
         member: Grantee,
         group: GroupId,
-        from: Position,
+        entry: &Entry<'_>,
     ) -> Result<MembershipRow, ViewError> {
         let key = row_key::membership(org, member, group);
-        if let Some(row) = self.row(Table::Access, &key)? {
-            let row = MembershipRow::decode(row.value())?;
-            if row.from == from {
-                return Ok(row);
-            }
-        }
-        let past = self.row(Table::AccessPast, &row_key::versioned(&key, from))?;
-        let past = past.ok_or_else(|| ViewError::bad_row("lists", "points to no membership"))?;
-        let mut take = Take::new(Table::AccessPast, past.value());
-        take.position()?;
-        MembershipRow::decode(take.rest())
+        let row = if entry.to == LASTING {
+            self.row(Table::Access, &key)?
+        } else {
+            self.row(Table::AccessPast, &row_key::access_past(&key, entry.to))?
+        };
+        let row = row.ok_or_else(|| ViewError::bad_row("lists", "points to no membership"))?;
+        MembershipRow::decode(row.value())
     }
 }
 
@@ -291,19 +287,24 @@ impl GrantFilter {
     }
 }
 
-/// A place in a list, taken apart.
+/// The end of what lasts.
+pub(crate) const LASTING: Position = Position::from_u64(u64::MAX);
+
+/// A place in a list, taken apart, and how long it is taken.
 pub(crate) struct Entry<'a> {
     pub(crate) id: &'a [u8],
     from: Position,
+    to: Position,
 }
 
 impl<'a> Entry<'a> {
     /// Eight bytes of creation time, the id, eight bytes of position.
-    fn decode(place: &'a [u8]) -> Result<Self, ViewError> {
+    fn decode(place: &'a [u8], value: &[u8]) -> Result<Self, ViewError> {
         let short = || ViewError::bad_row(Table::Lists.name(), "key too short");
         let (_created_at, rest) = place.split_first_chunk::<8>().ok_or_else(short)?;
         let (id, from) = rest.split_last_chunk().ok_or_else(short)?;
-        Ok(Self { id, from: Position::from_u64(u64::from_be_bytes(*from)) })
+        let to = Take::new(Table::Lists, value).position()?;
+        Ok(Self { id, from: Position::from_u64(u64::from_be_bytes(*from)), to })
     }
 
     /// Who is in, in a list of members.

@@ -95,6 +95,9 @@ pub(crate) mod tag {
     pub(crate) const GRANT: u8 = 3;
 }
 
+/// Bytes of [`node`].
+const NODE: usize = 33;
+
 /// The beginning of all rows of `access` about a grantee.
 pub(crate) fn node(org: OrgId, grantee: Grantee) -> Vec<u8> {
     Put::of(org).grantee(grantee).done()
@@ -110,6 +113,13 @@ pub(crate) fn membership(org: OrgId, member: Grantee, group: GroupId) -> Vec<u8>
 
 pub(crate) fn grant(org: OrgId, grantee: Grantee, id: GrantId) -> Vec<u8> {
     Put::of(org).grantee(grantee).u8(tag::GRANT).id(id).done()
+}
+
+/// The place in the past of a row of `access`: whom it is about, the record that ended it, then the rest of its key. So a
+/// look at a grantee's past goes over what ended since, and not over what had ended by then.
+pub(crate) fn access_past(key: &[u8], to: Position) -> Vec<u8> {
+    let (node, rest) = key.split_at_checked(NODE).unwrap_or((key, &[]));
+    Put::new(key.len().saturating_add(8)).raw(node).position(to).raw(rest).done()
 }
 
 pub(crate) fn key(id: KeyId) -> Vec<u8> {
@@ -178,6 +188,17 @@ mod tests {
         assert_eq!(beyond(&[1, 255, 255]), Some(vec![2]));
         assert_eq!(beyond(&[255, 255]), None);
         assert_eq!(beyond(&[]), None);
+    }
+
+    #[test]
+    fn the_past_of_a_grantee_begins_as_its_present_does() {
+        let (org, group) = (OrgId::from_u128(1), GroupId::from_u128(2));
+        for grantee in [Grantee::Group(group), Grantee::Token(grantbook_domain::id::Id::from_u128(3))] {
+            assert_eq!(node(org, grantee).len(), NODE);
+            let past = access_past(&membership(org, grantee, group), Position::of(7, 1));
+            let expected = Put::of(org).grantee(grantee).position(Position::of(7, 1)).u8(tag::MEMBERSHIP);
+            assert_eq!(past, expected.id(group).done());
+        }
     }
 
     #[test]

@@ -71,12 +71,6 @@ impl Failure {
         failure
     }
 
-    /// `as_of` comes later.
-    pub(crate) fn as_of_unsupported() -> Self {
-        let detail = "questions about the past are not answered yet";
-        Self::new(StatusCode::BAD_REQUEST, "as_of_unsupported", detail)
-    }
-
     /// No credential was presented.
     pub(crate) fn no_credential() -> Self {
         Self::unauthenticated(ABSENT)

@@ -39,7 +39,7 @@ async fn get(reading: Reading, uri: Uri) -> Response {
         let mut sight = Sight::new(reading)?;
         sight.require(Ask::Access, &Thing::Whole)?;
         let principal = known(reading, &principal)?;
-        let effective = reading.snapshot.access(reading.org, principal, reading.now)?;
+        let effective = reading.snapshot.access(reading.org, principal, reading.at)?;
         let permissions: Result<_, Failure> =
             effective.rows.into_iter().map(|row| entry(&mut sight, row)).collect();
         Ok(Access {

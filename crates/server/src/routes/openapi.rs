@@ -4,7 +4,7 @@ use grantbook_api::{header, problem::MEDIA_TYPE};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, SecurityRequirement,
+        Components, ContentBuilder, InfoBuilder, OpenApi, Ref, ResponseBuilder, SecurityRequirement,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem},
         schema::{Schema, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -64,10 +64,6 @@ fn complete(item: &mut PathItem) {
 }
 
 fn say_common(operation: &mut Operation) {
-    if let Some(parameters) = &mut operation.parameters {
-        // Known, and answered `as_of_unsupported` until it means something.
-        parameters.retain(|parameter| !matches!(parameter, RefOr::T(parameter) if parameter.name == "as_of"));
-    }
     say(operation, header::REQUEST_ID, "Repeated in the answer and in the log.");
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new().description("A problem.").content(MEDIA_TYPE, content).build();

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod as_of;
 mod bad_input;
 mod batch;
 mod given;

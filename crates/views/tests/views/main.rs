@@ -4,6 +4,7 @@
 #![expect(clippy::many_single_char_names, reason = "drawn bytes have no better names")]
 
 mod agree;
+mod as_of;
 mod audit;
 mod brute;
 mod draw;
