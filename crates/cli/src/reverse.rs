@@ -63,7 +63,8 @@ pub(crate) async fn accessible(session: &Session, args: AccessibleArgs) -> anyho
     let AccessibleArgs { principal, permission, object_type } = args;
     let principal = session.principal(&principal).await?;
     let principal = format!("{}:{}", principal.kind, principal.id);
-    let query = AccessibleQuery { principal, permission, object_type, limit: LIMIT, cursor: None, as_of: None };
+    let query =
+        AccessibleQuery { principal, permission, object_type, limit: LIMIT, cursor: None, as_of: None };
     let objects: Vec<NamedObject> = session.client.every(&["v1", "accessible"], &query).await?;
     let row = |object: &NamedObject| {
         vec![object.object_type.clone(), or_dash(object.name.as_deref()), object.id.clone()]

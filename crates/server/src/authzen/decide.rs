@@ -6,16 +6,16 @@ use grantbook_api::{
 };
 use grantbook_domain::{
     access::{Question, Target},
-    id::Id,
+    id::{Id, OrgId},
     model::{Token, User},
     principal::Principal,
     rights::Ask,
 };
-use grantbook_views::Document;
+use grantbook_views::{Document, Snapshot};
 use serde_json::{Value, json};
 
 use crate::{
-    http::{problem::Failure, read::Reading},
+    http::problem::Failure,
     routes::{
         check::word,
         sight::{Sight, Thing},
@@ -35,7 +35,7 @@ pub(super) struct Asked<'a> {
 pub(super) fn decide(sight: &mut Sight<'_>, asked: &Asked<'_>) -> Result<Decision, Failure> {
     let reading = sight.reading();
     let object = target(asked.resource);
-    let principal = principal(reading, &asked.subject.kind, &asked.subject.id)?;
+    let principal = principal(&reading.snapshot, reading.org, asked.subject)?;
     let own = principal == Some(reading.caller.principal);
     if !own {
         sight.require(Ask::Check, &Thing::Asked(object))?;
@@ -67,40 +67,52 @@ pub(super) fn target(resource: &Entity) -> Target<'_> {
 }
 
 /// Who a subject is: whoever has this id, else whoever has it as external id; an id of ours cannot be taken over.
-pub(super) fn principal(reading: &Reading, kind: &str, id: &str) -> Result<Option<Principal>, Failure> {
-    Ok(match kind {
-        "user" => find::<User, _>(reading, id)?.map(Principal::User),
-        "token" => find::<Token, _>(reading, id)?.map(Principal::Token),
+pub(super) fn principal(
+    snapshot: &Snapshot,
+    org: OrgId,
+    subject: &Entity,
+) -> Result<Option<Principal>, Failure> {
+    Ok(match subject.kind.as_str() {
+        "user" => find::<User, _>(snapshot, org, &subject.id)?.map(Principal::User),
+        "token" => find::<Token, _>(snapshot, org, &subject.id)?.map(Principal::Token),
         _ => None,
     })
 }
 
-fn find<D: Document<Id = Id<K>>, K>(reading: &Reading, text: &str) -> Result<Option<Id<K>>, Failure> {
-    let Reading { snapshot, org, position, .. } = reading;
+fn find<D: Document<Id = Id<K>>, K>(
+    snapshot: &Snapshot,
+    org: OrgId,
+    text: &str,
+) -> Result<Option<Id<K>>, Failure> {
     if let Ok(id) = text.parse()
-        && snapshot.get::<D>(*org, &id)?.is_some()
+        && snapshot.get::<D>(org, &id)?.is_some()
     {
         return Ok(Some(id));
     }
-    Ok(snapshot.by_external_id::<D>(*org, text, *position)?.map(|found| found.id()))
+    let at = snapshot.position(org)?;
+    Ok(snapshot.by_external_id::<D>(org, text, at)?.map(|found| found.id()))
 }
 
 /// What a subject found is called: its external id, if the caller may read it and it leads back, else its id.
-pub(super) fn subject_id(sight: &mut Sight<'_>, who: Principal) -> Result<String, Failure> {
-    let reading = sight.reading();
-    let Reading { snapshot, org, .. } = reading;
+pub(super) fn subject_id(
+    sight: &mut Sight<'_>,
+    snapshot: &Snapshot,
+    who: Principal,
+) -> Result<String, Failure> {
+    let org = sight.reading().org;
     let (kind, id, external_id) = match who {
         Principal::User(id) => {
-            let user = snapshot.get::<User>(*org, &id)?;
+            let user = snapshot.get::<User>(org, &id)?;
             ("user", id.to_string(), user.and_then(|user| user.external_id().map(str::to_owned)))
         }
         Principal::Token(id) => {
-            let token = snapshot.get::<Token>(*org, &id)?;
+            let token = snapshot.get::<Token>(org, &id)?;
             ("token", id.to_string(), token.and_then(|token| token.external_id().map(str::to_owned)))
         }
     };
     let Some(external_id) = external_id else { return Ok(id) };
+    let named = Entity { kind: kind.to_owned(), id: external_id, properties: None };
     let told =
-        sight.may(Ask::Members, &Thing::Person(who))? && principal(reading, kind, &external_id)? == Some(who);
-    Ok(if told { external_id } else { id })
+        sight.may(Ask::Members, &Thing::Person(who))? && principal(snapshot, org, &named)? == Some(who);
+    Ok(if told { named.id } else { id })
 }

@@ -74,7 +74,10 @@ fn subjects(reading: &Reading, body: &Value) -> Result<FoundEntities, Failure> {
     let (found, page) = wanted.given(reading, found);
     let mut results = Vec::with_capacity(found.len());
     for who in found {
-        results.push(EntityId { kind: subject.kind.clone(), id: subject_id(&mut sight, who)? });
+        results.push(EntityId {
+            kind: subject.kind.clone(),
+            id: subject_id(&mut sight, &wanted.turn.snapshot, who)?,
+        });
     }
     Ok(FoundEntities { page, context: told(reading, &wanted, context.as_ref()), results })
 }
@@ -83,7 +86,7 @@ fn resources(reading: &Reading, body: &Value) -> Result<FoundEntities, Failure> 
     let ResourceSearch { subject, action, resource, context, page } = shape(body.clone())?;
     Sight::new(reading)?.require(Ask::Accessible, &Thing::Whole)?;
     let wanted = Wanted::of(reading, "resource", body, page.as_ref())?;
-    let found = match principal(reading, &subject.kind, &subject.id)? {
+    let found = match principal(&wanted.turn.snapshot, reading.org, &subject)? {
         Some(who) => {
             let mut checker = wanted.turn.checker(reading)?;
             known(checker.accessible(who, &action.name, &resource.kind, wanted.part())?)
@@ -100,11 +103,11 @@ fn resources(reading: &Reading, body: &Value) -> Result<FoundEntities, Failure> 
 fn actions(reading: &Reading, body: &Value) -> Result<FoundActions, Failure> {
     let ActionSearch { subject, resource, context, page } = shape(body.clone())?;
     let object = target(&resource);
-    let who = principal(reading, &subject.kind, &subject.id)?;
+    let wanted = Wanted::of(reading, "action", body, page.as_ref())?;
+    let who = principal(&wanted.turn.snapshot, reading.org, &subject)?;
     if who != Some(reading.caller.principal) {
         Sight::new(reading)?.require(Ask::Permissions, &Thing::Asked(object))?;
     }
-    let wanted = Wanted::of(reading, "action", body, page.as_ref())?;
     let held = match who {
         Some(who) => wanted.turn.checker(reading)?.permissions(who, object)?.unwrap_or_default(),
         None => Vec::new(),

@@ -100,7 +100,7 @@ async fn permissions(reading: Reading, uri: Uri) -> Response {
             sight.require(Ask::Permissions, &Thing::Asked(target))?;
         }
         let who = known(reading, &principal)?;
-        let mut checker = reading.snapshot.checker(reading.org, reading.now)?;
+        let mut checker = reading.snapshot.checker(reading.org, reading.at)?;
         let held = match checker.permissions(who, target)? {
             Ok(held) => held,
             // Whoever may not ask about others learns of an object only what he may do on it.

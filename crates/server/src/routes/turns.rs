@@ -2,7 +2,7 @@
 //! first: the cursor carries them.
 
 use grantbook_domain::{position::Position, time::Timestamp};
-use grantbook_views::Checker;
+use grantbook_views::{Checker, Snapshot};
 
 use crate::http::{cursor::Cursor, problem::Failure, read::Reading};
 
@@ -14,8 +14,10 @@ const WORD: usize = 8;
 pub(crate) struct Turn {
     /// Where the answer was begun.
     at: Position,
-    /// When it was begun.
+    /// The instant asked about when it was begun.
     now: Timestamp,
+    /// Everything as it was then.
+    pub(crate) snapshot: Snapshot,
     /// What the page before left: its last place, in the words of whoever asks; none for the first page.
     pub(crate) after: Option<Vec<u8>>,
     /// Names the answer for its cursors.
@@ -27,30 +29,26 @@ impl Turn {
     pub(crate) fn of(reading: &Reading, list: &str, cursor: Option<&str>) -> Result<Self, Failure> {
         let binding = reading.binding(list);
         let Some(text) = cursor else {
-            return Ok(Self { at: reading.position, now: reading.now, after: None, binding });
+            let snapshot = reading.snapshot.clone();
+            return Ok(Self { at: reading.position, now: reading.at, snapshot, after: None, binding });
         };
         let Cursor { at, after } = reading.web.cursors.decode(text, &binding, reading.now)?;
         let (instant, place) = after
             .split_first_chunk::<WORD>()
             .ok_or_else(|| Failure::invalid("the parameter cursor is not one of this list"))?;
         let now = Timestamp::from_millis(i64::from_be_bytes(*instant));
-        Ok(Self { at, now, after: Some(place.to_vec()), binding })
+        if at > reading.position {
+            return Err(Failure::behind(reading.position_text.clone()));
+        }
+        // What is there already is read faster than what was.
+        let snapshot =
+            if at == reading.position { reading.snapshot.clone() } else { reading.snapshot.as_of(at) };
+        Ok(Self { at, now, snapshot, after: Some(place.to_vec()), binding })
     }
 
     /// Who answers, at the position and the instant of the first page.
-    ///
-    /// The view cannot be asked about earlier positions yet: an answer whose organization has moved on is begun again.
-    pub(crate) fn checker<'r>(&self, reading: &'r Reading) -> Result<Checker<'r>, Failure> {
-        if self.at > reading.position {
-            return Err(Failure::behind(reading.position_text.clone()));
-        }
-        if self.at < reading.position {
-            return Err(Failure::invalid(format!(
-                "the organization has changed since this list was begun at position {}: begin again without a cursor",
-                self.position(reading)
-            )));
-        }
-        Ok(reading.snapshot.checker(reading.org, self.now)?)
+    pub(crate) fn checker(&self, reading: &Reading) -> Result<Checker<'_>, Failure> {
+        Ok(self.snapshot.checker(reading.org, self.now)?)
     }
 
     /// The position at which all pages hold, as clients see it.

@@ -116,23 +116,59 @@ async fn accessible_and_permissions_agree_with_checks() {
 }
 
 #[tokio::test]
-async fn a_list_whose_organization_moved_on_says_so_instead_of_mixing_positions() {
+async fn pages_stay_as_the_first_was_while_the_organization_moves_on() {
     let given = Given::new().await;
     let project = given.project("dev").await;
     let on = json!({"object": {"type": "project", "id": project}});
-    for _ in 0..3 {
-        given.token_with(json!(["read"]), on.clone()).await;
+    let mut holders = vec![given.owner.clone()];
+    for _ in 0..5 {
+        holders.push(given.token_with(json!(["read"]), on.clone()).await.0);
     }
-    let path = format!("/v1/who-can?permission=read&object=project:{project}&limit=2");
-    let first = given.get(&path).await.expect(200);
-    let next = format!("{path}&cursor={}", first.text_of("next"));
-    let second = given.get(&next).await.expect(200);
-    assert_eq!(second.text_of("position"), first.text_of("position"));
-    given.project("other").await;
-    let refused = given.get(&next).await;
-    assert_eq!(refused.told(), (400, "invalid"));
-    let detail = refused.text_of("detail");
-    assert!(detail.contains("begin again") && detail.contains(&first.text_of("position")), "{detail}");
+    let (watched, _) = given.token_with(json!(["update"]), json!({"organization": true})).await;
+    let mut projects = vec![project.clone()];
+    for _ in 0..3 {
+        projects.push(given.project("dev").await);
+    }
+    let who = format!("/v1/who-can?permission=read&object=project:{project}&limit=2");
+    let what = format!("/v1/accessible?principal=token:{watched}&permission=update&type=project&limit=2");
+    let (first_who, first_what) = (given.get(&who).await.expect(200), given.get(&what).await.expect(200));
+    // What ends, begins and changes now is not yet on the pages given.
+    given.delete(&format!("/v1/tokens/{}", holders[4])).await.expect(200);
+    given.token_with(json!(["read"]), on).await;
+    given.delete(&format!("/v1/projects/{}", projects[3])).await.expect(200);
+    projects.push(given.project("late").await);
+    let grants = given.get(&format!("/v1/grants?to=token:{watched}")).await.expect(200).body;
+    let grant = grants["items"][0]["id"].as_str().unwrap().to_owned();
+    given.delete(&format!("/v1/grants/{grant}")).await.expect(200);
+    let rest = async |path: &str, first: &crate::given::Answer| {
+        let mut items = first.body["items"].as_array().unwrap().clone();
+        let mut next = first.body["next"].clone();
+        while let Some(cursor) = next.as_str() {
+            let page = given.get(&format!("{path}&cursor={cursor}")).await.expect(200);
+            assert_eq!(page.text_of("position"), first.text_of("position"));
+            items.extend(page.body["items"].as_array().unwrap().iter().cloned());
+            next = page.body["next"].clone();
+        }
+        items
+    };
+    let ids = |items: &[Value], pointer: &str| -> Vec<String> {
+        items.iter().map(|item| item.pointer(pointer).unwrap().as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&rest(&who, &first_who).await, "/principal/id"), holders);
+    assert_eq!(ids(&rest(&what, &first_what).await, "/id"), projects[..4]);
+    let now = given.get(&format!("{who}0")).await.expect(200).body;
+    assert_eq!(now["items"].as_array().unwrap().len(), 6, "without the one that ended, with the late one");
+
+    let then = first_who.text_of("position");
+    let as_of = format!("{who}0&as_of={then}");
+    let told = given.get(&as_of).await.expect(200).body;
+    assert_eq!(ids(told["items"].as_array().unwrap(), "/principal/id"), holders);
+    assert_eq!((&told["position"], &told["as_of"]), (&json!(then), &json!(then)));
+    let path =
+        format!("/v1/permissions?principal=token:{watched}&object=project:{}&as_of={then}", projects[3]);
+    assert_eq!(given.get(&path).await.expect(200).body["permissions"], json!(["update"]), "it lived then");
+    let mixed = format!("{who}&cursor={}&as_of={then}", first_who.text_of("next"));
+    assert_eq!(given.get(&mixed).await.told(), (400, "invalid"), "a cursor of the present");
 }
 
 #[tokio::test]

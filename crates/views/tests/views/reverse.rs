@@ -36,6 +36,7 @@ fn walk(world: &World) {
     let mut writer = view_of(&World::settled(2).records[..1], 1);
     let mut state = OrgState::default();
     let settled = World::settled(5).records.len();
+    let mut past: Vec<(Position, OrgState, Timestamp)> = Vec::new();
     for records in frames(&world.records, 1) {
         apply(&mut writer, records);
         records.iter().flat_map(|recorded| &recorded.record.events).for_each(|event| state.apply(event));
@@ -51,6 +52,14 @@ fn walk(world: &World) {
             all.accessible(ordinal);
             all.permissions(ordinal);
         }
+        past.push((last.position, state.clone(), last.record.at));
+    }
+    let snapshot = writer.reader().snapshot().unwrap();
+    for (ordinal, (position, state, now)) in past.into_iter().enumerate() {
+        let all = All { world, state: &state, snapshot: &snapshot.as_of(position), now };
+        all.who_can(ordinal);
+        all.accessible(ordinal);
+        all.permissions(ordinal);
     }
 }
 
