@@ -19,3 +19,4 @@ mod rivals;
 mod secrets;
 mod story;
 mod tidy;
+mod who_can;
