@@ -6,6 +6,7 @@
 )]
 
 mod agree;
+mod authzen;
 mod bad_input;
 mod crash;
 mod credentials;
@@ -20,3 +21,4 @@ mod rivals;
 mod secrets;
 mod story;
 mod tidy;
+mod who_can;

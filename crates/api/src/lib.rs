@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod authzen;
 pub mod batch;
 pub mod catalog;
 pub mod check;
@@ -27,6 +28,7 @@ pub mod problem;
 pub mod projects;
 pub mod readiness;
 pub mod reference;
+pub mod reverse;
 pub mod roles;
 pub mod scope;
 pub mod secret;

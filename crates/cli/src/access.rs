@@ -12,14 +12,11 @@ use crate::{reference::PrincipalArg, session::Session};
 pub(crate) struct AccessArgs {
     /// `token:NAME` or `user:EMAIL`.
     principal: PrincipalArg,
-    /// As it was at this position or time.
-    #[arg(long, value_name = "POSITION|TIME")]
-    as_of: Option<String>,
 }
 
 pub(crate) async fn run(session: &Session, args: AccessArgs) -> anyhow::Result<()> {
     let principal = session.principal(&args.principal).await?;
-    let query = AccessQuery { principal: format!("{}:{}", principal.kind, principal.id), as_of: args.as_of };
+    let query = AccessQuery { principal: format!("{}:{}", principal.kind, principal.id), as_of: None };
     let access = session.client.access(&query).await?.value;
     if session.out.is_json() {
         session.out.json(&access)?;

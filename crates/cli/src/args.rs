@@ -19,10 +19,12 @@ use crate::{
     objects::ObjectVerb,
     operate::{InitArgs, OrgVerb, OwnerVerb},
     projects::ProjectVerb,
+    reverse::{AccessibleArgs, PermissionsArgs, WhoCanArgs},
     roles::RoleVerb,
     serve::ServeArgs,
     tokens::TokenVerb,
     users::UserVerb,
+    when::Bound,
 };
 
 const EXAMPLES: &str = "\
@@ -40,6 +42,7 @@ Examples:
   grantbook check token:ci-bot update project:staging      # exit 0: allowed
   grantbook check token:ci-bot update project:production   # exit 3: denied
   grantbook why token:ci-bot update project:production
+  grantbook who-can update project:production
   grantbook token key ci-bot --expires 90d > ci-bot.key
 
 Names are accepted wherever an id is. Data goes to stdout, talk to stderr.
@@ -84,6 +87,9 @@ pub(crate) struct Globals {
     /// Of reads: answer at this position or later.
     #[arg(long, global = true, value_name = "POSITION")]
     pub(crate) at_least: Option<String>,
+    /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), or an age such as 30d.
+    #[arg(long, global = true, value_name = "POSITION|TIME|AGE")]
+    pub(crate) as_of: Option<Bound>,
 }
 
 /// What to work on.
@@ -163,6 +169,12 @@ pub(crate) enum Noun {
     Why(CheckArgs),
     /// Show all that a principal may do.
     Access(AccessArgs),
+    /// Show who may do something, each with a shortest way on which it is granted.
+    WhoCan(WhoCanArgs),
+    /// Show the objects of a type on which a principal has a permission.
+    Accessible(AccessibleArgs),
+    /// Show the permissions that a principal has on an object.
+    Permissions(PermissionsArgs),
     /// Show what was decided, by whom, when, why.
     Audit(AuditArgs),
     /// Show whose key this is.
@@ -198,6 +210,7 @@ mod tests {
             "grantbook serve",
             "grantbook serve all --data /d --listen 127.0.0.1:0 --ready-file /r",
             "grantbook serve read --nats nats://a,nats://b",
+            "grantbook serve --public-url https://pdp.example.com/t1",
             "grantbook serve command --nats tls://a --nats-creds f --nats-ca c --nats-stream S",
             "grantbook init --org acme --owner a@b --nats nats://a --replicas 1",
             "grantbook --command-url http://c token create ci",
@@ -211,6 +224,12 @@ mod tests {
             "grantbook --json --url http://h --key k check token:ci update project:staging",
             "grantbook why token:ci update project:production --json --as-of 2026-01-01T00:00:00Z",
             "grantbook access token:ci",
+            "grantbook who-can update project:production",
+            "grantbook who-can read dataset:d1 --project staging --json",
+            "grantbook accessible token:ci update project",
+            "grantbook permissions user:a@b project:staging",
+            "grantbook --as-of 30d check token:ci update project:staging",
+            "grantbook grant list --as-of 2026-01-01T00:00:00Z",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
             "grantbook batch -f -",
             "grantbook whoami",
@@ -239,6 +258,7 @@ mod tests {
             "grantbook token key ci --expires soon",
             "grantbook init --org acme",
             "grantbook serve --listen nowhere",
+            "grantbook serve --public-url http://pdp.example.com",
             "grantbook serve --nats nats://a --nats-user ada",
             "grantbook serve --nats nats://a --nats-creds c --nats-nkey k",
             "grantbook init --org acme --owner a@b --replicas 0",

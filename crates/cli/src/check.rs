@@ -28,9 +28,6 @@ pub(crate) struct CheckArgs {
     /// Project, by name or id, of an object below a project that is not registered.
     #[arg(long)]
     project: Option<String>,
-    /// As it was at this position or time.
-    #[arg(long, value_name = "POSITION|TIME")]
-    as_of: Option<String>,
 }
 
 impl CheckArgs {
@@ -43,7 +40,7 @@ impl CheckArgs {
         };
         let object = session.asked_object(&self.object, self.project.as_deref()).await?;
         let request = CheckRequest { principal, key, permission: self.permission.clone(), object };
-        Ok((request, AsOfQuery { as_of: self.as_of.clone() }))
+        Ok((request, AsOfQuery { as_of: session.client.options().as_of.clone() }))
     }
 }
 

@@ -55,7 +55,9 @@ fn number(error: &Error) -> u8 {
         return USAGE;
     }
     match error.downcast_ref::<ClientError>() {
-        Some(ClientError::BadUrl | ClientError::BadHeader { .. } | ClientError::BadId) => USAGE,
+        Some(
+            ClientError::BadUrl | ClientError::BadHeader { .. } | ClientError::BadId | ClientError::WriteAsOf,
+        ) => USAGE,
         Some(client) if client.status() == Some(403) => DENIED,
         _ => FAILURE,
     }

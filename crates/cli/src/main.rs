@@ -21,6 +21,7 @@ mod operate;
 mod output;
 mod projects;
 mod reference;
+mod reverse;
 mod roles;
 mod scope;
 mod serve;
@@ -80,6 +81,9 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Check(args) => return check::run(session, args).await,
         Noun::Why(args) => why::run(session, args).await?,
         Noun::Access(args) => access::run(session, args).await?,
+        Noun::WhoCan(args) => reverse::who_can(session, args).await?,
+        Noun::Accessible(args) => reverse::accessible(session, args).await?,
+        Noun::Permissions(args) => reverse::permissions(session, args).await?,
         Noun::Audit(args) => audit::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.

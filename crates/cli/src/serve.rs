@@ -7,7 +7,10 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use grantbook_server::config::{ConfigError, Role, ServeConfig};
+use grantbook_server::{
+    config::{ConfigError, Role, ServeConfig},
+    public_url::PublicUrl,
+};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -50,19 +53,23 @@ pub(crate) struct ServeArgs {
     /// For scripts: once ready, write the base URL into this file.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
+    /// The URL under which clients reach the server, such as `https://pdp.example.com`: its AuthZEN configuration tells it.
+    #[arg(long, env = "GRANTBOOK_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<PublicUrl>,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, log } = args;
+    let ServeArgs { part, store, listen, ready_file, public_url, log } = args;
     let role = match part {
         Part::All => Role::All,
         Part::Command => Role::Command,
         Part::Read => Role::Read,
     };
-    let config = ServeConfig { role, journal: store.journal()?, data: store.data, listen, ready_file };
+    let config =
+        ServeConfig { role, journal: store.journal()?, data: store.data, listen, ready_file, public_url };
     if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {
         return Err(Usage(fault.to_string()).into());
     }

@@ -15,12 +15,13 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(globals: Globals, out: Output) -> anyhow::Result<Self> {
-        let Globals { url, command_url, key, json: _, reason, idempotency_key, at_least } = globals;
+        let Globals { url, command_url, key, json: _, reason, idempotency_key, at_least, as_of } = globals;
+        let as_of = as_of.map(|moment| moment.text()).transpose()?;
         let key = key.filter(|key| !key.expose().is_empty());
         let Some(key) = key else {
             return Err(Usage("no key: set GRANTBOOK_KEY or give --key".to_owned()).into());
         };
-        let options = Options { idempotency_key, reason: reason.clone(), at_least };
+        let options = Options { idempotency_key, reason: reason.clone(), at_least, as_of };
         let mut client = Client::new(&url, Some(key))?.with(options);
         if let Some(url) = command_url.filter(|url| !url.is_empty()) {
             client = client.writing_to(&url)?;

@@ -57,12 +57,18 @@ pub enum Needs {
 pub enum Ask {
     /// Who am I?
     WhoAmI,
-    /// A check, explanation or who-can; about oneself (a check, now) it is free.
+    /// A check; about oneself, now, it is free.
     Check,
     /// Why.
     Explain,
     /// The effective access of a principal.
     Access,
+    /// Who may do something on an object.
+    WhoCan,
+    /// On which objects of a type a principal may do something.
+    Accessible,
+    /// What a principal may do on an object; about oneself it is free, as so many checks are.
+    Permissions,
     /// Read a project.
     Project,
     /// Read users and tokens.
@@ -81,15 +87,20 @@ pub enum Ask {
     Catalog,
     /// Read the audit log.
     Audit,
+    /// Any of these about an earlier moment, besides what it needs itself.
+    AsOf,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
         Self::Access,
+        Self::WhoCan,
+        Self::Accessible,
+        Self::Permissions,
         Self::Project,
         Self::Members,
         Self::Keys,
@@ -99,6 +110,7 @@ impl Ask {
         Self::Object,
         Self::Catalog,
         Self::Audit,
+        Self::AsOf,
     ];
 
     /// What the question needs.
@@ -106,9 +118,9 @@ impl Ask {
         match self {
             Self::WhoAmI => Needs::Nothing,
             Self::Catalog => Needs::Permission(Permission::READ, On::AllProjects),
-            Self::Check => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
-            Self::Explain => Needs::Permission(Permission::READ_ACLS, On::Object),
-            Self::Access => Needs::Permission(Permission::READ_ACLS, On::Organization),
+            Self::Check | Self::Permissions => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
+            Self::Explain | Self::WhoCan => Needs::Permission(Permission::READ_ACLS, On::Object),
+            Self::Access | Self::Accessible => Needs::Permission(Permission::READ_ACLS, On::Organization),
             Self::Project => Needs::Permission(Permission::READ, On::Project),
             Self::Members => Needs::UnlessOwn(Permission::READ, On::Members),
             Self::Keys => Needs::UnlessOwn(Permission::UPDATE, On::Members),
@@ -116,7 +128,7 @@ impl Ask {
             Self::Role => Needs::Permission(Permission::READ, On::Role),
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
-            Self::Audit => Needs::Permission(Permission::READ, On::AuditLog),
+            Self::Audit | Self::AsOf => Needs::Permission(Permission::READ, On::AuditLog),
         }
     }
 }

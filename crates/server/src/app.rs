@@ -15,6 +15,7 @@ use crate::{
     config::{Role, ServeConfig},
     ids::IdSource,
     project::Projector,
+    public_url::PublicUrl,
     read::ReadNode,
     start::{OpenJournal, make_directory},
 };
@@ -33,6 +34,8 @@ pub struct AppState {
     pub ids: IdSource,
     /// Names the journal in positions.
     pub installation: InstallationId,
+    /// The URL under which clients reach the server, if it was said.
+    pub public_url: Option<PublicUrl>,
 }
 
 /// Which parts of the service a process is: at least one.
@@ -115,7 +118,7 @@ impl App {
                 (Parts::Read(ReadNode::new(&projector, journal)), None, Some(projector))
             }
         };
-        let state = AppState { parts, clock, ids, installation };
+        let state = AppState { parts, clock, ids, installation, public_url: config.public_url.clone() };
         Ok(Self { journal: opened, commands, projector, state })
     }
 

@@ -8,6 +8,8 @@ use std::{
 
 pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 
+use crate::public_url::PublicUrl;
+
 /// Where a journal is.
 #[derive(Debug, Clone)]
 pub enum JournalAddress {
@@ -50,6 +52,8 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Gets the base URL, with a line break, once requests are taken.
     pub ready_file: Option<PathBuf>,
+    /// The URL under which clients reach the server; it is told where URLs are asked for.
+    pub public_url: Option<PublicUrl>,
 }
 
 /// Why a configuration does not make sense.
@@ -78,6 +82,7 @@ impl Default for ServeConfig {
             data,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)),
             ready_file: None,
+            public_url: None,
         }
     }
 }

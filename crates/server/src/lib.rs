@@ -1,6 +1,7 @@
 //! The running service: command side, projector, read side, and the wiring that joins them.
 
 pub mod app;
+pub(crate) mod authzen;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -12,6 +13,7 @@ mod listen;
 pub mod operate;
 pub mod position;
 pub mod project;
+pub mod public_url;
 pub mod pulse;
 pub mod read;
 pub mod routes;

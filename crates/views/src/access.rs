@@ -22,7 +22,7 @@ use crate::{
     encode::Take,
     error::ViewError,
     reader::Snapshot,
-    row::{GrantRow, ProjectRow, Version},
+    row::{GrantRow, ProjectRow},
     row_key::{self, Kind},
     table::Table,
 };
@@ -296,11 +296,10 @@ impl Checker<'_> {
             let mut take = Take::new(Table::Things, key.value());
             take.raw(prefix.len())?;
             let id = take.id()?;
-            let version = Version::decode(value.value())?;
-            if version.ended {
-                continue;
-            }
-            let project = Rc::new(ProjectRow::decode(id, &version)?);
+            let project = self.snapshot.version_of_row(key.value(), value.value(), |version| {
+                if version.ended { Ok(None) } else { ProjectRow::decode(id, version).map(Some) }
+            })?;
+            let Some(project) = project.flatten().map(Rc::new) else { continue };
             self.projects.insert(id, Some(Rc::clone(&project)));
             found.push(project);
         }

@@ -10,6 +10,7 @@ use grantbook_domain::{
 };
 
 use crate::{
+    encode::Take,
     error::ViewError,
     facet::Facet,
     reader::{Snapshot, parse},
@@ -73,14 +74,20 @@ pub struct AuditRecords {
 impl Snapshot {
     /// One record.
     pub fn record(&self, org: OrgId, position: Position) -> Result<Option<Record>, ViewError> {
-        let row = self.row(Table::History, &row_key::at_position(org, position))?;
-        row.map(|json| parse(Table::History, json.value())).transpose()
+        self.record_json(org, position)?.map(|json| parse(Table::History, &json)).transpose()
     }
 
-    /// One record as it is stored: JSON text.
+    /// One record as the journal has it: JSON text.
     pub fn record_json(&self, org: OrgId, position: Position) -> Result<Option<Vec<u8>>, ViewError> {
-        let row = self.row(Table::History, &row_key::at_position(org, position))?;
-        Ok(row.map(|json| json.value().to_vec()))
+        if self.bound(None).is_some_and(|at| at < position) {
+            return Ok(None);
+        }
+        let Some(row) = self.row(Table::History, &row_key::at_position(org, position))? else {
+            return Ok(None);
+        };
+        let mut take = Take::new(Table::History, row.value());
+        take.time()?;
+        Ok(Some(take.rest().to_vec()))
     }
 
     /// The records that meet the filter.
@@ -118,7 +125,8 @@ impl Snapshot {
 
     /// The positions in question: the page's, within the filter's times; none if there are none.
     fn span(&self, org: OrgId, filter: &AuditFilter, page: &AuditPage) -> Result<Option<Span>, ViewError> {
-        let mut span = Some(Span { first: Position::START, last: Position::from_u64(u64::MAX) });
+        let last = self.bound(None).unwrap_or(Position::from_u64(u64::MAX));
+        let mut span = Some(Span { first: Position::START, last });
         if let Some(after) = page.after {
             span = span.and_then(|span| span.beyond(after, page.order));
         }
@@ -233,7 +241,7 @@ impl Span {
 }
 
 /// The position that ends an index key.
-fn last_position(table: Table, key: &[u8]) -> Result<Position, ViewError> {
+pub(crate) fn last_position(table: Table, key: &[u8]) -> Result<Position, ViewError> {
     let bytes = key.last_chunk().ok_or_else(|| ViewError::bad_row(table.name(), "key too short"))?;
     Ok(Position::from_u64(u64::from_be_bytes(*bytes)))
 }

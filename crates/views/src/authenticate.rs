@@ -9,7 +9,7 @@ use grantbook_domain::{
 };
 use subtle::ConstantTimeEq as _;
 
-use crate::{check::Stop, error::ViewError, reader::Snapshot, row::HeadRow, row_key, table::Table};
+use crate::{check::Stop, error::ViewError, reader::Snapshot};
 
 /// A key that was recognized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +52,7 @@ impl Snapshot {
         if now >= row.until {
             return Err(Reason::KeyExpired.into());
         }
-        let head = self.row(Table::Access, &row_key::head(row.org, row.principal.into()))?;
-        let head = head.ok_or(Reason::UnknownPrincipal)?;
-        let head = HeadRow::decode(head.value())?;
+        let head = self.head(row.org, row.principal.into())?.ok_or(Reason::UnknownPrincipal)?;
         if head.ended || now >= head.until {
             return Err(Reason::InactivePrincipal.into());
         }

@@ -22,8 +22,6 @@ use crate::{
     reach::Node,
     reader::Snapshot,
     row::{GrantRow, KeyRow, NarrowRow, ProjectRow},
-    row_key,
-    table::Table,
 };
 
 /// Answers many questions on one snapshot at one instant, sharing what it looks up.
@@ -85,10 +83,6 @@ impl Snapshot {
     /// Answers one question.
     pub fn check(&self, org: OrgId, question: &Question<'_>, now: Timestamp) -> Result<Reason, ViewError> {
         self.checker(org, now)?.check(question)
-    }
-
-    pub(crate) fn key_row(&self, id: KeyId) -> Result<Option<KeyRow>, ViewError> {
-        self.row(Table::Keys, &row_key::key(id))?.map(|bytes| KeyRow::decode(bytes.value())).transpose()
     }
 }
 

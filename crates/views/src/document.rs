@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId},
-    model::{Gives, Grant, Group, Key, Project, RegisteredObject, Role, Token, User},
+    model::{Gives, Grant, Group, Key, Personal, Project, RegisteredObject, Role, Token, User},
     principal::Grantee,
     scope::{Atom, ObjectRef, Scope},
     time::Timestamp,
@@ -39,6 +39,10 @@ pub trait Document: Serialize + DeserializeOwned {
     }
     /// The name that it is looked up by, if its kind has an index of names.
     fn indexed_name(&self) -> Option<String> {
+        None
+    }
+    /// Its id in somebody else's system, by which accounts are found too.
+    fn external_id(&self) -> Option<&str> {
         None
     }
     /// Whether it goes by this name.
@@ -83,6 +87,9 @@ impl Document for User {
     fn indexed_name(&self) -> Option<String> {
         self.email.clear().map(str::to_ascii_lowercase)
     }
+    fn external_id(&self) -> Option<&str> {
+        self.external_id.as_ref().and_then(Personal::clear)
+    }
     fn goes_by(&self, name: &str) -> bool {
         self.email.clear().is_some_and(|email| email.eq_ignore_ascii_case(name))
     }
@@ -112,6 +119,9 @@ impl Document for Token {
     }
     fn indexed_name(&self) -> Option<String> {
         Some(self.name.clone())
+    }
+    fn external_id(&self) -> Option<&str> {
+        self.external_id.as_ref().and_then(Personal::clear)
     }
     fn lists(&self) -> Vec<List<'_>> {
         vec![List::All(Self::KIND)]

@@ -203,7 +203,11 @@ impl Checker<'_> {
     }
 
     /// The grants above somebody that have the permission in them and stand, counting or not.
-    fn candidates(&mut self, web: &Web, resolved: &Resolved) -> Result<Vec<(Grantee, Candidate)>, ViewError> {
+    pub(crate) fn candidates(
+        &mut self,
+        web: &Web,
+        resolved: &Resolved,
+    ) -> Result<Vec<(Grantee, Candidate)>, ViewError> {
         let mut found = Vec::new();
         for grantee in web.nodes() {
             for row in &self.node(grantee)?.grants {
@@ -283,7 +287,7 @@ impl Checker<'_> {
         Ok(Vec::new())
     }
 
-    fn path(&self, steps: &[&Edge], candidate: &Candidate) -> Result<Path, ViewError> {
+    pub(crate) fn path(&self, steps: &[&Edge], candidate: &Candidate) -> Result<Path, ViewError> {
         let grant: Option<Grant> = self.snapshot.get(self.org, &candidate.row.id)?;
         let via = steps.iter().map(|edge| Step {
             membership: membership(edge.member, edge.group, &edge.row),

@@ -60,8 +60,8 @@ impl<'s> Fold<'s> {
             return Err(odd(place, detail));
         }
         self.follow(recorded)?;
-        let json = serde_json::to_vec(record)?;
-        self.staged.add(Table::History, row_key::at_position(*org, *position), json);
+        let stored = Put::new(512).time(record.at).raw(&serde_json::to_vec(record)?).done();
+        self.staged.add(Table::History, row_key::at_position(*org, *position), stored);
         self.staged.add(Table::Times, row_key::time(*org, record.at, *position), Vec::new());
         for facet in facets(record) {
             let key = row_key::versioned(&facet.key(*org), *position);
@@ -218,7 +218,7 @@ impl<'s> Fold<'s> {
             if (old.ended, old.until) == (ended, until) {
                 return Ok(());
             }
-            self.past(Table::AccessPast, place, &key, (old.from, &bytes));
+            self.past_access(place, &key, (old.from, &bytes));
         }
         self.staged.put(Table::Access, key, HeadRow { from: place.position, ended, until }.encode());
         Ok(())
@@ -230,7 +230,7 @@ impl<'s> Fold<'s> {
         let id = row_key::member_id(membership.member);
         if let Some(bytes) = self.staged.get(Table::Access, &key)? {
             let old = MembershipRow::decode(&bytes)?;
-            self.past(Table::AccessPast, place, &key, (old.from, &bytes));
+            self.past_access(place, &key, (old.from, &bytes));
             self.close(place, list, &row_key::list_place(old.created_at, &id, old.from))?;
         }
         if membership.ended_at.is_some() {
@@ -251,7 +251,7 @@ impl<'s> Fold<'s> {
         let key = row_key::grant(place.org, grant.to, grant.id);
         if let Some(bytes) = self.staged.get(Table::Access, &key)? {
             let old = GrantRow::decode(grant.id, &bytes)?;
-            self.past(Table::AccessPast, place, &key, (old.from, &bytes));
+            self.past_access(place, &key, (old.from, &bytes));
         }
         if grant.ended_at.is_some() {
             self.staged.remove(Table::Access, key);

@@ -5,6 +5,7 @@
 //! [`Snapshot`] the only way out. Its answers equal those of the domain's slow fold at every position.
 
 pub mod access;
+mod as_of;
 pub mod audit;
 mod authenticate;
 mod chains;
@@ -22,6 +23,7 @@ pub mod list;
 mod locate;
 mod reach;
 pub mod reader;
+mod reverse;
 mod row;
 mod row_key;
 mod staged;
@@ -32,6 +34,7 @@ pub mod writer;
 
 pub use crate::{
     access::{AccessRow, EffectiveAccess, ProjectSet},
+    as_of::Moment,
     audit::{AuditFilter, AuditPage, AuditRecords, Order},
     authenticate::Authenticated,
     check::Checker,
@@ -40,6 +43,7 @@ pub use crate::{
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
+    reverse::{Part, Reversed, Whose},
     table::FORMAT_VERSION,
     writer::{Batch, Opened, Stale, ViewWriter},
 };

@@ -151,19 +151,12 @@ impl Snapshot {
         listing: &Listing<'_>,
     ) -> Result<Page<Membership>, ViewError> {
         self.page(org, List::MembersOf(group), listing, |entry| {
-            let mut take = Take::new(Table::Lists, entry.id);
-            let id: [u8; 16] = take.id::<()>()?.bytes();
-            let member = match take.u8()? {
-                1 => Grantee::User(Id::from_bytes(id)),
-                2 => Grantee::Token(Id::from_bytes(id)),
-                3 => Grantee::Group(Id::from_bytes(id)),
-                other => return Err(take.bad(format!("member kind {other}"))),
-            };
+            let member = entry.member()?;
             let owners = [Belonging::Grantee(Grantee::Group(group)), Belonging::Grantee(member)];
             if listing.name.is_some() || !self.belongings_live(org, &owners, Some(listing.at))? {
                 return Ok(None);
             }
-            let row = self.membership_of(org, member, group, entry.from)?;
+            let row = self.membership_of(org, member, group, entry)?;
             Ok(Some(membership(member, group, &row)))
         })
     }
@@ -201,13 +194,42 @@ impl Snapshot {
         Ok(wanted.then_some(thing))
     }
 
+    /// The living user or token that has this external id.
+    pub fn by_external_id<D: Document>(
+        &self,
+        org: OrgId,
+        external_id: &str,
+        at: Position,
+    ) -> Result<Option<D>, ViewError> {
+        let listing = Listing { at, after: None, name: None, limit: 1 };
+        let found = self.page(org, List::External(D::KIND, external_id), &listing, |entry| {
+            let thing: Option<D> = self.living_as_of(org, &listing, entry.id)?;
+            // The entry says that it took the id once, not that it has it still.
+            let has = |thing: &D| thing.ended_at().is_none() && thing.external_id() == Some(external_id);
+            Ok(thing.filter(has))
+        })?;
+        Ok(found.items.into_iter().next().map(|listed| listed.thing))
+    }
+
+    /// Looks at every entry of a list that was there at a position.
+    pub(crate) fn each(
+        &self,
+        org: OrgId,
+        list: List<'_>,
+        at: Position,
+        mut look: impl FnMut(&Entry<'_>) -> Result<(), ViewError>,
+    ) -> Result<(), ViewError> {
+        let listing = Listing { at, after: None, name: None, limit: 0 };
+        self.page(org, list, &listing, |entry| look(entry).map(|()| None::<()>)).map(|_| ())
+    }
+
     /// Walks a list's entries that were there at the position asked for.
-    fn page<T>(
+    pub(crate) fn page<T>(
         &self,
         org: OrgId,
         list: List<'_>,
         listing: &Listing<'_>,
-        look: impl Fn(&Entry<'_>) -> Result<Option<T>, ViewError>,
+        mut look: impl FnMut(&Entry<'_>) -> Result<Option<T>, ViewError>,
     ) -> Result<Page<T>, ViewError> {
         let prefix = row_key::list(org, list);
         let mut start = prefix.clone();
@@ -216,15 +238,15 @@ impl Snapshot {
             // The least key beyond the cursor's.
             start.push(0);
         }
+        let at = self.bound(Some(listing.at)).unwrap_or(listing.at);
         let mut items: Vec<Listed<T>> = Vec::new();
         for row in self.range(Table::Lists, &start, row_key::beyond(&prefix).as_deref())? {
             let (key, value) = row?;
             let mut take = Take::new(Table::Lists, key.value());
             take.raw(prefix.len())?;
             let place = take.rest();
-            let entry = Entry::decode(place)?;
-            let to = Take::new(Table::Lists, value.value()).position()?;
-            if entry.from > listing.at || to <= listing.at {
+            let entry = Entry::decode(place, value.value())?;
+            if entry.from > at || entry.to <= at {
                 continue;
             }
             let Some(thing) = look(&entry)? else { continue };
@@ -237,26 +259,22 @@ impl Snapshot {
         Ok(Page { items, next: None })
     }
 
-    /// The membership that came to be at `from`, in force or past.
+    /// The membership of an entry, in force or past.
     fn membership_of(
         &self,
         org: OrgId,
         member: Grantee,
         group: GroupId,
-        from: Position,
+        entry: &Entry<'_>,
     ) -> Result<MembershipRow, ViewError> {
         let key = row_key::membership(org, member, group);
-        if let Some(row) = self.row(Table::Access, &key)? {
-            let row = MembershipRow::decode(row.value())?;
-            if row.from == from {
-                return Ok(row);
-            }
-        }
-        let past = self.row(Table::AccessPast, &row_key::versioned(&key, from))?;
-        let past = past.ok_or_else(|| ViewError::bad_row("lists", "points to no membership"))?;
-        let mut take = Take::new(Table::AccessPast, past.value());
-        take.position()?;
-        MembershipRow::decode(take.rest())
+        let row = if entry.to == LASTING {
+            self.row(Table::Access, &key)?
+        } else {
+            self.row(Table::AccessPast, &row_key::access_past(&key, entry.to))?
+        };
+        let row = row.ok_or_else(|| ViewError::bad_row("lists", "points to no membership"))?;
+        MembershipRow::decode(row.value())
     }
 }
 
@@ -269,19 +287,36 @@ impl GrantFilter {
     }
 }
 
-/// A place in a list, taken apart.
-struct Entry<'a> {
-    id: &'a [u8],
+/// The end of what lasts.
+pub(crate) const LASTING: Position = Position::from_u64(u64::MAX);
+
+/// A place in a list, taken apart, and how long it is taken.
+pub(crate) struct Entry<'a> {
+    pub(crate) id: &'a [u8],
     from: Position,
+    to: Position,
 }
 
 impl<'a> Entry<'a> {
     /// Eight bytes of creation time, the id, eight bytes of position.
-    fn decode(place: &'a [u8]) -> Result<Self, ViewError> {
+    fn decode(place: &'a [u8], value: &[u8]) -> Result<Self, ViewError> {
         let short = || ViewError::bad_row(Table::Lists.name(), "key too short");
         let (_created_at, rest) = place.split_first_chunk::<8>().ok_or_else(short)?;
         let (id, from) = rest.split_last_chunk().ok_or_else(short)?;
-        Ok(Self { id, from: Position::from_u64(u64::from_be_bytes(*from)) })
+        let to = Take::new(Table::Lists, value).position()?;
+        Ok(Self { id, from: Position::from_u64(u64::from_be_bytes(*from)), to })
+    }
+
+    /// Who is in, in a list of members.
+    pub(crate) fn member(&self) -> Result<Grantee, ViewError> {
+        let mut take = Take::new(Table::Lists, self.id);
+        let id: [u8; 16] = take.id::<()>()?.bytes();
+        match take.u8()? {
+            1 => Ok(Grantee::User(Id::from_bytes(id))),
+            2 => Ok(Grantee::Token(Id::from_bytes(id))),
+            3 => Ok(Grantee::Group(Id::from_bytes(id))),
+            other => Err(take.bad(format!("member kind {other}"))),
+        }
     }
 }
 

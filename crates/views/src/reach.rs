@@ -12,11 +12,9 @@ use grantbook_domain::{
 
 use crate::{
     check::{Checker, Stop},
-    encode::Take,
     error::ViewError,
     row::{Given, GrantRow, HeadRow, MembershipRow, RoleRow},
-    row_key::{self, Kind, tag},
-    table::Table,
+    row_key::{Kind, tag},
 };
 
 /// All that one range of `access` says of a user, token or group.
@@ -41,21 +39,16 @@ impl Checker<'_> {
         if let Some(known) = self.nodes.get(&grantee) {
             return Ok(Rc::clone(known));
         }
-        let prefix = row_key::node(self.org, grantee);
         let mut node = Node { head: None, memberships: Vec::new(), grants: Vec::new() };
-        for row in self.snapshot.prefix(Table::Access, &prefix)? {
-            let (key, value) = row?;
-            let mut take = Take::new(Table::Access, key.value());
-            take.raw(prefix.len())?;
-            match take.u8()? {
-                tag::HEAD => node.head = Some(HeadRow::decode(value.value())?),
-                tag::MEMBERSHIP => {
-                    node.memberships.push((take.id()?, MembershipRow::decode(value.value())?));
-                }
-                tag::GRANT => node.grants.push(GrantRow::decode(take.id()?, value.value())?),
-                other => return Err(take.bad(format!("tag {other}"))),
+        self.snapshot.access_rows(self.org, grantee, |mut key, value| {
+            match key.u8()? {
+                tag::HEAD => node.head = Some(HeadRow::decode(value)?),
+                tag::MEMBERSHIP => node.memberships.push((key.id()?, MembershipRow::decode(value)?)),
+                tag::GRANT => node.grants.push(GrantRow::decode(key.id()?, value)?),
+                other => return Err(key.bad(format!("tag {other}"))),
             }
-        }
+            Ok(())
+        })?;
         let node = Rc::new(node);
         self.nodes.insert(grantee, Rc::clone(&node));
         Ok(node)
@@ -106,7 +99,7 @@ impl Checker<'_> {
     }
 
     /// The permissions a role gives, its includes followed.
-    fn role_blocks(&mut self, id: RoleId) -> Result<Rc<[Block]>, ViewError> {
+    pub(crate) fn role_blocks(&mut self, id: RoleId) -> Result<Rc<[Block]>, ViewError> {
         if let Some(known) = self.roles.get(&id) {
             return Ok(Rc::clone(known));
         }

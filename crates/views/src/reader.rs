@@ -31,7 +31,7 @@ type RowRange = Range<'static, &'static [u8], &'static [u8]>;
 pub(crate) struct Shared {
     pub(crate) db: Database,
     /// Catalogs by the position that made them: they hardly ever change, and every check needs one.
-    catalogs: RwLock<HashMap<OrgId, (Position, Arc<Catalog>)>>,
+    catalogs: RwLock<HashMap<(OrgId, Position), Arc<Catalog>>>,
 }
 
 impl Shared {
@@ -53,15 +53,25 @@ pub struct ViewReader {
 }
 
 /// The view as of one committed batch; later commits do not change it. Cheap, but keeps old pages while it lives.
+///
+/// [`Snapshot::as_of`] gives the same as it was after an earlier record: every answer is then as it was.
+#[derive(Clone)]
 pub struct Snapshot {
+    pinned: Arc<Pinned>,
+    shared: Arc<Shared>,
+    /// What was made after this record is not seen, what ended after it is; none: everything is as it is.
+    as_of: Option<Position>,
+}
+
+/// What one committed batch left.
+struct Pinned {
     transaction: ReadTransaction,
     tables: [OnceLock<Rows>; Table::ALL.len()],
-    shared: Arc<Shared>,
 }
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("as_of", &self.as_of).finish_non_exhaustive()
     }
 }
 
@@ -105,7 +115,25 @@ impl ViewReader {
     /// The view as of the last committed batch.
     pub fn snapshot(&self) -> Result<Snapshot, ViewError> {
         let transaction = self.shared.db.begin_read()?;
-        Ok(Snapshot { transaction, tables: Default::default(), shared: Arc::clone(&self.shared) })
+        let pinned = Arc::new(Pinned { transaction, tables: Default::default() });
+        Ok(Snapshot { pinned, shared: Arc::clone(&self.shared), as_of: None })
+    }
+}
+
+/// Which position is looked at.
+impl Snapshot {
+    /// The same view as it was after the record at `position`, or the last one before it. Goes back only: of a view as of
+    /// an earlier position, a later one is that earlier one.
+    pub fn as_of(&self, position: Position) -> Self {
+        Self { as_of: self.bound(Some(position)), ..self.clone() }
+    }
+
+    /// The earlier of a position and the one that the whole snapshot is as of; none: the present.
+    pub(crate) fn bound(&self, at: Option<Position>) -> Option<Position> {
+        match (self.as_of, at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
     }
 }
 
@@ -113,7 +141,7 @@ impl ViewReader {
 impl Snapshot {
     /// The sequence of the last frame applied, of any organization; 0 before the first.
     pub fn sequence(&self) -> Result<u64, ViewError> {
-        let meta = self.transaction.open_table(META)?;
+        let meta = self.pinned.transaction.open_table(META)?;
         let Some(bytes) = meta.get(META_SEQUENCE)? else { return Ok(0) };
         bytes
             .value()
@@ -124,13 +152,16 @@ impl Snapshot {
 
     /// What the writer's caller put beside the last batch; empty before the first.
     pub fn checkpoint(&self) -> Result<Vec<u8>, ViewError> {
-        let meta = self.transaction.open_table(META)?;
+        let meta = self.pinned.transaction.open_table(META)?;
         Ok(meta.get(META_CHECKPOINT)?.map(|bytes| bytes.value().to_vec()).unwrap_or_default())
     }
 
     /// The position of the organization's last record; [`Position::START`] before its first.
     pub fn position(&self, org: OrgId) -> Result<Position, ViewError> {
-        Ok(self.org_row(org)?.map_or(Position::START, |row| row.last))
+        match self.bound(None) {
+            Some(at) => Ok(self.moment_after(org, at)?.position),
+            None => Ok(self.org_row(org)?.map_or(Position::START, |row| row.last)),
+        }
     }
 
     /// Every organization, by id.
@@ -149,8 +180,9 @@ impl Snapshot {
     pub fn catalog(&self, org: OrgId) -> Result<Arc<Catalog>, ViewError> {
         let version = self.version(org, Kind::Catalog, &org.bytes(), |version| Ok(version.from))?;
         let version = version.unwrap_or(Position::START);
-        let known = self.shared.catalogs.read().unwrap_or_else(PoisonError::into_inner).get(&org).cloned();
-        if let Some((_, catalog)) = known.filter(|(of, _)| *of == version) {
+        let known = &self.shared.catalogs;
+        let held = known.read().unwrap_or_else(PoisonError::into_inner).get(&(org, version)).cloned();
+        if let Some(catalog) = held {
             return Ok(catalog);
         }
         let additions: Option<CatalogAdditions> = self.document(org, Kind::Catalog, &org.bytes())?;
@@ -159,8 +191,8 @@ impl Snapshot {
             catalog.extend(&object_types, &permissions);
         }
         let catalog = Arc::new(catalog);
-        let mut known = self.shared.catalogs.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(org, (version, Arc::clone(&catalog)));
+        let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert((org, version), Arc::clone(&catalog));
         Ok(catalog)
     }
 
@@ -169,7 +201,7 @@ impl Snapshot {
     }
 }
 
-/// Rows.
+/// Rows as they are stored; only what is said to be of the present or of the past heeds [`Snapshot::as_of`].
 impl Snapshot {
     pub(crate) fn row(&self, table: Table, key: &[u8]) -> Result<Option<Cell>, ViewError> {
         Ok(self.table(table)?.get(key)?)
@@ -194,7 +226,7 @@ impl Snapshot {
         self.range(table, prefix, row_key::beyond(prefix).as_deref())
     }
 
-    /// Looks at the present version of a thing.
+    /// Looks at the version of a thing that is in force, at the position that the snapshot is as of.
     pub(crate) fn version<T>(
         &self,
         org: OrgId,
@@ -202,8 +234,7 @@ impl Snapshot {
         id: &[u8],
         look: impl FnOnce(&Version<'_>) -> Result<T, ViewError>,
     ) -> Result<Option<T>, ViewError> {
-        let Some(row) = self.row(Table::Things, &row_key::thing(org, kind, id))? else { return Ok(None) };
-        look(&Version::decode(row.value())?).map(Some)
+        self.version_at(&row_key::thing(org, kind, id), None, look)
     }
 
     pub(crate) fn document<T: for<'de> Deserialize<'de>>(
@@ -216,12 +247,12 @@ impl Snapshot {
     }
 
     fn table(&self, table: Table) -> Result<&Rows, ViewError> {
-        let slot = self.tables.get(table as usize);
+        let slot = self.pinned.tables.get(table as usize);
         let slot = slot.ok_or_else(|| ViewError::bad_row(table.name(), "not among the tables"))?;
         if let Some(rows) = slot.get() {
             return Ok(rows);
         }
-        let rows = self.transaction.open_table(table.definition())?;
+        let rows = self.pinned.transaction.open_table(table.definition())?;
         Ok(slot.get_or_init(|| rows))
     }
 }

@@ -55,6 +55,8 @@ pub enum List<'a> {
     GrantsOfRole(RoleId),
     /// Grants that name a project.
     GrantsOnProject(ProjectId),
+    /// Accounts of a kind that once took this external id; an entry never ends, so that a reader looks who has it.
+    External(Kind, &'a str),
 }
 
 pub(crate) fn org(org: OrgId) -> Vec<u8> {
@@ -93,6 +95,9 @@ pub(crate) mod tag {
     pub(crate) const GRANT: u8 = 3;
 }
 
+/// Bytes of [`node`].
+const NODE: usize = 33;
+
 /// The beginning of all rows of `access` about a grantee.
 pub(crate) fn node(org: OrgId, grantee: Grantee) -> Vec<u8> {
     Put::of(org).grantee(grantee).done()
@@ -108,6 +113,13 @@ pub(crate) fn membership(org: OrgId, member: Grantee, group: GroupId) -> Vec<u8>
 
 pub(crate) fn grant(org: OrgId, grantee: Grantee, id: GrantId) -> Vec<u8> {
     Put::of(org).grantee(grantee).u8(tag::GRANT).id(id).done()
+}
+
+/// The place in the past of a row of `access`: whom it is about, the record that ended it, then the rest of its key. So a
+/// look at a grantee's past goes over what ended since, and not over what had ended by then.
+pub(crate) fn access_past(key: &[u8], to: Position) -> Vec<u8> {
+    let (node, rest) = key.split_at_checked(NODE).unwrap_or((key, &[]));
+    Put::new(key.len().saturating_add(8)).raw(node).position(to).raw(rest).done()
 }
 
 pub(crate) fn key(id: KeyId) -> Vec<u8> {
@@ -126,6 +138,7 @@ pub(crate) fn list(org: OrgId, list: List<'_>) -> Vec<u8> {
         List::GrantsTo(grantee) => put.u8(6).grantee(grantee),
         List::GrantsOfRole(role) => put.u8(7).id(role),
         List::GrantsOnProject(project) => put.u8(8).id(project),
+        List::External(kind, external_id) => put.u8(9).u8(kind as u8).text(external_id),
     }
     .done()
 }
@@ -178,6 +191,17 @@ mod tests {
     }
 
     #[test]
+    fn the_past_of_a_grantee_begins_as_its_present_does() {
+        let (org, group) = (OrgId::from_u128(1), GroupId::from_u128(2));
+        for grantee in [Grantee::Group(group), Grantee::Token(grantbook_domain::id::Id::from_u128(3))] {
+            assert_eq!(node(org, grantee).len(), NODE);
+            let past = access_past(&membership(org, grantee, group), Position::of(7, 1));
+            let expected = Put::of(org).grantee(grantee).position(Position::of(7, 1)).u8(tag::MEMBERSHIP);
+            assert_eq!(past, expected.id(group).done());
+        }
+    }
+
+    #[test]
     fn no_list_begins_like_another() {
         let org = OrgId::from_u128(1);
         let lists = [
@@ -187,6 +211,9 @@ mod tests {
             List::Named(Kind::Project, "ab"),
             List::ObjectsOfType("a"),
             List::ObjectsOfType("ab"),
+            List::External(Kind::User, "a"),
+            List::External(Kind::User, "ab"),
+            List::External(Kind::Token, "a"),
         ];
         let keys = lists.map(|one| list(org, one));
         for one in &keys {

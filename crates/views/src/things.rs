@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Snapshot {
-    /// The thing as it is now, living or ended: `snapshot.get::<Token>(org, &id)`.
+    /// The thing as it is where the snapshot stands, living or ended: `snapshot.get::<Token>(org, &id)`.
     pub fn get<D: Document>(&self, org: OrgId, id: &D::Id) -> Result<Option<D>, ViewError> {
         self.document(org, D::KIND, &D::id_bytes(id))
     }
@@ -37,8 +37,7 @@ impl Snapshot {
         member: Grantee,
         group: GroupId,
     ) -> Result<Option<Membership>, ViewError> {
-        let row = self.row(Table::Access, &row_key::membership(org, member, group))?;
-        row.map(|bytes| Ok(membership(member, group, &MembershipRow::decode(bytes.value())?))).transpose()
+        Ok(self.membership_row(org, member, group)?.map(|row| membership(member, group, &row)))
     }
 
     /// Whether all of these live, at the snapshot's position or an earlier one.
@@ -101,7 +100,8 @@ impl Snapshot {
         }
     }
 
-    /// Looks at the version of a thing, given its row key, that was in force after the record at `at`; the present one if absent.
+    /// Looks at the version of a thing, given its row key, that was in force after the record at `at`; if absent, at the one
+    /// in force where the snapshot stands.
     pub(crate) fn version_at<T>(
         &self,
         key: &[u8],
@@ -109,8 +109,29 @@ impl Snapshot {
         look: impl FnOnce(&Version<'_>) -> Result<T, ViewError>,
     ) -> Result<Option<T>, ViewError> {
         let Some(row) = self.row(Table::Things, key)? else { return Ok(None) };
-        let present = Version::decode(row.value())?;
-        let Some(at) = at.filter(|at| *at < present.from) else { return look(&present).map(Some) };
+        self.version_before(key, row.value(), at, look)
+    }
+
+    /// The same where the snapshot stands, given the thing's row.
+    pub(crate) fn version_of_row<T>(
+        &self,
+        key: &[u8],
+        row: &[u8],
+        look: impl FnOnce(&Version<'_>) -> Result<T, ViewError>,
+    ) -> Result<Option<T>, ViewError> {
+        self.version_before(key, row, None, look)
+    }
+
+    fn version_before<T>(
+        &self,
+        key: &[u8],
+        row: &[u8],
+        at: Option<Position>,
+        look: impl FnOnce(&Version<'_>) -> Result<T, ViewError>,
+    ) -> Result<Option<T>, ViewError> {
+        let present = Version::decode(row)?;
+        let at = self.bound(at).filter(|at| *at < present.from);
+        let Some(at) = at else { return look(&present).map(Some) };
         let end = row_key::versioned(key, Position::from_u64(at.get().saturating_add(1)));
         let start = row_key::versioned(key, Position::START);
         match self.range(Table::ThingsPast, &start, Some(&end))?.next_back() {

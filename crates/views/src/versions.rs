@@ -7,6 +7,7 @@ use crate::{
     encode::Put,
     error::ViewError,
     fold::{Fold, Place, odd, version_of},
+    list::LASTING,
     reader::parse,
     row::Version,
     row_key::{self, List},
@@ -72,6 +73,12 @@ impl Fold<'_> {
             }
             (Some(_), Some(_)) | (None, None) => {}
         }
+        let old_external = before.as_ref().and_then(Document::external_id);
+        let new_external = living.and_then(Document::external_id);
+        if let Some(external_id) = new_external.filter(|_| new_external != old_external) {
+            let list = List::External(D::KIND, external_id);
+            self.open(place, list, &row_key::list_place(created_at, &id, place.position));
+        }
         let old_name = before.as_ref().and_then(Document::indexed_name);
         let new_name = living.and_then(Document::indexed_name);
         if old_name == new_name {
@@ -99,23 +106,30 @@ impl Fold<'_> {
         version: Version<'_>,
     ) -> Result<(), ViewError> {
         if let Some(bytes) = old {
-            self.past(Table::ThingsPast, place, &key, (Version::decode(bytes)?.from, bytes));
+            self.past(place, &key, (Version::decode(bytes)?.from, bytes));
         }
         self.staged.put(Table::Things, key, version.encode());
         Ok(())
     }
 
-    /// Keeps a row that a new one replaces; one that its own record replaced was never in force.
-    pub(crate) fn past(&mut self, table: Table, place: Place, key: &[u8], (from, value): (Position, &[u8])) {
+    /// Keeps a version that a new one replaces; one that its own record replaced was never in force.
+    fn past(&mut self, place: Place, key: &[u8], (from, value): (Position, &[u8])) {
         if from < place.position {
             let past = Put::new(value.len() + 8).position(place.position).raw(value).done();
-            self.staged.put(table, row_key::versioned(key, from), past);
+            self.staged.put(Table::ThingsPast, row_key::versioned(key, from), past);
+        }
+    }
+
+    /// Keeps a row of `access` that a new one replaces, likewise.
+    pub(crate) fn past_access(&mut self, place: Place, key: &[u8], (from, value): (Position, &[u8])) {
+        if from < place.position {
+            self.staged.put(Table::AccessPast, row_key::access_past(key, place.position), value.to_vec());
         }
     }
 
     pub(crate) fn open(&mut self, place: Place, list: List<'_>, at: &[u8]) {
         let key = Put::new(96).raw(&row_key::list(place.org, list)).raw(at).done();
-        self.staged.put(Table::Lists, key, Put::new(8).u64(u64::MAX).done());
+        self.staged.put(Table::Lists, key, Put::new(8).position(LASTING).done());
     }
 
     /// Ends an entry; one that is not there means that creation and end do not fit together.

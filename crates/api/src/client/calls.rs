@@ -19,6 +19,7 @@ use crate::{
     projects::{CreateProject, Project, UpdateProject},
     readiness::Readiness,
     reference::{GranteeRef, PrincipalRef, PrincipalType},
+    reverse::{Accessible, AccessibleQuery, Permissions, PermissionsQuery, WhoCan, WhoCanQuery},
     roles::{CreateRole, Role, UpdateRole},
     tokens::{CreateToken, Token, UpdateToken},
     users::{CreateUser, UpdateUser, User},
@@ -63,6 +64,21 @@ impl Client {
     /// Asks what a principal may do.
     pub async fn access(&self, query: &AccessQuery) -> Call<Access> {
         self.get(&["v1", "access"], query).await
+    }
+
+    /// One page of who may do something on an object.
+    pub async fn who_can(&self, query: &WhoCanQuery) -> Call<WhoCan> {
+        self.get(&["v1", "who-can"], query).await
+    }
+
+    /// One page of the objects of a type on which a principal has a permission.
+    pub async fn accessible(&self, query: &AccessibleQuery) -> Call<Accessible> {
+        self.get(&["v1", "accessible"], query).await
+    }
+
+    /// Asks which permissions a principal has on an object.
+    pub async fn permissions(&self, query: &PermissionsQuery) -> Call<Permissions> {
+        self.get(&["v1", "permissions"], query).await
     }
 
     /// One page of the audit log.

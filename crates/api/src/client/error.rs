@@ -30,6 +30,9 @@ pub enum ClientError {
     /// An id that cannot stand in a path: empty, `.` or `..`.
     #[error("not an id")]
     BadId,
+    /// A write by a client whose questions are about the past.
+    #[error("the past cannot be changed: as_of is for questions")]
+    WriteAsOf,
     /// A text that cannot be sent in this header.
     #[error("the text for {name} holds characters that cannot be sent in a header")]
     BadHeader {

@@ -48,6 +48,8 @@ pub struct Options {
     pub reason: Option<String>,
     /// Of reads: wait until the node has reached this position.
     pub at_least: Option<String>,
+    /// Of reads: the answer as it was at this position or time. There are no writes then.
+    pub as_of: Option<String>,
 }
 
 /// An answer with what its headers say.
@@ -191,15 +193,23 @@ impl Client {
         Ok(url)
     }
 
-    fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, ClientError> {
+    fn request(&self, method: Method, mut url: Url) -> Result<RequestBuilder, ClientError> {
         let reading = method == Method::GET || is_question(&url);
+        if let Some(as_of) = &self.options.as_of {
+            if !reading {
+                return Err(ClientError::WriteAsOf);
+            }
+            if !url.query_pairs().any(|(name, _)| name == "as_of") {
+                url.query_pairs_mut().append_pair("as_of", as_of);
+            }
+        }
         let mut request = self.http.request(method, url).header(ACCEPT, "application/json");
         if let Some(key) = &self.key {
             let mut value = header_value("authorization", &format!("Bearer {}", key.expose()))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let Options { idempotency_key, reason, at_least } = &self.options;
+        let Options { idempotency_key, reason, at_least, as_of: _ } = &self.options;
         let extra = if reading {
             [(header::AT_LEAST, at_least), (header::REASON, &None)]
         } else {
@@ -323,11 +333,26 @@ mod tests {
     }
 
     #[test]
+    fn questions_about_the_past_name_the_moment_once_and_writes_are_none() {
+        let client = client().with(Options { as_of: Some("p+1".into()), ..Options::default() });
+        let build = |method: Method, path: &[&str], query: Option<&crate::list::AsOfQuery>| {
+            let request = client.request(method, client.url(path, query).unwrap())?;
+            Ok(request.build().unwrap().url().query().map(str::to_owned))
+        };
+        let own = crate::list::AsOfQuery { as_of: Some("q".into()) };
+        assert_eq!(build(Method::GET, &["v1", "groups"], None).unwrap().as_deref(), Some("as_of=p%2B1"));
+        assert_eq!(build(Method::POST, &["v1", "check"], Some(&own)).unwrap().as_deref(), Some("as_of=q"));
+        let write: Result<_, ClientError> = build(Method::POST, &["v1", "groups"], None);
+        assert!(matches!(write, Err(ClientError::WriteAsOf)));
+    }
+
+    #[test]
     fn writes_carry_their_id_and_reason_and_questions_the_position() {
         let options = Options {
             idempotency_key: Some("r1".into()),
             reason: Some("caf\u{e9}".into()),
             at_least: Some("p".into()),
+            as_of: None,
         };
         let headers = |path: &[&str]| {
             let client = client().with(options.clone());

@@ -118,7 +118,10 @@ fn log(line: &Line<'_>) {
             request.id = id, method, path, status, code, %principal, %key, %peer, duration_us, "request refused"
         ),
         // Who reads the audit log is of interest in itself.
-        _ if line.method == Method::GET && path != "/v1/audit" || path.starts_with("/v1/check") => {
+        _ if line.method == Method::GET && path != "/v1/audit"
+            || path.starts_with("/v1/check")
+            || path.starts_with("/access/v1/") =>
+        {
             tracing::debug!(
                 request.id = id, method, path, status, %principal, %key, %peer, duration_us, "request answered"
             );

@@ -71,12 +71,6 @@ impl Failure {
         failure
     }
 
-    /// `as_of` comes later.
-    pub(crate) fn as_of_unsupported() -> Self {
-        let detail = "questions about the past are not answered yet";
-        Self::new(StatusCode::BAD_REQUEST, "as_of_unsupported", detail)
-    }
-
     /// No credential was presented.
     pub(crate) fn no_credential() -> Self {
         Self::unauthenticated(ABSENT)
@@ -111,6 +105,11 @@ impl Failure {
     /// There is no such route.
     pub(crate) fn no_route() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", NO_ROUTE)
+    }
+
+    /// There is no description to be found here.
+    pub(crate) fn undescribed(detail: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
     /// The route does not know the method.
@@ -195,6 +194,11 @@ impl Failure {
     /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
     }
 
     /// Whether it is [`Failure::no_route`].

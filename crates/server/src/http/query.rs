@@ -1,6 +1,7 @@
 //! Query parameters: known names only, each at most once, and never a key among them.
 
 use axum::http::Uri;
+use grantbook_api::list::AsOfQuery;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -30,7 +31,22 @@ pub(crate) fn require_none(uri: &Uri) -> Result<(), Failure> {
     }
 }
 
-/// The pairs of the query, decoded; refuses `as_of`, and anything that looks like a key.
+/// The `as_of` of a question, if there is one.
+pub(crate) fn as_of(uri: &Uri) -> Result<Option<String>, Failure> {
+    let mut found = parameters(uri)?.into_iter().filter(|(name, _)| name == "as_of");
+    let first = found.next().map(|(_, text)| text);
+    if found.next().is_some() {
+        return Err(Failure::invalid("the parameter as_of may come once"));
+    }
+    Ok(first)
+}
+
+/// Refuses every parameter but `as_of`, which [`Reading`](crate::http::read::Reading) has heeded.
+pub(crate) fn require_no_other(uri: &Uri) -> Result<(), Failure> {
+    read::<AsOfQuery>(uri).map(drop)
+}
+
+/// The pairs of the query, decoded; refuses anything that looks like a key.
 fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Failure> {
     let Some(query) = uri.query() else { return Ok(Vec::new()) };
     let mut pairs = Vec::new();
@@ -44,9 +60,6 @@ fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Failure> {
             return Err(Failure::invalid(
                 "a key never belongs in a URL: revoke it, it may be in logs by now",
             ));
-        }
-        if name == "as_of" {
-            return Err(Failure::as_of_unsupported());
         }
         pairs.push((name, value));
     }
@@ -88,7 +101,16 @@ mod tests {
             assert_eq!((failure.status().as_u16(), failure.code()), (400, "invalid"), "{query}");
         }
         assert!(format!("{:?}", list("nome=x").unwrap_err()).contains("nome"));
-        assert_eq!(list("as_of=1").unwrap_err().code(), "as_of_unsupported");
+    }
+
+    #[test]
+    fn a_moment_is_asked_about_once() {
+        let read = |query: &str| as_of(&format!("/v1/x?{query}").parse().unwrap());
+        assert_eq!(read("limit=1&as_of=a%3Ab").unwrap().as_deref(), Some("a:b"));
+        assert_eq!(read("limit=1").unwrap(), None);
+        assert_eq!(read("as_of=1&as_of=1").unwrap_err().code(), "invalid");
+        assert!(require_no_other(&"/v1/x?as_of=1".parse().unwrap()).is_ok());
+        assert!(require_no_other(&"/v1/x?as_of=1&limit=1".parse().unwrap()).is_err());
     }
 
     #[test]

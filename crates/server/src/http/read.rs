@@ -16,6 +16,7 @@ use crate::http::{
     Web, at_least,
     authn::{self, Authenticated},
     problem::Failure,
+    query,
 };
 
 /// Everything that an answer is made from.
@@ -27,20 +28,34 @@ pub(crate) struct Reading {
     pub(crate) org: OrgId,
     /// Who asks.
     pub(crate) caller: Caller,
-    /// When.
+    /// When; what the caller may ask is judged by this and by `today`.
     pub(crate) now: Timestamp,
-    /// On what.
+    /// As everything is.
+    pub(crate) today: Snapshot,
+    /// On what: as everything is, or as it was at the moment asked about.
     pub(crate) snapshot: Snapshot,
+    /// The instant asked about: expiry is judged at it.
+    pub(crate) at: Timestamp,
     /// Where the snapshot stands in this organization.
     pub(crate) position: Position,
     /// The same as clients see it.
     pub(crate) position_text: String,
+    /// The moment asked about, as it was written; none: now.
+    pub(crate) as_of: Option<String>,
+}
+
+/// An answer about the past, with the moment asked about repeated in it.
+#[derive(Debug, Serialize)]
+struct Repeating<'a, T> {
+    #[serde(flatten)]
+    answer: &'a T,
+    as_of: &'a str,
 }
 
 impl Reading {
     /// What a cursor is bound to, besides the list itself.
     pub(crate) fn binding(&self, list: &str) -> String {
-        format!("{}\n{:?}\n{list}", self.org, self.caller.principal)
+        format!("{}\n{:?}\n{:?}\n{list}", self.org, self.caller.principal, self.as_of)
     }
 
     /// Waits for the view, on behalf of a caller who was recognized.
@@ -52,20 +67,27 @@ impl Reading {
         at_least::wait(web, who.org, headers).await?;
         let snapshot = web.node()?.reader.snapshot()?;
         let position = snapshot.position(who.org)?;
+        let now = web.app.clock.now();
         Ok(Self {
             web: Arc::clone(web),
             org: who.org,
             caller: who.caller,
-            now: web.app.clock.now(),
+            now,
+            today: snapshot.clone(),
             snapshot,
+            at: now,
             position,
             position_text: web.position_text(position),
+            as_of: None,
         })
     }
 
     /// Answers at once.
     pub(crate) fn answer<T: Serialize>(self, ask: impl FnOnce(&Self) -> Result<T, Failure>) -> Response {
-        let asked = ask(&self).and_then(|body| json(StatusCode::OK, &body));
+        let asked = ask(&self).and_then(|body| match self.as_of.as_deref() {
+            Some(as_of) => json(StatusCode::OK, &Repeating { answer: &body, as_of }),
+            None => json(StatusCode::OK, &body),
+        });
         with_position(asked.into_response(), &self.position_text)
     }
 
@@ -90,7 +112,8 @@ impl FromRequestParts<Arc<Web>> for Reading {
     async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Failure> {
         web.node()?;
         let who = authn::authenticate(web, &parts.headers).await?;
-        Self::begin(web, who, &parts.headers).await
+        let as_of = query::as_of(&parts.uri)?;
+        Self::begin(web, who, &parts.headers).await?.turned_back(as_of).await
     }
 }
 

@@ -39,7 +39,7 @@ async fn get(reading: Reading, uri: Uri) -> Response {
         let mut sight = Sight::new(reading)?;
         sight.require(Ask::Access, &Thing::Whole)?;
         let principal = known(reading, &principal)?;
-        let effective = reading.snapshot.access(reading.org, principal, reading.now)?;
+        let effective = reading.snapshot.access(reading.org, principal, reading.at)?;
         let permissions: Result<_, Failure> =
             effective.rows.into_iter().map(|row| entry(&mut sight, row)).collect();
         Ok(Access {
@@ -53,7 +53,7 @@ async fn get(reading: Reading, uri: Uri) -> Response {
 }
 
 /// The principal that a parameter names, living or ended.
-fn known(reading: &Reading, text: &str) -> Result<Principal, Failure> {
+pub(super) fn known(reading: &Reading, text: &str) -> Result<Principal, Failure> {
     let named = text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
     let Reading { snapshot, org, .. } = reading;
     match named {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::{http::Uri, response::Response};
-use grantbook_api::catalog::{Catalog, ExtendCatalog, NewObjectType};
+use grantbook_api::{
+    catalog::{Catalog, ExtendCatalog, NewObjectType},
+    list::AsOfQuery,
+};
 use grantbook_domain::{catalog::TypeDefinition, command::Command, rights::Ask};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -30,10 +33,10 @@ pub(super) fn extend(body: Value) -> Result<Plan, Failure> {
 
 /// The whole catalog, in the order in which it grew.
 #[utoipa::path(get, path = "/v1/catalog", tag = "catalog", operation_id = "get_catalog",
-    responses((status = 200, body = Catalog, description = "As it is.")))]
+    params(AsOfQuery), responses((status = 200, body = Catalog, description = "As it is.")))]
 async fn get(reading: Reading, uri: Uri) -> Response {
     reading.answer(|reading| {
-        query::require_none(&uri)?;
+        query::require_no_other(&uri)?;
         Sight::new(reading)?.require(Ask::Catalog, &Thing::Whole)?;
         let catalog = reading.snapshot.catalog(reading.org)?;
         Ok(render::catalog(&catalog))

@@ -11,6 +11,7 @@ use grantbook_api::{
     check::{
         CHECKS_MAX, CheckAnswer, CheckBatch, CheckBatchAnswer, CheckObject, CheckRequest, CheckResult, Reason,
     },
+    list::AsOfQuery,
     reference::{PrincipalRef, PrincipalType},
 };
 use grantbook_domain::{
@@ -54,10 +55,11 @@ pub(super) async fn begin<T: DeserializeOwned>(
 ) -> Result<(Reading, T), Failure> {
     web.node()?;
     let who = authn::authenticate(web, &parts.headers).await?;
-    query::require_none(&parts.uri)?;
+    let as_of = query::as_of(&parts.uri)?;
+    query::require_no_other(&parts.uri)?;
     let bytes = body::read(&parts.headers, body).await?;
     let asked = body::parse(&bytes)?;
-    Ok((Reading::begin(web, who, &parts.headers).await?, asked))
+    Ok((Reading::begin(web, who, &parts.headers).await?.turned_back(as_of).await?, asked))
 }
 
 /// Finds out whom a question is about. Ids that cannot be are unknown: every doubt is a denial.
@@ -113,7 +115,7 @@ pub(super) fn target(object: &CheckObject) -> Target<'_> {
 }
 
 /// The wire's word for a reason.
-pub(super) fn word(reason: access::Reason) -> Reason {
+pub(crate) fn word(reason: access::Reason) -> Reason {
     match reason {
         access::Reason::Granted => Reason::Granted,
         access::Reason::UnknownKey => Reason::UnknownKey,
@@ -147,7 +149,7 @@ fn named_key(reading: &Reading, text: &str) -> Result<Option<KeyId>, Failure> {
     }
     let Ok(parsed) = ParsedKey::parse(text) else { return Ok(None) };
     if let Err(access::Reason::UnknownKey) =
-        reading.snapshot.authenticate(parsed.id, &parsed.hash, reading.now)?
+        reading.snapshot.authenticate(parsed.id, &parsed.hash, reading.at)?
     {
         return Ok(None);
     }
@@ -157,7 +159,7 @@ fn named_key(reading: &Reading, text: &str) -> Result<Option<KeyId>, Failure> {
 
 /// May this principal, or this key, do that? Without either: may the caller, with the key presented?
 #[utoipa::path(post, path = "/v1/check", tag = "check", operation_id = "check",
-    request_body = CheckRequest, responses((status = 200, body = CheckAnswer, description = "Yes or no.")))]
+    params(AsOfQuery), request_body = CheckRequest, responses((status = 200, body = CheckAnswer, description = "Yes or no.")))]
 async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match begin::<CheckRequest>(&web, &parts, body).await {
@@ -172,7 +174,7 @@ async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
 
 /// Many checks on one snapshot, answered in their order.
 #[utoipa::path(post, path = "/v1/check/batch", tag = "check", operation_id = "check_batch",
-    request_body = CheckBatch, responses((status = 200, body = CheckBatchAnswer, description = "Yes or no, each.")))]
+    params(AsOfQuery), request_body = CheckBatch, responses((status = 200, body = CheckBatchAnswer, description = "Yes or no, each.")))]
 async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match begin::<CheckBatch>(&web, &parts, body).await {

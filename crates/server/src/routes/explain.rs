@@ -11,6 +11,7 @@ use grantbook_api::{
     explain::{Explanation, Lack, Missing, NearMiss, Path, PathRole, RecordRef, Via},
     grants::Grant,
     keys::Key,
+    list::AsOfQuery,
     reference::{Named, NamedPrincipal},
 };
 use grantbook_domain::{
@@ -44,7 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
 
 /// Why a check has its answer: every path that allows or denies, with the records behind it, or what is missing.
 #[utoipa::path(post, path = "/v1/explain", tag = "check", operation_id = "explain",
-    request_body = CheckRequest, responses((status = 200, body = Explanation, description = "The whole story.")))]
+    params(AsOfQuery), request_body = CheckRequest, responses((status = 200, body = Explanation, description = "The whole story.")))]
 async fn post(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match check::begin::<CheckRequest>(&web, &parts, body).await {
@@ -63,7 +64,7 @@ fn explain(reading: &Reading, asked: &CheckRequest) -> Result<Explanation, Failu
     } else {
         let Subject { principal, key, .. } = subject;
         let question = Question { principal, key, permission: &asked.permission, object };
-        reading.snapshot.explain(reading.org, &question, reading.now)?
+        reading.snapshot.explain(reading.org, &question, reading.at)?
     };
     told(&mut sight, asked, &subject, &story)
 }
@@ -147,7 +148,7 @@ fn project_of(
     is.then(|| sight.project(id)).transpose()
 }
 
-fn path(sight: &mut Sight<'_>, path: &views::Path, object: &ObjectRef) -> Result<Path, Failure> {
+pub(super) fn path(sight: &mut Sight<'_>, path: &views::Path, object: &ObjectRef) -> Result<Path, Failure> {
     Ok(Path {
         grant: grant(sight, &path.grant)?,
         role: role(sight, path)?,

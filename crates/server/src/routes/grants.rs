@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
     grants::{CreateGrant, Effect, Grant, GrantQuery},
-    list::{Page, PageQuery},
+    list::{AsOfQuery, Page, PageQuery},
     scope as words,
 };
 use grantbook_domain::{
@@ -136,11 +136,11 @@ async fn post(write: Write) -> Response {
 
 /// One grant.
 #[utoipa::path(get, path = "/v1/grants/{id}", tag = "grants", operation_id = "get_grant",
-    params(("id" = String, Path, description = "Its id.")),
+    params(("id" = String, Path, description = "Its id."), AsOfQuery),
     responses((status = 200, body = Grant, description = "As it is.")))]
 async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     reading.answer(|reading| {
-        query::require_none(&uri)?;
+        query::require_no_other(&uri)?;
         let id: GrantId = id_in_path(&id, Kind::Grant)?;
         let found: Option<model::Grant> = reading.snapshot.get(reading.org, &id)?;
         let mut sight = Sight::new(reading)?;

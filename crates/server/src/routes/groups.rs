@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
     groups::{CreateGroup, Group, UpdateGroup},
-    list::{ListQuery, Page},
+    list::{AsOfQuery, ListQuery, Page},
 };
 use grantbook_domain::{command::Command, id::GroupId, model, refusal::Kind, rights::Ask};
 use serde_json::Value;
@@ -67,11 +67,11 @@ async fn post(write: Write) -> Response {
 
 /// One group.
 #[utoipa::path(get, path = "/v1/groups/{id}", tag = "groups", operation_id = "get_group",
-    params(("id" = String, Path, description = "Its id.")),
+    params(("id" = String, Path, description = "Its id."), AsOfQuery),
     responses((status = 200, body = Group, description = "As it is.")))]
 async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     reading.answer(|reading| {
-        query::require_none(&uri)?;
+        query::require_no_other(&uri)?;
         let id: GroupId = id_in_path(&id, Kind::Group)?;
         let found = Sight::new(reading)?.find(Ask::Group, &Thing::Group(id), &id, Kind::Group)?;
         Ok(render::group(&found))

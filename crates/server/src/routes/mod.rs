@@ -4,7 +4,7 @@ mod access;
 mod audit;
 pub(crate) mod batch;
 mod catalog;
-mod check;
+pub(crate) mod check;
 mod explain;
 mod grants;
 mod groups;
@@ -20,10 +20,12 @@ pub(crate) mod plan;
 mod projects;
 mod records;
 pub(crate) mod render;
+mod reverse;
 mod roles;
 mod scope_words;
-mod sight;
+pub(crate) mod sight;
 mod tokens;
+pub(crate) mod turns;
 mod users;
 mod whoami;
 
@@ -38,7 +40,10 @@ use grantbook_api::check::{CheckAnswer, CheckRequest, Reason};
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use self::openapi::completed;
-use crate::http::{Web, body, read::json};
+use crate::{
+    authzen,
+    http::{Web, body, read::json},
+};
 
 /// Every route with its documentation.
 pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
@@ -46,6 +51,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(check::routes())
         .merge(explain::routes())
         .merge(access::routes())
+        .merge(reverse::routes())
         .merge(audit::routes())
         .merge(whoami::routes())
         .merge(projects::routes())
@@ -59,6 +65,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(roles::routes())
         .merge(grants::routes())
         .merge(batch::routes())
+        .merge(authzen::routes())
         .merge(health::routes())
 }
 

@@ -4,7 +4,7 @@ use grantbook_api::{header, problem::MEDIA_TYPE};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, SecurityRequirement,
+        Components, ContentBuilder, InfoBuilder, OpenApi, Ref, ResponseBuilder, SecurityRequirement,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem},
         schema::{Schema, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -48,7 +48,8 @@ fn complete(item: &mut PathItem) {
     }
     for operation in [&mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
         say_common(operation);
-        let asks = matches!(operation.operation_id.as_deref(), Some("check" | "check_batch" | "explain"));
+        let id = operation.operation_id.as_deref().unwrap_or_default();
+        let asks = matches!(id, "check" | "check_batch" | "explain") || id.starts_with("authzen_");
         if asks {
             say(operation, header::AT_LEAST, "Wait until the node has reached this position, at most 2 s.");
         } else {
@@ -63,10 +64,6 @@ fn complete(item: &mut PathItem) {
 }
 
 fn say_common(operation: &mut Operation) {
-    if let Some(parameters) = &mut operation.parameters {
-        // Known, and answered `as_of_unsupported` until it means something.
-        parameters.retain(|parameter| !matches!(parameter, RefOr::T(parameter) if parameter.name == "as_of"));
-    }
     say(operation, header::REQUEST_ID, "Repeated in the answer and in the log.");
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new().description("A problem.").content(MEDIA_TYPE, content).build();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
-    list::{ListQuery, Page},
+    list::{AsOfQuery, ListQuery, Page},
     projects::{CreateProject, Project, UpdateProject},
 };
 use grantbook_domain::{command::Command, id::ProjectId, model, refusal::Kind, rights::Ask};
@@ -67,11 +67,11 @@ async fn post(write: Write) -> Response {
 
 /// One project.
 #[utoipa::path(get, path = "/v1/projects/{id}", tag = "projects", operation_id = "get_project",
-    params(("id" = String, Path, description = "Its id.")),
+    params(("id" = String, Path, description = "Its id."), AsOfQuery),
     responses((status = 200, body = Project, description = "As it is.")))]
 async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     reading.answer(|reading| {
-        query::require_none(&uri)?;
+        query::require_no_other(&uri)?;
         let id: ProjectId = id_in_path(&id, Kind::Project)?;
         let found = Sight::new(reading)?.find(Ask::Project, &Thing::Project(id), &id, Kind::Project)?;
         Ok(render::project(&found))

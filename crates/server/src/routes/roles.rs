@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
-    list::{ListQuery, Page},
+    list::{AsOfQuery, ListQuery, Page},
     roles::{CreateRole, Role, RolePermission, UpdateRole},
 };
 use grantbook_domain::{command::Command, id::RoleId, model, refusal::Kind, rights::Ask};
@@ -99,11 +99,11 @@ async fn post(write: Write) -> Response {
 
 /// One role.
 #[utoipa::path(get, path = "/v1/roles/{id}", tag = "roles", operation_id = "get_role",
-    params(("id" = String, Path, description = "Its id, or a built-in role's name.")),
+    params(("id" = String, Path, description = "Its id, or a built-in role's name."), AsOfQuery),
     responses((status = 200, body = Role, description = "As it is.")))]
 async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     reading.answer(|reading| {
-        query::require_none(&uri)?;
+        query::require_no_other(&uri)?;
         let id = role_seen(reading, &id)?;
         let found = Sight::new(reading)?.find(Ask::Role, &Thing::Role(id), &id, Kind::Role)?;
         Ok(render::role(&found))

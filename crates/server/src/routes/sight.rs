@@ -44,7 +44,10 @@ pub(crate) enum Thing<'a> {
 #[derive(Debug)]
 pub(crate) struct Sight<'r> {
     reading: &'r Reading,
+    /// Of today: what the caller may.
     checker: Checker<'r>,
+    /// Of the moment asked about, if that is not now.
+    then: Option<Checker<'r>>,
     /// Whether the caller may read users and tokens, once that was asked.
     reads_members: Option<bool>,
     /// What the caller holds, once a grant was to be seen.
@@ -54,8 +57,9 @@ pub(crate) struct Sight<'r> {
 impl<'r> Sight<'r> {
     /// Looks at what the reading stands on.
     pub(crate) fn new(reading: &'r Reading) -> Result<Self, Failure> {
-        let checker = reading.snapshot.checker(reading.org, reading.now)?;
-        Ok(Self { reading, checker, reads_members: None, holdings: None })
+        let Reading { org, now, at, today, snapshot, .. } = reading;
+        let then = reading.as_of.as_ref().map(|_| snapshot.checker(*org, *at)).transpose()?;
+        Ok(Self { reading, checker: today.checker(*org, *now)?, then, reads_members: None, holdings: None })
     }
 
     /// What it looks at.
@@ -96,9 +100,9 @@ impl<'r> Sight<'r> {
         }
     }
 
-    /// The answer to a check, whoever asks.
+    /// The answer to a check, whoever asks, at the moment asked about.
     pub(crate) fn ask(&mut self, question: &Question<'_>) -> Result<Reason, Failure> {
-        Ok(self.checker.check(question)?)
+        Ok(self.then.as_mut().unwrap_or(&mut self.checker).check(question)?)
     }
 
     /// Someone's name, if the caller may read it.
@@ -191,12 +195,12 @@ impl<'r> Sight<'r> {
             (On::AllProjects, _) => self.can_on_organizations(permission, "org_project"),
             (On::AuditLog, _) => self.can_on_organizations(permission, "org_audit_logs"),
             (On::Scope, Thing::Grant(grant)) => {
-                let Reading { snapshot, org, caller, now, .. } = self.reading;
+                let Reading { today, org, caller, now, .. } = self.reading;
                 let held = match self.holdings.take() {
                     Some(held) => held,
-                    None => snapshot.holdings(*org, *caller, *now)?,
+                    None => today.holdings(*org, *caller, *now)?,
                 };
-                Ok(snapshot.sees_grant(*org, self.holdings.insert(held), grant)?)
+                Ok(today.sees_grant(*org, self.holdings.insert(held), grant)?)
             }
             (_, Thing::Project(id)) => self.could_on(permission, "project", &id.to_string()),
             (_, Thing::Group(id)) => self.could_on(permission, "group", &id.to_string()),
@@ -217,7 +221,7 @@ impl<'r> Sight<'r> {
         }
     }
 
-    /// On a thing that was there when the list was begun; if it has ended since, on the whole that it belonged to.
+    /// On a thing that was there at the moment asked about; if it has ended since, on the whole that it belonged to.
     fn could_on(&mut self, permission: Permission, object_type: &str, id: &str) -> Result<bool, Failure> {
         let whole = if object_type == "project" { "org_project" } else { "organization" };
         match self.reason(permission, Target { object_type, id, project: None })? {
@@ -239,6 +243,6 @@ impl<'r> Sight<'r> {
         let caller = self.reading.caller;
         let permission = PERMISSIONS.get(usize::from(permission.bit())).copied().unwrap_or_default();
         let question = Question { principal: Some(caller.principal), key: caller.key, permission, object };
-        self.ask(&question)
+        Ok(self.checker.check(&question)?)
     }
 }

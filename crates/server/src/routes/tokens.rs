@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
-    list::{ListQuery, Page},
+    list::{AsOfQuery, ListQuery, Page},
     tokens::{CreateToken, Token, UpdateToken},
 };
 use grantbook_domain::{
@@ -71,11 +71,11 @@ async fn post(write: Write) -> Response {
 
 /// One service token.
 #[utoipa::path(get, path = "/v1/tokens/{id}", tag = "tokens", operation_id = "get_token",
-    params(("id" = String, Path, description = "Its id.")),
+    params(("id" = String, Path, description = "Its id."), AsOfQuery),
     responses((status = 200, body = Token, description = "As it is.")))]
 async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     reading.answer(|reading| {
-        query::require_none(&uri)?;
+        query::require_no_other(&uri)?;
         let id: TokenId = id_in_path(&id, Kind::Token)?;
         let oneself = Thing::Person(Principal::Token(id));
         let found = Sight::new(reading)?.find(Ask::Members, &oneself, &id, Kind::Token)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
-    list::{ListQuery, Page},
+    list::{AsOfQuery, ListQuery, Page},
     users::{CreateUser, UpdateUser, User},
 };
 use grantbook_domain::{
@@ -71,11 +71,11 @@ async fn post(write: Write) -> Response {
 
 /// One user.
 #[utoipa::path(get, path = "/v1/users/{id}", tag = "users", operation_id = "get_user",
-    params(("id" = String, Path, description = "Its id.")),
+    params(("id" = String, Path, description = "Its id."), AsOfQuery),
     responses((status = 200, body = User, description = "As it is.")))]
 async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     reading.answer(|reading| {
-        query::require_none(&uri)?;
+        query::require_no_other(&uri)?;
         let id: UserId = id_in_path(&id, Kind::User)?;
         let oneself = Thing::Person(Principal::User(id));
         let found = Sight::new(reading)?.find(Ask::Members, &oneself, &id, Kind::User)?;

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod as_of;
 mod bad_input;
 mod batch;
 mod given;
@@ -15,6 +16,7 @@ mod lists;
 mod openapi;
 mod replay;
 mod reveal;
+mod reverse;
 mod story;
 mod visibility;
 mod writes;

@@ -20,7 +20,7 @@ use crate::{
     world::{Step, World, apply, frames, view_of},
 };
 
-fn steps(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
     vec(any::<Step>(), count)
 }
 
@@ -95,15 +95,15 @@ fn walk(world: &World, asked: Asked) {
 }
 
 /// Everything there is to ask at one position.
-struct All<'a> {
-    world: &'a World,
-    state: &'a OrgState,
-    snapshot: &'a Snapshot,
-    now: Timestamp,
+pub(crate) struct All<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) state: &'a OrgState,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) now: Timestamp,
 }
 
 impl All<'_> {
-    fn checks(&self, ordinal: u64) {
+    pub(crate) fn checks(&self, ordinal: u64) {
         let (permissions, targets) =
             (brute::permissions(self.state), brute::targets(self.state, self.world.org));
         for (index, now) in brute::instants(self.state, self.now).into_iter().enumerate() {
@@ -119,7 +119,7 @@ impl All<'_> {
         }
     }
 
-    fn explanations(&self, ordinal: u64) {
+    pub(crate) fn explanations(&self, ordinal: u64) {
         let (permissions, targets) =
             (brute::permissions(self.state), brute::targets(self.state, self.world.org));
         let every = 23;
@@ -161,7 +161,7 @@ impl All<'_> {
         known && chained && ends && self.state.grant(path.grant.id) == Some(&path.grant)
     }
 
-    fn access(&self) {
+    pub(crate) fn access(&self) {
         for now in brute::instants(self.state, self.now) {
             for principal in brute::principals(self.state) {
                 let access = self.snapshot.access(self.world.org, principal, now).unwrap();
@@ -197,7 +197,7 @@ impl All<'_> {
         }
     }
 
-    fn documents(&self) {
+    pub(crate) fn documents(&self) {
         let org = self.world.org;
         self.state
             .users()
@@ -233,7 +233,7 @@ impl All<'_> {
         }
     }
 
-    fn grants_seen(&self) {
+    pub(crate) fn grants_seen(&self) {
         let callers = self.state.keys().filter(|key| self.state.active_key(key.id, self.now).is_ok());
         let callers = callers.map(|key| Caller { principal: key.principal, key: Some(key.id) });
         for caller in callers.collect::<Vec<_>>() {
@@ -247,7 +247,7 @@ impl All<'_> {
     }
 
     /// Every list, page by page, as of a position that may lie far back.
-    fn lists(&self, at: Position) {
+    pub(crate) fn lists(&self, at: Position) {
         let (org, snapshot, state) = (self.world.org, self.snapshot, self.state);
         let users = state.users().filter(|one| one.ended_at.is_none());
         assert_eq!(

@@ -4,9 +4,11 @@
 #![expect(clippy::many_single_char_names, reason = "drawn bytes have no better names")]
 
 mod agree;
+mod as_of;
 mod audit;
 mod brute;
 mod draw;
 mod lifecycle;
+mod reverse;
 mod story;
 mod world;

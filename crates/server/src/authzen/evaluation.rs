@@ -1,0 +1,121 @@
+//! `POST /access/v1/evaluation` and `POST /access/v1/evaluations`
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use grantbook_api::{
+    authzen::{Decision, Decisions, EvaluationOptions, EvaluationRequest, EvaluationsRequest, Semantic},
+    check::CHECKS_MAX,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    authzen::{
+        body::{begin, require_objects},
+        decide::{Asked, decide},
+    },
+    http::{Web, body::shape, problem::Failure, read::Reading},
+    routes::sight::Sight,
+};
+
+/// May this subject do this action on that resource? A denial is an answer, not an error.
+#[utoipa::path(post, path = "/access/v1/evaluation", tag = "authzen", operation_id = "authzen_evaluation",
+    request_body = EvaluationRequest, responses((status = 200, body = Decision, description = "Yes or no.")))]
+pub(super) async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
+    match begin(&web, request).await {
+        Err(failure) => failure.into_response(),
+        Ok((reading, body)) => reading.answer(|reading| single(reading, body)),
+    }
+}
+
+/// Several evaluations on one snapshot, answered in their order; without any, one.
+#[utoipa::path(post, path = "/access/v1/evaluations", tag = "authzen", operation_id = "authzen_evaluations",
+    request_body = EvaluationsRequest,
+    responses((status = 200, body = Decisions, description = "Yes or no, each; a single decision without `evaluations`.")))]
+pub(super) async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
+    match begin(&web, request).await {
+        Err(failure) => failure.into_response(),
+        Ok((reading, body)) => reading.answer_at_leisure(move |reading| several(reading, body)).await,
+    }
+}
+
+/// An answer to evaluations.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    One(Decision),
+    Several(Decisions),
+}
+
+fn single(reading: &Reading, body: Value) -> Result<Decision, Failure> {
+    decide_one(&mut Sight::new(reading)?, body)
+}
+
+fn decide_one(sight: &mut Sight<'_>, body: Value) -> Result<Decision, Failure> {
+    let EvaluationRequest { subject, action, resource, context } = shape(body)?;
+    let asked = Asked { subject: &subject, action: &action, resource: &resource, context: context.as_ref() };
+    decide(sight, &asked)
+}
+
+/// What is read of a request with several evaluations before they are.
+#[derive(Deserialize)]
+struct Batch {
+    #[serde(default)]
+    evaluations: Option<Vec<Value>>,
+    #[serde(default)]
+    options: Option<EvaluationOptions>,
+}
+
+fn several(reading: &Reading, body: Value) -> Result<Answer, Failure> {
+    let Batch { evaluations, options } = shape(body.clone())?;
+    let semantic = options.and_then(|options| options.evaluations_semantic).unwrap_or_default();
+    let Some(items) = evaluations.filter(|items| !items.is_empty()) else {
+        return single(reading, body).map(Answer::One);
+    };
+    if items.len() > CHECKS_MAX {
+        return Err(Failure::invalid_at("/evaluations", format!("may have {CHECKS_MAX} evaluations")));
+    }
+    let mut sight = Sight::new(reading)?;
+    let mut evaluations = Vec::with_capacity(items.len());
+    for item in items {
+        let decision = match decide_item(&mut sight, &body, item) {
+            Ok(decision) => decision,
+            Err(failure) if failure.status().is_server_error() => return Err(failure),
+            Err(failure) => refused(&failure),
+        };
+        let ends = match semantic {
+            Semantic::ExecuteAll => false,
+            Semantic::DenyOnFirstDeny => !decision.decision,
+            Semantic::PermitOnFirstPermit => decision.decision,
+        };
+        evaluations.push(decision);
+        if ends {
+            break;
+        }
+    }
+    Ok(Answer::Several(Decisions { evaluations }))
+}
+
+/// Decides an item. What it lacks is taken whole from the request: nothing is merged inside of an entity.
+fn decide_item(sight: &mut Sight<'_>, defaults: &Value, mut item: Value) -> Result<Decision, Failure> {
+    require_objects(&item, "")?;
+    if let Value::Object(members) = &mut item {
+        for name in ["subject", "action", "resource", "context"] {
+            let lacks = members.get(name).is_none_or(Value::is_null);
+            if let Some(default) = defaults.get(name).filter(|default| lacks && !default.is_null()) {
+                members.insert(name.to_owned(), default.clone());
+            }
+        }
+    }
+    decide_one(sight, item)
+}
+
+/// An evaluation that could not be made is a denial that says why.
+fn refused(failure: &Failure) -> Decision {
+    let error = json!({"status": failure.status().as_u16(), "message": failure.detail()});
+    Decision { decision: false, context: Some(json!({"error": error})) }
+}

@@ -1,0 +1,145 @@
+//! `POST /access/v1/search/subject`, `/resource` and `/action`. What is not known has no results.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use grantbook_api::authzen::{
+    ActionName, ActionSearch, EntityId, FoundActions, FoundEntities, ResourceSearch, SubjectSearch,
+};
+use grantbook_domain::rights::Ask;
+use grantbook_views::{ListCursor, Listed, Page, Part, Reversed, Whose};
+use serde_json::{Value, json};
+
+use crate::{
+    authzen::{
+        body::begin,
+        decide::{explains, principal, subject_id, target},
+        paging::Wanted,
+    },
+    http::{Web, body::shape, problem::Failure, read::Reading},
+    routes::sight::{Sight, Thing},
+};
+
+/// Which subjects of a type may do the action on the resource?
+#[utoipa::path(post, path = "/access/v1/search/subject", tag = "authzen", operation_id = "authzen_search_subject",
+    request_body = SubjectSearch, responses((status = 200, body = FoundEntities, description = "Those who may.")))]
+pub(super) async fn subject(State(web): State<Arc<Web>>, request: Request) -> Response {
+    match begin(&web, request).await {
+        Err(failure) => failure.into_response(),
+        Ok((reading, body)) => reading.answer_at_leisure(move |reading| subjects(reading, &body)).await,
+    }
+}
+
+/// On which resources of a type may the subject do the action?
+#[utoipa::path(post, path = "/access/v1/search/resource", tag = "authzen", operation_id = "authzen_search_resource",
+    request_body = ResourceSearch, responses((status = 200, body = FoundEntities, description = "Those on which it may.")))]
+pub(super) async fn resource(State(web): State<Arc<Web>>, request: Request) -> Response {
+    match begin(&web, request).await {
+        Err(failure) => failure.into_response(),
+        Ok((reading, body)) => reading.answer_at_leisure(move |reading| resources(reading, &body)).await,
+    }
+}
+
+/// Which actions may the subject do on the resource?
+#[utoipa::path(post, path = "/access/v1/search/action", tag = "authzen", operation_id = "authzen_search_action",
+    request_body = ActionSearch, responses((status = 200, body = FoundActions, description = "Those that it may do.")))]
+pub(super) async fn action(State(web): State<Arc<Web>>, request: Request) -> Response {
+    match begin(&web, request).await {
+        Err(failure) => failure.into_response(),
+        Ok((reading, body)) => reading.answer(|reading| actions(reading, &body)),
+    }
+}
+
+fn subjects(reading: &Reading, body: &Value) -> Result<FoundEntities, Failure> {
+    let SubjectSearch { subject, action, resource, context, page } = shape(body.clone())?;
+    let object = target(&resource);
+    let mut sight = Sight::new(reading)?;
+    sight.require(Ask::WhoCan, &Thing::Asked(object))?;
+    let wanted = Wanted::of(reading, "subject", body, page.as_ref())?;
+    let whose = match subject.kind.as_str() {
+        "user" => Some(Whose::Users),
+        "token" => Some(Whose::Tokens),
+        _ => None,
+    };
+    let found = match whose {
+        Some(whose) => {
+            let mut checker = wanted.turn.checker(reading)?;
+            known(checker.who_can(&action.name, object, whose, wanted.part())?)
+        }
+        None => nothing(),
+    };
+    let (found, page) = wanted.given(reading, found);
+    let mut results = Vec::with_capacity(found.len());
+    for who in found {
+        results.push(EntityId {
+            kind: subject.kind.clone(),
+            id: subject_id(&mut sight, &wanted.turn.snapshot, who)?,
+        });
+    }
+    Ok(FoundEntities { page, context: told(reading, &wanted, context.as_ref()), results })
+}
+
+fn resources(reading: &Reading, body: &Value) -> Result<FoundEntities, Failure> {
+    let ResourceSearch { subject, action, resource, context, page } = shape(body.clone())?;
+    Sight::new(reading)?.require(Ask::Accessible, &Thing::Whole)?;
+    let wanted = Wanted::of(reading, "resource", body, page.as_ref())?;
+    let found = match principal(&wanted.turn.snapshot, reading.org, &subject)? {
+        Some(who) => {
+            let mut checker = wanted.turn.checker(reading)?;
+            known(checker.accessible(who, &action.name, &resource.kind, wanted.part())?)
+        }
+        None => nothing(),
+    };
+    let (found, page) = wanted.given(reading, found);
+    let entity =
+        |object: grantbook_domain::scope::ObjectRef| EntityId { kind: object.object_type, id: object.id };
+    let results = found.into_iter().map(entity).collect();
+    Ok(FoundEntities { page, context: told(reading, &wanted, context.as_ref()), results })
+}
+
+fn actions(reading: &Reading, body: &Value) -> Result<FoundActions, Failure> {
+    let ActionSearch { subject, resource, context, page } = shape(body.clone())?;
+    let object = target(&resource);
+    let wanted = Wanted::of(reading, "action", body, page.as_ref())?;
+    let who = principal(&wanted.turn.snapshot, reading.org, &subject)?;
+    if who != Some(reading.caller.principal) {
+        Sight::new(reading)?.require(Ask::Permissions, &Thing::Asked(object))?;
+    }
+    let held = match who {
+        Some(who) => wanted.turn.checker(reading)?.permissions(who, object)?.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let (found, page) = wanted.given(reading, cut(held, wanted.part()));
+    let results = found.into_iter().map(|name| ActionName { name }).collect();
+    Ok(FoundActions { page, context: told(reading, &wanted, context.as_ref()), results })
+}
+
+/// The position at which all pages hold, for whoever asks.
+fn told(reading: &Reading, wanted: &Wanted, context: Option<&Value>) -> Option<Value> {
+    explains(context).then(|| json!({"grantbook": {"position": wanted.turn.position(reading)}}))
+}
+
+fn known<T>(answer: Reversed<Page<T>>) -> Page<T> {
+    answer.unwrap_or_else(|_| nothing())
+}
+
+fn nothing<T>() -> Page<T> {
+    Page { items: Vec::new(), next: None }
+}
+
+/// A part of a short list; its places are the names themselves.
+fn cut(names: Vec<String>, part: Part<'_>) -> Page<String> {
+    let last = part.after.map(ListCursor::as_bytes);
+    let start = last.and_then(|last| names.iter().position(|name| name.as_bytes() == last));
+    let mut rest = names.into_iter().skip(start.map_or(0, |index| index + 1));
+    let listed = |name: String| {
+        let cursor = ListCursor::from_bytes(name.clone().into_bytes());
+        Listed { thing: name, cursor }
+    };
+    let items: Vec<_> = rest.by_ref().take(part.limit).map(listed).collect();
+    let next = rest.next().and_then(|_| items.last().map(|last| last.cursor.clone()));
+    Page { items, next }
+}

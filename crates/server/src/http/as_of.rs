@@ -1,0 +1,80 @@
+//! `as_of`: questions about an earlier position or time. What may be asked is judged by today's rights, and needs the
+//! right to read the audit log besides.
+
+use grantbook_domain::{id::InstallationId, position::Position, rights::Ask, time::Timestamp};
+
+use crate::{
+    http::{problem::Failure, read::Reading},
+    position::{self, PositionError},
+    routes::sight::{Sight, Thing},
+};
+
+/// A moment that a caller names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// After the record at a position, at its time.
+    Position(Position),
+    /// At an instant.
+    Time(Timestamp),
+}
+
+impl Named {
+    /// From a parameter: a position of this journal, or a time.
+    pub(crate) fn parse(installation: InstallationId, name: &str, text: &str) -> Result<Self, Failure> {
+        if let Some(at) = Timestamp::parse_rfc3339(text) {
+            return Ok(Self::Time(at));
+        }
+        let wrong = |error| match error {
+            PositionError::Malformed => "is neither a position nor a time such as 2026-01-31T00:00:00Z",
+            PositionError::Foreign => {
+                "is a position of another journal, or of this one before it was restored"
+            }
+        };
+        let position = position::decode(installation, text);
+        position
+            .map(Self::Position)
+            .map_err(|error| Failure::invalid(format!("the parameter {name} {}", wrong(error))))
+    }
+}
+
+impl Reading {
+    /// The same, about the moment that a caller names, if it names one.
+    pub(crate) async fn turned_back(self, text: Option<String>) -> Result<Self, Failure> {
+        let Some(text) = text else { return Ok(self) };
+        let named = Named::parse(self.web.app.installation, "as_of", &text)?;
+        Sight::new(&self)?.require(Ask::AsOf, &Thing::Whole)?;
+        let reading = self.reaching(named).await?;
+        Ok(Self { as_of: Some(text), ..reading.turned("as_of", named)? })
+    }
+
+    /// The same, once everything is here that the journal holds, if the moment is beyond what is here.
+    pub(crate) async fn reaching(self, named: Named) -> Result<Self, Failure> {
+        match named {
+            Named::Position(position) if position > self.position => {
+                let node = self.web.node()?;
+                node.confirm().await.map_err(|why| Failure::unconfirmed(&why))?;
+                let today = node.reader.snapshot()?;
+                let position = today.position(self.org)?;
+                let position_text = self.web.position_text(position);
+                Ok(Self { snapshot: today.clone(), today, position, position_text, ..self })
+            }
+            Named::Position(_) | Named::Time(_) => Ok(self),
+        }
+    }
+
+    /// The same at an earlier moment; the parameter that names it is told if there was no such yet.
+    pub(crate) fn turned(self, parameter: &str, named: Named) -> Result<Self, Failure> {
+        let wrong = |detail: &str| Err(Failure::invalid(format!("the parameter {parameter} {detail}")));
+        let moment = match named {
+            Named::Position(position) if position > self.position => {
+                return wrong("is a position beyond the last record");
+            }
+            Named::Time(at) if at > self.now => return wrong("is a time in the future"),
+            Named::Position(position) => self.today.moment_after(self.org, position)?,
+            Named::Time(at) => self.today.moment_at(self.org, at)?,
+        };
+        let position_text = self.web.position_text(moment.position);
+        let snapshot = self.today.as_of(moment.position);
+        Ok(Self { snapshot, at: moment.at, position: moment.position, position_text, ..self })
+    }
+}
