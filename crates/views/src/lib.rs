@@ -10,6 +10,7 @@ pub mod audit;
 mod authenticate;
 mod chains;
 mod check;
+mod compare;
 mod digest;
 pub mod document;
 mod encode;
@@ -28,6 +29,7 @@ mod row_key;
 mod staged;
 mod table;
 mod things;
+mod timeline;
 mod versions;
 pub mod writer;
 
@@ -37,11 +39,13 @@ pub use crate::{
     audit::{AuditFilter, AuditPage, AuditRecords, Order},
     authenticate::Authenticated,
     check::Checker,
+    compare::{AccessChange, Comparison},
     document::Document,
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
     table::FORMAT_VERSION,
+    timeline::{AccessStep, Timeline},
     writer::{Batch, Opened, Stale, ViewWriter},
 };
