@@ -30,6 +30,11 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn the_steps_of_a_timeline_add_up_and_miss_nothing(steps in steps(10..40)) {
         let past = Past::of(&steps);
