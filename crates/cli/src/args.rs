@@ -10,6 +10,7 @@ use crate::{
     audit::AuditArgs,
     batch::BatchArgs,
     catalog::CatalogVerb,
+    changes::{DiffArgs, TimelineArgs},
     check::CheckArgs,
     doctor::DoctorArgs,
     grants::GrantVerb,
@@ -167,6 +168,10 @@ pub(crate) enum Noun {
     Why(CheckArgs),
     /// Show all that a principal may do.
     Access(AccessArgs),
+    /// Show how a principal's access changed, step by step, and who did it.
+    Timeline(TimelineArgs),
+    /// Show who gained and lost what between two moments.
+    Diff(DiffArgs),
     /// Show what was decided, by whom, when, why.
     Audit(AuditArgs),
     /// Show whose key this is.
@@ -215,6 +220,9 @@ mod tests {
             "grantbook --json --url http://h --key k check token:ci update project:staging",
             "grantbook why token:ci update project:production --json --as-of 2026-01-01T00:00:00Z",
             "grantbook access token:ci",
+            "grantbook timeline token:ci --since 30d",
+            "grantbook diff 30d",
+            "grantbook diff 2026-01-01T00:00:00Z 7d --project production",
             "grantbook --as-of 30d check token:ci update project:staging",
             "grantbook grant list --as-of 2026-01-01T00:00:00Z",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",

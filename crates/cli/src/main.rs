@@ -7,6 +7,7 @@ mod args;
 mod audit;
 mod batch;
 mod catalog;
+mod changes;
 mod check;
 mod doctor;
 mod event_words;
@@ -80,6 +81,8 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Check(args) => return check::run(session, args).await,
         Noun::Why(args) => why::run(session, args).await?,
         Noun::Access(args) => access::run(session, args).await?,
+        Noun::Timeline(args) => changes::timeline(session, args).await?,
+        Noun::Diff(args) => changes::diff(session, args).await?,
         Noun::Audit(args) => audit::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.

@@ -83,11 +83,15 @@ pub enum Ask {
     Audit,
     /// Any of these about an earlier moment, besides what it needs itself.
     AsOf,
+    /// Who gained and lost what between two moments.
+    Diff,
+    /// How the access of a principal changed.
+    Timeline,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -102,6 +106,8 @@ impl Ask {
         Self::Catalog,
         Self::Audit,
         Self::AsOf,
+        Self::Diff,
+        Self::Timeline,
     ];
 
     /// What the question needs.
@@ -111,7 +117,7 @@ impl Ask {
             Self::Catalog => Needs::Permission(Permission::READ, On::AllProjects),
             Self::Check => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
             Self::Explain => Needs::Permission(Permission::READ_ACLS, On::Object),
-            Self::Access => Needs::Permission(Permission::READ_ACLS, On::Organization),
+            Self::Access | Self::Timeline => Needs::Permission(Permission::READ_ACLS, On::Organization),
             Self::Project => Needs::Permission(Permission::READ, On::Project),
             Self::Members => Needs::UnlessOwn(Permission::READ, On::Members),
             Self::Keys => Needs::UnlessOwn(Permission::UPDATE, On::Members),
@@ -119,7 +125,7 @@ impl Ask {
             Self::Role => Needs::Permission(Permission::READ, On::Role),
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
-            Self::Audit | Self::AsOf => Needs::Permission(Permission::READ, On::AuditLog),
+            Self::Audit | Self::AsOf | Self::Diff => Needs::Permission(Permission::READ, On::AuditLog),
         }
     }
 }

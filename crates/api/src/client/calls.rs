@@ -9,6 +9,7 @@ use crate::{
     batch::{Batch, BatchAnswer},
     catalog::{Catalog, ExtendCatalog},
     check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest, Reason},
+    diff::{Diff, DiffQuery},
     explain::Explanation,
     grants::{CreateGrant, Grant, GrantQuery},
     groups::{CreateGroup, Group, UpdateGroup},
@@ -20,6 +21,7 @@ use crate::{
     readiness::Readiness,
     reference::{GranteeRef, PrincipalRef, PrincipalType},
     roles::{CreateRole, Role, UpdateRole},
+    timeline::{Timeline, TimelineQuery},
     tokens::{CreateToken, Token, UpdateToken},
     users::{CreateUser, UpdateUser, User},
     whoami::Whoami,
@@ -63,6 +65,16 @@ impl Client {
     /// Asks what a principal may do.
     pub async fn access(&self, query: &AccessQuery) -> Call<Access> {
         self.get(&["v1", "access"], query).await
+    }
+
+    /// One page of who gained and lost what between two moments.
+    pub async fn diff(&self, query: &DiffQuery) -> Call<Diff> {
+        self.get(&["v1", "diff"], query).await
+    }
+
+    /// One page of how access changed.
+    pub async fn timeline(&self, query: &TimelineQuery) -> Call<Timeline> {
+        self.get(&["v1", "timeline"], query).await
     }
 
     /// One page of the audit log.

@@ -53,7 +53,7 @@ async fn get(reading: Reading, uri: Uri) -> Response {
 }
 
 /// The principal that a parameter names, living or ended.
-fn known(reading: &Reading, text: &str) -> Result<Principal, Failure> {
+pub(super) fn known(reading: &Reading, text: &str) -> Result<Principal, Failure> {
     let named = text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
     let Reading { snapshot, org, .. } = reading;
     match named {
@@ -71,7 +71,7 @@ fn known(reading: &Reading, text: &str) -> Result<Principal, Failure> {
     }
 }
 
-fn entry(sight: &mut Sight<'_>, row: AccessRow) -> Result<AccessEntry, Failure> {
+pub(super) fn entry(sight: &mut Sight<'_>, row: AccessRow) -> Result<AccessEntry, Failure> {
     let AccessRow { permission, types, organization, projects, objects, except } = row;
     Ok(AccessEntry {
         permission,

@@ -4,7 +4,9 @@ mod access;
 mod audit;
 pub(crate) mod batch;
 mod catalog;
+mod changes;
 mod check;
+mod diff;
 mod explain;
 mod grants;
 mod groups;
@@ -23,6 +25,7 @@ pub(crate) mod render;
 mod roles;
 mod scope_words;
 pub(crate) mod sight;
+mod timeline;
 mod tokens;
 mod users;
 mod whoami;
@@ -46,6 +49,8 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(check::routes())
         .merge(explain::routes())
         .merge(access::routes())
+        .merge(diff::routes())
+        .merge(timeline::routes())
         .merge(audit::routes())
         .merge(whoami::routes())
         .merge(projects::routes())
