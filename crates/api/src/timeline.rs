@@ -1,4 +1,5 @@
-//! `GET /v1/timeline?principal=..`: how effective access changed, each step with the records that caused it.
+//! `GET /v1/timeline?principal=..` or `?project=..`: how effective access changed, each step with the records that caused
+//! it.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +8,7 @@ use crate::{
     reference::Actor,
 };
 
-/// Query of `GET /v1/timeline`.
+/// Query of `GET /v1/timeline`: exactly one of `principal` and `project`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
@@ -16,6 +17,9 @@ pub struct TimelineQuery {
     /// Of `user:ID` or `token:ID`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
+    /// Of everybody's access to the project of this id, and to what lies in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// After this position or time; from the beginning if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,

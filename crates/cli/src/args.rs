@@ -168,7 +168,7 @@ pub(crate) enum Noun {
     Why(CheckArgs),
     /// Show all that a principal may do.
     Access(AccessArgs),
-    /// Show how a principal's access changed, step by step, and who did it.
+    /// Show how a principal's access, or access to a project, changed step by step, and who did it.
     Timeline(TimelineArgs),
     /// Show who gained and lost what between two moments.
     Diff(DiffArgs),
@@ -221,6 +221,7 @@ mod tests {
             "grantbook why token:ci update project:production --json --as-of 2026-01-01T00:00:00Z",
             "grantbook access token:ci",
             "grantbook timeline token:ci --since 30d",
+            "grantbook timeline project:production",
             "grantbook diff 30d",
             "grantbook diff 2026-01-01T00:00:00Z 7d --project production",
             "grantbook --as-of 30d check token:ci update project:staging",

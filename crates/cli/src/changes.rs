@@ -1,5 +1,7 @@
 //! `grantbook diff` and `grantbook timeline`: how access changed.
 
+use std::str::FromStr;
+
 use clap::Args;
 use grantbook_api::{
     access::AccessEntry,
@@ -35,11 +37,33 @@ pub(crate) struct DiffArgs {
     project: Option<String>,
 }
 
+/// Whose access, or to what.
+#[derive(Debug, Clone)]
+pub(crate) enum AboutArg {
+    /// Of an account.
+    Principal(PrincipalArg),
+    /// Of everybody to a project, by name or id.
+    Project(String),
+}
+
+impl FromStr for AboutArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("project", name)) if !name.is_empty() => Ok(Self::Project(name.to_owned())),
+            _ => {
+                text.parse().map(Self::Principal).map_err(|fault: String| format!("{fault}, or project:NAME"))
+            }
+        }
+    }
+}
+
 /// Whose access, and since when.
 #[derive(Debug, Args)]
 pub(crate) struct TimelineArgs {
-    /// `token:NAME` or `user:EMAIL`.
-    principal: PrincipalArg,
+    /// `token:NAME` or `user:EMAIL`; or `project:NAME` for everybody's access to a project.
+    about: AboutArg,
     /// Since: 30d, 12h, RFC 3339 or a position; from the beginning if absent.
     #[arg(long, value_name = "WHEN")]
     since: Option<Bound>,
@@ -86,8 +110,13 @@ pub(crate) async fn diff(session: &Session, args: DiffArgs) -> anyhow::Result<()
 }
 
 pub(crate) async fn timeline(session: &Session, args: TimelineArgs) -> anyhow::Result<()> {
+    let (principal, project) = match &args.about {
+        AboutArg::Principal(principal) => (Some(id_of(session, principal).await?), None),
+        AboutArg::Project(name) => (None, Some(session.id(Kind::Project, name).await?)),
+    };
     let mut query = TimelineQuery {
-        principal: Some(id_of(session, &args.principal).await?),
+        principal,
+        project,
         from: args.since.as_ref().map(Bound::text).transpose()?,
         to: args.until.as_ref().map(Bound::text).transpose()?,
         limit: Some(LIMIT_MAX),

@@ -87,11 +87,13 @@ pub enum Ask {
     Diff,
     /// How the access of a principal changed.
     Timeline,
+    /// How access to a project changed.
+    ProjectTimeline,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -108,6 +110,7 @@ impl Ask {
         Self::AsOf,
         Self::Diff,
         Self::Timeline,
+        Self::ProjectTimeline,
     ];
 
     /// What the question needs.
@@ -118,6 +121,7 @@ impl Ask {
             Self::Check => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
             Self::Explain => Needs::Permission(Permission::READ_ACLS, On::Object),
             Self::Access | Self::Timeline => Needs::Permission(Permission::READ_ACLS, On::Organization),
+            Self::ProjectTimeline => Needs::Permission(Permission::READ_ACLS, On::Project),
             Self::Project => Needs::Permission(Permission::READ, On::Project),
             Self::Members => Needs::UnlessOwn(Permission::READ, On::Members),
             Self::Keys => Needs::UnlessOwn(Permission::UPDATE, On::Members),

@@ -22,6 +22,7 @@ mod fold;
 mod holdings;
 pub mod list;
 mod locate;
+mod project_timeline;
 mod reach;
 pub mod reader;
 mod row;

@@ -10,7 +10,7 @@ use grantbook_domain::{
     id::{OrgId, ProjectId, RoleId},
     position::Position,
     principal::{Grantee, Principal},
-    record::Record,
+    record::{Record, Recorded},
     scope::{ObjectRef, Scope},
     time::Timestamp,
 };
@@ -31,9 +31,9 @@ use crate::{
 /// Most records looked at that change nothing, before a part of the answer is given.
 const LOOKS_MAX: usize = 20_000;
 /// Most moments compared, likewise.
-const MOMENTS_MAX: usize = 2_000;
+pub(crate) const MOMENTS_MAX: usize = 2_000;
 
-/// One change of somebody's access.
+/// One moment at which access changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessStep {
     /// When: after which record, and at which instant.
@@ -42,8 +42,14 @@ pub struct AccessStep {
     pub by_time: bool,
     /// That record; or those that had set the time.
     pub causes: Vec<Position>,
-    /// What was gained and lost.
-    pub change: AccessChange,
+    /// Who gained and lost what.
+    pub changes: Vec<(Principal, AccessChange)>,
+}
+
+impl AccessStep {
+    pub(crate) fn by_record(moment: Moment) -> Self {
+        Self { moment, by_time: false, causes: vec![moment.position], changes: Vec::new() }
+    }
 }
 
 /// Part of the changes between two moments.
@@ -82,7 +88,7 @@ impl Snapshot {
             if steps.len() == limit {
                 return Ok(Timeline { next: steps.last().map(|last| last.moment), steps });
             }
-            steps.push(AccessStep { change, ..turn });
+            steps.push(AccessStep { changes: vec![(principal, change)], ..turn });
         }
         Ok(Timeline { steps, next: Some(here) })
     }
@@ -97,18 +103,23 @@ impl Snapshot {
     ) -> Result<Option<AccessStep>, ViewError> {
         let record = self.next_of_interest(org, interest, here.position, to.position)?;
         let due = record.map_or(to.at, |record| record.at.min(to.at));
-        let change = AccessChange::default();
         if let Some((at, causes)) = interest.expiry.clone().filter(|(at, _)| *at <= due) {
-            // Records in between change nothing; one at this very instant comes after.
-            let before = self.moment_at(org, at.plus_millis(-1))?.position;
-            let moment = Moment { position: before.min(to.position).max(here.position), at };
-            return Ok(Some(AccessStep { moment, by_time: true, causes, change }));
+            let moment = self.moment_before(org, at, (here, to))?;
+            return Ok(Some(AccessStep { moment, by_time: true, causes, changes: Vec::new() }));
         }
-        let by_record = |moment: Moment| {
-            let causes = vec![moment.position];
-            AccessStep { moment, by_time: false, causes, change }
-        };
-        Ok(record.map(by_record))
+        Ok(record.map(AccessStep::by_record))
+    }
+
+    /// The moment at which a time has just passed. Records between `here` and it change nothing; one at this very instant
+    /// comes after.
+    pub(crate) fn moment_before(
+        &self,
+        org: OrgId,
+        at: Timestamp,
+        (here, to): (Moment, Moment),
+    ) -> Result<Moment, ViewError> {
+        let before = self.moment_at(org, at.plus_millis(-1))?.position;
+        Ok(Moment { position: before.min(to.position).max(here.position), at })
     }
 
     /// The next record that could matter, or one far enough away that it is time to pause.
@@ -119,26 +130,41 @@ impl Snapshot {
         after: Position,
         last: Position,
     ) -> Result<Option<Moment>, ViewError> {
-        let lists: Vec<_> = interest.facets().iter().map(|facet| facet.key(org)).collect();
-        let mut first = Position::from_u64(after.get().saturating_add(1));
+        let facets = interest.facets();
+        let mut after = after;
         for looked in 1.. {
-            if first > last {
+            let Some(Recorded { position, record, .. }) = self.next_under(org, &facets, (after, last))?
+            else {
                 break;
-            }
-            let mut nearest: Option<Position> = None;
-            for list in &lists {
-                let span = Span { first, last: nearest.unwrap_or(last) };
-                nearest = self.next_in(Table::Audit, list, Order::Ascending, span)?.or(nearest);
-            }
-            let Some(position) = nearest else { break };
-            let record: Option<Record> = self.record(org, position)?;
-            let record = record.ok_or_else(|| ViewError::bad_row("audit", "points to no record"))?;
+            };
             if looked == LOOKS_MAX || record.events.iter().any(|event| interest.matters(event)) {
                 return Ok(Some(Moment { position, at: record.at }));
             }
-            first = Position::from_u64(position.get().saturating_add(1));
+            after = position;
         }
         Ok(None)
+    }
+
+    /// The next record under any of the facets, beyond one position and up to another.
+    pub(crate) fn next_under(
+        &self,
+        org: OrgId,
+        facets: &[Facet],
+        (after, last): (Position, Position),
+    ) -> Result<Option<Recorded>, ViewError> {
+        let first = Position::from_u64(after.get().saturating_add(1));
+        let mut nearest: Option<Position> = None;
+        for facet in facets {
+            let span = Span { first, last: nearest.unwrap_or(last) };
+            if span.first <= span.last {
+                let found = self.next_in(Table::Audit, &facet.key(org), Order::Ascending, span)?;
+                nearest = found.or(nearest);
+            }
+        }
+        let Some(position) = nearest else { return Ok(None) };
+        let record: Option<Record> = self.record(org, position)?;
+        let record = record.ok_or_else(|| ViewError::bad_row("audit", "points to no record"))?;
+        Ok(Some(Recorded { position, org, record }))
     }
 }
 

@@ -7,7 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::timeline::{Cause, StepRecord, Timeline, TimelineQuery, TimelineStep};
-use grantbook_domain::{position::Position, principal::Principal, rights::Ask};
+use grantbook_domain::{
+    id::ProjectId, model, position::Position, principal::Principal, refusal::Kind, rights::Ask,
+};
 use grantbook_views::{AccessStep, ViewError};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -35,11 +37,18 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
 #[derive(Debug)]
 struct Question {
     between: Between,
-    principal: Principal,
+    about: About,
     limit: usize,
 }
 
-/// How the access of a principal changed, oldest change first; no key considered.
+/// Whose access, or to what.
+#[derive(Debug, Clone, Copy)]
+enum About {
+    Principal(Principal),
+    Project(ProjectId),
+}
+
+/// How the access of a principal changed, or everybody's to a project, oldest change first; no key considered.
 #[utoipa::path(get, path = "/v1/timeline", tag = "access", operation_id = "timeline",
     params(TimelineQuery), responses((status = 200, body = Timeline, description = "One page.")))]
 async fn get(reading: Reading, uri: Uri) -> Response {
@@ -51,24 +60,46 @@ async fn get(reading: Reading, uri: Uri) -> Response {
 }
 
 async fn understand(reading: Reading, uri: &Uri) -> Result<(Reading, Question), Failure> {
-    let TimelineQuery { principal, from, to, limit, cursor } = query::read(uri)?;
+    let TimelineQuery { principal, project, from, to, limit, cursor } = query::read(uri)?;
     let limit = size(limit)?;
-    Sight::new(&reading)?.require(Ask::Timeline, &Thing::Whole)?;
-    let Some(text) = principal else {
-        return Err(Failure::invalid("the parameter principal is missing"));
+    let list = format!("timeline\n{principal:?}\n{project:?}");
+    let about = match (principal, project) {
+        (Some(text), None) => {
+            Sight::new(&reading)?.require(Ask::Timeline, &Thing::Whole)?;
+            About::Principal(known(&reading, &text)?)
+        }
+        (None, Some(text)) => About::Project(project_seen(&reading, &text)?),
+        _ => {
+            return Err(Failure::invalid(
+                "exactly one of the parameters principal and project must be there",
+            ));
+        }
     };
-    let principal = known(&reading, &text)?;
-    let asked = Asked { list: format!("timeline\n{text}"), from, to, cursor };
-    let (reading, between) = Between::of(reading, asked).await?;
-    Ok((reading, Question { between, principal, limit }))
+    let (reading, between) = Between::of(reading, Asked { list, from, to, cursor }).await?;
+    Ok((reading, Question { between, about, limit }))
+}
+
+/// The project, living or ended, if the caller may see it and ask about access to it.
+fn project_seen(reading: &Reading, text: &str) -> Result<ProjectId, Failure> {
+    let id: ProjectId = text.parse().map_err(|_| Failure::invalid("the parameter project must be an id"))?;
+    let mut sight = Sight::new(reading)?;
+    let there = reading.today.get::<model::Project>(reading.org, &id)?.is_some();
+    if !there || !sight.may(Ask::Project, &Thing::Project(id))? {
+        return Err(Failure::not_found(Kind::Project));
+    }
+    sight.require(Ask::ProjectTimeline, &Thing::Project(id))?;
+    Ok(id)
 }
 
 fn answer(reading: &Reading, question: &Question) -> Result<Timeline, Failure> {
-    let Question { between, principal, limit } = question;
+    let Question { between, about, limit } = question;
     let span = (between.from, between.to);
-    let part = reading.today.timeline(reading.org, *principal, span, *limit)?;
+    let part = match about {
+        About::Principal(id) => reading.today.timeline(reading.org, *id, span, *limit)?,
+        About::Project(id) => reading.today.project_timeline(reading.org, *id, span, *limit)?,
+    };
     let mut sight = Sight::new(reading)?;
-    let items = part.steps.into_iter().map(|one| step(&mut sight, *principal, one));
+    let items = part.steps.into_iter().map(|one| step(&mut sight, one));
     Ok(Timeline {
         items: items.collect::<Result<_, _>>()?,
         from: changes::moment(reading, between.from),
@@ -77,16 +108,18 @@ fn answer(reading: &Reading, question: &Question) -> Result<Timeline, Failure> {
     })
 }
 
-fn step(sight: &mut Sight<'_>, principal: Principal, step: AccessStep) -> Result<TimelineStep, Failure> {
-    let AccessStep { moment, by_time, causes, change } = step;
+fn step(sight: &mut Sight<'_>, step: AccessStep) -> Result<TimelineStep, Failure> {
+    let AccessStep { moment, by_time, causes, changes } = step;
     let records = causes.into_iter().map(|position| record(sight, position));
     let records = records.collect::<Result<_, _>>()?;
+    let changes = changes.into_iter().map(|(who, change)| changes::change(sight, who, change));
+    let changes = changes.collect::<Result<_, _>>()?;
     Ok(TimelineStep {
         at: moment.at.to_string(),
         position: sight.reading().web.position_text(moment.position),
         cause: if by_time { Cause::Expiry } else { Cause::Record },
         records,
-        changes: vec![changes::change(sight, principal, change)?],
+        changes,
     })
 }
 

@@ -134,6 +134,34 @@ async fn a_timeline_names_the_record_behind_each_step() {
 }
 
 #[tokio::test]
+async fn a_projects_timeline_names_everybody_whose_access_changed() {
+    let past = past().await;
+    let Past { given, token, production, .. } = &past;
+    let whole = given.get(&format!("/v1/timeline?project={production}")).await.expect(200).body;
+    let told: Vec<_> = items(&whole)
+        .iter()
+        .map(|step| {
+            let who: Vec<_> = step["changes"].as_array().unwrap().iter().collect();
+            let who: Vec<_> = who.iter().map(|change| change["principal"]["id"].as_str().unwrap()).collect();
+            (step["position"].as_str().unwrap(), who)
+        })
+        .collect();
+    let at = |step: usize| past.moments[step].position.as_str();
+    let (owner, token) = (given.owner.as_str(), token.as_str());
+    // Made, relabelled into the group's grant, the member removed, ended.
+    let expected = [(at(2), vec![owner]), (at(7), vec![token]), (at(10), vec![token]), (at(11), vec![owner])];
+    assert_eq!(told, expected);
+    let gained = &items(&whole)[1]["changes"][0]["gained"];
+    assert_eq!(permissions(gained), ["create", "read", "update", "delete"]);
+    assert_eq!(gained[0]["projects"], json!({"only": [{"id": production, "name": "production"}]}));
+    let first = given.get(&format!("/v1/timeline?project={production}&limit=3")).await.expect(200).body;
+    let cursor = first["next"].as_str().unwrap();
+    let rest =
+        given.get(&format!("/v1/timeline?project={production}&cursor={cursor}")).await.expect(200).body;
+    assert_eq!((items(&rest), &rest["next"]), (&items(&whole)[3..], &Value::Null));
+}
+
+#[tokio::test]
 async fn a_time_that_passes_is_a_step_of_the_record_that_set_it() {
     let given = Given::new().await;
     given.project("dev").await;
@@ -178,7 +206,9 @@ async fn bad_questions_about_changes_are_refused_in_clear_words() {
         (format!("/v1/diff?from={early}&limit=0"), "limit"),
         (format!("/v1/diff?from={early}&cursor=00"), "cursor"),
         (format!("/v1/diff?from={early}&as_of={late}"), "as_of"),
-        ("/v1/timeline".to_owned(), "principal is missing"),
+        ("/v1/timeline".to_owned(), "exactly one of"),
+        (format!("{timeline}&project={}", past.staging), "exactly one of"),
+        ("/v1/timeline?project=x".to_owned(), "project must be an id"),
         (format!("{timeline}&from={late}&to={early}"), "after that of to"),
         (format!("{timeline}&to=2999-01-01T00:00:00Z"), "in the future"),
         (format!("{timeline}&limit=1001"), "limit"),
@@ -191,6 +221,7 @@ async fn bad_questions_about_changes_are_refused_in_clear_words() {
     let ghost = "01890000-0000-7000-8000-000000000000";
     for path in [
         format!("/v1/timeline?principal=token:{ghost}"),
+        format!("/v1/timeline?project={ghost}"),
         format!("/v1/diff?from={early}&principal=token:{ghost}"),
     ] {
         assert_eq!(given.get(&path).await.told(), (404, "not_found"), "{path}");
@@ -210,6 +241,14 @@ async fn who_may_ask_about_changes() {
     let on = json!({"object": {"type": "org_audit_logs", "id": given.org}});
     let (_, auditor) = given.token_with(json!(["read"]), on).await;
     let (_, plain) = given.token().await;
+    let on = json!({"object": {"type": "project", "id": past.staging}});
+    let (_, reader) = given.token_with(json!(["read"]), on.clone()).await;
+    let (_, keeper) = given.token_with(json!(["read", "read_acls"]), on).await;
+    let path = format!("/v1/timeline?project={}", past.staging);
+    for (key, expected) in [(&reader, 403), (&keeper, 200)] {
+        let answer = given.send(key, ("GET", &path), &[], &Value::Null).await;
+        assert_eq!(answer.status, expected, "{}", answer.text);
+    }
     let from = &past.moments[0].position;
     for (who, key, diff, timeline) in
         [("watcher", &watcher, 403, 200), ("auditor", &auditor, 200, 403), ("plain", &plain, 403, 403)]
@@ -219,6 +258,9 @@ async fn who_may_ask_about_changes() {
         let path = format!("/v1/timeline?principal=token:{token}");
         let told = given.send(key, ("GET", &path), &[], &Value::Null).await;
         assert_eq!(told.status, timeline, "{who}: {}", told.text);
+        let path = format!("/v1/timeline?project={}", past.staging);
+        let answer = given.send(key, ("GET", &path), &[], &Value::Null).await;
+        assert_eq!(answer.status, 404, "{who}: without read a project is not there");
         if timeline == 200 {
             assert!(items(&told.body)[0]["changes"][0]["principal"].get("name").is_none(), "not its to read");
         }

@@ -33,7 +33,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_steps_of_a_timeline_add_up_and_miss_nothing(steps in steps(10..40)) {
@@ -138,12 +138,14 @@ impl Past {
                 while let Some(step) =
                     steps.next_if(|step| (step.moment.position, step.moment.at) <= (here.position, at))
                 {
-                    assert!(!step.causes.is_empty() && !step.change.is_empty());
+                    let (who, change) = &step.changes[0];
+                    assert_eq!((*who, step.changes.len()), (principal, 1));
+                    assert!(!step.causes.is_empty() && !change.is_empty());
                     assert!(step.by_time || step.causes == [step.moment.position]);
                     assert!(step.causes.iter().all(|cause| *cause <= step.moment.position));
-                    held.retain(|(permission, target)| !has(state, &step.change.lost, permission, target));
+                    held.retain(|(permission, target)| !has(state, &change.lost, permission, target));
                     for (permission, target) in self.everything(state) {
-                        if has(state, &step.change.gained, &permission, &target) {
+                        if has(state, &change.gained, &permission, &target) {
                             held.insert((permission, target));
                         }
                     }
@@ -213,4 +215,76 @@ fn has(state: &OrgState, rows: &[AccessRow], permission: &str, target: &Named) -
             && row.types.contains(object_type)
             && (row.objects.contains(&located.object) || (general && !row.except.contains(&located.object)))
     })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_projects_timeline_has_what_changed_for_everybody_at_every_moment(steps in steps(10..40)) {
+        let past = Past::of(&steps);
+        let turns = past.turns();
+        for project in past.world.state.projects().map(|project| project.id) {
+            past.follow_project(project, &turns);
+        }
+    }
+}
+
+impl Past {
+    /// Every moment at which anything may have changed: after each record, and when a time passes.
+    fn turns(&self) -> Vec<Moment> {
+        let mut expiries = BTreeSet::new();
+        for (_, state) in &self.moments {
+            expiries.extend(state.tokens().filter_map(|token| token.expires_at));
+            expiries.extend(state.grants().filter_map(|grant| grant.expires_at));
+            let groups = state.groups().flat_map(|group| state.members_of(group.id));
+            expiries.extend(groups.filter_map(|membership| membership.expires_at));
+        }
+        let mut turns: Vec<Moment> = self.moments.iter().map(|(moment, _)| *moment).collect();
+        for at in expiries {
+            let place = turns.iter().rposition(|turn| turn.at < at).unwrap();
+            let position = turns[place].position;
+            turns.insert(place + 1, Moment { position, at });
+        }
+        turns
+    }
+
+    fn follow_project(&self, project: grantbook_domain::id::ProjectId, turns: &[Moment]) {
+        let org = self.world.org;
+        let mut expected = Vec::new();
+        for pair in turns.windows(2) {
+            let (then, now) = (self.snapshot.as_of(pair[0].position), self.snapshot.as_of(pair[1].position));
+            let sides = ((&then, pair[0].at), (&now, pair[1].at));
+            let mut comparison = Comparison::between(org, sides.0, sides.1, Some(project)).unwrap();
+            let mut changes = Vec::new();
+            for principal in self.snapshot.principals(org, None, usize::MAX).unwrap() {
+                let change = comparison.of(principal).unwrap();
+                if !change.is_empty() {
+                    changes.push((principal, change));
+                }
+            }
+            if !changes.is_empty() {
+                changes.sort_by_key(|(principal, _)| *principal);
+                expected.push((pair[1], changes));
+            }
+        }
+        let span = (turns[0], turns[turns.len() - 1]);
+        let mut found = Vec::new();
+        let mut from = span.0;
+        loop {
+            let page = self.snapshot.project_timeline(org, project, (from, span.1), 3).unwrap();
+            for step in page.steps {
+                assert!(
+                    !step.causes.is_empty() && step.causes.iter().all(|cause| *cause <= step.moment.position)
+                );
+                assert!(step.by_time || step.causes == [step.moment.position]);
+                found.push((step.moment, step.changes));
+            }
+            match page.next {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+        assert_eq!(found, expected, "{project}");
+    }
 }
