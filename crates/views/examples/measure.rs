@@ -41,8 +41,11 @@ fn main() {
     let (mut writer, _) = ViewWriter::open(&path, grantbook_domain::id::Id::from_u128(1)).unwrap();
     project(&mut writer, &load.records);
     println!("file: {} bytes a record", fs::metadata(&path).unwrap().len() / load.records.len() as u64);
-    check(&writer, &mut load.dice, principals);
+    let filled = load.records.last().unwrap().position;
+    check(&writer, &mut load.dice, principals, None);
     change(&mut writer, &mut load, principals);
+    println!("as of before these changes:");
+    check(&writer, &mut load.dice, principals, Some(filled));
     drop(writer);
     fs::remove_file(path).unwrap();
 }
@@ -59,9 +62,13 @@ fn project(writer: &mut ViewWriter, records: &[Recorded]) {
     println!("projected: {} records, {:.0} a second", records.len(), records.len() as f64 / seconds);
 }
 
-/// One snapshot a question, as a read node would; then a hundred questions on one.
-fn check(writer: &ViewWriter, dice: &mut Dice, principals: u64) {
+/// One snapshot a question, as a read node would; then a hundred questions on one; now, or as of an earlier position.
+fn check(writer: &ViewWriter, dice: &mut Dice, principals: u64, as_of: Option<Position>) {
     let reader = writer.reader();
+    let snapshot = || {
+        let snapshot = reader.snapshot().unwrap();
+        as_of.map_or_else(|| snapshot.clone(), |position| snapshot.as_of(position))
+    };
     let rounds = 100_000;
     let mut asked: Vec<_> = (0..rounds)
         .map(|_| (token(dice.below(principals)), project_id(dice.below(PROJECTS)).to_string()))
@@ -70,12 +77,12 @@ fn check(writer: &ViewWriter, dice: &mut Dice, principals: u64) {
         snapshot.check(org(), &question(*token, project), AT).unwrap().allows()
     };
     let start = Cpu::now();
-    let allowed = asked.iter().filter(|one| ask(&reader.snapshot().unwrap(), one)).count();
+    let allowed = asked.iter().filter(|one| ask(&snapshot(), one)).count();
     let each = start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds);
     println!("check, a snapshot each: {each:.2} us, {allowed} of {rounds} allowed");
     let start = Cpu::now();
     for hundred in asked.chunks_mut(100) {
-        let snapshot = reader.snapshot().unwrap();
+        let snapshot = snapshot();
         let mut checker = snapshot.checker(org(), AT).unwrap();
         for (token, project) in hundred {
             checker.check(&question(*token, project)).unwrap();

@@ -1,0 +1,142 @@
+//! `GET /v1/timeline`: how effective access changed, and by which records
+
+use std::sync::Arc;
+
+use axum::{
+    http::Uri,
+    response::{IntoResponse, Response},
+};
+use grantbook_api::timeline::{Cause, StepRecord, Timeline, TimelineQuery, TimelineStep};
+use grantbook_domain::{
+    id::ProjectId, model, position::Position, principal::Principal, refusal::Kind, rights::Ask,
+};
+use grantbook_views::{AccessStep, ViewError};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{
+        Web,
+        problem::Failure,
+        query,
+        read::{Reading, with_position},
+    },
+    routes::{
+        access::known,
+        changes::{self, Asked, Between},
+        lists::size,
+        render,
+        sight::{Sight, Thing},
+    },
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(get))
+}
+
+/// A question that was understood.
+#[derive(Debug)]
+struct Question {
+    between: Between,
+    about: About,
+    limit: usize,
+}
+
+/// Whose access, or to what.
+#[derive(Debug, Clone, Copy)]
+enum About {
+    Principal(Principal),
+    Project(ProjectId),
+}
+
+/// How the access of a principal changed, or everybody's to a project, oldest change first; no key considered.
+#[utoipa::path(get, path = "/v1/timeline", tag = "access", operation_id = "timeline",
+    params(TimelineQuery), responses((status = 200, body = Timeline, description = "One page.")))]
+async fn get(reading: Reading, uri: Uri) -> Response {
+    let position = reading.position_text.clone();
+    match understand(reading, &uri).await {
+        Ok((reading, question)) => reading.answer_at_leisure(move |reading| answer(reading, &question)).await,
+        Err(failure) => with_position(failure.into_response(), &position),
+    }
+}
+
+async fn understand(reading: Reading, uri: &Uri) -> Result<(Reading, Question), Failure> {
+    let TimelineQuery { principal, project, from, to, limit, cursor } = query::read(uri)?;
+    let limit = size(limit)?;
+    let list = format!("timeline\n{principal:?}\n{project:?}");
+    let about = match (principal, project) {
+        (Some(text), None) => {
+            Sight::new(&reading)?.require(Ask::Timeline, &Thing::Whole)?;
+            About::Principal(known(&reading, &text)?)
+        }
+        (None, Some(text)) => About::Project(project_seen(&reading, &text)?),
+        _ => {
+            return Err(Failure::invalid(
+                "exactly one of the parameters principal and project must be there",
+            ));
+        }
+    };
+    let (reading, between) = Between::of(reading, Asked { list, from, to, cursor }).await?;
+    Ok((reading, Question { between, about, limit }))
+}
+
+/// The project, living or ended, if the caller may see it and ask about access to it.
+fn project_seen(reading: &Reading, text: &str) -> Result<ProjectId, Failure> {
+    let id: ProjectId = text.parse().map_err(|_| Failure::invalid("the parameter project must be an id"))?;
+    let mut sight = Sight::new(reading)?;
+    let there = reading.today.get::<model::Project>(reading.org, &id)?.is_some();
+    if !there || !sight.may(Ask::Project, &Thing::Project(id))? {
+        return Err(Failure::not_found(Kind::Project));
+    }
+    sight.require(Ask::ProjectTimeline, &Thing::Project(id))?;
+    Ok(id)
+}
+
+fn answer(reading: &Reading, question: &Question) -> Result<Timeline, Failure> {
+    let Question { between, about, limit } = question;
+    let span = (between.from, between.to);
+    let part = match about {
+        About::Principal(id) => reading.today.timeline(reading.org, *id, span, *limit)?,
+        About::Project(id) => reading.today.project_timeline(reading.org, *id, span, *limit)?,
+    };
+    let mut sight = Sight::new(reading)?;
+    let items = part.steps.into_iter().map(|one| step(&mut sight, one));
+    Ok(Timeline {
+        items: items.collect::<Result<_, _>>()?,
+        from: changes::moment(reading, between.from),
+        to: changes::moment(reading, between.to),
+        next: part.next.map(|moment| between.next(reading, moment, &[])),
+    })
+}
+
+fn step(sight: &mut Sight<'_>, step: AccessStep) -> Result<TimelineStep, Failure> {
+    let AccessStep { moment, by_time, causes, changes } = step;
+    let records = causes.into_iter().map(|position| record(sight, position));
+    let records = records.collect::<Result<_, _>>()?;
+    let changes = changes.into_iter().map(|(who, change)| changes::change(sight, who, change));
+    let changes = changes.collect::<Result<_, _>>()?;
+    Ok(TimelineStep {
+        at: moment.at.to_string(),
+        position: sight.reading().web.position_text(moment.position),
+        cause: if by_time { Cause::Expiry } else { Cause::Record },
+        records,
+        changes,
+    })
+}
+
+fn record(sight: &mut Sight<'_>, position: Position) -> Result<StepRecord, Failure> {
+    let reading = sight.reading();
+    let record = reading.today.record(reading.org, position)?;
+    let record = record.ok_or_else(|| ViewError::BadRow {
+        table: "history",
+        detail: "a record that is pointed to is not there".to_owned(),
+    })?;
+    let seen = sight.may(Ask::Audit, &Thing::Whole)?;
+    Ok(StepRecord {
+        position: reading.web.position_text(position),
+        at: record.at.to_string(),
+        actor: sight.actor(record.actor)?,
+        credential: record.credential.map(|id| id.to_string()),
+        reason: record.reason.filter(|_| seen),
+        events: record.events.iter().map(|event| render::name_of(event).to_owned()).collect(),
+    })
+}

@@ -1,0 +1,304 @@
+//! How access to one project changed, step by step: whose, and by which records.
+//!
+//! Every record is looked at that is about the project, memberships, grants, roles or the end of somebody, and only those are
+//! compared whom it could concern: the members below the grantee that it is about, or everybody if the project or a role
+//! itself has changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use grantbook_domain::{
+    access::Target,
+    event::Event,
+    id::{GroupId, OrgId, ProjectId},
+    position::Position,
+    principal::{Grantee, Principal},
+    record::Recorded,
+    scope::{ObjectRef, Scope},
+    time::Timestamp,
+};
+
+use crate::{
+    as_of::Moment,
+    check::{Checker, Stop},
+    compare::Comparison,
+    encode::Take,
+    error::ViewError,
+    facet::Facet,
+    list::Listing,
+    reader::Snapshot,
+    row::{GrantRow, HeadRow, MembershipRow},
+    row_key::{self, tag},
+    table::Table,
+    timeline::{AccessStep, MOMENTS_MAX, Timeline},
+};
+
+/// Events after which somebody's access to some project may differ, besides those about a project.
+const EVENTS: [&str; 12] = [
+    "OrganizationCreated",
+    "CatalogExtended",
+    "UserDeactivated",
+    "TokenUpdated",
+    "TokenDeleted",
+    "GroupDeleted",
+    "MemberAdded",
+    "MemberRemoved",
+    "RoleUpdated",
+    "RoleDeleted",
+    "GrantCreated",
+    "GrantRevoked",
+];
+
+/// A time that passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Deadline {
+    /// Whose access it ends: an account's, a member's, a grantee's.
+    grantee: Grantee,
+    /// The record that set it.
+    set_by: Position,
+}
+
+type Deadlines = BTreeMap<Timestamp, Vec<Deadline>>;
+
+/// Who could be concerned.
+#[derive(Debug, Default)]
+struct Concerned {
+    everybody: bool,
+    below: BTreeSet<Grantee>,
+}
+
+impl Snapshot {
+    /// How access to a project, and to what lies in it, changed after one moment, up to another; at most `limit` steps.
+    pub fn project_timeline(
+        &self,
+        org: OrgId,
+        project: ProjectId,
+        (from, to): (Moment, Moment),
+        limit: usize,
+    ) -> Result<Timeline, ViewError> {
+        let deadlines = self.deadlines(org)?;
+        let facets: Vec<_> = EVENTS.map(|name| Facet::Event(name.to_owned())).into();
+        let facets = [facets, vec![Facet::Project(project)]].concat();
+        let mut steps: Vec<AccessStep> = Vec::new();
+        let mut here = from;
+        for _ in 0..MOMENTS_MAX {
+            let record = self.next_under(org, &facets, (here.position, to.position))?;
+            let due = record.as_ref().map_or(to.at, |next| next.record.at.min(to.at));
+            let mut passing = deadlines.range(here.at.plus_millis(1)..).take_while(|(at, _)| **at <= due);
+            let (next, passed) = match (passing.next(), &record) {
+                (Some((at, passed)), _) => {
+                    let moment = self.moment_before(org, *at, (here, to))?;
+                    let step = AccessStep { moment, by_time: true, causes: Vec::new(), changes: Vec::new() };
+                    (step, passed.as_slice())
+                }
+                (None, Some(next)) => {
+                    let moment = Moment { position: next.position, at: next.record.at };
+                    (AccessStep::by_record(moment), [].as_slice())
+                }
+                (None, None) => return Ok(Timeline { steps, next: None }),
+            };
+            let turn = Turn { whole: self, org, project, here, next };
+            let step = turn.step(record.as_ref(), passed)?;
+            here = step.moment;
+            if step.changes.is_empty() {
+                continue;
+            }
+            if steps.len() == limit {
+                return Ok(Timeline { next: steps.last().map(|last| last.moment), steps });
+            }
+            steps.push(step);
+        }
+        Ok(Timeline { steps, next: Some(here) })
+    }
+
+    /// Every time that a row of `access` sets or ever set. One that was replaced changes nothing when it passes.
+    fn deadlines(&self, org: OrgId) -> Result<Deadlines, ViewError> {
+        let mut found = Deadlines::new();
+        for table in [Table::Access, Table::AccessPast] {
+            let prefix = row_key::org(org);
+            for row in self.prefix(table, &prefix)? {
+                let (key, value) = row?;
+                let mut key = Take::new(table, key.value());
+                key.raw(prefix.len())?;
+                let grantee = key.grantee()?;
+                if table == Table::AccessPast {
+                    key.position()?;
+                }
+                let (set_by, until) = match key.u8()? {
+                    tag::HEAD => HeadRow::decode(value.value()).map(|row| (row.from, row.until))?,
+                    tag::MEMBERSHIP => {
+                        MembershipRow::decode(value.value()).map(|row| (row.from, row.until))?
+                    }
+                    tag::GRANT => {
+                        GrantRow::decode(key.id()?, value.value()).map(|row| (row.from, row.until))?
+                    }
+                    other => return Err(key.bad(format!("tag {other}"))),
+                };
+                if until != Timestamp::FOREVER {
+                    found.entry(until).or_default().push(Deadline { grantee, set_by });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Everybody who is the grantee, or in it at any depth, by memberships that were not removed.
+    fn below(&self, org: OrgId, grantee: Grantee, found: &mut BTreeSet<Principal>) -> Result<(), ViewError> {
+        let mut seen: BTreeSet<GroupId> = BTreeSet::new();
+        let mut open = vec![grantee];
+        let listing =
+            Listing { at: Position::from_u64(u64::MAX), after: None, name: None, limit: usize::MAX };
+        while let Some(grantee) = open.pop() {
+            match grantee {
+                Grantee::Group(id) if seen.insert(id) => {
+                    let members = self.members_of(org, id, &listing)?;
+                    open.extend(members.items.into_iter().map(|listed| listed.thing.member));
+                }
+                Grantee::Group(_) => {}
+                Grantee::User(id) => drop(found.insert(Principal::User(id))),
+                Grantee::Token(id) => drop(found.insert(Principal::Token(id))),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// From one moment to the next.
+struct Turn<'s> {
+    whole: &'s Snapshot,
+    org: OrgId,
+    project: ProjectId,
+    here: Moment,
+    /// As far as it is known.
+    next: AccessStep,
+}
+
+impl Turn<'_> {
+    /// With what has changed: by the record, or because times passed.
+    fn step(self, record: Option<&Recorded>, passed: &[Deadline]) -> Result<AccessStep, ViewError> {
+        let Self { whole, org, project, here, next: mut turn } = self;
+        let (then, after) = (whole.as_of(here.position), whole.as_of(turn.moment.position));
+        let sides = ((&then, here.at), (&after, turn.moment.at));
+        let mut concerned = Concerned::default();
+        if turn.by_time {
+            concerned.below.extend(passed.iter().map(|deadline| deadline.grantee));
+        } else if let Some(recorded) = record {
+            let mut checkers = [then.checker(org, here.at)?, after.checker(org, turn.moment.at)?];
+            for event in &recorded.record.events {
+                concerned.add(&mut checkers, project, event)?;
+            }
+        }
+        let mut comparison = Comparison::between(org, sides.0, sides.1, Some(project))?;
+        for principal in concerned.principals(org, [&then, &after])? {
+            let change = comparison.of(principal)?;
+            if !change.is_empty() {
+                turn.changes.push((principal, change));
+            }
+        }
+        if turn.by_time {
+            let mut checker = then.checker(org, here.at)?;
+            for deadline in passed {
+                if deadline.is_set(&mut checker, turn.moment.at)? && !turn.causes.contains(&deadline.set_by) {
+                    turn.causes.push(deadline.set_by);
+                }
+            }
+        }
+        Ok(turn)
+    }
+}
+
+impl Deadline {
+    /// Whether a row that is in force sets it.
+    fn is_set(&self, checker: &mut Checker<'_>, at: Timestamp) -> Result<bool, ViewError> {
+        let node = checker.node(self.grantee)?;
+        let own = |from: Position, until: Timestamp| from == self.set_by && until == at;
+        Ok(node.head.is_some_and(|head| own(head.from, head.until))
+            || node.memberships.iter().any(|(_, row)| own(row.from, row.until))
+            || node.grants.iter().any(|row| own(row.from, row.until)))
+    }
+}
+
+impl Concerned {
+    fn add(
+        &mut self,
+        checkers: &mut [Checker<'_>; 2],
+        project: ProjectId,
+        event: &Event,
+    ) -> Result<(), ViewError> {
+        match event {
+            Event::OrganizationCreated { .. }
+            | Event::CatalogExtended { .. }
+            | Event::RoleUpdated { .. }
+            | Event::RoleDeleted { .. } => self.everybody = true,
+            Event::ProjectCreated { project: one }
+            | Event::ProjectUpdated { project: one }
+            | Event::ProjectDeleted { project: one } => self.everybody |= one.id == project,
+            Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
+                self.everybody |= object.project == Some(project);
+            }
+            Event::UserDeactivated { user } => drop(self.below.insert(Grantee::User(user.id))),
+            Event::TokenUpdated { token } | Event::TokenDeleted { token } => {
+                self.below.insert(Grantee::Token(token.id));
+            }
+            Event::GroupDeleted { group } => drop(self.below.insert(Grantee::Group(group.id))),
+            Event::MemberAdded { membership } | Event::MemberRemoved { membership } => {
+                self.below.insert(membership.member);
+            }
+            Event::GrantCreated { grant } | Event::GrantRevoked { grant } => {
+                if covers(checkers, project, &grant.on)? {
+                    self.below.insert(grant.to);
+                }
+            }
+            Event::UserCreated { .. }
+            | Event::UserUpdated { .. }
+            | Event::TokenCreated { .. }
+            | Event::GroupCreated { .. }
+            | Event::GroupUpdated { .. }
+            | Event::RoleCreated { .. }
+            | Event::KeyIssued { .. }
+            | Event::KeyRotated { .. }
+            | Event::KeyRevoked { .. }
+            | Event::TokenExpired { .. }
+            | Event::KeyExpired { .. }
+            | Event::MemberExpired { .. }
+            | Event::GrantExpired { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn principals(&self, org: OrgId, sides: [&Snapshot; 2]) -> Result<BTreeSet<Principal>, ViewError> {
+        let mut found = BTreeSet::new();
+        if self.everybody {
+            let [_, after] = sides;
+            found.extend(after.principals(org, None, usize::MAX)?);
+            return Ok(found);
+        }
+        for grantee in &self.below {
+            for side in sides {
+                side.below(org, *grantee, &mut found)?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a scope covers the project, or something in it, before or after.
+fn covers(checkers: &mut [Checker<'_>; 2], project: ProjectId, scope: &Scope) -> Result<bool, ViewError> {
+    let id = project.to_string();
+    for checker in checkers {
+        match checker.locate(Target { object_type: "project", id: &id, project: None }) {
+            Ok(place) if checker.covers(scope, &place) => return Ok(true),
+            Ok(_) | Err(Stop::Because(_)) => {}
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+        if let Scope::Object(object) = scope
+            && is_in(checker, object, project)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_in(checker: &Checker<'_>, object: &ObjectRef, project: ProjectId) -> Result<bool, ViewError> {
+    Ok(checker.object(object)?.is_some_and(|known| known.project == Some(project)))
+}
