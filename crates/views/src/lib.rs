@@ -18,6 +18,7 @@ pub mod explain;
 mod facet;
 mod fold;
 mod holdings;
+pub mod image;
 pub mod list;
 mod locate;
 mod reach;
@@ -38,6 +39,7 @@ pub use crate::{
     document::Document,
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
+    image::Image,
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
     table::FORMAT_VERSION,

@@ -7,6 +7,7 @@ mod agree;
 mod audit;
 mod brute;
 mod draw;
+mod image;
 mod lifecycle;
 mod story;
 mod world;
