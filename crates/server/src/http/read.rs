@@ -9,7 +9,7 @@ use axum::{
 };
 use grantbook_api::header;
 use grantbook_domain::{id::OrgId, position::Position, principal::Caller, time::Timestamp};
-use grantbook_views::Snapshot;
+use grantbook_views::{Image, Snapshot};
 use serde::Serialize;
 
 use crate::http::{
@@ -31,7 +31,9 @@ pub(crate) struct Reading {
     pub(crate) now: Timestamp,
     /// On what.
     pub(crate) snapshot: Snapshot,
-    /// Where the snapshot stands in this organization.
+    /// The image to answer checks from, if that is what is read: the position is then the image's.
+    pub(crate) image: Option<Arc<Image>>,
+    /// Where the snapshot, or the image, stands in this organization.
     pub(crate) position: Position,
     /// The same as clients see it.
     pub(crate) position_text: String,
@@ -58,6 +60,30 @@ impl Reading {
             caller: who.caller,
             now: web.app.clock.now(),
             snapshot,
+            image: None,
+            position,
+            position_text: web.position_text(position),
+        })
+    }
+
+    /// The same for checks, which are answered from the image in memory if there is one. The snapshot must not be asked
+    /// then: it may be of a later position.
+    pub(crate) async fn begin_check(
+        web: &Arc<Web>,
+        who: Authenticated,
+        headers: &HeaderMap,
+    ) -> Result<Self, Failure> {
+        at_least::wait(web, who.org, headers).await?;
+        let node = web.node()?;
+        let Some(image) = node.image() else { return Self::begin(web, who, headers).await };
+        let position = image.position(who.org);
+        Ok(Self {
+            web: Arc::clone(web),
+            org: who.org,
+            caller: who.caller,
+            now: web.app.clock.now(),
+            snapshot: node.reader.snapshot()?,
+            image: Some(image),
             position,
             position_text: web.position_text(position),
         })

@@ -24,7 +24,14 @@ use serde::de::DeserializeOwned;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, authn, body, problem::Failure, query, read::Reading},
+    http::{
+        Web,
+        authn::{self, Authenticated},
+        body,
+        problem::Failure,
+        query,
+        read::Reading,
+    },
     routes::sight::{Sight, Thing},
     secret::{KeyKind, ParsedKey},
 };
@@ -52,12 +59,30 @@ pub(super) async fn begin<T: DeserializeOwned>(
     parts: &request::Parts,
     body: axum::body::Body,
 ) -> Result<(Reading, T), Failure> {
+    let (who, asked) = read(web, parts, body).await?;
+    Ok((Reading::begin(web, who, &parts.headers).await?, asked))
+}
+
+/// The same for questions that checks alone answer.
+async fn begin_check<T: DeserializeOwned>(
+    web: &Arc<Web>,
+    parts: &request::Parts,
+    body: axum::body::Body,
+) -> Result<(Reading, T), Failure> {
+    let (who, asked) = read(web, parts, body).await?;
+    Ok((Reading::begin_check(web, who, &parts.headers).await?, asked))
+}
+
+async fn read<T: DeserializeOwned>(
+    web: &Arc<Web>,
+    parts: &request::Parts,
+    body: axum::body::Body,
+) -> Result<(Authenticated, T), Failure> {
     web.node()?;
     let who = authn::authenticate(web, &parts.headers).await?;
     query::require_none(&parts.uri)?;
     let bytes = body::read(&parts.headers, body).await?;
-    let asked = body::parse(&bytes)?;
-    Ok((Reading::begin(web, who, &parts.headers).await?, asked))
+    Ok((who, body::parse(&bytes)?))
 }
 
 /// Finds out whom a question is about. Ids that cannot be are unknown: every doubt is a denial.
@@ -72,10 +97,7 @@ pub(super) fn subject(reading: &Reading, asked: &CheckRequest) -> Result<Subject
         return Ok(Subject { principal, key, unknown_key: false, own });
     };
     let key = named_key(reading, text.expose())?;
-    let owner = match key {
-        Some(id) => reading.snapshot.get::<Key>(reading.org, &id)?.map(|key| key.principal),
-        None => None,
-    };
+    let owner = key.map(|id| holder(reading, id)).transpose()?.flatten();
     let own = owner == Some(caller.principal) && principal.is_none_or(|named| named == caller.principal);
     Ok(Subject { principal, key, unknown_key: key.is_none(), own })
 }
@@ -146,13 +168,23 @@ fn named_key(reading: &Reading, text: &str) -> Result<Option<KeyId>, Failure> {
         return Ok(text.parse().ok());
     }
     let Ok(parsed) = ParsedKey::parse(text) else { return Ok(None) };
-    if let Err(access::Reason::UnknownKey) =
-        reading.snapshot.authenticate(parsed.id, &parsed.hash, reading.now)?
-    {
+    let recognized = match &reading.image {
+        Some(image) => image.authenticate(parsed.id, &parsed.hash, reading.now),
+        None => reading.snapshot.authenticate(parsed.id, &parsed.hash, reading.now)?,
+    };
+    if recognized == Err(access::Reason::UnknownKey) {
         return Ok(None);
     }
-    let key = reading.snapshot.get::<Key>(reading.org, &parsed.id)?;
-    Ok(key.filter(|key| KeyKind::of(key.principal) == parsed.kind).map(|key| key.id))
+    let holder = holder(reading, parsed.id)?;
+    Ok(holder.filter(|holder| KeyKind::of(*holder) == parsed.kind).map(|_| parsed.id))
+}
+
+/// Whose key it is, living or ended.
+fn holder(reading: &Reading, key: KeyId) -> Result<Option<Principal>, Failure> {
+    match &reading.image {
+        Some(image) => Ok(image.key_holder(reading.org, key)),
+        None => Ok(reading.snapshot.get::<Key>(reading.org, &key)?.map(|key| key.principal)),
+    }
 }
 
 /// May this principal, or this key, do that? Without either: may the caller, with the key presented?
@@ -160,7 +192,7 @@ fn named_key(reading: &Reading, text: &str) -> Result<Option<KeyId>, Failure> {
     request_body = CheckRequest, responses((status = 200, body = CheckAnswer, description = "Yes or no.")))]
 async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match begin::<CheckRequest>(&web, &parts, body).await {
+    match begin_check::<CheckRequest>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
         Ok((reading, asked)) => reading.answer(|reading| {
             let reason = answer(&mut Sight::new(reading)?, reading, &asked)?;
@@ -175,7 +207,7 @@ async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     request_body = CheckBatch, responses((status = 200, body = CheckBatchAnswer, description = "Yes or no, each.")))]
 async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match begin::<CheckBatch>(&web, &parts, body).await {
+    match begin_check::<CheckBatch>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
         Ok((reading, asked)) => reading.answer_at_leisure(move |reading| answer_all(reading, &asked)).await,
     }
