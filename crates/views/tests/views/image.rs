@@ -4,14 +4,22 @@
 use std::sync::Arc;
 
 use grantbook_domain::{
-    access::Question, id::OrgId, principal::Principal, record::Recorded, state::OrgState, time::Timestamp,
+    access::Question,
+    command::Command,
+    id::OrgId,
+    model::{Effect, Gives, KeyHash},
+    principal::{Grantee, Principal},
+    record::Recorded,
+    scope::Scope,
+    state::OrgState,
+    time::Timestamp,
 };
 use grantbook_views::{Image, Snapshot, ViewWriter};
 use proptest::{collection::vec, prelude::*};
 
 use crate::{
     brute::{self, Named},
-    world::{INSTALLATION, Step, World, apply, frames},
+    world::{INSTALLATION, Step, World, apply, frames, object},
 };
 
 proptest! {
@@ -37,6 +45,22 @@ proptest! {
             prop_assert_eq!(image.content(), Image::build(&snapshot).unwrap().content());
         }
     }
+}
+
+/// Rare in drawn histories: grants on an object that was removed, also after it was registered again.
+#[test]
+fn grants_on_an_object_that_was_removed_stay_dead() {
+    let mut world = World::settled(5);
+    let ds = object("dataset", "ds");
+    let home = world.state.object(&ds).unwrap().project;
+    for (name, permission, effect) in [("app", "delete", Effect::Allow), ("job", "read", Effect::Deny)] {
+        let (to, gives) =
+            (Grantee::Token(world.token(name)), Gives::Permissions(vec![permission.to_owned()]));
+        world.grant(to, gives, Scope::Object(ds.clone()), effect);
+    }
+    world.must(Command::RemoveObject { object: ds.clone() });
+    world.must(Command::RegisterObject { object: ds, project: home });
+    walk(&world);
 }
 
 /// A view in memory that keeps an image.
@@ -102,7 +126,7 @@ impl Asking<'_> {
             assert_eq!(checker.check(&question).unwrap(), expected, "{question:?} at {now}");
         }
         for key in self.state.keys() {
-            for hash in [key.hash, grantbook_domain::model::KeyHash([1; 32])] {
+            for hash in [key.hash, KeyHash([1; 32])] {
                 let expected = self.snapshot.authenticate(key.id, &hash, now).unwrap();
                 assert_eq!(self.image.authenticate(key.id, &hash, now), expected);
             }
