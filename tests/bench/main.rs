@@ -2,9 +2,11 @@
 //!
 //! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild check http`.
 
+mod change;
 mod check;
 mod durable;
 mod http;
+mod image;
 mod jetstream;
 mod load;
 mod rebuild;
@@ -28,6 +30,7 @@ fn main() -> Result<()> {
     }
     if runs("check") {
         check::run()?;
+        image::run()?;
     }
     if runs("http") {
         http::run()?;

@@ -51,13 +51,32 @@ pub(crate) fn project_id(number: u128) -> ProjectId {
     id(2, number)
 }
 
+/// The group with this number.
+pub(crate) fn group_id(number: u128) -> GroupId {
+    id(5, number)
+}
+
 /// The principal with this number: users and service tokens in turn.
 pub(crate) fn principal(number: u128) -> Principal {
     if number.is_multiple_of(2) { Principal::User(id(3, number)) } else { Principal::Token(id(4, number)) }
 }
 
-/// Records of an organization with so many principals, in order; each with one key.
+/// How large an organization is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// How many users and service tokens.
+    pub(crate) principals: u128,
+    /// How many groups lie above each other at most.
+    pub(crate) depth: u128,
+}
+
+/// Records of an organization with so many principals, in order; each with one key, in groups nested up to 3 deep.
 pub(crate) fn records(principals: u128, seed: u64) -> impl Iterator<Item = Record> {
+    shaped(Shape { principals, depth: 3 }, seed)
+}
+
+/// The same with groups nested as deep as is said.
+pub(crate) fn shaped(Shape { principals, depth }: Shape, seed: u64) -> impl Iterator<Item = Record> {
     let mut dice = Dice::new(seed);
     let mut grant = 100;
     let mut events: Vec<Vec<Event>> = vec![founding()];
@@ -65,7 +84,7 @@ pub(crate) fn records(principals: u128, seed: u64) -> impl Iterator<Item = Recor
     events.extend((0..PROJECTS).map(|number| vec![project(number)]));
     for number in 0..GROUPS {
         events.push(vec![group(number)]);
-        if number % 3 != 0 {
+        if number % depth != 0 {
             events.push(vec![member(Grantee::Group(id(5, number)), number - 1)]);
         }
         for _ in 0..20 {
@@ -113,19 +132,29 @@ pub(crate) fn records(principals: u128, seed: u64) -> impl Iterator<Item = Recor
         }
         events
     });
-    events.into_iter().chain(people).zip(1..).map(|(events, ordinal)| Record {
-        schema: RECORD_SCHEMA,
+    let numbered = events.into_iter().chain(people).zip(1..);
+    numbered.map(|(events, ordinal)| Record {
         ordinal,
+        request_id: format!("bench-{ordinal}"),
+        ..record(events)
+    })
+}
+
+/// A record of these events, to be numbered.
+pub(crate) fn record(events: Vec<Event>) -> Record {
+    Record {
+        schema: RECORD_SCHEMA,
+        ordinal: 0,
         at: AT,
         actor: Actor::Operator,
         credential: None,
         source_ip: None,
-        request_id: format!("bench-{ordinal}"),
+        request_id: "bench".to_owned(),
         request_hash: None,
         reason: None,
         steps: Vec::new(),
         events,
-    })
+    }
 }
 
 fn founding() -> Vec<Event> {
@@ -143,7 +172,7 @@ fn founding() -> Vec<Event> {
     founding.decide().unwrap_or_default()
 }
 
-fn role(number: u128) -> RoleId {
+pub(crate) fn role(number: u128) -> RoleId {
     match number % 3 {
         0 => id(6, 2),
         1 => id(6, 1),
@@ -152,34 +181,34 @@ fn role(number: u128) -> RoleId {
 }
 
 fn custom_role() -> Event {
-    let one = |permission: &str| RolePermission { permission: permission.to_owned(), object_type: None };
-    Event::RoleCreated {
-        role: Role {
-            id: id(6, 3),
-            name: "Release manager".to_owned(),
-            permissions: vec![one("read"), one("update")],
-            includes: vec![],
-            builtin: None,
-            created_at: AT,
-            ended_at: None,
-        },
+    Event::RoleCreated { role: release_manager(&["read", "update"]) }
+}
+
+pub(crate) fn release_manager(permissions: &[&str]) -> Role {
+    let one = |permission: &&str| RolePermission { permission: (*permission).to_owned(), object_type: None };
+    Role {
+        id: id(6, 3),
+        name: "Release manager".to_owned(),
+        permissions: permissions.iter().map(one).collect(),
+        includes: vec![],
+        builtin: None,
+        created_at: AT,
+        ended_at: None,
     }
 }
 
 fn project(number: u128) -> Event {
     let env = if number.is_multiple_of(10) { "production" } else { "staging" };
+    Event::ProjectCreated { project: labelled(number, env) }
+}
+
+pub(crate) fn labelled(number: u128, env: &str) -> Project {
     let labels = Labels::from([
         ("env".to_owned(), env.to_owned()),
         ("team".to_owned(), format!("team-{}", number % 20)),
     ]);
-    let project = Project {
-        id: project_id(number),
-        name: format!("project-{number}"),
-        labels,
-        created_at: AT,
-        ended_at: None,
-    };
-    Event::ProjectCreated { project }
+    let name = format!("project-{number}");
+    Project { id: project_id(number), name, labels, created_at: AT, ended_at: None }
 }
 
 /// All projects but those of production, or of one team: 50 to 100 are excluded.
@@ -203,14 +232,15 @@ fn group(number: u128) -> Event {
     Event::GroupCreated { group }
 }
 
-fn member(member: Grantee, group: u128) -> Event {
+/// A member of the group with this number, for ever.
+pub(crate) fn member(member: Grantee, group: u128) -> Event {
     let group: GroupId = id(5, group);
     Event::MemberAdded {
         membership: Membership { group, member, expires_at: None, created_at: AT, ended_at: None },
     }
 }
 
-fn grant_to(number: u128, to: Grantee, role: RoleId, on: Scope, effect: Effect) -> Event {
+pub(crate) fn grant_to(number: u128, to: Grantee, role: RoleId, on: Scope, effect: Effect) -> Event {
     let id: GrantId = id(7, number);
     let gives = Gives::Role(role);
     Event::GrantCreated {

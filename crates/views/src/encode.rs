@@ -151,6 +151,11 @@ impl<'a> Take<'a> {
         self.array().map(Id::from_bytes)
     }
 
+    /// The bytes of an id.
+    pub(crate) fn id_key(&mut self) -> Result<[u8; 16], ViewError> {
+        self.array()
+    }
+
     pub(crate) fn time(&mut self) -> Result<Timestamp, ViewError> {
         self.u64().map(|biased| Timestamp::from_millis((biased ^ (1 << 63)).cast_signed()))
     }

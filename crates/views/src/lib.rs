@@ -20,6 +20,7 @@ pub mod explain;
 mod facet;
 mod fold;
 mod holdings;
+pub mod image;
 pub mod list;
 mod locate;
 mod project_timeline;
@@ -45,6 +46,7 @@ pub use crate::{
     document::Document,
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
+    image::Image,
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
     reverse::{Part, Reversed, Whose},

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     encode::Take,
     error::ViewError,
+    image::Image,
     row::Version,
     row_key::{self, Kind},
     table::{META, META_CHECKPOINT, META_SEQUENCE, Table},
@@ -32,11 +33,23 @@ pub(crate) struct Shared {
     pub(crate) db: Database,
     /// Catalogs by the position that made them: they hardly ever change, and every check needs one.
     catalogs: RwLock<HashMap<(OrgId, Position), Arc<Catalog>>>,
+    /// The image last published, if one is kept.
+    image: RwLock<Option<Arc<Image>>>,
 }
 
 impl Shared {
     pub(crate) fn new(db: Database) -> Self {
-        Self { db, catalogs: RwLock::default() }
+        Self { db, catalogs: RwLock::default(), image: RwLock::default() }
+    }
+
+    pub(crate) fn publish(&self, image: Image) {
+        let image = Some(Arc::new(image));
+        let old = {
+            let mut slot = self.image.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *slot, image)
+        };
+        // Nobody waits for what only the old one held to be given free.
+        drop(old);
     }
 }
 
@@ -117,6 +130,11 @@ impl ViewReader {
         let transaction = self.shared.db.begin_read()?;
         let pinned = Arc::new(Pinned { transaction, tables: Default::default() });
         Ok(Snapshot { pinned, shared: Arc::clone(&self.shared), as_of: None })
+    }
+
+    /// The image last published by [`crate::ViewWriter::publish_image`]; it may lie behind a snapshot taken now.
+    pub fn image(&self) -> Option<Arc<Image>> {
+        self.shared.image.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -73,6 +73,12 @@ impl<'s> Staged<'s> {
 }
 
 impl Changes {
+    /// The rows of a table that are put or removed, in no order; not those that are written once and not looked at.
+    pub(crate) fn of(&self, table: Table) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let rows = self.tables.get(table as usize).into_iter().flat_map(|changed| &changed.rows);
+        rows.map(|(key, value)| (key.as_slice(), value.as_deref()))
+    }
+
     /// Writes everything, in the order of the keys.
     pub(crate) fn write(self, transaction: &WriteTransaction) -> Result<(), ViewError> {
         for (table, changed) in Table::ALL.into_iter().zip(self.tables) {

@@ -8,6 +8,7 @@ use redb::{Database, DatabaseError, Durability, ReadableDatabase, TableError, ba
 use crate::{
     error::ViewError,
     fold::Fold,
+    image::{Keeper, Touched},
     reader::{Shared, ViewReader},
     table::{FORMAT_VERSION, META, META_CHECKPOINT, META_FORMAT, META_INSTALLATION, META_SEQUENCE, Table},
 };
@@ -18,6 +19,8 @@ pub struct ViewWriter {
     shared: Arc<Shared>,
     sequence: u64,
     checkpoint: Vec<u8>,
+    /// What keeps the image, if one is kept.
+    keeper: Option<Keeper>,
 }
 
 /// What opening found.
@@ -112,6 +115,7 @@ impl ViewWriter {
         batch.records.iter().try_for_each(|recorded| fold.apply(recorded))?;
         let changes = fold.into_changes();
         drop(snapshot);
+        let touched = self.keeper.is_some().then(|| Touched::of(&changes));
 
         let mut transaction = self.shared.db.begin_write()?;
         transaction.set_durability(if durable { Durability::Immediate } else { Durability::None })?;
@@ -124,7 +128,25 @@ impl ViewWriter {
         transaction.commit()?;
         self.sequence = batch.last_sequence;
         self.checkpoint = batch.checkpoint.to_vec();
+        if let (Some(mut keeper), Some(touched)) = (self.keeper.take(), touched) {
+            // One that failed is not put back.
+            keeper.apply(&touched, batch.last_sequence)?;
+            self.keeper = Some(keeper);
+        }
         Ok(())
+    }
+
+    /// Builds an image and keeps it up with every batch from here on; see [`ViewWriter::publish_image`].
+    pub fn keep_image(&mut self) -> Result<(), ViewError> {
+        self.keeper = Some(Keeper::build(&self.reader().snapshot()?)?);
+        Ok(())
+    }
+
+    /// Gives the image as of the last batch to readers, if one is kept. Until then the batches cost it no copies.
+    pub fn publish_image(&self) {
+        if let Some(keeper) = &self.keeper {
+            self.shared.publish(keeper.image().clone());
+        }
     }
 
     /// The sequence of the last frame applied; 0 before the first.
@@ -172,14 +194,14 @@ impl ViewWriter {
             }
         }
         transaction.commit()?;
-        Ok(Self { shared: Arc::new(Shared::new(db)), sequence: 0, checkpoint: Vec::new() })
+        Ok(Self { shared: Arc::new(Shared::new(db)), sequence: 0, checkpoint: Vec::new(), keeper: None })
     }
 
     fn resume(db: Database) -> Result<Self, ViewError> {
         let shared = Arc::new(Shared::new(db));
         let snapshot = ViewReader::new(Arc::clone(&shared)).snapshot()?;
         let (sequence, checkpoint) = (snapshot.sequence()?, snapshot.checkpoint()?);
-        Ok(Self { shared, sequence, checkpoint })
+        Ok(Self { shared, sequence, checkpoint, keeper: None })
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
 };
 use grantbook_api::header;
 use grantbook_domain::{id::OrgId, position::Position, principal::Caller, time::Timestamp};
-use grantbook_views::Snapshot;
+use grantbook_views::{Image, Snapshot};
 use serde::Serialize;
 
 use crate::http::{
@@ -36,7 +36,9 @@ pub(crate) struct Reading {
     pub(crate) snapshot: Snapshot,
     /// The instant asked about: expiry is judged at it.
     pub(crate) at: Timestamp,
-    /// Where the snapshot stands in this organization.
+    /// The image to answer checks from, if that is what is read: the position is then the image's.
+    pub(crate) image: Option<Arc<Image>>,
+    /// Where the snapshot, or the image, stands in this organization.
     pub(crate) position: Position,
     /// The same as clients see it.
     pub(crate) position_text: String,
@@ -76,10 +78,25 @@ impl Reading {
             today: snapshot.clone(),
             snapshot,
             at: now,
+            image: None,
             position,
             position_text: web.position_text(position),
             as_of: None,
         })
+    }
+
+    /// The same for checks, which are answered from the image in memory if there is one. The snapshot must not be asked
+    /// then: it may be of a later position.
+    pub(crate) async fn begin_check(
+        web: &Arc<Web>,
+        who: Authenticated,
+        headers: &HeaderMap,
+    ) -> Result<Self, Failure> {
+        let reading = Self::begin(web, who, headers).await?;
+        let Some(image) = web.node()?.image() else { return Ok(reading) };
+        let position = image.position(reading.org);
+        let position_text = web.position_text(position);
+        Ok(Self { image: Some(image), position, position_text, ..reading })
     }
 
     /// Answers at once.

@@ -114,7 +114,7 @@ impl<J: Journal> Follower<J> {
         let installation = self.journal.identity().installation;
         let sequence = writer.sequence();
         if sequence == 0 {
-            return Ok(View::new(writer, Chains::new(installation)));
+            return with_image(writer, Chains::new(installation)).await;
         }
         let checkpoint = Checkpoint::decode(writer.checkpoint()).map_err(|_| Fault::Checkpoint)?;
         let end = checkpoint.end;
@@ -129,7 +129,7 @@ impl<J: Journal> Follower<J> {
             Some(stored) => drop(chains.take(&stored)?),
             None => return Err(Fault::Tail { expected: sequence, found: self.journal.head().await? }),
         }
-        Ok(View::new(writer, chains))
+        with_image(writer, chains).await
     }
 
     /// The frame that the view ended with, however long the journal takes to answer.
@@ -258,6 +258,11 @@ impl<J: Journal> Follower<J> {
         sleep(PAUSE).await;
         Ok(())
     }
+}
+
+/// The view with its image, which takes a while to build from many rows.
+async fn with_image(writer: ViewWriter, chains: Chains) -> Result<View, Fault> {
+    spawn_blocking(move || View::new(writer, chains)).await?
 }
 
 /// Works on the view beside the runtime.

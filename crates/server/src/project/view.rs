@@ -10,7 +10,7 @@ use grantbook_journal::{
 use grantbook_views::{Batch, ViewError, ViewWriter};
 use tokio::time::Instant;
 
-use super::checkpoint::Checkpoint;
+use super::{FRAMES_MAX, checkpoint::Checkpoint};
 
 /// At most so long are batches committed without being durable: a crash costs the replay of the rest.
 const DURABLE_EVERY: Duration = Duration::from_secs(1);
@@ -53,12 +53,20 @@ pub(super) struct View {
     chains: Chains,
     /// Since when something is committed that is not durable.
     dirty_since: Option<Instant>,
+    /// Whether readers have an image, which then changes with every batch. A view that is filled for the first time has
+    /// none before it has caught up: until then nobody reads, and no batch need leave the image before it whole.
+    published: bool,
 }
 
 impl View {
-    /// `chains` stand where the view stands.
-    pub(super) fn new(writer: ViewWriter, chains: Chains) -> Self {
-        Self { writer, chains, dirty_since: None }
+    /// `chains` stand where the view stands. Builds the image of what the view holds.
+    pub(super) fn new(mut writer: ViewWriter, chains: Chains) -> Result<Self, Fault> {
+        writer.keep_image()?;
+        let published = writer.sequence() > 0;
+        if published {
+            writer.publish_image();
+        }
+        Ok(Self { writer, chains, dirty_since: None, published })
     }
 
     pub(super) const fn sequence(&self) -> u64 {
@@ -77,7 +85,12 @@ impl View {
             });
             records.extend(placed);
         }
-        self.commit(&records, self.is_due())
+        self.commit(&records, self.is_due())?;
+        self.published = self.published || frames.len() < FRAMES_MAX.get();
+        if self.published {
+            self.writer.publish_image();
+        }
+        Ok(())
     }
 
     /// Whether there is something to make durable by now.

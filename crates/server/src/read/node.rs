@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use grantbook_domain::{id::OrgId, position::Position};
 use grantbook_journal::Journal;
-use grantbook_views::ViewReader;
+use grantbook_views::{Image, ViewReader};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
@@ -151,6 +151,12 @@ impl ReadNode {
             NodeState::Running if is_stale => Err(Unready::Stale { age_ms, lag_frames }),
             NodeState::Running => Ok(()),
         }
+    }
+
+    /// The image in memory, if there is one that has all that the view is known to have.
+    pub fn image(&self) -> Option<Arc<Image>> {
+        let sequence = self.progress.borrow().sequence;
+        self.reader.image().filter(|image| image.sequence() >= sequence)
     }
 
     /// How the node is.

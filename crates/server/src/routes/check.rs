@@ -25,7 +25,14 @@ use serde::de::DeserializeOwned;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, authn, body, problem::Failure, query, read::Reading},
+    http::{
+        Web,
+        authn::{self, Authenticated},
+        body,
+        problem::Failure,
+        query,
+        read::Reading,
+    },
     routes::sight::{Sight, Thing},
     secret::{KeyKind, ParsedKey},
 };
@@ -53,13 +60,35 @@ pub(super) async fn begin<T: DeserializeOwned>(
     parts: &request::Parts,
     body: axum::body::Body,
 ) -> Result<(Reading, T), Failure> {
+    let (who, as_of, asked) = read(web, parts, body).await?;
+    Ok((Reading::begin(web, who, &parts.headers).await?.turned_back(as_of).await?, asked))
+}
+
+/// The same for questions that checks alone answer: those about now, from the image.
+async fn begin_check<T: DeserializeOwned>(
+    web: &Arc<Web>,
+    parts: &request::Parts,
+    body: axum::body::Body,
+) -> Result<(Reading, T), Failure> {
+    let (who, as_of, asked) = read(web, parts, body).await?;
+    let reading = match as_of {
+        None => Reading::begin_check(web, who, &parts.headers).await?,
+        Some(_) => Reading::begin(web, who, &parts.headers).await?.turned_back(as_of).await?,
+    };
+    Ok((reading, asked))
+}
+
+async fn read<T: DeserializeOwned>(
+    web: &Arc<Web>,
+    parts: &request::Parts,
+    body: axum::body::Body,
+) -> Result<(Authenticated, Option<String>, T), Failure> {
     web.node()?;
     let who = authn::authenticate(web, &parts.headers).await?;
     let as_of = query::as_of(&parts.uri)?;
     query::require_no_other(&parts.uri)?;
     let bytes = body::read(&parts.headers, body).await?;
-    let asked = body::parse(&bytes)?;
-    Ok((Reading::begin(web, who, &parts.headers).await?.turned_back(as_of).await?, asked))
+    Ok((who, as_of, body::parse(&bytes)?))
 }
 
 /// Finds out whom a question is about. Ids that cannot be are unknown: every doubt is a denial.
@@ -74,10 +103,7 @@ pub(super) fn subject(reading: &Reading, asked: &CheckRequest) -> Result<Subject
         return Ok(Subject { principal, key, unknown_key: false, own });
     };
     let key = named_key(reading, text.expose())?;
-    let owner = match key {
-        Some(id) => reading.snapshot.get::<Key>(reading.org, &id)?.map(|key| key.principal),
-        None => None,
-    };
+    let owner = key.map(|id| holder(reading, id)).transpose()?.flatten();
     let own = owner == Some(caller.principal) && principal.is_none_or(|named| named == caller.principal);
     Ok(Subject { principal, key, unknown_key: key.is_none(), own })
 }
@@ -148,13 +174,23 @@ fn named_key(reading: &Reading, text: &str) -> Result<Option<KeyId>, Failure> {
         return Ok(text.parse().ok());
     }
     let Ok(parsed) = ParsedKey::parse(text) else { return Ok(None) };
-    if let Err(access::Reason::UnknownKey) =
-        reading.snapshot.authenticate(parsed.id, &parsed.hash, reading.at)?
-    {
+    let recognized = match &reading.image {
+        Some(image) => image.authenticate(parsed.id, &parsed.hash, reading.now),
+        None => reading.snapshot.authenticate(parsed.id, &parsed.hash, reading.at)?,
+    };
+    if recognized == Err(access::Reason::UnknownKey) {
         return Ok(None);
     }
-    let key = reading.snapshot.get::<Key>(reading.org, &parsed.id)?;
-    Ok(key.filter(|key| KeyKind::of(key.principal) == parsed.kind).map(|key| key.id))
+    let holder = holder(reading, parsed.id)?;
+    Ok(holder.filter(|holder| KeyKind::of(*holder) == parsed.kind).map(|_| parsed.id))
+}
+
+/// Whose key it is, living or ended.
+fn holder(reading: &Reading, key: KeyId) -> Result<Option<Principal>, Failure> {
+    match &reading.image {
+        Some(image) => Ok(image.key_holder(reading.org, key)),
+        None => Ok(reading.snapshot.get::<Key>(reading.org, &key)?.map(|key| key.principal)),
+    }
 }
 
 /// May this principal, or this key, do that? Without either: may the caller, with the key presented?
@@ -162,7 +198,7 @@ fn named_key(reading: &Reading, text: &str) -> Result<Option<KeyId>, Failure> {
     params(AsOfQuery), request_body = CheckRequest, responses((status = 200, body = CheckAnswer, description = "Yes or no.")))]
 async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match begin::<CheckRequest>(&web, &parts, body).await {
+    match begin_check::<CheckRequest>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
         Ok((reading, asked)) => reading.answer(|reading| {
             let reason = answer(&mut Sight::new(reading)?, reading, &asked)?;
@@ -177,7 +213,7 @@ async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     params(AsOfQuery), request_body = CheckBatch, responses((status = 200, body = CheckBatchAnswer, description = "Yes or no, each.")))]
 async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match begin::<CheckBatch>(&web, &parts, body).await {
+    match begin_check::<CheckBatch>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
         Ok((reading, asked)) => reading.answer_at_leisure(move |reading| answer_all(reading, &asked)).await,
     }

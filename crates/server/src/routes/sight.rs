@@ -12,7 +12,7 @@ use grantbook_domain::{
     rights::{Ask, Needs, On},
     scope::ObjectRef,
 };
-use grantbook_views::{Checker, Document};
+use grantbook_views::{Checker, Document, Image};
 
 use crate::{
     http::{problem::Failure, read::Reading},
@@ -45,7 +45,7 @@ pub(crate) enum Thing<'a> {
 pub(crate) struct Sight<'r> {
     reading: &'r Reading,
     /// Of today: what the caller may.
-    checker: Checker<'r>,
+    today: Checks<'r>,
     /// Of the moment asked about, if that is not now.
     then: Option<Checker<'r>>,
     /// Whether the caller may read users and tokens, once that was asked.
@@ -54,12 +54,24 @@ pub(crate) struct Sight<'r> {
     holdings: Option<Holdings>,
 }
 
+/// What answers checks.
+#[derive(Debug)]
+enum Checks<'r> {
+    Image(&'r Image),
+    // Large beside the image, which is to be quick.
+    Rows(Box<Checker<'r>>),
+}
+
 impl<'r> Sight<'r> {
     /// Looks at what the reading stands on.
     pub(crate) fn new(reading: &'r Reading) -> Result<Self, Failure> {
         let Reading { org, now, at, today, snapshot, .. } = reading;
         let then = reading.as_of.as_ref().map(|_| snapshot.checker(*org, *at)).transpose()?;
-        Ok(Self { reading, checker: today.checker(*org, *now)?, then, reads_members: None, holdings: None })
+        let today = match &reading.image {
+            Some(image) => Checks::Image(image),
+            None => Checks::Rows(Box::new(today.checker(*org, *now)?)),
+        };
+        Ok(Self { reading, today, then, reads_members: None, holdings: None })
     }
 
     /// What it looks at.
@@ -102,7 +114,17 @@ impl<'r> Sight<'r> {
 
     /// The answer to a check, whoever asks, at the moment asked about.
     pub(crate) fn ask(&mut self, question: &Question<'_>) -> Result<Reason, Failure> {
-        Ok(self.then.as_mut().unwrap_or(&mut self.checker).check(question)?)
+        match &mut self.then {
+            Some(then) => Ok(then.check(question)?),
+            None => self.ask_today(question),
+        }
+    }
+
+    fn ask_today(&mut self, question: &Question<'_>) -> Result<Reason, Failure> {
+        match &mut self.today {
+            Checks::Image(image) => Ok(image.check(self.reading.org, question, self.reading.now)),
+            Checks::Rows(checker) => Ok(checker.check(question)?),
+        }
     }
 
     /// Someone's name, if the caller may read it.
@@ -243,6 +265,6 @@ impl<'r> Sight<'r> {
         let caller = self.reading.caller;
         let permission = PERMISSIONS.get(usize::from(permission.bit())).copied().unwrap_or_default();
         let question = Question { principal: Some(caller.principal), key: caller.key, permission, object };
-        Ok(self.checker.check(&question)?)
+        self.ask_today(&question)
     }
 }

@@ -13,7 +13,7 @@ use grantbook_server::{
     project::{NodeState, Projector},
     read::{NodeStatus, ReadNode, Unready},
 };
-use grantbook_views::{Batch, Opened, ViewWriter};
+use grantbook_views::{Batch, Image, Opened, ViewWriter};
 
 use tokio::time::timeout;
 
@@ -73,6 +73,7 @@ async fn what_was_acknowledged_can_be_read() {
         let position = given.handle.acknowledged(ORG);
         node.wait_for(ORG, position, LONG).await.unwrap();
         assert_eq!(node.reader.snapshot().unwrap().position(ORG).unwrap(), position);
+        assert_eq!(node.image().unwrap().position(ORG), position);
     }
     until(&projector, |state| *state == NodeState::Running).await;
     let expected = NodeStatus { sequence: 6, head: 6, lag_frames: 0, age_ms: 0, state: NodeState::Running };
@@ -105,6 +106,8 @@ async fn a_view_goes_on_where_it_was_stopped_and_equals_a_new_one() {
         }
         last = given.handle.acknowledged(ORG).sequence();
         node.wait_for(ORG, given.handle.acknowledged(ORG), LONG).await.unwrap();
+        let built = Image::build(&node.reader.snapshot().unwrap()).unwrap();
+        assert_eq!(node.image().unwrap().content(), built.content());
         drop(node);
         projector.stop().await;
     }
@@ -115,6 +118,17 @@ async fn a_view_goes_on_where_it_was_stopped_and_equals_a_new_one() {
     node.wait_for(ORG, given.handle.acknowledged(ORG), LONG).await.unwrap();
     let digest = |reader: &grantbook_views::ViewReader| reader.snapshot().unwrap().digest(None).unwrap();
     assert_eq!(digest(&resumed.reader()), digest(&node.reader));
+}
+
+/// With nothing to read, the image of what the view holds is there as soon as the view may be believed.
+#[tokio::test]
+async fn a_resumed_view_has_its_image_before_the_next_frame() {
+    let given = Given::settled().await;
+    given.submit(given.create_token("one")).await.unwrap();
+    let writer = view_with(&given, |chains| serde_json::json!({"end": chains.end()}));
+    let (_projector, node) = start(&given.journal, writer);
+    node.wait_for(ORG, Position::START, LONG).await.unwrap();
+    assert_eq!(node.image().unwrap().position(ORG), given.handle.acknowledged(ORG));
 }
 
 /// A view of the whole journal with this beside its rows.

@@ -107,13 +107,24 @@ pub(crate) fn questions<'a>(
 
 /// The record's instant, the last one before the next expiry, that expiry, and the end of time.
 pub(crate) fn instants(state: &OrgState, now: Timestamp) -> Vec<Timestamp> {
+    let next = expiries(state).into_iter().find(|at| *at > now);
+    let around = next.into_iter().flat_map(|at| [at.plus_millis(-1), at]);
+    [now].into_iter().chain(around).chain([now.plus_millis(1_000_000)]).collect()
+}
+
+/// The record's instant, then for every later expiry the last instant before it and that instant itself, and the end of time.
+pub(crate) fn every_instant(state: &OrgState, now: Timestamp) -> Vec<Timestamp> {
+    let ends = expiries(state).into_iter().filter(|at| *at > now);
+    let around: BTreeSet<_> = ends.flat_map(|at| [at.plus_millis(-1), at]).collect();
+    [now].into_iter().chain(around).chain([Timestamp::FOREVER]).collect()
+}
+
+fn expiries(state: &OrgState) -> BTreeSet<Timestamp> {
     let tokens = state.tokens().filter_map(|token| token.expires_at);
     let keys = state.keys().filter_map(|key| key.expires_at);
     let grants = state.grants().filter_map(|grant| grant.expires_at);
     let groups = state.groups().flat_map(|group| state.members_of(group.id)).filter_map(|one| one.expires_at);
-    let next = tokens.chain(keys).chain(grants).chain(groups).filter(|at| *at > now).min();
-    let around = next.into_iter().flat_map(|at| [at.plus_millis(-1), at]);
-    [now].into_iter().chain(around).chain([now.plus_millis(1_000_000)]).collect()
+    tokens.chain(keys).chain(grants).chain(groups).collect()
 }
 
 /// How many chains of unexpired memberships lead to grants of one effect that count.

@@ -9,6 +9,7 @@ mod audit;
 mod brute;
 mod changes;
 mod draw;
+mod image;
 mod lifecycle;
 mod reverse;
 mod story;
