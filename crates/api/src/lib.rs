@@ -15,6 +15,7 @@ pub mod catalog;
 pub mod check;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod diff;
 pub mod explain;
 pub mod grants;
 pub mod groups;
@@ -32,6 +33,7 @@ pub mod reverse;
 pub mod roles;
 pub mod scope;
 pub mod secret;
+pub mod timeline;
 pub mod tokens;
 pub mod users;
 pub mod whoami;

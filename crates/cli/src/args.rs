@@ -10,6 +10,7 @@ use crate::{
     audit::AuditArgs,
     batch::BatchArgs,
     catalog::CatalogVerb,
+    changes::{DiffArgs, TimelineArgs},
     check::CheckArgs,
     doctor::DoctorArgs,
     grants::GrantVerb,
@@ -175,6 +176,10 @@ pub(crate) enum Noun {
     Accessible(AccessibleArgs),
     /// Show the permissions that a principal has on an object.
     Permissions(PermissionsArgs),
+    /// Show how a principal's access changed, step by step, and who did it.
+    Timeline(TimelineArgs),
+    /// Show who gained and lost what between two moments.
+    Diff(DiffArgs),
     /// Show what was decided, by whom, when, why.
     Audit(AuditArgs),
     /// Show whose key this is.
@@ -228,6 +233,9 @@ mod tests {
             "grantbook who-can read dataset:d1 --project staging --json",
             "grantbook accessible token:ci update project",
             "grantbook permissions user:a@b project:staging",
+            "grantbook timeline token:ci --since 30d",
+            "grantbook diff 30d",
+            "grantbook diff 2026-01-01T00:00:00Z 7d --project production",
             "grantbook --as-of 30d check token:ci update project:staging",
             "grantbook grant list --as-of 2026-01-01T00:00:00Z",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",

@@ -7,6 +7,7 @@ mod args;
 mod audit;
 mod batch;
 mod catalog;
+mod changes;
 mod check;
 mod doctor;
 mod event_words;
@@ -84,6 +85,8 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::WhoCan(args) => reverse::who_can(session, args).await?,
         Noun::Accessible(args) => reverse::accessible(session, args).await?,
         Noun::Permissions(args) => reverse::permissions(session, args).await?,
+        Noun::Timeline(args) => changes::timeline(session, args).await?,
+        Noun::Diff(args) => changes::diff(session, args).await?,
         Noun::Audit(args) => audit::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.

@@ -89,11 +89,15 @@ pub enum Ask {
     Audit,
     /// Any of these about an earlier moment, besides what it needs itself.
     AsOf,
+    /// Who gained and lost what between two moments.
+    Diff,
+    /// How the access of a principal changed.
+    Timeline,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -111,6 +115,8 @@ impl Ask {
         Self::Catalog,
         Self::Audit,
         Self::AsOf,
+        Self::Diff,
+        Self::Timeline,
     ];
 
     /// What the question needs.
@@ -120,7 +126,9 @@ impl Ask {
             Self::Catalog => Needs::Permission(Permission::READ, On::AllProjects),
             Self::Check | Self::Permissions => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
             Self::Explain | Self::WhoCan => Needs::Permission(Permission::READ_ACLS, On::Object),
-            Self::Access | Self::Accessible => Needs::Permission(Permission::READ_ACLS, On::Organization),
+            Self::Access | Self::Accessible | Self::Timeline => {
+                Needs::Permission(Permission::READ_ACLS, On::Organization)
+            }
             Self::Project => Needs::Permission(Permission::READ, On::Project),
             Self::Members => Needs::UnlessOwn(Permission::READ, On::Members),
             Self::Keys => Needs::UnlessOwn(Permission::UPDATE, On::Members),
@@ -128,7 +136,7 @@ impl Ask {
             Self::Role => Needs::Permission(Permission::READ, On::Role),
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
-            Self::Audit | Self::AsOf => Needs::Permission(Permission::READ, On::AuditLog),
+            Self::Audit | Self::AsOf | Self::Diff => Needs::Permission(Permission::READ, On::AuditLog),
         }
     }
 }

@@ -83,8 +83,14 @@ impl Snapshot {
         principal: Principal,
         now: Timestamp,
     ) -> Result<EffectiveAccess, ViewError> {
-        let mut checker = self.checker(org, now)?;
-        match Survey::of(&mut checker, principal) {
+        self.checker(org, now)?.access(principal)
+    }
+}
+
+impl Checker<'_> {
+    /// What the principal may do: [`Snapshot::access`] for many, sharing what is looked up.
+    pub fn access(&mut self, principal: Principal) -> Result<EffectiveAccess, ViewError> {
+        match Survey::of(self, principal) {
             Ok(mut survey) => Ok(EffectiveAccess { reason: Reason::Granted, rows: survey.rows()? }),
             Err(Stop::Because(reason)) => Ok(EffectiveAccess { reason, rows: Vec::new() }),
             Err(Stop::Failed(error)) => Err(error),
@@ -113,11 +119,11 @@ struct Survey<'a, 's> {
 
 /// Where a permission is held on objects of one type: [`AccessRow`] without the words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Extent {
-    organization: bool,
-    projects: ProjectSet,
-    objects: BTreeSet<ObjectRef>,
-    except: BTreeSet<ObjectRef>,
+pub(crate) struct Extent {
+    pub(crate) organization: bool,
+    pub(crate) projects: ProjectSet,
+    pub(crate) objects: BTreeSet<ObjectRef>,
+    pub(crate) except: BTreeSet<ObjectRef>,
 }
 
 impl Reaching {
@@ -134,7 +140,7 @@ impl Reaching {
 impl<'a, 's> Survey<'a, 's> {
     fn of(checker: &'a mut Checker<'s>, principal: Principal) -> Result<Self, Stop> {
         let reached = checker.reached(principal)?;
-        let projects = checker.all_projects()?;
+        let projects = checker.every_project()?;
         let mut grants = Vec::new();
         for node in reached.iter() {
             for row in &node.grants {
@@ -166,18 +172,10 @@ impl<'a, 's> Survey<'a, 's> {
                     known.entry(deciding.clone()).or_insert_with(|| self.projects(&deciding)).clone();
                 let extent = self.extent(&deciding, object_type, projects)?;
                 let name = catalog.type_name(object_type).to_owned();
-                match extents.iter_mut().find(|(known, _)| *known == extent) {
-                    Some((_, types)) => types.push(name),
-                    None => extents.push((extent, vec![name])),
-                }
+                extent.join(&mut extents, name);
             }
-            rows.extend(extents.into_iter().filter(|(extent, _)| !extent.is_empty()).map(
-                |(extent, types)| {
-                    let Extent { organization, projects, objects, except } = extent;
-                    let permission = catalog.permission_name(permission).to_owned();
-                    AccessRow { permission, types, organization, projects, objects, except }
-                },
-            ));
+            let name = catalog.permission_name(permission);
+            rows.extend(extents.into_iter().filter_map(|(extent, types)| extent.row(name, types)));
         }
         Ok(rows)
     }
@@ -280,6 +278,22 @@ impl<'a, 's> Survey<'a, 's> {
 }
 
 impl Extent {
+    /// Adds a type to those where a permission is held in the same way.
+    pub(crate) fn join(self, extents: &mut Vec<(Self, Vec<String>)>, type_name: String) {
+        match extents.iter_mut().find(|(known, _)| *known == self) {
+            Some((_, types)) => types.push(type_name),
+            None => extents.push((self, vec![type_name])),
+        }
+    }
+
+    /// With its words; none if it is nowhere.
+    pub(crate) fn row(self, permission: &str, types: Vec<String>) -> Option<AccessRow> {
+        let is_empty = self.is_empty();
+        let Self { organization, projects, objects, except } = self;
+        let permission = permission.to_owned();
+        (!is_empty).then_some(AccessRow { permission, types, organization, projects, objects, except })
+    }
+
     fn is_empty(&self) -> bool {
         let no_project = matches!(&self.projects, ProjectSet::Only(ids) if ids.is_empty());
         !self.organization && no_project && self.objects.is_empty()
@@ -287,7 +301,16 @@ impl Extent {
 }
 
 impl Checker<'_> {
-    /// Every living project; they stay known to [`Checker::known_projects`].
+    /// Every living project that sets of projects are about.
+    pub(crate) fn every_project(&mut self) -> Result<Rc<[Rc<ProjectRow>]>, ViewError> {
+        if let Some(known) = &self.every_project {
+            return Ok(Rc::clone(known));
+        }
+        let found: Rc<[_]> = self.all_projects()?.into();
+        self.every_project = Some(Rc::clone(&found));
+        Ok(found)
+    }
+
     fn all_projects(&mut self) -> Result<Vec<Rc<ProjectRow>>, ViewError> {
         let mut found = Vec::new();
         let prefix = row_key::thing_kind(self.org, Kind::Project);
@@ -306,8 +329,8 @@ impl Checker<'_> {
         Ok(found)
     }
 
-    fn known_projects(&self) -> impl Iterator<Item = ProjectId> {
-        self.projects.iter().filter_map(|(id, project)| project.is_some().then_some(*id))
+    pub(crate) fn known_projects(&self) -> impl Iterator<Item = ProjectId> {
+        self.every_project.iter().flat_map(|every| every.iter()).map(|project| project.id)
     }
 
     fn reaching(&mut self, row: GrantRow, projects: &[Rc<ProjectRow>]) -> Result<Reaching, ViewError> {

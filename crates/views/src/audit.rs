@@ -181,7 +181,7 @@ impl Snapshot {
     }
 
     /// The first position of a list in the span, or the last one if newest come first.
-    fn next_in(
+    pub(crate) fn next_in(
         &self,
         table: Table,
         list: &[u8],
@@ -218,9 +218,9 @@ impl AuditFilter {
 
 /// Positions from `first` to `last`, both included.
 #[derive(Debug, Clone, Copy)]
-struct Span {
-    first: Position,
-    last: Position,
+pub(crate) struct Span {
+    pub(crate) first: Position,
+    pub(crate) last: Position,
 }
 
 impl Span {

@@ -35,6 +35,8 @@ pub struct Checker<'s> {
     pub(crate) nodes: HashMap<Grantee, Rc<Node>>,
     pub(crate) roles: BTreeMap<RoleId, Rc<[Block]>>,
     pub(crate) projects: HashMap<ProjectId, Option<Rc<ProjectRow>>>,
+    /// What sets of projects are about, once one was asked for: every living project.
+    pub(crate) every_project: Option<Rc<[Rc<ProjectRow>]>>,
 }
 
 /// Why a check goes no further: it is answered, or the view failed.
@@ -77,6 +79,7 @@ impl Snapshot {
             nodes: HashMap::new(),
             roles: BTreeMap::new(),
             projects: HashMap::new(),
+            every_project: None,
         })
     }
 

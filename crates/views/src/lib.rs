@@ -10,6 +10,7 @@ pub mod audit;
 mod authenticate;
 mod chains;
 mod check;
+mod compare;
 mod digest;
 pub mod document;
 mod encode;
@@ -29,6 +30,7 @@ mod row_key;
 mod staged;
 mod table;
 mod things;
+mod timeline;
 mod versions;
 pub mod writer;
 
@@ -38,6 +40,7 @@ pub use crate::{
     audit::{AuditFilter, AuditPage, AuditRecords, Order},
     authenticate::Authenticated,
     check::Checker,
+    compare::{AccessChange, Comparison},
     document::Document,
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
@@ -45,5 +48,6 @@ pub use crate::{
     reader::{Snapshot, ViewReader},
     reverse::{Part, Reversed, Whose},
     table::FORMAT_VERSION,
+    timeline::{AccessStep, Timeline},
     writer::{Batch, Opened, Stale, ViewWriter},
 };

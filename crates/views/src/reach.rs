@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// All that one range of `access` says of a user, token or group.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Node {
     /// None if there is no such.
     pub(crate) head: Option<HeadRow>,

@@ -9,6 +9,7 @@ use crate::{
     batch::{Batch, BatchAnswer},
     catalog::{Catalog, ExtendCatalog},
     check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest, Reason},
+    diff::{Diff, DiffQuery},
     explain::Explanation,
     grants::{CreateGrant, Grant, GrantQuery},
     groups::{CreateGroup, Group, UpdateGroup},
@@ -21,6 +22,7 @@ use crate::{
     reference::{GranteeRef, PrincipalRef, PrincipalType},
     reverse::{Accessible, AccessibleQuery, Permissions, PermissionsQuery, WhoCan, WhoCanQuery},
     roles::{CreateRole, Role, UpdateRole},
+    timeline::{Timeline, TimelineQuery},
     tokens::{CreateToken, Token, UpdateToken},
     users::{CreateUser, UpdateUser, User},
     whoami::Whoami,
@@ -79,6 +81,16 @@ impl Client {
     /// Asks which permissions a principal has on an object.
     pub async fn permissions(&self, query: &PermissionsQuery) -> Call<Permissions> {
         self.get(&["v1", "permissions"], query).await
+    }
+
+    /// One page of who gained and lost what between two moments.
+    pub async fn diff(&self, query: &DiffQuery) -> Call<Diff> {
+        self.get(&["v1", "diff"], query).await
+    }
+
+    /// One page of how access changed.
+    pub async fn timeline(&self, query: &TimelineQuery) -> Call<Timeline> {
+        self.get(&["v1", "timeline"], query).await
     }
 
     /// One page of the audit log.

@@ -2,6 +2,7 @@
 //! right to read the audit log besides.
 
 use grantbook_domain::{id::InstallationId, position::Position, rights::Ask, time::Timestamp};
+use grantbook_views::Moment;
 
 use crate::{
     http::{problem::Failure, read::Reading},
@@ -44,7 +45,8 @@ impl Reading {
         let named = Named::parse(self.web.app.installation, "as_of", &text)?;
         Sight::new(&self)?.require(Ask::AsOf, &Thing::Whole)?;
         let reading = self.reaching(named).await?;
-        Ok(Self { as_of: Some(text), ..reading.turned("as_of", named)? })
+        let moment = reading.moment("as_of", named)?;
+        Ok(Self { as_of: Some(text), ..reading.turned_to(moment) })
     }
 
     /// The same, once everything is here that the journal holds, if the moment is beyond what is here.
@@ -62,19 +64,23 @@ impl Reading {
         }
     }
 
-    /// The same at an earlier moment; the parameter that names it is told if there was no such yet.
-    pub(crate) fn turned(self, parameter: &str, named: Named) -> Result<Self, Failure> {
+    /// The moment that a parameter names; the future is refused.
+    pub(crate) fn moment(&self, parameter: &str, named: Named) -> Result<Moment, Failure> {
         let wrong = |detail: &str| Err(Failure::invalid(format!("the parameter {parameter} {detail}")));
-        let moment = match named {
+        Ok(match named {
             Named::Position(position) if position > self.position => {
                 return wrong("is a position beyond the last record");
             }
             Named::Time(at) if at > self.now => return wrong("is a time in the future"),
             Named::Position(position) => self.today.moment_after(self.org, position)?,
             Named::Time(at) => self.today.moment_at(self.org, at)?,
-        };
+        })
+    }
+
+    /// The same at an earlier moment.
+    pub(crate) fn turned_to(self, moment: Moment) -> Self {
         let position_text = self.web.position_text(moment.position);
         let snapshot = self.today.as_of(moment.position);
-        Ok(Self { snapshot, at: moment.at, position: moment.position, position_text, ..self })
+        Self { snapshot, at: moment.at, position: moment.position, position_text, ..self }
     }
 }

@@ -1,6 +1,6 @@
 //! HTTP: authentication, problems, positions, limits, and the router that joins the routes.
 
-mod as_of;
+pub(crate) mod as_of;
 mod at_least;
 pub(crate) mod authn;
 pub(crate) mod body;

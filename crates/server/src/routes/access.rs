@@ -71,7 +71,7 @@ pub(super) fn known(reading: &Reading, text: &str) -> Result<Principal, Failure>
     }
 }
 
-fn entry(sight: &mut Sight<'_>, row: AccessRow) -> Result<AccessEntry, Failure> {
+pub(super) fn entry(sight: &mut Sight<'_>, row: AccessRow) -> Result<AccessEntry, Failure> {
     let AccessRow { permission, types, organization, projects, objects, except } = row;
     Ok(AccessEntry {
         permission,

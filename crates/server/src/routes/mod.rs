@@ -4,7 +4,9 @@ mod access;
 mod audit;
 pub(crate) mod batch;
 mod catalog;
+mod changes;
 pub(crate) mod check;
+mod diff;
 mod explain;
 mod grants;
 mod groups;
@@ -24,6 +26,7 @@ mod reverse;
 mod roles;
 mod scope_words;
 pub(crate) mod sight;
+mod timeline;
 mod tokens;
 pub(crate) mod turns;
 mod users;
@@ -52,6 +55,8 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(explain::routes())
         .merge(access::routes())
         .merge(reverse::routes())
+        .merge(diff::routes())
+        .merge(timeline::routes())
         .merge(audit::routes())
         .merge(whoami::routes())
         .merge(projects::routes())

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::given::{Answer, Given};
 
 /// A moment that something was done at, and what was to be answered from then on.
-struct Moment {
-    position: String,
+pub(crate) struct Moment {
+    pub(crate) position: String,
     staging: (bool, &'static str),
     production: (bool, &'static str),
     by_key: (bool, &'static str),
@@ -16,18 +16,18 @@ struct Moment {
 }
 
 /// The four-step story and its undoing, a step a moment.
-struct Past {
-    given: Given,
-    staging: String,
-    production: String,
-    token: String,
+pub(crate) struct Past {
+    pub(crate) given: Given,
+    pub(crate) staging: String,
+    pub(crate) production: String,
+    pub(crate) token: String,
     key: String,
     group: String,
     grant: String,
-    moments: Vec<Moment>,
+    pub(crate) moments: Vec<Moment>,
 }
 
-fn position(answer: &Answer) -> String {
+pub(crate) fn position(answer: &Answer) -> String {
     let position = answer.header("grantbook-position").to_owned();
     assert!(!position.is_empty());
     position
@@ -37,7 +37,7 @@ const NO_GRANT: (bool, &str) = (false, "no_grant");
 const GRANTED: (bool, &str) = (true, "granted");
 
 #[expect(clippy::too_many_lines, reason = "a story, a step a paragraph")]
-async fn past() -> Past {
+pub(crate) async fn past() -> Past {
     let given = Given::new().await;
     let unknown = (false, "unknown_principal");
     let before = given.post("/v1/projects", json!({"name": "staging", "labels": {"env": "staging"}})).await;

@@ -11,6 +11,7 @@
 mod as_of;
 mod bad_input;
 mod batch;
+mod changes;
 mod given;
 mod lists;
 mod openapi;

@@ -7,6 +7,7 @@ mod agree;
 mod as_of;
 mod audit;
 mod brute;
+mod changes;
 mod draw;
 mod lifecycle;
 mod reverse;

@@ -1,0 +1,130 @@
+//! `GET /v1/diff`: who gained and lost what between two moments
+
+use std::sync::Arc;
+
+use axum::{
+    http::Uri,
+    response::{IntoResponse, Response},
+};
+use grantbook_api::diff::{Diff, DiffQuery};
+use grantbook_domain::{
+    id::{Id, ProjectId},
+    principal::Principal,
+    rights::Ask,
+};
+use grantbook_views::Comparison;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{
+        Web,
+        problem::Failure,
+        query,
+        read::{Reading, with_position},
+    },
+    routes::{
+        access::known,
+        changes::{self, Asked, Between},
+        lists::size,
+        sight::{Sight, Thing},
+    },
+};
+
+/// Most principals looked at for one page.
+const LOOKS_MAX: usize = 5_000;
+/// How many are looked up together.
+const FETCH: usize = 256;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(get))
+}
+
+/// A question that was understood.
+#[derive(Debug)]
+struct Question {
+    between: Between,
+    only: Option<Principal>,
+    project: Option<ProjectId>,
+    limit: usize,
+}
+
+/// Who gained and lost what between two moments; no key considered.
+#[utoipa::path(get, path = "/v1/diff", tag = "access", operation_id = "diff",
+    params(DiffQuery), responses((status = 200, body = Diff, description = "One page.")))]
+async fn get(reading: Reading, uri: Uri) -> Response {
+    let position = reading.position_text.clone();
+    match understand(reading, &uri).await {
+        Ok((reading, question)) => reading.answer_at_leisure(move |reading| answer(reading, &question)).await,
+        Err(failure) => with_position(failure.into_response(), &position),
+    }
+}
+
+async fn understand(reading: Reading, uri: &Uri) -> Result<(Reading, Question), Failure> {
+    let DiffQuery { from, to, principal, project, limit, cursor } = query::read(uri)?;
+    let limit = size(limit)?;
+    Sight::new(&reading)?.require(Ask::Diff, &Thing::Whole)?;
+    let list = format!("diff\n{principal:?}\n{project:?}");
+    let only = principal.map(|text| known(&reading, &text)).transpose()?;
+    let wrong = |_| Failure::invalid("the parameter project must be an id");
+    let project = project.map(|text| text.parse().map_err(wrong)).transpose()?;
+    let asked = Asked { list, from: Some(from), to, cursor };
+    let (reading, between) = Between::of(reading, asked).await?;
+    Ok((reading, Question { between, only, project, limit }))
+}
+
+fn answer(reading: &Reading, question: &Question) -> Result<Diff, Failure> {
+    let Question { between, only, project, limit } = question;
+    let Between { from, to, .. } = between;
+    let then = reading.today.as_of(from.position);
+    let (before, after) = ((&then, from.at), (&reading.snapshot, to.at));
+    let mut comparison = Comparison::between(reading.org, before, after, *project)?;
+    let mut sight = Sight::new(reading)?;
+    let mut items = Vec::new();
+    let mut last = unpacked(&between.after)?;
+    let mut next = None;
+    let mut looked = 0;
+    'pages: loop {
+        let some = match only {
+            Some(one) if last.is_none() => vec![*one],
+            Some(_) => Vec::new(),
+            None => reading.today.principals(reading.org, last, FETCH)?,
+        };
+        if some.is_empty() {
+            break;
+        }
+        for principal in some {
+            let change = comparison.of(principal)?;
+            let is_full = !change.is_empty() && items.len() == *limit;
+            if is_full || looked == LOOKS_MAX {
+                next = last.map(|last| between.next(reading, *from, &packed(last)));
+                break 'pages;
+            }
+            if !change.is_empty() {
+                items.push(changes::change(&mut sight, principal, change)?);
+            }
+            last = Some(principal);
+            looked += 1;
+        }
+    }
+    Ok(Diff { from: changes::moment(reading, *from), to: changes::moment(reading, *to), items, next })
+}
+
+/// A principal as cursors have it: 1 user or 2 token, and the id.
+fn packed(principal: Principal) -> Vec<u8> {
+    let (kind, id) = match principal {
+        Principal::User(id) => (1, id.bytes()),
+        Principal::Token(id) => (2, id.bytes()),
+    };
+    let mut bytes = vec![kind];
+    bytes.extend(id);
+    bytes
+}
+
+fn unpacked(bytes: &[u8]) -> Result<Option<Principal>, Failure> {
+    let Some((kind, id)) = bytes.split_first() else { return Ok(None) };
+    match (kind, id.try_into()) {
+        (1, Ok(id)) => Ok(Some(Principal::User(Id::from_bytes(id)))),
+        (2, Ok(id)) => Ok(Some(Principal::Token(Id::from_bytes(id)))),
+        _ => Err(Failure::invalid("the parameter cursor is not one of this list")),
+    }
+}

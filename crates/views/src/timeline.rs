@@ -1,0 +1,289 @@
+//! How somebody's access changed, step by step, each with the records behind it.
+//!
+//! Only records that could matter are looked at: those about the principal, the groups above it, and the roles, objects
+//! and projects that the grants reaching it name. A time that passes is a step too, caused by the record that set it.
+
+use std::collections::BTreeSet;
+
+use grantbook_domain::{
+    event::Event,
+    id::{OrgId, ProjectId, RoleId},
+    position::Position,
+    principal::{Grantee, Principal},
+    record::Record,
+    scope::{ObjectRef, Scope},
+    time::Timestamp,
+};
+
+use crate::{
+    as_of::Moment,
+    audit::{Order, Span},
+    chains::Web,
+    check::{Checker, Stop},
+    compare::{AccessChange, Comparison},
+    error::ViewError,
+    facet::Facet,
+    reader::Snapshot,
+    row::{Given, GrantRow},
+    table::Table,
+};
+
+/// Most records looked at that change nothing, before a part of the answer is given.
+const LOOKS_MAX: usize = 20_000;
+/// Most moments compared, likewise.
+const MOMENTS_MAX: usize = 2_000;
+
+/// One change of somebody's access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessStep {
+    /// When: after which record, and at which instant.
+    pub moment: Moment,
+    /// Whether a time had passed; else the record at the moment's position did it.
+    pub by_time: bool,
+    /// That record; or those that had set the time.
+    pub causes: Vec<Position>,
+    /// What was gained and lost.
+    pub change: AccessChange,
+}
+
+/// Part of the changes between two moments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeline {
+    /// The steps, oldest first.
+    pub steps: Vec<AccessStep>,
+    /// From where to go on; none if this is all.
+    pub next: Option<Moment>,
+}
+
+impl Snapshot {
+    /// How a principal's access changed after one moment, up to another; at most `limit` steps.
+    pub fn timeline(
+        &self,
+        org: OrgId,
+        principal: Principal,
+        (from, to): (Moment, Moment),
+        limit: usize,
+    ) -> Result<Timeline, ViewError> {
+        let mut steps: Vec<AccessStep> = Vec::new();
+        let mut here = from;
+        for _ in 0..MOMENTS_MAX {
+            let then = self.as_of(here.position);
+            let interest = Interest::of(&mut then.checker(org, here.at)?, principal)?;
+            let Some(turn) = self.next_turn(org, &interest, here, to)? else {
+                return Ok(Timeline { steps, next: None });
+            };
+            let after = self.as_of(turn.moment.position);
+            let sides = ((&then, here.at), (&after, turn.moment.at));
+            let change = Comparison::between(org, sides.0, sides.1, None)?.of(principal)?;
+            here = turn.moment;
+            if change.is_empty() {
+                continue;
+            }
+            if steps.len() == limit {
+                return Ok(Timeline { next: steps.last().map(|last| last.moment), steps });
+            }
+            steps.push(AccessStep { change, ..turn });
+        }
+        Ok(Timeline { steps, next: Some(here) })
+    }
+
+    /// The next moment at which something may have changed.
+    fn next_turn(
+        &self,
+        org: OrgId,
+        interest: &Interest,
+        here: Moment,
+        to: Moment,
+    ) -> Result<Option<AccessStep>, ViewError> {
+        let record = self.next_of_interest(org, interest, here.position, to.position)?;
+        let due = record.map_or(to.at, |record| record.at.min(to.at));
+        let change = AccessChange::default();
+        if let Some((at, causes)) = interest.expiry.clone().filter(|(at, _)| *at <= due) {
+            // Records in between change nothing; one at this very instant comes after.
+            let before = self.moment_at(org, at.plus_millis(-1))?.position;
+            let moment = Moment { position: before.min(to.position).max(here.position), at };
+            return Ok(Some(AccessStep { moment, by_time: true, causes, change }));
+        }
+        let by_record = |moment: Moment| {
+            let causes = vec![moment.position];
+            AccessStep { moment, by_time: false, causes, change }
+        };
+        Ok(record.map(by_record))
+    }
+
+    /// The next record that could matter, or one far enough away that it is time to pause.
+    fn next_of_interest(
+        &self,
+        org: OrgId,
+        interest: &Interest,
+        after: Position,
+        last: Position,
+    ) -> Result<Option<Moment>, ViewError> {
+        let lists: Vec<_> = interest.facets().iter().map(|facet| facet.key(org)).collect();
+        let mut first = Position::from_u64(after.get().saturating_add(1));
+        for looked in 1.. {
+            if first > last {
+                break;
+            }
+            let mut nearest: Option<Position> = None;
+            for list in &lists {
+                let span = Span { first, last: nearest.unwrap_or(last) };
+                nearest = self.next_in(Table::Audit, list, Order::Ascending, span)?.or(nearest);
+            }
+            let Some(position) = nearest else { break };
+            let record: Option<Record> = self.record(org, position)?;
+            let record = record.ok_or_else(|| ViewError::bad_row("audit", "points to no record"))?;
+            if looked == LOOKS_MAX || record.events.iter().any(|event| interest.matters(event)) {
+                return Ok(Some(Moment { position, at: record.at }));
+            }
+            first = Position::from_u64(position.get().saturating_add(1));
+        }
+        Ok(None)
+    }
+}
+
+/// What a principal's access rests on.
+#[derive(Debug)]
+struct Interest {
+    principal: Principal,
+    /// Itself and every living group above it, through memberships expired or not.
+    web: BTreeSet<Grantee>,
+    roles: BTreeSet<RoleId>,
+    objects: BTreeSet<ObjectRef>,
+    projects: BTreeSet<ProjectId>,
+    /// Whether a grant is on projects that it does not name.
+    wide: bool,
+    /// The next instant at which a time passes, and the records that set it.
+    expiry: Option<(Timestamp, Vec<Position>)>,
+}
+
+impl Interest {
+    fn of(checker: &mut Checker<'_>, principal: Principal) -> Result<Self, ViewError> {
+        let web: BTreeSet<_> = Web::above(checker, principal.into())?.nodes().collect();
+        let (roles, objects, projects) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut interest = Self { principal, web, roles, objects, projects, wide: false, expiry: None };
+        for grantee in interest.web.clone() {
+            for grant in &checker.node(grantee)?.grants {
+                interest.add_grant(checker, grant)?;
+            }
+        }
+        match checker.reached(principal) {
+            Ok(reached) => {
+                let own = reached.first().and_then(|node| node.head);
+                if let Some(head) = own {
+                    interest.expires(checker.now, head.until, head.from);
+                }
+                for node in reached.iter() {
+                    let memberships = node.memberships.iter().map(|(_, row)| (row.until, row.from));
+                    let grants = node.grants.iter().map(|row| (row.until, row.from));
+                    for (at, set_by) in memberships.chain(grants) {
+                        interest.expires(checker.now, at, set_by);
+                    }
+                }
+            }
+            // Who is not active has nothing that could end.
+            Err(Stop::Because(_)) => {}
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+        Ok(interest)
+    }
+
+    fn add_grant(&mut self, checker: &mut Checker<'_>, grant: &GrantRow) -> Result<(), ViewError> {
+        if let Given::Role(id) = grant.given {
+            let mut open = vec![id];
+            while let Some(id) = open.pop() {
+                if self.roles.insert(id) {
+                    open.extend(checker.role(id)?.into_iter().flat_map(|role| role.includes));
+                }
+            }
+        }
+        match &grant.scope {
+            Scope::Organization | Scope::Projects(_) => self.wide = true,
+            Scope::Object(object) => match (object.object_type.as_str(), object.id.parse()) {
+                ("organization" | "org_project", _) => self.wide = true,
+                ("project", Ok(id)) => drop(self.projects.insert(id)),
+                _ => {
+                    self.projects.extend(checker.object(object)?.and_then(|known| known.project));
+                    self.objects.insert(object.clone());
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn expires(&mut self, now: Timestamp, at: Timestamp, set_by: Position) {
+        if at <= now || at == Timestamp::FOREVER {
+            return;
+        }
+        match &mut self.expiry {
+            Some((first, causes)) if *first == at => {
+                if !causes.contains(&set_by) {
+                    causes.push(set_by);
+                }
+            }
+            Some((first, _)) if *first < at => {}
+            expiry => *expiry = Some((at, vec![set_by])),
+        }
+    }
+
+    fn facets(&self) -> Vec<Facet> {
+        let event = |name: &str| Facet::Event(name.to_owned());
+        let mut facets = vec![Facet::Principal(self.principal), event("CatalogExtended")];
+        facets.extend(self.web.iter().filter_map(|grantee| match grantee {
+            Grantee::Group(id) => Some(Facet::Group(*id)),
+            Grantee::User(_) | Grantee::Token(_) => None,
+        }));
+        let role = |id: &RoleId| ObjectRef { object_type: "role".to_owned(), id: id.to_string() };
+        facets.extend(self.roles.iter().map(|id| Facet::Object(role(id))));
+        facets.extend(self.objects.iter().cloned().map(Facet::Object));
+        if self.wide {
+            facets.extend(["ProjectCreated", "ProjectUpdated", "ProjectDeleted"].map(event));
+        }
+        facets.extend(self.projects.iter().copied().map(Facet::Project));
+        facets
+    }
+
+    /// Whether an event could change what the principal may do.
+    fn matters(&self, event: &Event) -> bool {
+        match event {
+            Event::OrganizationCreated { .. } | Event::CatalogExtended { .. } => true,
+            Event::UserCreated { user } | Event::UserDeactivated { user } => {
+                self.principal == Principal::User(user.id)
+            }
+            Event::TokenCreated { token } | Event::TokenUpdated { token } | Event::TokenDeleted { token } => {
+                self.principal == Principal::Token(token.id)
+            }
+            Event::MemberAdded { membership } | Event::MemberRemoved { membership } => {
+                self.web.contains(&membership.member)
+            }
+            Event::GroupDeleted { group } => {
+                self.web.contains(&Grantee::Group(group.id)) || self.names("group", &group.id.to_string())
+            }
+            Event::RoleUpdated { role } | Event::RoleDeleted { role } => {
+                self.roles.contains(&role.id) || self.names("role", &role.id.to_string())
+            }
+            Event::ProjectCreated { project }
+            | Event::ProjectUpdated { project }
+            | Event::ProjectDeleted { project } => self.wide || self.projects.contains(&project.id),
+            Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
+                self.objects.contains(&object.object)
+            }
+            Event::GrantCreated { grant } | Event::GrantRevoked { grant } => self.web.contains(&grant.to),
+            Event::UserUpdated { .. }
+            | Event::GroupCreated { .. }
+            | Event::GroupUpdated { .. }
+            | Event::RoleCreated { .. }
+            | Event::KeyIssued { .. }
+            | Event::KeyRotated { .. }
+            | Event::KeyRevoked { .. }
+            | Event::TokenExpired { .. }
+            | Event::KeyExpired { .. }
+            | Event::MemberExpired { .. }
+            | Event::GrantExpired { .. } => false,
+        }
+    }
+
+    fn names(&self, object_type: &str, id: &str) -> bool {
+        self.objects.iter().any(|object| object.object_type == object_type && object.id == id)
+    }
+}

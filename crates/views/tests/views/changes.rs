@@ -1,0 +1,216 @@
+//! What was gained and lost is the difference of what was held, and the steps of a timeline add up.
+
+use std::collections::BTreeSet;
+
+use grantbook_domain::{
+    access::Target, catalog::Lineage, position::Position, principal::Principal, record::Recorded,
+    scope::ObjectRef, state::OrgState, time::Timestamp,
+};
+use grantbook_views::{AccessRow, Comparison, Moment, Snapshot};
+use proptest::prelude::*;
+
+use crate::{
+    agree::steps,
+    brute::{self, Named},
+    world::{Step, World, view_of},
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_changed_between_two_moments_is_the_difference_of_the_folds(steps in steps(10..40)) {
+        let past = Past::of(&steps);
+        past.compare(&past.moments[0], &past.moments[past.settled]);
+        let lived = &past.moments[past.settled..];
+        for (index, from) in lived.iter().enumerate().step_by(4) {
+            for to in lived[index..].iter().step_by(5) {
+                past.compare(from, to);
+            }
+        }
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_steps_of_a_timeline_add_up_and_miss_nothing(steps in steps(10..40)) {
+        let past = Past::of(&steps);
+        for principal in brute::principals(&past.world.state) {
+            past.follow(principal);
+        }
+    }
+}
+
+/// A history with the state after each of its records.
+struct Past {
+    world: World,
+    snapshot: Snapshot,
+    moments: Vec<(Moment, OrgState)>,
+    /// How many records every history begins with.
+    settled: usize,
+}
+
+/// What somebody holds, one by one: a permission on something.
+type Held = BTreeSet<(String, Named)>;
+
+impl Past {
+    fn of(steps: &[Step]) -> Self {
+        let settled = World::settled(5).records.len();
+        let world = World::lived(5, steps);
+        let snapshot = view_of(&world.records, usize::MAX).reader().snapshot().unwrap();
+        let before = Moment { position: Position::START, at: Timestamp::from_millis(i64::MIN) };
+        let mut moments = vec![(before, OrgState::default())];
+        let mut state = OrgState::default();
+        for Recorded { position, record, .. } in &world.records {
+            record.events.iter().for_each(|event| state.apply(event));
+            moments.push((Moment { position: *position, at: record.at }, state.clone()));
+        }
+        Self { world, snapshot, moments, settled }
+    }
+
+    fn compare(&self, (from, old): &(Moment, OrgState), (to, new): &(Moment, OrgState)) {
+        let org = self.world.org;
+        let (then, now) = (self.snapshot.as_of(from.position), self.snapshot.as_of(to.position));
+        let sides = ((&then, from.at), (&now, to.at));
+        let mut all = Comparison::between(org, sides.0, sides.1, None).unwrap();
+        let project = new.projects().chain(old.projects()).next().map(|project| project.id);
+        let mut within = Comparison::between(org, sides.0, sides.1, project).unwrap();
+        for principal in brute::principals(&self.world.state) {
+            let change = all.of(principal).unwrap();
+            let cut = within.of(principal).unwrap();
+            for target in brute::targets(new, org).into_iter().chain(brute::targets(old, org)) {
+                for permission in new.catalog().permissions() {
+                    let held = |state: &OrgState, at| may(state, principal, permission, target.target(), at);
+                    let (before, after) = (held(old, from.at), held(new, to.at));
+                    let told = |rows: &[AccessRow], state| has(state, rows, permission, &target);
+                    let context =
+                        || format!("{principal:?} {permission} {target:?} {from:?} {to:?} {change:?}");
+                    let (gained, lost) = (told(&change.gained, new), told(&change.lost, old));
+                    if let Some(expected) = differs(old, new, &target, (before, after)) {
+                        assert_eq!(gained, expected, "gained {}", context());
+                    }
+                    if let Some(expected) = differs(new, old, &target, (after, before)) {
+                        assert_eq!(lost, expected, "lost {}", context());
+                    }
+                    let home =
+                        |state: &OrgState| state.locate(target.target()).ok().and_then(|at| at.project);
+                    let ours = |state| project.is_some() && home(state) == project;
+                    assert_eq!(told(&cut.gained, new), gained && ours(new), "within {}", context());
+                    assert_eq!(told(&cut.lost, old), lost && ours(old), "within {}", context());
+                }
+            }
+        }
+    }
+
+    /// Applies the steps, and holds the sum against the fold at every moment, also just before each record.
+    fn follow(&self, principal: Principal) {
+        let org = self.world.org;
+        let (first, last) = (self.moments[0].0, self.moments[self.moments.len() - 1].0);
+        let end = Moment { at: last.at.plus_millis(20_000), ..last };
+        let mut steps = Vec::new();
+        let mut from = first;
+        loop {
+            // Pages of three agree with the whole.
+            let page = self.snapshot.timeline(org, principal, (from, end), 3).unwrap();
+            assert!(page.steps.len() <= 3);
+            steps.extend(page.steps);
+            match page.next {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+        let whole = self.snapshot.timeline(org, principal, (first, end), 10_000).unwrap();
+        assert_eq!((&whole.steps, whole.next), (&steps, None));
+        let mut steps = steps.into_iter().peekable();
+        let mut held = Held::new();
+        for (index, (moment, state)) in self.moments.iter().enumerate() {
+            let next = self.moments.get(index + 1).map(|(next, _)| *next);
+            let until = next.map_or(end.at, |next| next.at.plus_millis(-1));
+            let around = brute::instants(state, moment.at).into_iter().chain([until]);
+            let mut instants: Vec<_> = around.filter(|at| moment.at < *at && *at <= until).collect();
+            instants.push(moment.at);
+            instants.sort();
+            for at in instants {
+                let here = Moment { position: moment.position, at };
+                while let Some(step) =
+                    steps.next_if(|step| (step.moment.position, step.moment.at) <= (here.position, at))
+                {
+                    assert!(!step.causes.is_empty() && !step.change.is_empty());
+                    assert!(step.by_time || step.causes == [step.moment.position]);
+                    assert!(step.causes.iter().all(|cause| *cause <= step.moment.position));
+                    held.retain(|(permission, target)| !has(state, &step.change.lost, permission, target));
+                    for (permission, target) in self.everything(state) {
+                        if has(state, &step.change.gained, &permission, &target) {
+                            held.insert((permission, target));
+                        }
+                    }
+                }
+                let expected: Held = self
+                    .everything(state)
+                    .into_iter()
+                    .filter(|(permission, target)| may(state, principal, permission, target.target(), at))
+                    .collect();
+                let living: Held = held
+                    .iter()
+                    .filter(|(_, target)| state.locate(target.target()).is_ok())
+                    .cloned()
+                    .collect();
+                let record = self.snapshot.record(org, moment.position).unwrap();
+                assert_eq!(living, expected, "{principal:?} at {here:?} after {record:?}");
+                held = living;
+            }
+        }
+        assert!(steps.next().is_none(), "no step is beyond the end");
+    }
+
+    /// Every permission on every project, and on something of each type in it.
+    fn everything(&self, state: &OrgState) -> Vec<(String, Named)> {
+        let mut found = Vec::new();
+        for permission in state.catalog().permissions() {
+            for target in brute::targets(state, self.world.org) {
+                let free = target.object.object_type == "project" || target.object.id == "free";
+                if free && state.locate(target.target()).is_ok() {
+                    found.push((permission.clone(), target));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Whether something is held at one side and not at the other; none where the sides say nothing of it: what lies in no
+/// project, or is registered, and is there at one side only.
+fn differs(there: &OrgState, here: &OrgState, target: &Named, (before, after): (bool, bool)) -> Option<bool> {
+    let located = here.locate(target.target()).ok()?;
+    let lineage = here.catalog().lineage(located.object_type);
+    let by_project = lineage == Lineage::Project || target.object.id == "free";
+    let comparable = by_project || there.locate(target.target()).is_ok();
+    comparable.then_some(after && !before)
+}
+
+fn may(state: &OrgState, principal: Principal, permission: &str, target: Target<'_>, at: Timestamp) -> bool {
+    let Ok(located) = state.locate(target) else { return false };
+    let Some(permission) = state.catalog().permission(permission) else { return false };
+    state.active_principal(principal, at).is_ok()
+        && state.decide_by_grants(principal, permission, &located, at).is_ok()
+}
+
+/// Whether rows have an object that is there.
+fn has(state: &OrgState, rows: &[AccessRow], permission: &str, target: &Named) -> bool {
+    let Ok(located) = state.locate(target.target()) else { return false };
+    let lineage = state.catalog().lineage(located.object_type);
+    let in_project = matches!(lineage, Lineage::Project | Lineage::InProject);
+    let ObjectRef { object_type, .. } = &located.object;
+    rows.iter().any(|row| {
+        let general = match located.project.filter(|_| in_project) {
+            Some(project) => row.projects.has(project),
+            None => row.organization,
+        };
+        row.permission == permission
+            && row.types.contains(object_type)
+            && (row.objects.contains(&located.object) || (general && !row.except.contains(&located.object)))
+    })
+}
