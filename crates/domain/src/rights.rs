@@ -63,6 +63,8 @@ pub enum Ask {
     Explain,
     /// The effective access of a principal.
     Access,
+    /// What commands would change, besides what each of them needs.
+    Plan,
     /// Who may do something on an object.
     WhoCan,
     /// On which objects of a type a principal may do something.
@@ -93,11 +95,12 @@ pub enum Ask {
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
         Self::Access,
+        Self::Plan,
         Self::WhoCan,
         Self::Accessible,
         Self::Permissions,
@@ -120,7 +123,9 @@ impl Ask {
             Self::Catalog => Needs::Permission(Permission::READ, On::AllProjects),
             Self::Check | Self::Permissions => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
             Self::Explain | Self::WhoCan => Needs::Permission(Permission::READ_ACLS, On::Object),
-            Self::Access | Self::Accessible => Needs::Permission(Permission::READ_ACLS, On::Organization),
+            Self::Access | Self::Plan | Self::Accessible => {
+                Needs::Permission(Permission::READ_ACLS, On::Organization)
+            }
             Self::Project => Needs::Permission(Permission::READ, On::Project),
             Self::Members => Needs::UnlessOwn(Permission::READ, On::Members),
             Self::Keys => Needs::UnlessOwn(Permission::UPDATE, On::Members),

@@ -27,6 +27,7 @@ pub(crate) mod sight;
 mod tokens;
 pub(crate) mod turns;
 mod users;
+pub(crate) mod what_if;
 mod whoami;
 
 use std::sync::Arc;
@@ -65,6 +66,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(roles::routes())
         .merge(grants::routes())
         .merge(batch::routes())
+        .merge(what_if::routes())
         .merge(authzen::routes())
         .merge(health::routes())
 }

@@ -19,4 +19,5 @@ mod reveal;
 mod reverse;
 mod story;
 mod visibility;
+mod what_if;
 mod writes;
