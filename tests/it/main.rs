@@ -13,6 +13,7 @@ mod faults;
 mod golden;
 mod jetstream;
 mod journal_tools;
+mod plan;
 mod quarantine;
 mod race;
 mod rivals;

@@ -37,7 +37,7 @@ fn row(entry: &AccessEntry) -> Vec<String> {
     ]
 }
 
-fn types(choice: &TypeChoice) -> String {
+pub(crate) fn types(choice: &TypeChoice) -> String {
     match choice {
         TypeChoice::Only(names) => listed(names),
         TypeChoice::AllBut(names) if names.is_empty() => "all".to_owned(),
@@ -45,7 +45,7 @@ fn types(choice: &TypeChoice) -> String {
     }
 }
 
-fn projects(choice: &ProjectChoice) -> String {
+pub(crate) fn projects(choice: &ProjectChoice) -> String {
     let names = |list: &[Named]| list.iter().map(|project| project.name.clone()).collect::<Vec<_>>();
     match choice {
         ProjectChoice::Only(list) => listed(&names(list)),
@@ -54,7 +54,7 @@ fn projects(choice: &ProjectChoice) -> String {
     }
 }
 
-fn objects(only: &[NamedObject], except: &[NamedObject]) -> String {
+pub(crate) fn objects(only: &[NamedObject], except: &[NamedObject]) -> String {
     let name = |object: &NamedObject| {
         format!("{}:{}", object.object_type, object.name.as_ref().unwrap_or(&object.id))
     };
