@@ -8,7 +8,7 @@ use grantbook_domain::{
     id::KeyId,
     model::Personal,
     position::Position,
-    principal::{Actor, Caller},
+    principal::Actor,
     record::{RECORD_SCHEMA, Record},
     refusal::Refusal,
     state::OrgState,
@@ -92,9 +92,7 @@ impl Draft {
 
     /// Decides the next command; `fold` is what the draft was made from.
     pub(super) fn decide(&mut self, fold: &OrgFold, submission: &Submission, inputs: &Inputs) -> Decision {
-        if let Author::Caller(caller) = submission.author
-            && !self.is_active(caller, inputs)
-        {
+        if !self.is_active(submission.author, inputs) {
             return Decision::Refused(Refusal::Inactive.into());
         }
         let request = request_of(submission);
@@ -115,7 +113,8 @@ impl Draft {
     }
 
     /// Its key may have been revoked while the command waited: then not even an earlier answer is repeated.
-    fn is_active(&self, caller: Caller, inputs: &Inputs) -> bool {
+    fn is_active(&self, author: Author, inputs: &Inputs) -> bool {
+        let Author::Caller(caller) = author else { return true };
         let at = inputs.clock.now().max(self.end.at);
         self.state.active_principal(caller.principal, at).is_ok()
             && caller.key.is_none_or(|key| self.state.active_key(key, at).is_ok())
@@ -133,6 +132,9 @@ impl Draft {
         submission: &Submission,
         inputs: &Inputs,
     ) -> Result<Foreseen, SubmitError> {
+        if !self.is_active(submission.author, inputs) {
+            return Err(Refusal::Inactive.into());
+        }
         if !self.stands_at(fold, submission.if_position) {
             return Err(SubmitError::Moved);
         }
