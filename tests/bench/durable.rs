@@ -147,6 +147,7 @@ async fn one_writer(
             author: Author::Operator,
             command,
             idempotency: None,
+            if_position: None,
             source_ip: None,
             reason: None,
         };

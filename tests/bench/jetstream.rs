@@ -186,6 +186,7 @@ async fn submit_one(
         author,
         command,
         idempotency: None,
+        if_position: None,
         source_ip: None,
         reason: None,
     };

@@ -15,6 +15,7 @@ mod full_disk;
 mod golden;
 mod jetstream;
 mod journal_tools;
+mod plan;
 mod quarantine;
 mod race;
 mod rivals;

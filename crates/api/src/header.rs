@@ -6,6 +6,8 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 /// On writes: why; kept with the record.
 pub const REASON: &str = "grantbook-reason";
+/// On writes and plans: refuse with `moved` if the organization's head is another position.
+pub const IF_POSITION: &str = "grantbook-if-position";
 /// On answers: the position at which the answer holds; for a write, that of its record.
 pub const POSITION: &str = "grantbook-position";
 /// On reads: wait until the node has reached this position.

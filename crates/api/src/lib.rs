@@ -25,6 +25,7 @@ pub mod list;
 pub mod members;
 pub mod objects;
 pub mod patch;
+pub mod plan;
 pub mod problem;
 pub mod projects;
 pub mod readiness;

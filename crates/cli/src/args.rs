@@ -12,6 +12,7 @@ use crate::{
     catalog::CatalogVerb,
     changes::{DiffArgs, TimelineArgs},
     check::CheckArgs,
+    declare::{ApplyArgs, PlanArgs},
     doctor::DoctorArgs,
     grants::GrantVerb,
     groups::GroupVerb,
@@ -164,6 +165,10 @@ pub(crate) enum Noun {
     },
     /// Several writes at once, all or none.
     Batch(BatchArgs),
+    /// Show what a file of access would change, and who would gain and lose what; writes nothing.
+    Plan(PlanArgs),
+    /// Make everything as a file of access says, as one record.
+    Apply(ApplyArgs),
     /// Ask whether something is allowed: exit 0 if so, 3 if not.
     Check(CheckArgs),
     /// Explain an answer: who granted it, when, why; or what is missing.
@@ -241,6 +246,8 @@ mod tests {
             "grantbook grant list --as-of 2026-01-01T00:00:00Z",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
             "grantbook batch -f -",
+            "grantbook plan -f access.yaml --json",
+            "grantbook apply -f access.yaml --plan reviewed.json",
             "grantbook whoami",
             "grantbook journal verify --data d",
             "grantbook journal copy --from d --to nats://a,nats://b --replicas 3",

@@ -9,6 +9,7 @@ mod batch;
 mod catalog;
 mod changes;
 mod check;
+mod declare;
 mod doctor;
 mod event_words;
 mod exit;
@@ -79,6 +80,8 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Role { verb } => roles::run(session, verb).await?,
         Noun::Grant { verb } => grants::run(session, verb).await?,
         Noun::Batch(args) => batch::run(session, args).await?,
+        Noun::Plan(args) => declare::plan(session, args).await?,
+        Noun::Apply(args) => declare::apply(session, args).await?,
         Noun::Check(args) => return check::run(session, args).await,
         Noun::Why(args) => why::run(session, args).await?,
         Noun::Access(args) => access::run(session, args).await?,

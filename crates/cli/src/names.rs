@@ -38,7 +38,8 @@ struct Listed {
 }
 
 impl Kind {
-    fn collection(self) -> &'static str {
+    /// Its word in paths.
+    pub(crate) fn collection(self) -> &'static str {
         match self {
             Self::User => "users",
             Self::Token => "tokens",
@@ -49,7 +50,7 @@ impl Kind {
     }
 
     /// Kinds whose objects, in a check or a scope, may be given by name.
-    fn of_object(object_type: &str) -> Option<Self> {
+    pub(crate) fn of_object(object_type: &str) -> Option<Self> {
         match object_type {
             "group" => Some(Self::Group),
             "role" => Some(Self::Role),
@@ -225,7 +226,7 @@ impl<'a> NameBook<'a> {
 }
 
 /// Whether a text is shaped like an id of ours.
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 36
         && text.char_indices().all(|(place, c)| match place {
             8 | 13 | 18 | 23 => c == '-',

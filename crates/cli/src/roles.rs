@@ -144,11 +144,12 @@ fn permission_words(permissions: &[RolePermission]) -> String {
     if words.is_empty() { "-".to_owned() } else { words.join(",") }
 }
 
+/// A permission of a role, as it is written: `read` or `update:dataset`.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "clap wants a parser that could fail; the server judges the words"
 )]
-fn role_permission(text: &str) -> Result<RolePermission, String> {
+pub(crate) fn role_permission(text: &str) -> Result<RolePermission, String> {
     let (permission, object_type) = match text.split_once(':') {
         Some((permission, object_type)) => (permission, Some(object_type.to_owned())),
         None => (text, None),

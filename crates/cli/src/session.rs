@@ -21,7 +21,7 @@ impl Session {
         let Some(key) = key else {
             return Err(Usage("no key: set GRANTBOOK_KEY or give --key".to_owned()).into());
         };
-        let options = Options { idempotency_key, reason: reason.clone(), at_least, as_of };
+        let options = Options { idempotency_key, if_position: None, reason: reason.clone(), at_least, as_of };
         let mut client = Client::new(&url, Some(key))?.with(options);
         if let Some(url) = command_url.filter(|url| !url.is_empty()) {
             client = client.writing_to(&url)?;

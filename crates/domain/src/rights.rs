@@ -63,6 +63,8 @@ pub enum Ask {
     Explain,
     /// The effective access of a principal.
     Access,
+    /// What commands would change, besides what each of them needs.
+    Plan,
     /// Who may do something on an object.
     WhoCan,
     /// On which objects of a type a principal may do something.
@@ -99,11 +101,12 @@ pub enum Ask {
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
         Self::Access,
+        Self::Plan,
         Self::WhoCan,
         Self::Accessible,
         Self::Permissions,
@@ -129,7 +132,7 @@ impl Ask {
             Self::Catalog => Needs::Permission(Permission::READ, On::AllProjects),
             Self::Check | Self::Permissions => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
             Self::Explain | Self::WhoCan => Needs::Permission(Permission::READ_ACLS, On::Object),
-            Self::Access | Self::Accessible | Self::Timeline => {
+            Self::Access | Self::Plan | Self::Accessible | Self::Timeline => {
                 Needs::Permission(Permission::READ_ACLS, On::Organization)
             }
             Self::ProjectTimeline => Needs::Permission(Permission::READ_ACLS, On::Project),

@@ -153,7 +153,8 @@ async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Resul
     };
     let service = CommandService::start(Arc::clone(journal), fold, clock, ids);
     let (author, reason) = (Author::Operator, Some(options.reason));
-    let submission = Submission { org, author, command, idempotency: None, source_ip: None, reason };
+    let submission =
+        Submission { org, author, command, idempotency: None, if_position: None, source_ip: None, reason };
     let outcome = service.handle().submit(submission).await;
     service.shutdown().await;
     let outcome = outcome?;

@@ -9,11 +9,11 @@ use grantbook_domain::{
     position::Position,
     principal::Principal,
     scope::ObjectRef,
+    survey::{AccessRow, Extent, ProjectSet, into_rows, join},
     time::Timestamp,
 };
 
 use crate::{
-    access::{AccessRow, Extent, ProjectSet},
     audit::{Order, Span},
     check::{Checker, Stop},
     encode::Take,
@@ -174,8 +174,7 @@ impl<'s> Side<'s> {
             let only = checker.living_project(project)?;
             checker.every_project = Some(only.into_iter().collect());
         }
-        checker.every_project()?;
-        let living = checker.known_projects().collect();
+        let living = checker.every_project()?.iter().map(|project| project.id).collect();
         Ok(Self { checker, living })
     }
 
@@ -200,9 +199,9 @@ impl<'s> Side<'s> {
                     Some(project) => self.cut(extent, object_type, project)?,
                     None => extent,
                 };
-                extent.join(&mut extents, name.to_owned());
+                join(&mut extents, extent, name);
             }
-            rows.extend(extents.into_iter().filter_map(|(extent, types)| extent.row(permission, types)));
+            rows.extend(into_rows(permission, extents));
         }
         Ok(rows)
     }
@@ -218,9 +217,9 @@ impl<'s> Side<'s> {
         let projects = if self.in_project(object_type) {
             self.projects_beyond(other, &row.projects, gone.map(|gone| &gone.projects))
         } else if organization {
-            ProjectSet::AllBut(BTreeSet::new())
+            ProjectSet::ALL
         } else {
-            ProjectSet::Only(BTreeSet::new())
+            ProjectSet::NONE
         };
         let mut extent = Extent { organization, projects, objects: BTreeSet::new(), except: BTreeSet::new() };
         let name = self.checker.catalog.type_name(object_type).to_owned();
@@ -232,11 +231,7 @@ impl<'s> Side<'s> {
             let there = place_of(&mut other.checker, &object)?;
             let held_there = gone.zip(there).is_some_and(|(gone, there)| holds(gone, &object, &there));
             let gained = holds(row, &object, &place) && !held_there;
-            let anyway = match place.located.project {
-                Some(project) => extent.projects.has(project),
-                None => extent.organization,
-            };
-            match (gained, anyway) {
+            match (gained, extent.is_general(place.located.project)) {
                 (true, false) => drop(extent.objects.insert(object)),
                 (false, true) => drop(extent.except.insert(object)),
                 (true, true) | (false, false) => {}

@@ -4,7 +4,7 @@
 //! disposable: a file of another format is replaced and filled again. [`ViewWriter`] is the only way in,
 //! [`Snapshot`] the only way out. Its answers equal those of the domain's slow fold at every position.
 
-pub mod access;
+mod access;
 mod as_of;
 pub mod audit;
 mod authenticate;
@@ -36,8 +36,9 @@ mod timeline;
 mod versions;
 pub mod writer;
 
+pub use grantbook_domain::survey::{AccessRow, EffectiveAccess, ProjectSet};
+
 pub use crate::{
-    access::{AccessRow, EffectiveAccess, ProjectSet},
     as_of::Moment,
     audit::{AuditFilter, AuditPage, AuditRecords, Order},
     authenticate::Authenticated,

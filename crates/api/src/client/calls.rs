@@ -17,6 +17,7 @@ use crate::{
     list::{AsOfQuery, ListQuery, Page, PageQuery},
     members::{AddMember, Member},
     objects::{Object, ObjectQuery, RegisterObject},
+    plan::Plan,
     projects::{CreateProject, Project, UpdateProject},
     readiness::Readiness,
     reference::{GranteeRef, PrincipalRef, PrincipalType},
@@ -116,6 +117,11 @@ impl Client {
     /// Several writes, all or none.
     pub async fn batch(&self, batch: &Batch) -> Call<BatchAnswer> {
         self.send(Method::POST, &["v1", "batch"], batch).await
+    }
+
+    /// What the same would do, without doing it.
+    pub async fn plan(&self, batch: &Batch) -> Call<Plan> {
+        self.send(Method::POST, &["v1", "plan"], batch).await
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Client {
 pub struct Options {
     /// Of writes: the request id under which a repetition is recognised for ever. One write each.
     pub idempotency_key: Option<String>,
+    /// Of writes and plans: refuse if the organization's head is at another position.
+    pub if_position: Option<String>,
     /// Of writes: why.
     pub reason: Option<String>,
     /// Of reads: wait until the node has reached this position.
@@ -209,11 +211,15 @@ impl Client {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let Options { idempotency_key, reason, at_least, as_of: _ } = &self.options;
+        let Options { idempotency_key, if_position, reason, at_least, as_of: _ } = &self.options;
         let extra = if reading {
-            [(header::AT_LEAST, at_least), (header::REASON, &None)]
+            [(header::AT_LEAST, at_least), (header::REASON, &None), (header::IF_POSITION, &None)]
         } else {
-            [(header::IDEMPOTENCY_KEY, idempotency_key), (header::REASON, reason)]
+            [
+                (header::IDEMPOTENCY_KEY, idempotency_key),
+                (header::REASON, reason),
+                (header::IF_POSITION, if_position),
+            ]
         };
         for (name, text) in extra {
             if let Some(text) = text {
@@ -350,6 +356,7 @@ mod tests {
     fn writes_carry_their_id_and_reason_and_questions_the_position() {
         let options = Options {
             idempotency_key: Some("r1".into()),
+            if_position: Some("h".into()),
             reason: Some("caf\u{e9}".into()),
             at_least: Some("p".into()),
             as_of: None,
@@ -362,6 +369,7 @@ mod tests {
         let write = headers(&["v1", "groups"]);
         assert_eq!(write[header::IDEMPOTENCY_KEY], "r1");
         assert_eq!(write[header::REASON].as_bytes(), "caf\u{e9}".as_bytes());
+        assert_eq!(write[header::IF_POSITION], "h");
         assert!(!write.contains_key(header::AT_LEAST));
         assert!(write[AUTHORIZATION].is_sensitive());
         let check = headers(&["v1", "check"]);

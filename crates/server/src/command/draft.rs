@@ -8,7 +8,7 @@ use grantbook_domain::{
     id::KeyId,
     model::Personal,
     position::Position,
-    principal::{Actor, Caller},
+    principal::Actor,
     record::{RECORD_SCHEMA, Record},
     refusal::Refusal,
     state::OrgState,
@@ -21,7 +21,7 @@ use grantbook_journal::{
 };
 
 use super::{
-    Submission, SubmitError,
+    Foreseen, Submission, SubmitError,
     fold::{OrgFold, Request, RequestKey, request_key, to_hex},
 };
 use crate::{clock::Clock, ids::IdSource};
@@ -92,14 +92,15 @@ impl Draft {
 
     /// Decides the next command; `fold` is what the draft was made from.
     pub(super) fn decide(&mut self, fold: &OrgFold, submission: &Submission, inputs: &Inputs) -> Decision {
-        if let Author::Caller(caller) = submission.author
-            && !self.is_active(caller, inputs)
-        {
+        if !self.is_active(submission.author, inputs) {
             return Decision::Refused(Refusal::Inactive.into());
         }
         let request = request_of(submission);
         if let Some(known) = request.and_then(|request| self.known(fold, request)) {
             return known;
+        }
+        if !self.stands_at(fold, submission.if_position) {
+            return Decision::Refused(SubmitError::Moved);
         }
         match self.record(submission, request, inputs) {
             Ok(Some((record, encoded))) if self.builder.fits(&encoded) => {
@@ -112,10 +113,39 @@ impl Draft {
     }
 
     /// Its key may have been revoked while the command waited: then not even an earlier answer is repeated.
-    fn is_active(&self, caller: Caller, inputs: &Inputs) -> bool {
+    fn is_active(&self, author: Author, inputs: &Inputs) -> bool {
+        let Author::Caller(caller) = author else { return true };
         let at = inputs.clock.now().max(self.end.at);
         self.state.active_principal(caller.principal, at).is_ok()
             && caller.key.is_none_or(|key| self.state.active_key(key, at).is_ok())
+    }
+
+    /// Whether the record would follow the one at this position, if one was named.
+    fn stands_at(&self, fold: &OrgFold, position: Option<Position>) -> bool {
+        position.is_none_or(|position| self.is_empty() && position == fold.last)
+    }
+
+    /// What the command would do if it came next. Nothing joins the frame.
+    pub(super) fn foresee(
+        self,
+        fold: &OrgFold,
+        submission: &Submission,
+        inputs: &Inputs,
+    ) -> Result<Foreseen, SubmitError> {
+        if !self.is_active(submission.author, inputs) {
+            return Err(Refusal::Inactive.into());
+        }
+        if !self.stands_at(fold, submission.if_position) {
+            return Err(SubmitError::Moved);
+        }
+        let record = self.record(submission, None, inputs)?;
+        let at = record.as_ref().map_or(self.end.at, |(record, _)| record.at);
+        let events = record.map(|(record, _)| record.events).unwrap_or_default();
+        let (before, mut after) = (self.state.clone(), self.state);
+        for event in &events {
+            after.apply(event);
+        }
+        Ok(Foreseen { position: fold.last, at, before, after, events })
     }
 
     /// The frame, at its place behind `fold`; none without a record.

@@ -16,10 +16,10 @@ use tokio::{
 };
 
 use super::{
-    Fold, Outcome, Submission, SubmitError,
+    Fold, Foreseen, Outcome, Submission, SubmitError,
     actor::{Actor, Job, Queue},
     directory::Directory,
-    draft::Inputs,
+    draft::{Draft, Inputs},
     follow::{Fault, Follower},
     sweep::sweep,
 };
@@ -54,6 +54,7 @@ struct Shared {
     /// None once the service closes: nothing is started any more.
     tasks: Mutex<Option<JoinSet<()>>>,
     start: Box<Start>,
+    inputs: Inputs,
     halted: Box<dyn Fn() -> Option<Cause> + Send + Sync>,
     /// Of a journal that others append to, too: how to be sure that the folds are not behind.
     confirmer: Option<Confirmer>,
@@ -84,6 +85,7 @@ impl CommandService {
             tasks.spawn(Follower { journal, directory, reached, fault, closing }.run());
         }
         let inputs = Inputs { clock: clock.clone(), ids };
+        let own_inputs = inputs.clone();
         let watched = Arc::clone(&journal);
         let shared = Shared {
             directory: Arc::clone(&directory),
@@ -95,6 +97,7 @@ impl CommandService {
                 let replays = JoinSet::new();
                 tasks.spawn(Actor { journal, org, directory, inputs, doubt: None, replays }.run(queue));
             }),
+            inputs: own_inputs,
             halted: Box::new(move || fault.get().map(Arc::clone).or_else(|| watched.halted())),
             confirmer,
             pulse,
@@ -141,6 +144,17 @@ impl CommandHandle {
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(self.shared.ended()),
         }
         answered.await.unwrap_or(Err(SubmitError::OutcomeUnknown))
+    }
+
+    /// What the command would do, decided as if it came next, by whoever is permitted to know. Nothing is appended.
+    pub fn foresee<E: From<SubmitError>>(
+        &self,
+        submission: &Submission,
+        permit: impl FnOnce(&OrgState, Timestamp) -> Result<(), E>,
+    ) -> Result<Foreseen, E> {
+        let fold = self.shared.directory.fold(submission.org).ok_or(SubmitError::UnknownOrganization)?;
+        permit(&fold.state, self.shared.inputs.clock.now().max(fold.end.at))?;
+        Ok(Draft::new(&fold).foresee(&fold, submission, &self.shared.inputs)?)
     }
 
     /// Recognizes a presented key: it and its principal must be active at `now`, and its prefix fit the principal.

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use grantbook_domain::{
     command::{Author, Command},
+    event::Event,
     id::OrgId,
     position::Position,
     record::Record,
     refusal::Refusal,
     state::OrgState,
+    time::Timestamp,
 };
 
 /// A command with all that its record will say besides its events.
@@ -22,6 +24,8 @@ pub struct Submission {
     pub command: Command,
     /// Present iff the caller sent a request id.
     pub idempotency: Option<Idempotency>,
+    /// Only if the organization's last record is at this position.
+    pub if_position: Option<Position>,
     /// From where.
     pub source_ip: Option<String>,
     /// Why.
@@ -50,12 +54,30 @@ pub struct Outcome {
     pub state: OrgState,
 }
 
+/// What a command would do.
+#[derive(Debug, Clone)]
+pub struct Foreseen {
+    /// The head that it was decided on.
+    pub position: Position,
+    /// When: what the record's time would be.
+    pub at: Timestamp,
+    /// The organization as it is.
+    pub before: OrgState,
+    /// The organization as it would be.
+    pub after: OrgState,
+    /// The events of the record; none if it changes nothing.
+    pub events: Vec<Event>,
+}
+
 /// Why a command was not accepted, or what is not known about it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SubmitError {
     /// It was refused; nothing was appended.
     #[error("{0}")]
     Refused(Refusal),
+    /// The organization's head is not where the caller thinks; nothing was appended.
+    #[error("the organization's head is at another position")]
+    Moved,
     /// The request id was used for another request; nothing was appended.
     #[error("the request id was used with another request")]
     IdempotencyMismatch,

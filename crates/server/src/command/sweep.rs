@@ -44,6 +44,7 @@ async fn note(handle: &CommandHandle, clock: &Clock, org: OrgId) -> Result<(), S
                 author: Author::System,
                 command: Command::NoteExpiries { limit: NOTICES },
                 idempotency: None,
+                if_position: None,
                 source_ip: None,
                 reason: None,
             })

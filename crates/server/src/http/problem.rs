@@ -147,6 +147,14 @@ impl Failure {
         failure
     }
 
+    /// The plan has more changes than are listed.
+    pub(crate) fn plan_too_large(changes: usize, limit: usize) -> Self {
+        let detail = format!(
+            "the plan would list {changes} changes of access; at most {limit} are listed: plan fewer commands at once"
+        );
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "plan_too_large", detail)
+    }
+
     /// The node cannot answer at present.
     pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
@@ -274,6 +282,11 @@ impl From<SubmitError> for Failure {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Refused(refusal) => refusal.into(),
+            SubmitError::Moved => Self::new(
+                StatusCode::CONFLICT,
+                "moved",
+                "the organization's head is not at Grantbook-If-Position any more; nothing was written",
+            ),
             SubmitError::IdempotencyMismatch => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_mismatch",

@@ -10,6 +10,7 @@ use axum::{
 use grantbook_api::header;
 use grantbook_domain::{
     command::{Author, Command},
+    id::OrgId,
     position::Position,
     text::check_prose,
 };
@@ -27,10 +28,11 @@ use crate::{
         query,
         read::{json, with_position},
     },
+    position,
     routes::{
         batch, noop,
         plan::{Intake, Plan, Secrets, plan},
-        render,
+        render, what_if,
     },
 };
 
@@ -43,6 +45,7 @@ pub(crate) struct Write {
     path: String,
     body: Value,
     idempotency: Option<Idempotency>,
+    if_position: Option<Position>,
     reason: Option<String>,
     source_ip: Option<String>,
 }
@@ -56,6 +59,7 @@ impl FromRequest<Arc<Web>> for Write {
         let who = authn::authenticate(web, &parts.headers).await?;
         query::require_none(&parts.uri)?;
         let reason = reason(&parts.headers)?;
+        let if_position = if_position(web, &parts.headers)?;
         let body = if parts.method == Method::DELETE {
             body::require_none(&parts.headers, body).await?;
             Value::Null
@@ -73,6 +77,7 @@ impl FromRequest<Arc<Web>> for Write {
             path,
             body,
             idempotency,
+            if_position,
             reason,
             source_ip,
         })
@@ -83,14 +88,25 @@ impl Write {
     /// Carries it out. The path says what it is; see [`plan`].
     pub(crate) async fn run(self) -> Response {
         let (web, org) = (Arc::clone(&self.web), self.who.org);
-        match self.carry_out().await {
-            Ok(response) => response,
-            Err(failure) => {
-                let known =
-                    web.app.parts.commands().map_or(Position::START, |commands| commands.acknowledged(org));
-                with_position(failure.into_response(), &web.position_text(known))
-            }
-        }
+        positioned(&web, org, self.carry_out().await)
+    }
+
+    /// Says what it would do, and does nothing.
+    pub(crate) async fn foresee(self) -> Response {
+        let (web, org) = (Arc::clone(&self.web), self.who.org);
+        positioned(&web, org, self.look_ahead().await)
+    }
+
+    async fn look_ahead(self) -> Result<Response, Failure> {
+        let (web, commands, caller) = (Arc::clone(&self.web), self.web.commands()?.clone(), self.who.caller);
+        commands.confirm().await.map_err(|why| Failure::unconfirmed(&why))?;
+        let (submission, ..) = self.understand()?;
+        let place = web.threads.question().await;
+        let answered = tokio::task::spawn_blocking(move || {
+            let _held_until_answered = place;
+            what_if::answer(&web, &commands, &submission, caller)
+        });
+        answered.await.map_err(|error| Failure::internal(&error))?
     }
 
     async fn carry_out(self) -> Result<Response, Failure> {
@@ -116,7 +132,7 @@ impl Write {
         let intake = Intake { ids: &web.app.ids, state: &state, issued: &HashMap::new() };
         let segments = path::segments(&self.path).ok_or_else(Failure::no_route)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let (command, secrets, own_reason) = if segments == ["v1", "batch"] {
+        let (command, secrets, own_reason) = if matches!(segments.as_slice(), ["v1", "batch" | "plan"]) {
             let (command, secrets) = batch::plan_all(body, &intake)?;
             (command, secrets, None)
         } else {
@@ -128,6 +144,7 @@ impl Write {
             author: Author::Caller(who.caller),
             command: command.clone(),
             idempotency: self.idempotency.clone(),
+            if_position: self.if_position,
             source_ip: self.source_ip.clone(),
             reason: self.reason.clone().or(own_reason),
         };
@@ -158,10 +175,27 @@ fn counted(submitted: &Result<Outcome, SubmitError>) -> CommandOutcome {
         Ok(Outcome { record: Some(_), .. }) => CommandOutcome::Recorded,
         Ok(Outcome { record: None, .. }) => CommandOutcome::Unchanged,
         Err(
-            SubmitError::Refused(_) | SubmitError::IdempotencyMismatch | SubmitError::RecordTooLarge { .. },
+            SubmitError::Refused(_)
+            | SubmitError::Moved
+            | SubmitError::IdempotencyMismatch
+            | SubmitError::RecordTooLarge { .. },
         ) => CommandOutcome::Refused,
         Err(_) => CommandOutcome::Failed,
     }
+}
+
+/// The answer, or the failure with the position that is known.
+fn positioned(web: &Web, org: OrgId, answered: Result<Response, Failure>) -> Response {
+    answered.unwrap_or_else(|failure| {
+        let known = web.app.parts.commands().map_or(Position::START, |commands| commands.acknowledged(org));
+        with_position(failure.into_response(), &web.position_text(known))
+    })
+}
+
+fn if_position(web: &Web, headers: &HeaderMap) -> Result<Option<Position>, Failure> {
+    let Some(text) = idempotency::single(headers, header::IF_POSITION)? else { return Ok(None) };
+    let position = position::decode(web.app.installation, text);
+    position.map(Some).map_err(|error| Failure::invalid(format!("Grantbook-If-Position: {error}")))
 }
 
 fn reason(headers: &HeaderMap) -> Result<Option<String>, Failure> {

@@ -30,6 +30,7 @@ mod timeline;
 mod tokens;
 pub(crate) mod turns;
 mod users;
+pub(crate) mod what_if;
 mod whoami;
 
 use std::sync::Arc;
@@ -70,6 +71,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(roles::routes())
         .merge(grants::routes())
         .merge(batch::routes())
+        .merge(what_if::routes())
         .merge(authzen::routes())
         .merge(health::routes())
 }

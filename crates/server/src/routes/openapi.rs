@@ -52,7 +52,18 @@ fn complete(item: &mut PathItem) {
         let asks = matches!(id, "check" | "check_batch" | "explain") || id.starts_with("authzen_");
         if asks {
             say(operation, header::AT_LEAST, "Wait until the node has reached this position, at most 2 s.");
+        } else if id == "plan" {
+            say(
+                operation,
+                header::IF_POSITION,
+                "409 `moved` if the organization's head is another position.",
+            );
         } else {
+            say(
+                operation,
+                header::IF_POSITION,
+                "409 `moved` if the organization's head is another position.",
+            );
             say(
                 operation,
                 header::IDEMPOTENCY_KEY,

@@ -20,4 +20,5 @@ mod reveal;
 mod reverse;
 mod story;
 mod visibility;
+mod what_if;
 mod writes;

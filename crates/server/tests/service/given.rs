@@ -115,7 +115,15 @@ impl Given {
 
     pub(crate) fn submission(&self, command: Command) -> Submission {
         let author = Author::Caller(self.owner);
-        Submission { org: ORG, author, command, idempotency: None, source_ip: None, reason: None }
+        Submission {
+            org: ORG,
+            author,
+            command,
+            idempotency: None,
+            if_position: None,
+            source_ip: None,
+            reason: None,
+        }
     }
 
     /// Submits beside the test.

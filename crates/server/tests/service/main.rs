@@ -1,12 +1,19 @@
 //! The command service, the projector and the offline commands, over real and faulty journals.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 mod authenticate;
 mod behind_its_head;
 mod conflict;
 mod exactly_once;
 mod expiry;
+mod foresee;
 mod given;
 mod group_commit;
 mod offline;

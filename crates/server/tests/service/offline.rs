@@ -157,7 +157,15 @@ async fn a_running_server_keeps_others_out_and_shutdown_lets_them_in() {
         expires_at: None,
     };
     let author = Author::Caller(caller);
-    let submission = Submission { org, author, command, idempotency: None, source_ip: None, reason: None };
+    let submission = Submission {
+        org,
+        author,
+        command,
+        idempotency: None,
+        if_position: None,
+        source_ip: None,
+        reason: None,
+    };
     let position = state.parts.commands().unwrap().submit(submission).await.unwrap().position;
     state.parts.node().unwrap().wait_for(org, position, Duration::from_secs(30)).await.unwrap();
     assert_eq!(state.parts.node().unwrap().reader.snapshot().unwrap().position(org).unwrap(), position);

@@ -167,6 +167,7 @@ impl All<'_> {
                 let access = self.snapshot.access(self.world.org, principal, now).unwrap();
                 let active = self.state.active_principal(principal, now);
                 assert_eq!(access.reason, active.err().unwrap_or(Reason::Granted));
+                assert_eq!(access, self.state.access(principal, now), "the fold surveys the same");
                 for target in brute::targets(self.state, self.world.org) {
                     self.access_to(&access, principal, &target, now);
                 }

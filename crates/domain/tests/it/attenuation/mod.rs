@@ -3,6 +3,7 @@
 
 mod draw;
 mod judge;
+mod outlook;
 mod possible;
 mod setting;
 

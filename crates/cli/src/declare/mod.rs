@@ -1,0 +1,236 @@
+//! `grantbook plan` and `grantbook apply`: access as a file under version control.
+
+mod compare;
+mod file;
+mod gives;
+mod outcome;
+mod present;
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use grantbook_api::{
+    batch::Batch,
+    client::{Client, ClientError, Options},
+    plan::{AccessChange, Plan},
+};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use self::{
+    compare::{Step, Work, compare},
+    file::Declared,
+    outcome::Outcome,
+    present::Present,
+};
+use crate::{access, exit::Usage, session::Session};
+
+/// How often everything is read again because somebody else wrote meanwhile.
+const ROUNDS: usize = 5;
+/// Most commands of one record.
+const COMMANDS_MAX: usize = grantbook_api::batch::COMMANDS_MAX;
+
+const FORM: &str = "\
+The file, in YAML; every part may be left out:
+  projects:
+    - {name: staging, labels: {env: staging}}
+  tokens:
+    - {name: ci-bot, description: builds and deploys}
+  roles:
+    - {name: deployer, permissions: [read, 'update:dataset'], includes: [Viewer]}
+  groups:
+    - name: not-production
+      members: [token:ci-bot, user:ada@example.com, group:others]
+      grants:
+        - {role: Engineer, on: {projects: {include: all, exclude: [{label: {env: production}}]}}}
+  grants:
+    - {to: token:ci-bot, permissions: [read], on: {projects: {include: [{id: staging}]}}}
+
+It says what must be there. What it does not mention is left alone, except inside what it manages: the members and the
+grants of a group are exactly those listed, if the group has `members:` or `grants:` at all, and so are a project's labels
+and a role's permissions and includes. Names stand where the API has ids. Keys never belong in the file: issue them with
+`grantbook token key`.";
+
+#[derive(Debug, Args)]
+#[command(after_help = FORM)]
+pub(crate) struct PlanArgs {
+    /// What must be there; `-` for stdin.
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = FORM)]
+pub(crate) struct ApplyArgs {
+    /// What must be there; `-` for stdin.
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    /// What was reviewed: the output of `plan --json`. Refuse if the outcome would be another by now.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+}
+
+/// What the file asks for, and what that would do, both at one position.
+struct Foreseen {
+    work: Work,
+    plan: Plan,
+}
+
+pub(crate) async fn plan(session: &Session, args: PlanArgs) -> anyhow::Result<()> {
+    let (_, declared) = file::read(&args.file)?;
+    let Foreseen { work, plan } = foresee(session, &declared).await?;
+    if session.out.is_json() {
+        session.out.json(&plan)?;
+        return Ok(());
+    }
+    if work.commands.is_empty() {
+        session.out.note("nothing to do: everything is so already");
+        return Ok(());
+    }
+    show(session, &work.steps, &plan)?;
+    session.out.note(&format!("planned at position {}; nothing is written", plan.position));
+    Ok(())
+}
+
+pub(crate) async fn apply(session: &Session, args: ApplyArgs) -> anyhow::Result<()> {
+    let (bytes, declared) = file::read(&args.file)?;
+    let mut expected = args.plan.as_ref().map(reviewed).transpose()?;
+    for _ in 0..ROUNDS {
+        let Foreseen { work, plan } = foresee(session, &declared).await?;
+        if plan.records == 0 {
+            return nothing(session, &plan);
+        }
+        let outcome = Outcome::of(&plan);
+        if expected.as_ref().is_some_and(|expected| *expected != outcome) {
+            bail!("others have changed something, and the outcome would be another than planned: plan again");
+        }
+        expected = Some(outcome);
+        let batch = Batch { commands: work.commands.clone() };
+        match bound(session, &bytes, &plan.position).batch(&batch).await {
+            Ok(answer) => {
+                let position = answer.value.position;
+                if session.out.is_json() {
+                    let done = json!({"applied": true, "position": position, "plan": plan});
+                    session.out.json(&done)?;
+                    return Ok(());
+                }
+                show(session, &work.steps, &plan)?;
+                session.out.note(&format!("applied as one record at position {position}"));
+                return Ok(());
+            }
+            Err(error) if error.code() == Some("moved") => {}
+            Err(error) => return Err(explained(error, &work.steps)),
+        }
+    }
+    bail!("others write all the time: nothing was applied; try again")
+}
+
+fn nothing(session: &Session, plan: &Plan) -> anyhow::Result<()> {
+    if session.out.is_json() {
+        session.out.json(&json!({"applied": false, "position": plan.position, "plan": plan}))?;
+    }
+    session.out.note("nothing to do: everything is so already");
+    Ok(())
+}
+
+fn reviewed(path: &PathBuf) -> anyhow::Result<Outcome> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let plan: Plan = serde_json::from_slice(&bytes)
+        .map_err(|fault| Usage(format!("{} is no output of `plan --json`: {fault}", path.display())))?;
+    Ok(Outcome::of(&plan))
+}
+
+/// The client for the write: only at this position, and the same request if it is repeated there.
+fn bound(session: &Session, bytes: &[u8], position: &str) -> Client {
+    let own = || {
+        let digest = Sha256::digest(bytes);
+        let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("apply-{hash}-{position}")
+    };
+    let options = session.client.options().clone();
+    let idempotency_key = Some(options.idempotency_key.clone().unwrap_or_else(own));
+    session.client.with(Options { idempotency_key, if_position: Some(position.to_owned()), ..options })
+}
+
+/// Compares and plans until both were of one position.
+async fn foresee(session: &Session, declared: &Declared) -> anyhow::Result<Foreseen> {
+    let mut at_least = session.client.options().at_least.clone();
+    for _ in 0..ROUNDS {
+        let options = session.client.options().clone();
+        let client = session.client.with(Options { at_least: at_least.clone(), ..options });
+        let read_at = client.whoami().await?.position;
+        let present = Present::read(&client, declared).await?;
+        let work = compare(declared, &present);
+        let plan = match &work {
+            Ok(work) if work.commands.len() > COMMANDS_MAX => bail!(
+                "the file asks for {} changes, and one record takes {COMMANDS_MAX}: apply it in parts",
+                work.commands.len()
+            ),
+            Ok(work) if !work.commands.is_empty() => {
+                let batch = Batch { commands: work.commands.clone() };
+                client.plan(&batch).await.map_err(|error| explained(error, &work.steps))?.value
+            }
+            // What is wrong, or so already, is so only if all was read at one moment.
+            Ok(_) | Err(_) => unchanged(client.whoami().await?.position.unwrap_or_default()),
+        };
+        if read_at.as_deref() == Some(&plan.position) {
+            return Ok(Foreseen { work: work?, plan });
+        }
+        at_least = Some(plan.position);
+    }
+    bail!("others write all the time, and the lists never were of one moment: try again")
+}
+
+fn unchanged(position: String) -> Plan {
+    let (events, gained, lost) = (Vec::new(), Vec::new(), Vec::new());
+    Plan { position, records: 0, events, gained, lost, unaffected: 0 }
+}
+
+/// A refusal of one of the commands, told by its place in the file.
+fn explained(error: ClientError, steps: &[Step]) -> anyhow::Error {
+    let step = match &error {
+        ClientError::Problem(problem) => problem.pointer.as_deref().and_then(|pointer| {
+            let index = pointer.strip_prefix("/commands/")?.split('/').next()?;
+            steps.get(index.parse::<usize>().ok()?)
+        }),
+        _ => None,
+    };
+    match step {
+        Some(Step { words, place }) => {
+            anyhow::Error::from(error).context(format!("cannot {words} (at {place} in the file)"))
+        }
+        None => error.into(),
+    }
+}
+
+fn show(session: &Session, steps: &[Step], plan: &Plan) -> anyhow::Result<()> {
+    for Step { words, .. } in steps {
+        session.out.line(&crate::output::clean(words))?;
+    }
+    let row = |how: &'static str| move |change: &AccessChange| row(how, change);
+    let gained = plan.gained.iter().map(row("gains"));
+    let rows: Vec<_> = gained.chain(plan.lost.iter().map(row("loses"))).collect();
+    if rows.is_empty() {
+        session.out.note("nobody gains or loses access");
+        return Ok(());
+    }
+    session.out.line("")?;
+    let titles = ["PRINCIPAL", "", "PERMISSION", "ON TYPES", "ORGANIZATION", "PROJECTS", "OBJECTS"];
+    session.out.table(&titles, &rows)?;
+    Ok(())
+}
+
+fn row(how: &str, change: &AccessChange) -> Vec<String> {
+    let AccessChange { principal, .. } = change;
+    let name = principal.name.as_ref().unwrap_or(&principal.id);
+    vec![
+        format!("{}:{name}", principal.kind),
+        how.to_owned(),
+        change.permission.clone(),
+        access::types(&change.object_types),
+        if change.organization { "yes" } else { "-" }.to_owned(),
+        access::projects(&change.projects),
+        access::objects(&change.objects, &change.except_objects),
+    ]
+}

@@ -1,0 +1,198 @@
+//! `POST /v1/plan`: what a batch would do, and who would gain and lose what by it; nothing is written.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use axum::{http::StatusCode, response::Response};
+use grantbook_api::{
+    access::{ProjectChoice, TypeChoice},
+    batch::Batch,
+    plan::{AccessChange, CHANGES_MAX, Plan},
+    reference::{Named, NamedObject, NamedPrincipal},
+};
+use grantbook_domain::{
+    access::{Question, Target},
+    catalog::PERMISSIONS,
+    id::ProjectId,
+    model::Personal,
+    outlook::{Change, Outlook},
+    principal::{Caller, Principal},
+    rights::{Ask, Needs},
+    scope::ObjectRef,
+    state::OrgState,
+    survey::{AccessRow, ProjectSet},
+    time::Timestamp,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    command::{CommandHandle, Foreseen, Submission},
+    http::{
+        Web,
+        problem::Failure,
+        read::{json, with_position},
+        write::Write,
+    },
+    routes::{names, render},
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(post))
+}
+
+/// What a batch would do at the organization's head, and who would gain and lose what. Nothing is written.
+#[utoipa::path(post, path = "/v1/plan", tag = "batch", operation_id = "plan",
+    request_body = Batch, responses((status = 200, body = Plan, description = "All would be accepted.")))]
+async fn post(write: Write) -> Response {
+    write.foresee().await
+}
+
+/// The answer; a refusal is what the write would be refused with.
+pub(crate) fn answer(
+    web: &Web,
+    commands: &CommandHandle,
+    submission: &Submission,
+    caller: Caller,
+) -> Result<Response, Failure> {
+    let foreseen = commands.foresee(submission, |state, at| permit(state, at, caller))?;
+    let Foreseen { position, at, before, after, events } = &foreseen;
+    let outlook = Outlook { before, after, at: *at };
+    let changes = outlook.changes(&outlook.touched(events));
+    let count = changes.iter().map(Change::rows).sum();
+    if count > CHANGES_MAX {
+        return Err(Failure::plan_too_large(count, CHANGES_MAX));
+    }
+    let mut eyes = Eyes { outlook, caller, projects: HashMap::new(), reads_members: None };
+    let mut list = |rows: fn(&Change) -> &[AccessRow]| {
+        let each = changes.iter().flat_map(|change| rows(change).iter().map(|row| (change.principal, row)));
+        each.map(|(principal, row)| eyes.change(principal, row)).collect()
+    };
+    let plan = Plan {
+        position: web.position_text(*position),
+        records: u8::from(!events.is_empty()),
+        events: events.iter().map(render::event).collect(),
+        gained: list(|change| &change.gained),
+        lost: list(|change| &change.lost),
+        unaffected: unaffected(after, &changes),
+    };
+    Ok(with_position(json(StatusCode::OK, &plan)?, &plan.position))
+}
+
+/// Whether the caller may know what changes for others.
+fn permit(state: &OrgState, at: Timestamp, caller: Caller) -> Result<(), Failure> {
+    let needs = Ask::Plan.needs();
+    let own = state.id().map(|id| id.to_string()).unwrap_or_default();
+    match needs {
+        Needs::Permission(permission, _) => {
+            let name = PERMISSIONS.get(usize::from(permission.bit())).copied().unwrap_or_default();
+            let may = may(state, at, caller, name, ("organization", &own));
+            if may { Ok(()) } else { Err(Failure::forbidden(needs)) }
+        }
+        Needs::Nothing => Ok(()),
+        Needs::UnlessOwn(..) | Needs::Each | Needs::System | Needs::Operator => {
+            Err(Failure::forbidden(needs))
+        }
+    }
+}
+
+fn may(state: &OrgState, at: Timestamp, caller: Caller, permission: &str, on: (&str, &str)) -> bool {
+    let object = Target { object_type: on.0, id: on.1, project: None };
+    let question = Question { principal: Some(caller.principal), key: caller.key, permission, object };
+    state.check(&question, at).allows()
+}
+
+fn unaffected(after: &OrgState, changes: &[Change]) -> u64 {
+    let changed: BTreeSet<Principal> = changes.iter().map(|change| change.principal).collect();
+    let users = after.users().filter(|user| user.ended_at.is_none()).map(|user| Principal::User(user.id));
+    let tokens = after.tokens().filter(|token| token.ended_at.is_none());
+    let living = users.chain(tokens.map(|token| Principal::Token(token.id)));
+    living.filter(|principal| !changed.contains(principal)).count() as u64
+}
+
+/// Names, as far as the caller may read them: of what is there by its rights of now, of what would be made by those that it
+/// would have.
+struct Eyes<'a> {
+    outlook: Outlook<'a>,
+    caller: Caller,
+    projects: HashMap<ProjectId, Named>,
+    reads_members: Option<bool>,
+}
+
+impl Eyes<'_> {
+    fn change(&mut self, principal: Principal, row: &AccessRow) -> AccessChange {
+        let AccessRow { permission, types, organization, projects, objects, except } = row;
+        AccessChange {
+            principal: self.principal(principal),
+            permission: permission.clone(),
+            object_types: TypeChoice::Only(types.clone()),
+            organization: *organization,
+            projects: match projects {
+                ProjectSet::Only(ids) => ProjectChoice::Only(self.named(ids)),
+                ProjectSet::AllBut(ids) => ProjectChoice::AllBut(self.named(ids)),
+            },
+            objects: objects.iter().map(|object| self.object(object)).collect(),
+            except_objects: except.iter().map(|object| self.object(object)).collect(),
+        }
+    }
+
+    fn reads(&self, made: bool, object_type: &str, id: &str) -> bool {
+        let Outlook { before, after, at } = self.outlook;
+        may(if made { after } else { before }, at, self.caller, "read", (object_type, id))
+    }
+
+    fn principal(&mut self, principal: Principal) -> NamedPrincipal {
+        let after = self.outlook.after;
+        let reads = match self.reads_members {
+            Some(known) => known,
+            None => {
+                let own = after.id().map(|id| id.to_string()).unwrap_or_default();
+                *self.reads_members.insert(self.reads(false, "org_member", &own))
+            }
+        };
+        let email = |datum: &Personal| names::clear(datum);
+        let name = match principal {
+            Principal::User(id) => after.user(id).map(|user| email(&user.email)),
+            Principal::Token(id) => after.token(id).map(|token| token.name.clone()),
+        };
+        names::named_principal(principal, name.filter(|_| reads || principal == self.caller.principal))
+    }
+
+    fn named(&mut self, ids: &BTreeSet<ProjectId>) -> Vec<Named> {
+        ids.iter().map(|id| self.project(*id)).collect()
+    }
+
+    fn project(&mut self, id: ProjectId) -> Named {
+        if let Some(known) = self.projects.get(&id) {
+            return known.clone();
+        }
+        let Outlook { before, after, .. } = self.outlook;
+        let text = id.to_string();
+        let seen = self.reads(before.project(id).is_none(), "project", &text);
+        let name = after.project(id).map(|project| project.name.clone());
+        let named = Named { id: text, name: name.filter(|_| seen).unwrap_or_default() };
+        self.projects.insert(id, named.clone());
+        named
+    }
+
+    fn object(&mut self, object: &ObjectRef) -> NamedObject {
+        let Outlook { before, after, .. } = self.outlook;
+        let ObjectRef { object_type, id } = object;
+        let (made, name) = match object_type.as_str() {
+            "group" => {
+                let id = id.parse().ok();
+                let group = id.and_then(|id| after.group(id));
+                (id.and_then(|id| before.group(id)).is_none(), group.map(|group| group.name.clone()))
+            }
+            "role" => {
+                let id = id.parse().ok();
+                let role = id.and_then(|id| after.role(id));
+                (id.and_then(|id| before.role(id)).is_none(), role.map(|role| role.name.clone()))
+            }
+            _ => (false, None),
+        };
+        let name = name.filter(|_| self.reads(made, object_type, id));
+        NamedObject { object_type: object_type.clone(), id: id.clone(), name }
+    }
+}

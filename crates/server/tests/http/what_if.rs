@@ -1,0 +1,241 @@
+//! What if: a plan says what its batch then does, is refused as the batch would be, and writes nothing.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::given::{Answer, Given};
+
+fn post(path: &str, body: Value) -> Value {
+    json!({"method": "POST", "path": path, "body": body})
+}
+
+fn engineer(to: Value, on: Value) -> Value {
+    post("/v1/grants", json!({"to": to, "role": "Engineer", "on": on}))
+}
+
+/// `principal permission` for each entry of a list that concerns the project, by its name.
+fn on_project(list: &Value, project: &str) -> BTreeSet<String> {
+    let names = |entry: &Value| -> bool {
+        let has = |ids: &Value| ids.as_array().unwrap().iter().any(|one| one["name"] == project);
+        let ProjectsOf { only, all_but } = ProjectsOf::of(entry);
+        only.is_some_and(|ids| has(&ids)) || all_but.is_some_and(|ids| !has(&ids))
+    };
+    let projects = |entry: &&Value| {
+        entry["object_types"]["only"].as_array().unwrap().contains(&json!("project")) && names(entry)
+    };
+    let word = |entry: &Value| {
+        format!(
+            "{} {}",
+            entry["principal"]["name"].as_str().unwrap_or("?"),
+            entry["permission"].as_str().unwrap()
+        )
+    };
+    list.as_array().unwrap().iter().filter(projects).map(word).collect()
+}
+
+struct ProjectsOf {
+    only: Option<Value>,
+    all_but: Option<Value>,
+}
+
+impl ProjectsOf {
+    fn of(entry: &Value) -> Self {
+        let part = |name: &str| entry["projects"].get(name).cloned();
+        Self { only: part("only"), all_but: part("all_but") }
+    }
+}
+
+fn words(list: &[&str]) -> BTreeSet<String> {
+    list.iter().map(|word| (*word).to_owned()).collect()
+}
+
+async fn head(given: &Given) -> String {
+    given.get("/v1/whoami").await.expect(200).header("grantbook-position").to_owned()
+}
+
+async fn batch_at(given: &Given, position: &str, batch: &Value) -> Answer {
+    let headers = [("grantbook-if-position", position)];
+    given.send(&given.owner_key, ("POST", "/v1/batch"), &headers, batch).await
+}
+
+#[tokio::test]
+async fn a_plan_says_what_its_batch_does_and_writes_nothing() {
+    let given = Given::new().await;
+    let all = json!({"projects": {"include": "all", "exclude": [{"label": {"env": "production"}}]}});
+    let old = given.made("/v1/projects", json!({"name": "old"})).await;
+    let (bot, key) = given.token().await;
+    let batch = json!({"commands": [
+        post("/v1/projects", json!({"name": "new"})),
+        post("/v1/projects", json!({"name": "prod", "labels": {"env": "production"}})),
+        post("/v1/groups", json!({"name": "apps"})),
+        engineer(json!({"type": "group", "id": "$2.id"}), all),
+        post("/v1/tokens", json!({"name": "fresh"})),
+        post("/v1/groups/$2.id/members", json!({"member": {"type": "token", "id": "$4.id"}})),
+        post("/v1/groups/$2.id/members", json!({"member": {"type": "token", "id": bot}})),
+    ]});
+    let before = head(&given).await;
+    let plan = given.post("/v1/plan", batch.clone()).await.expect(200);
+    assert_eq!((plan.text_of("position"), plan.header("grantbook-position")), (before.clone(), &*before));
+    assert_eq!(head(&given).await, before, "nothing was written");
+    assert_eq!(plan.body["records"], 1);
+    assert_eq!(plan.body["lost"], json!([]));
+    let bot_name = given.get(&format!("/v1/tokens/{bot}")).await.text_of("name");
+    let four = |name: &str| ["create", "read", "update", "delete"].map(|verb| format!("{name} {verb}"));
+    let both: BTreeSet<_> = four("fresh").into_iter().chain(four(&bot_name)).collect();
+    let owner = "ada@example.com";
+    let gained = |project: &str| on_project(&plan.body["gained"], project);
+    assert_eq!(gained("old"), both, "the owner had it all");
+    assert!(gained("new").is_superset(&both) && gained("new").contains(&format!("{owner} delegate")));
+    assert!(gained("prod").is_disjoint(&both));
+    assert_eq!(plan.body["unaffected"], 0);
+
+    let done = batch_at(&given, &before, &batch).await.expect(200);
+    let new = done.body["results"][0]["body"]["id"].as_str().unwrap().to_owned();
+    for (project, allowed) in [(&old, true), (&new, true)] {
+        assert_eq!(given.check(&key, "update", project).await.0, allowed);
+    }
+    let audit = given.get("/v1/audit?order=desc&limit=1").await.expect(200).body;
+    let types = |events: &Value| -> Vec<Value> {
+        events.as_array().unwrap().iter().map(|event| event["type"].clone()).collect()
+    };
+    assert_eq!(types(&plan.body["events"]), types(&audit["items"][0]["events"]));
+
+    let lose = json!({"commands": [
+        {"method": "DELETE", "path": format!("/v1/groups/{}/members/token/{bot}", done.body["results"][2]["body"]["id"].as_str().unwrap())},
+        {"method": "DELETE", "path": format!("/v1/projects/{old}")},
+    ]});
+    let plan = given.post("/v1/plan", lose).await.expect(200).body;
+    assert_eq!(plan["gained"], json!([]));
+    assert!(on_project(&plan["lost"], "new").is_superset(&words(&[&format!("{bot_name} update")])));
+    assert!(on_project(&plan["lost"], "old").contains(&format!("{owner} read")));
+    assert!(!on_project(&plan["lost"], "new").contains("fresh update"));
+}
+
+#[tokio::test]
+async fn what_changes_nothing_is_no_record() {
+    let given = Given::new().await;
+    let (token, _) = given.token().await;
+    let group = given.group().await;
+    given.join(&group, &token).await;
+    let again =
+        post(&format!("/v1/groups/{group}/members"), json!({"member": {"type": "token", "id": token}}));
+    let plan = given.post("/v1/plan", json!({"commands": [again]})).await.expect(200).body;
+    assert_eq!(plan["position"], head(&given).await);
+    assert_eq!((&plan["records"], &plan["events"], &plan["gained"]), (&json!(0), &json!([]), &json!([])));
+    assert_eq!(plan["unaffected"], 2);
+}
+
+#[tokio::test]
+async fn a_plan_is_refused_as_its_batch_would_be() {
+    let given = Given::new().await;
+    let on = json!({"organization": true});
+    let (_, watcher) = given.token_with(json!(["read_acls"]), on.clone()).await;
+    let fine = post("/v1/projects", json!({"name": "fine"}));
+    let ghost = "01900000-0000-7000-8000-000000000000";
+    for command in [
+        post("/v1/projects", json!({"name": "fine"})),
+        post("/v1/projects", json!({"nom": "x"})),
+        post("/v1/nothing", json!({})),
+        post("/v1/groups", json!({"name": "$7.id"})),
+        post(&format!("/v1/groups/{ghost}/members"), json!({"member": {"type": "token", "id": ghost}})),
+        json!({"method": "DELETE", "path": format!("/v1/users/{}", given.owner)}),
+    ] {
+        for (key, first) in [(&given.owner_key, Some(&fine)), (&watcher, None)] {
+            let commands: Vec<&Value> = first.into_iter().chain([&command]).collect();
+            let body = json!({"commands": commands});
+            let planned = given.send(key, ("POST", "/v1/plan"), &[], &body).await;
+            let written = given.send(key, ("POST", "/v1/batch"), &[], &body).await;
+            assert!(planned.status >= 400, "{command}: {}", planned.text);
+            assert_eq!(planned.told(), written.told(), "{command}");
+            assert_eq!(planned.body["pointer"], written.body["pointer"], "{command}");
+            assert_eq!(planned.body["detail"], written.body["detail"], "{command}");
+        }
+    }
+    for body in [json!({}), json!({"commands": []}), json!({"commands": vec![fine; 1001]}), json!([])] {
+        assert_eq!(given.post("/v1/plan", body).await.told(), (400, "invalid"));
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_ask_about_access_learns_nothing() {
+    let given = Given::new().await;
+    let everything = json!(["create", "read", "update", "delete", "create_acls", "delete_acls", "delegate"]);
+    let (_, blind) = given.token_with(everything, json!({"organization": true})).await;
+    let body = json!({"commands": [post("/v1/projects", json!({"name": "x"}))]});
+    let refused = given.send(&blind, ("POST", "/v1/plan"), &[], &body).await;
+    assert_eq!(refused.told(), (403, "forbidden"));
+    assert!(refused.text.contains("read_acls on the organization"), "{}", refused.text);
+
+    let permissions = json!(["create", "read_acls"]);
+    let (_, nameless) = given.token_with(permissions, json!({"organization": true})).await;
+    let plan = given.send(&nameless, ("POST", "/v1/plan"), &[], &body).await.expect(200);
+    assert!(!plan.text.contains("ada@example.com"), "without read on org_member: {}", plan.text);
+    assert!(plan.body["gained"].as_array().unwrap().len() > 2);
+}
+
+#[tokio::test]
+async fn a_write_may_be_bound_to_a_position() {
+    let given = Given::new().await;
+    let batch = json!({"commands": [post("/v1/projects", json!({"name": "one"}))]});
+    let before = head(&given).await;
+    batch_at(&given, &before, &batch).await.expect(200);
+    let second = json!({"commands": [post("/v1/projects", json!({"name": "two"}))]});
+    let refused = batch_at(&given, &before, &second).await;
+    assert_eq!(refused.told(), (409, "moved"));
+    assert_eq!(refused.header("grantbook-position"), head(&given).await);
+    let headers = [("grantbook-if-position", before.as_str())];
+    let plan = given.send(&given.owner_key, ("POST", "/v1/plan"), &headers, &second).await;
+    assert_eq!(plan.told(), (409, "moved"));
+    let headers = [("grantbook-if-position", before.as_str()), ("idempotency-key", "k")];
+    let body = json!({"name": "three"});
+    let single = given.send(&given.owner_key, ("POST", "/v1/projects"), &headers, &body).await;
+    assert_eq!(single.told(), (409, "moved"), "so are single writes");
+    let now = head(&given).await;
+    let headers = [("grantbook-if-position", now.as_str()), ("idempotency-key", "k")];
+    for replayed in [false, true] {
+        let made = given.send(&given.owner_key, ("POST", "/v1/projects"), &headers, &body).await.expect(201);
+        assert_eq!(
+            made.header("idempotency-replayed") == "true",
+            replayed,
+            "the same request is answered again"
+        );
+    }
+    for text in ["", "soon", "AAAAAAAAAAAAAAAAAAAAAA"] {
+        assert_eq!(batch_at(&given, text, &second).await.told(), (400, "invalid"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_with_too_many_changes_says_so() {
+    let given = Given::new().await;
+    let permissions: Vec<String> = (0..55).map(|number| format!("verb{number}")).collect();
+    let types: Vec<Value> =
+        (0..40).map(|number| json!({"name": format!("type{number}"), "parent": "project"})).collect();
+    let mut commands = vec![
+        post("/v1/catalog", json!({"object_types": types, "permissions": permissions})),
+        post("/v1/groups", json!({"name": "many"})),
+    ];
+    for number in 0..40 {
+        commands.push(post("/v1/projects", json!({"name": format!("p{number}")})));
+        commands.push(post("/v1/grants", json!({"to": {"type": "group", "id": "$1.id"}, "role": "Owner",
+            "object_type": format!("type{number}"), "on": {"projects": {"include": [{"name": format!("p{number}")}]}}})));
+    }
+    let done = given.post("/v1/batch", json!({"commands": commands})).await.expect(200);
+    let group = done.body["results"][1]["body"]["id"].as_str().unwrap().to_owned();
+    let join = |many: usize| -> Value {
+        let each = (0..many).flat_map(|number| {
+            let member = json!({"member": {"type": "token", "id": format!("${}.id", 2 * number)}});
+            [
+                post("/v1/tokens", json!({"name": format!("t{number}")})),
+                post(&format!("/v1/groups/{group}/members"), member),
+            ]
+        });
+        json!({"commands": each.collect::<Vec<_>>()})
+    };
+    let fits = given.post("/v1/plan", join(7)).await.expect(200);
+    assert_eq!(fits.body["gained"].as_array().unwrap().len(), 7 * 64 * 40);
+    let refused = given.post("/v1/plan", join(8)).await;
+    assert_eq!(refused.told(), (413, "plan_too_large"));
+    assert!(refused.text.contains("20480"), "{}", refused.text);
+}
