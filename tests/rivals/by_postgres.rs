@@ -85,7 +85,8 @@ impl Engine {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             command
         };
-        let made = run("initdb").args(["--auth=trust", "--username=bench", "--pgdata"]).arg(&data).status()?;
+        let made =
+            run("initdb").args(["--auth=trust", "--username=bench", "--pgdata"]).arg(&data).status()?;
         ensure!(made.success(), "initdb ended with {made}");
         let server = run("postgres")
             .arg("-D")
@@ -180,8 +181,7 @@ impl Rows {
             }
         };
         let denies = matches!(grant.effect, Effect::Deny);
-        let row =
-            |project: ProjectId| (key(grant.to), project.uuid(), given.uuid(), denies);
+        let row = |project: ProjectId| (key(grant.to), project.uuid(), given.uuid(), denies);
         self.given.extend(covered.into_iter().map(row));
         Ok(())
     }

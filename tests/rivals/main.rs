@@ -1,8 +1,9 @@
-//! `make bench-rivals`: one generated organization in the image, in cedar-policy and in casbin, one process, one run; every
+//! `make bench-rivals`: one generated organization in the image, in cedar-policy, in casbin and in PostgreSQL, in one run; every
 //! answer that the slower ones have time for is compared.
 
 mod by_casbin;
 mod by_cedar;
+mod by_postgres;
 #[path = "../bench/report.rs"]
 #[expect(dead_code, reason = "shared with the other benchmarks, which use more of it")]
 mod report;
@@ -76,7 +77,43 @@ fn compare(shape: Shape) -> Result<()> {
     show(shape, "cedar-policy 4.14", &ask(&few, |request| Ok(cedar.allows(request)))?, &ours)?;
     let casbin = by_casbin::Engine::of(workload::shaped(shape, 1))?;
     let few = questions.iter().take(200);
-    show(shape, "casbin 2.20", &ask(few, |asked| casbin.allows(asked))?, &ours)
+    show(shape, "casbin 2.20", &ask(few, |asked| casbin.allows(asked))?, &ours)?;
+    match by_postgres::programs() {
+        Some(programs) => ask_postgres(&programs, shape, &questions, &ours),
+        None => {
+            line("PostgreSQL is not installed (Debian: apt-get install postgresql): not measured.");
+            Ok(())
+        }
+    }
+}
+
+/// One connection, and as many as there are threads to keep two cores busy.
+fn ask_postgres(programs: &Path, shape: Shape, questions: &[Asked], ours: &Figures) -> Result<()> {
+    let engine = by_postgres::Engine::of(programs, workload::shaped(shape, 1))?;
+    let few = questions.get(..20_000.min(questions.len())).unwrap_or_default();
+    for connections in [1, 8] {
+        let connected = (0..connections).map(|_| engine.connect()).collect::<Result<Vec<_>>>()?;
+        let started = Instant::now();
+        let answers = std::thread::scope(|scope| {
+            let part = few.len().div_ceil(connections);
+            let asking: Vec<_> = connected
+                .into_iter()
+                .zip(few.chunks(part))
+                .map(|(mut connection, part)| {
+                    scope.spawn(move || {
+                        part.iter().map(|asked| connection.allows(asked)).collect::<Result<Vec<_>>>()
+                    })
+                })
+                .collect();
+            let joined =
+                asking.into_iter().map(|one| one.join().map_err(|_| anyhow::anyhow!("a client panicked"))?);
+            anyhow::Ok(joined.collect::<Result<Vec<_>>>()?.concat())
+        })?;
+        let mean = started.elapsed() / u32::try_from(answers.len())?;
+        let name = format!("PostgreSQL, a socket, {connections} connection(s)");
+        show(shape, &name, &Figures { answers, mean }, ours)?;
+    }
+    Ok(())
 }
 
 fn ask<Q>(questions: impl IntoIterator<Item = Q>, answer: impl Fn(Q) -> Result<bool>) -> Result<Figures> {
