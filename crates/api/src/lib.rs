@@ -16,6 +16,7 @@ pub mod check;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod explain;
+pub mod grant_history;
 pub mod grants;
 pub mod groups;
 pub mod header;

@@ -5,12 +5,15 @@
 mod access;
 mod args;
 mod audit;
+mod audit_export;
+mod bar;
 mod batch;
 mod catalog;
 mod check;
 mod doctor;
 mod event_words;
 mod exit;
+mod grant_history;
 mod grants;
 mod groups;
 mod journal;

@@ -87,13 +87,15 @@ pub enum Ask {
     Catalog,
     /// Read the audit log.
     Audit,
+    /// What was ever granted, by whom, and what of it still holds.
+    GrantHistory,
     /// Any of these about an earlier moment, besides what it needs itself.
     AsOf,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -110,6 +112,7 @@ impl Ask {
         Self::Object,
         Self::Catalog,
         Self::Audit,
+        Self::GrantHistory,
         Self::AsOf,
     ];
 
@@ -128,7 +131,9 @@ impl Ask {
             Self::Role => Needs::Permission(Permission::READ, On::Role),
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
-            Self::Audit | Self::AsOf => Needs::Permission(Permission::READ, On::AuditLog),
+            Self::Audit | Self::GrantHistory | Self::AsOf => {
+                Needs::Permission(Permission::READ, On::AuditLog)
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod error;
 pub mod explain;
 mod facet;
 mod fold;
+mod granted;
 mod holdings;
 pub mod list;
 mod locate;
@@ -41,6 +42,7 @@ pub use crate::{
     document::Document,
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
+    granted::{GrantState, Granted, GrantedFilter, GrantedPage, GrantedPlace, Reach},
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
     reverse::{Part, Reversed, Whose},

@@ -6,6 +6,7 @@ pub(crate) mod batch;
 mod catalog;
 pub(crate) mod check;
 mod explain;
+mod grant_history;
 mod grants;
 mod groups;
 mod health;
@@ -64,6 +65,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(members::routes())
         .merge(roles::routes())
         .merge(grants::routes())
+        .merge(grant_history::routes())
         .merge(batch::routes())
         .merge(authzen::routes())
         .merge(health::routes())

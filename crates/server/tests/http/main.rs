@@ -9,9 +9,12 @@
 )]
 
 mod as_of;
+mod audit;
 mod bad_input;
 mod batch;
+mod denials;
 mod given;
+mod grant_history;
 mod lists;
 mod openapi;
 mod replay;
