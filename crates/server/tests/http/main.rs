@@ -22,4 +22,5 @@ mod reveal;
 mod reverse;
 mod story;
 mod visibility;
+mod who_sees;
 mod writes;
