@@ -8,6 +8,7 @@ mod as_of;
 mod audit;
 mod brute;
 mod draw;
+mod granted;
 mod lifecycle;
 mod reverse;
 mod story;
