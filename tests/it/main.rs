@@ -6,6 +6,7 @@
 )]
 
 mod agree;
+mod audit;
 mod authzen;
 mod bad_input;
 mod crash;

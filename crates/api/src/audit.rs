@@ -60,9 +60,59 @@ pub struct AuditQuery {
     /// Most items of the page: 1..1000, 100 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the page before, or `prev` of the page behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Beyond the record at this position, in the order asked for: goes on where a list or stream broke off. A
+    /// `cursor` outweighs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// `line`: a stream ends with a line that says that it is whole, see [`AuditEnd`]. Only with `application/x-ndjson`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub end: Option<End>,
+}
+
+/// How a stream is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum End {
+    /// With a line that says that it is whole.
+    Line,
+}
+
+/// One page of the audit log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditLog {
+    /// What is on it.
+    pub items: Vec<AuditItem>,
+    /// Where the next page begins; `null` on the last one.
+    pub next: Option<String>,
+    /// The cursor of the page before; `null` on the first one.
+    #[serde(default)]
+    pub prev: Option<String>,
+}
+
+/// The last line of a stream with `end=line`: `{"end":{...}}`. Without it, the stream was cut off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditEnd {
+    /// What came before it.
+    pub end: AuditTotal,
+}
+
+/// What a stream held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditTotal {
+    /// How many records.
+    pub count: u64,
+    /// The position up to which the log was read.
+    pub position: String,
 }
 
 /// One record: everything that one accepted command changed.

@@ -7,6 +7,7 @@ use crate::{
     grants::Grant,
     keys::Key,
     reference::{Actor, Named, NamedGrantee, NamedObject, NamedPrincipal},
+    scope::Selection,
 };
 
 /// Answer of `POST /v1/explain`.
@@ -157,9 +158,47 @@ pub struct NearMiss {
     pub scope: String,
     /// In words why it does not apply, such as `production is excluded: it is labelled env=production`.
     pub why: String,
+    /// Everything that keeps it from applying, along the way: memberships, the grant, its object types, its scope.
+    #[serde(default)]
+    pub obstacles: Vec<Obstacle>,
     /// As in [`Path`].
     #[serde(default)]
     pub records: Vec<RecordRef>,
+}
+
+/// One thing that keeps a grant from applying.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Obstacle {
+    /// What it is.
+    pub code: ObstacleCode,
+    /// What it is about: JSON pointer into the enclosing near miss (`/via/0`, `/grant`, `/grant/on`).
+    pub about: String,
+    /// In words.
+    pub detail: String,
+    /// When the membership or the grant expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<String>,
+    /// Of an exclusion: the first condition that takes the project out, `"all"` or one in a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded_by: Option<Selection>,
+}
+
+/// The kinds of obstacles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ObstacleCode {
+    /// A membership on the way has expired.
+    MembershipExpired,
+    /// The grant has expired.
+    GrantExpired,
+    /// The permission is given on other object types only.
+    ObjectType,
+    /// The scope's selector would take the project, but excludes it.
+    Excluded,
+    /// The scope does not cover the object.
+    NotCovered,
 }
 
 /// What keeps a grant from applying.

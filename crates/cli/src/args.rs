@@ -27,6 +27,7 @@ use crate::{
     tokens::TokenVerb,
     users::UserVerb,
     when::Bound,
+    why::WhyArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -172,7 +173,7 @@ pub(crate) enum Noun {
     /// Ask whether something is allowed: exit 0 if so, 3 if not.
     Check(CheckArgs),
     /// Explain an answer: who granted it, when, why; or what is missing.
-    Why(CheckArgs),
+    Why(WhyArgs),
     /// Show all that a principal may do.
     Access(AccessArgs),
     /// Show who may do something, each with a shortest way on which it is granted.
@@ -233,6 +234,7 @@ mod tests {
             "grantbook grant create --to user:a@b --permissions read --organization --deny --reason x",
             "grantbook --json --url http://h --key k check token:ci update project:staging",
             "grantbook why token:ci update project:production --json --as-of 2026-01-01T00:00:00Z",
+            "grantbook why token:ci update project:production --svg why.svg",
             "grantbook access token:ci",
             "grantbook who-can update project:production",
             "grantbook who-can read dataset:d1 --project staging --json",
@@ -245,6 +247,8 @@ mod tests {
             "grantbook --as-of 30d check token:ci update project:staging",
             "grantbook grant list --as-of 2026-01-01T00:00:00Z",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
+            "grantbook audit --since 30d --output audit.ndjson --resume",
+            "grantbook grant history --by user:ada@example.com --project P --newest-first",
             "grantbook batch -f -",
             "grantbook plan -f access.yaml --json",
             "grantbook apply -f access.yaml --plan reviewed.json",
@@ -273,6 +277,8 @@ mod tests {
             "grantbook check token:ci update staging",
             "grantbook token key ci --expires soon",
             "grantbook init --org acme",
+            "grantbook audit --resume",
+            "grantbook audit --output f --newest-first",
             "grantbook serve --listen nowhere",
             "grantbook serve --public-url http://pdp.example.com",
             "grantbook serve --nats nats://a --nats-user ada",

@@ -1,5 +1,7 @@
 //! `grantbook audit`
 
+use std::path::PathBuf;
+
 use clap::Args;
 use grantbook_api::{
     audit::{AuditItem, AuditQuery, Order},
@@ -8,7 +10,7 @@ use grantbook_api::{
 };
 
 use crate::{
-    event_words,
+    audit_export, event_words,
     exit::Usage,
     names::{Kind, NameBook},
     output::clean,
@@ -24,8 +26,10 @@ Examples:
   grantbook audit --event GrantCreated --group not-production
   grantbook audit --actor user:ada@example.com --newest-first --limit 20
   grantbook audit --json | jq -r '.events[].type'
+  grantbook audit --output audit.ndjson            # whole, or: go on with --resume
+  grantbook audit --output audit.ndjson --resume
 
-With --json, one record per line.";
+With --json and in a file, one record per line.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -63,10 +67,19 @@ pub(crate) struct AuditArgs {
     /// At most so many records.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    /// Write all records found to this file, one a line as JSON.
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["newest_first", "limit"])]
+    output: Option<PathBuf>,
+    /// Go on where the file ends, with the filters that it was begun with: after an interruption, or for what came since.
+    #[arg(long, requires = "output")]
+    resume: bool,
 }
 
 pub(crate) async fn run(session: &Session, args: AuditArgs) -> anyhow::Result<()> {
     let mut query = query(session, &args).await?;
+    if let Some(path) = &args.output {
+        return audit_export::run(session, query, path, args.resume).await;
+    }
     let names = NameBook::new(session);
     let mut left = args.limit;
     loop {
@@ -91,14 +104,9 @@ async fn query(session: &Session, args: &AuditArgs) -> anyhow::Result<AuditQuery
         order: args.newest_first.then_some(Order::Desc),
         ..AuditQuery::default()
     };
-    query.actor = match args.actor.as_deref() {
-        Some(word @ ("system" | "operator")) => Some(word.to_owned()),
-        Some(text) => {
-            let arg = text.parse::<PrincipalArg>().map_err(Usage)?;
-            Some(id_of(session, &arg).await?)
-        }
-        None => None,
-    };
+    if let Some(actor) = &args.actor {
+        query.actor = Some(actor_id(session, actor).await?);
+    }
     if let Some(principal) = &args.principal {
         query.principal = Some(id_of(session, principal).await?);
     }
@@ -113,6 +121,14 @@ async fn query(session: &Session, args: &AuditArgs) -> anyhow::Result<AuditQuery
         query.object = Some(format!("{}:{}", object.object_type, object.id));
     }
     Ok(query)
+}
+
+/// An actor as a query names it.
+pub(crate) async fn actor_id(session: &Session, text: &str) -> anyhow::Result<String> {
+    if matches!(text, "system" | "operator") {
+        return Ok(text.to_owned());
+    }
+    id_of(session, &text.parse::<PrincipalArg>().map_err(Usage)?).await
 }
 
 async fn id_of(session: &Session, arg: &PrincipalArg) -> anyhow::Result<String> {

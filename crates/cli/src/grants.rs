@@ -4,6 +4,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use grantbook_api::grants::{CreateGrant, Effect, Grant, GrantQuery};
 
 use crate::{
+    grant_history::{self, HistoryArgs},
     names::{Kind, NameBook},
     output::or_dash,
     reference::GranteeArg,
@@ -44,6 +45,8 @@ pub(crate) enum GrantVerb {
         #[arg(long)]
         project: Option<String>,
     },
+    /// Show all that was ever granted, by whom, when, why, and what of it still holds.
+    History(HistoryArgs),
     /// Show a grant.
     Show {
         /// The grant's id.
@@ -91,6 +94,7 @@ pub(crate) async fn run(session: &Session, verb: GrantVerb) -> anyhow::Result<()
             let grants: Vec<Grant> = client.every(&["v1", "grants"], &query).await?;
             list(session, &grants).await?;
         }
+        GrantVerb::History(args) => grant_history::run(session, args).await?,
         GrantVerb::Show { id } => out.thing(&client.grant(&id).await?.value)?,
         GrantVerb::Revoke { id } => {
             out.done(&client.revoke_grant(&id).await?, &format!("grant {id}"), "revoked")?;
@@ -172,7 +176,7 @@ pub(crate) async fn gives(grant: &Grant, names: &NameBook<'_>) -> String {
     }
 }
 
-fn effect_word(effect: Effect) -> &'static str {
+pub(crate) fn effect_word(effect: Effect) -> &'static str {
     match effect {
         Effect::Allow => "allow",
         Effect::Deny => "deny",

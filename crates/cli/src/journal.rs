@@ -2,9 +2,8 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, BufWriter, IsTerminal, Write},
+    io::{self, BufReader, BufWriter},
     path::PathBuf,
-    time::{Duration, Instant},
 };
 
 use clap::{Args, Subcommand};
@@ -12,6 +11,7 @@ use grantbook_server::{config::JournalAddress, operate};
 use serde_json::Value;
 
 use crate::{
+    bar::Bar,
     exit::{Usage, Verdict},
     output::Output,
     store::{NatsArgs, StoreArgs},
@@ -161,38 +161,4 @@ fn tell(out: Output, done: &str, report: &Value) -> anyhow::Result<Verdict> {
         out.line(&format!("sequence {}: {}", one["sequence"], one["why"].as_str().unwrap_or_default()))?;
     }
     Ok(verdict)
-}
-
-/// How far it has come, on a terminal.
-struct Bar {
-    is_shown: bool,
-    begun: Instant,
-    told: Option<Instant>,
-}
-
-impl Bar {
-    const EVERY: Duration = Duration::from_millis(100);
-    const WIDTH: u64 = 30;
-
-    fn new() -> Self {
-        Self { is_shown: io::stderr().is_terminal(), begun: Instant::now(), told: None }
-    }
-
-    fn show(&mut self, done: u64, head: u64) {
-        if !self.is_shown || self.told.is_some_and(|told| told.elapsed() < Self::EVERY) {
-            return;
-        }
-        self.told = Some(Instant::now());
-        let filled = done.saturating_mul(Self::WIDTH) / head.max(1);
-        let bar: String = (0..Self::WIDTH).map(|place| if place < filled { '#' } else { '.' }).collect();
-        let seconds = self.begun.elapsed().as_secs().max(1);
-        write!(io::stderr(), "\r[{bar}] {done} of {head} frames, {} a second ", done / seconds)
-            .unwrap_or_default();
-    }
-
-    fn clear(&self) {
-        if self.told.is_some() {
-            write!(io::stderr(), "\r\x1b[K").unwrap_or_default();
-        }
-    }
 }

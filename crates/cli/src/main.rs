@@ -5,6 +5,8 @@
 mod access;
 mod args;
 mod audit;
+mod audit_export;
+mod bar;
 mod batch;
 mod catalog;
 mod changes;
@@ -13,6 +15,7 @@ mod declare;
 mod doctor;
 mod event_words;
 mod exit;
+mod grant_history;
 mod grants;
 mod groups;
 mod journal;

@@ -109,7 +109,7 @@ fn from_now(seconds: i64) -> anyhow::Result<String> {
     clippy::disallowed_methods,
     reason = "a length of time on the command line counts from when it is typed"
 )]
-fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 

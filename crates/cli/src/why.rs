@@ -1,5 +1,11 @@
 //! `grantbook why`: an explanation for people.
 
+mod svg;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
 use grantbook_api::{
     explain::{Explanation, NearMiss, Path, PathRole, RecordRef, Via},
     grants::{Effect, Grant},
@@ -8,9 +14,27 @@ use grantbook_api::{
 
 use crate::{check::CheckArgs, output::clean, session::Session};
 
-pub(crate) async fn run(session: &Session, args: CheckArgs) -> anyhow::Result<()> {
-    let (request, query) = args.request(session).await?;
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    #[command(flatten)]
+    check: CheckArgs,
+    /// Draw the ways as a picture (SVG) into this file; `-`: to standard output.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    svg: Option<PathBuf>,
+}
+
+pub(crate) async fn run(session: &Session, args: WhyArgs) -> anyhow::Result<()> {
+    let (request, query) = args.check.request(session).await?;
     let explanation = session.client.explain(&request, &query).await?.value;
+    if let Some(path) = &args.svg {
+        let picture = svg::picture(&explanation, &headline(&explanation));
+        if path.as_os_str() == "-" {
+            session.out.line(picture.trim_end())?;
+        } else {
+            std::fs::write(path, picture).with_context(|| path.display().to_string())?;
+        }
+        return Ok(());
+    }
     if session.out.is_json() {
         session.out.json(&explanation)?;
         return Ok(());
@@ -99,7 +123,12 @@ fn path_lines(path: &Path) -> Vec<String> {
 fn near_lines(miss: &NearMiss) -> Vec<String> {
     let mut lines = via_lines(&miss.via, &miss.records);
     lines.extend(grant_lines(&miss.grant, miss.role.as_ref(), &miss.scope, &miss.records));
-    lines.push(format!("but {}", miss.why));
+    if miss.obstacles.is_empty() {
+        lines.push(format!("but {}", miss.why));
+    }
+    for (place, obstacle) in miss.obstacles.iter().enumerate() {
+        lines.push(format!("{} {}", if place == 0 { "but" } else { "and" }, obstacle.detail));
+    }
     lines.extend(other_records(&miss.records));
     lines
 }
@@ -159,7 +188,7 @@ fn other_records(records: &[RecordRef]) -> impl Iterator<Item = String> {
 }
 
 /// `RoleCreated` as `role created`.
-fn event_words(event: &str) -> String {
+pub(crate) fn event_words(event: &str) -> String {
     let mut words = String::new();
     for c in event.chars() {
         if c.is_ascii_uppercase() && !words.is_empty() {
@@ -171,7 +200,7 @@ fn event_words(event: &str) -> String {
 }
 
 /// Who, when, with what, why.
-fn by(record: &RecordRef) -> String {
+pub(crate) fn by(record: &RecordRef) -> String {
     let key = record.credential.as_ref().map(|key| format!(" with key {key}"));
     let reason = record.reason.as_ref().map(|reason| format!(": \"{reason}\""));
     format!(
@@ -196,7 +225,7 @@ pub(crate) fn actor_words(actor: &Actor) -> String {
     }
 }
 
-fn grantee_words(grantee: &NamedGrantee) -> String {
+pub(crate) fn grantee_words(grantee: &NamedGrantee) -> String {
     format!("{}:{}", grantee.kind, grantee.name.as_ref().unwrap_or(&grantee.id))
 }
 

@@ -89,6 +89,8 @@ pub enum Ask {
     Catalog,
     /// Read the audit log.
     Audit,
+    /// What was ever granted, by whom, and what of it still holds.
+    GrantHistory,
     /// Any of these about an earlier moment, besides what it needs itself.
     AsOf,
     /// Who gained and lost what between two moments.
@@ -101,7 +103,7 @@ pub enum Ask {
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -119,6 +121,7 @@ impl Ask {
         Self::Object,
         Self::Catalog,
         Self::Audit,
+        Self::GrantHistory,
         Self::AsOf,
         Self::Diff,
         Self::Timeline,
@@ -143,7 +146,9 @@ impl Ask {
             Self::Role => Needs::Permission(Permission::READ, On::Role),
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
-            Self::Audit | Self::AsOf | Self::Diff => Needs::Permission(Permission::READ, On::AuditLog),
+            Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff => {
+                Needs::Permission(Permission::READ, On::AuditLog)
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod error;
 pub mod explain;
 mod facet;
 mod fold;
+mod granted;
 mod holdings;
 pub mod image;
 pub mod list;
@@ -48,6 +49,7 @@ pub use crate::{
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
     image::Image,
+    granted::{GrantState, Granted, GrantedFilter, GrantedPage, GrantedPlace, Reach},
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
     reverse::{Part, Reversed, Whose},

@@ -5,12 +5,13 @@ use reqwest::Method;
 use super::{Answer, Client, ClientError};
 use crate::{
     access::{Access, AccessQuery},
-    audit::{AuditItem, AuditQuery},
+    audit::{AuditLog, AuditQuery},
     batch::{Batch, BatchAnswer},
     catalog::{Catalog, ExtendCatalog},
     check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest, Reason},
     diff::{Diff, DiffQuery},
     explain::Explanation,
+    grant_history::{GrantHistoryQuery, GrantedItem},
     grants::{CreateGrant, Grant, GrantQuery},
     groups::{CreateGroup, Group, UpdateGroup},
     keys::{IssueKey, Key, RotateKey},
@@ -95,7 +96,7 @@ impl Client {
     }
 
     /// One page of the audit log.
-    pub async fn audit(&self, query: &AuditQuery) -> Call<Page<AuditItem>> {
+    pub async fn audit(&self, query: &AuditQuery) -> Call<AuditLog> {
         self.get(&["v1", "audit"], query).await
     }
 
@@ -328,6 +329,11 @@ impl Client {
     /// One page of the grants.
     pub async fn grants(&self, query: &GrantQuery) -> Call<Page<Grant>> {
         self.get(&["v1", "grants"], query).await
+    }
+
+    /// One page of what was ever granted.
+    pub async fn grant_history(&self, query: &GrantHistoryQuery) -> Call<Page<GrantedItem>> {
+        self.get(&["v1", "grants", "history"], query).await
     }
 
     /// One grant.

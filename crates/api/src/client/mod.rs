@@ -7,6 +7,7 @@
 
 mod calls;
 mod error;
+mod lines;
 #[cfg(test)]
 mod wire_test;
 
@@ -20,7 +21,7 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use self::error::ClientError;
+pub use self::{error::ClientError, lines::Lines};
 use crate::{header, list::Page, problem::Problem, secret::Secret};
 
 /// How long to wait for a connection.
@@ -79,6 +80,8 @@ impl Client {
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)
+            // Of answers that come bit by bit, which have no other limit.
+            .read_timeout(ANSWER_TIMEOUT)
             // A redirect would take the key to a server that nobody named.
             .redirect(Policy::none())
             .user_agent(concat!("grantbook/", env!("CARGO_PKG_VERSION")));
@@ -234,14 +237,8 @@ impl Client {
         let status = response.status().as_u16();
         let position = header_text(&response, header::POSITION);
         let replayed = header_text(&response, header::IDEMPOTENCY_REPLAYED).as_deref() == Some("true");
-        let succeeded = response.status().is_success();
+        let response = successful(response).await?;
         let body = response.bytes().await?;
-        if !succeeded {
-            return Err(match serde_json::from_slice::<Problem>(&body) {
-                Ok(problem) => ClientError::Problem(Box::new(problem)),
-                Err(_) => ClientError::Unexpected { status },
-            });
-        }
         let value = serde_json::from_slice(&body).map_err(ClientError::Malformed)?;
         Ok(Answer { value, status, position, replayed })
     }
@@ -255,6 +252,18 @@ impl fmt::Debug for Client {
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
+}
+
+/// The answer, unless it says that there is none.
+async fn successful(response: Response) -> Result<Response, ClientError> {
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status().as_u16();
+    Err(match serde_json::from_slice::<Problem>(&response.bytes().await?) {
+        Ok(problem) => ClientError::Problem(Box::new(problem)),
+        Err(_) => ClientError::Unexpected { status },
+    })
 }
 
 fn parse_base(text: &str) -> Result<Url, ClientError> {

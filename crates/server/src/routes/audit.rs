@@ -10,10 +10,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use grantbook_api::{
-    audit::{AuditItem, AuditQuery, NDJSON, Order},
-    list::Page,
-};
+use grantbook_api::audit::{AuditEnd, AuditItem, AuditLog, AuditQuery, AuditTotal, End, NDJSON, Order};
 use grantbook_domain::{
     position::Position,
     principal::{Actor, Grantee},
@@ -64,15 +61,24 @@ struct Search {
     order: views::Order,
     /// The first and the last position that count.
     within: (Position, Position),
+    /// Where the list was begun: what came later is not in it.
+    newest: Position,
     /// Names the list for its cursors.
     list: String,
+    /// Whether the page ends where the cursor stands, instead of beginning there: it is gathered backwards.
+    back: bool,
     /// The place of the last record given.
     after: Option<Position>,
+    /// Whether a stream's last line says that it is whole.
+    end: bool,
 }
+
+/// First byte of a cursor that leads back.
+const BACK: u8 = 1;
 
 /// The records that meet all filters. `Accept: application/x-ndjson` streams them all, one a line.
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", operation_id = "audit",
-    params(AuditQuery), responses((status = 200, content((Page<AuditItem> = "application/json"), (AuditItem = "application/x-ndjson")), description = "One page, or all.")))]
+    params(AuditQuery), responses((status = 200, content((AuditLog = "application/json"), (AuditItem = "application/x-ndjson")), description = "One page, or all.")))]
 async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
     let wants_stream = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| {
         accept
@@ -83,22 +89,40 @@ async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
         return all(reading, uri).await;
     }
     let answer = reading.answer_at_leisure(move |reading| {
-        let (mut search, limit) = understand(reading, &uri)?;
-        let (mut items, mut bytes) = (Vec::new(), 0);
-        let more = search.each(reading, limit, |recorded| {
-            let (item, text) = written(reading, recorded)?;
-            items.push(item);
-            bytes += text.len();
-            Ok(bytes < PAGE_BYTES)
-        })?;
-        let next = more.then_some(search.after).flatten().map(|after| {
-            let after = after.get().to_be_bytes().to_vec();
-            let cursor = Cursor { at: search.within.1, after };
-            reading.web.cursors.encode(&cursor, &search.list, reading.now)
-        });
-        Ok(Page { items, next })
+        let (search, limit) = understand(reading, &uri)?;
+        if search.end {
+            return Err(Failure::invalid(
+                "the parameter end is for streams, with Accept: application/x-ndjson",
+            ));
+        }
+        page(reading, search, limit)
     });
     answer.await
+}
+
+/// One page; both its neighbours are found from it.
+fn page(reading: &Reading, mut search: Search, limit: usize) -> Result<AuditLog, Failure> {
+    let begun = search.after;
+    let (mut items, mut bytes, mut first) = (Vec::new(), 0, None);
+    let more = search.each(reading, limit, |recorded| {
+        let (item, text) = written(reading, recorded)?;
+        first = first.or(Some(recorded.position));
+        items.push(item);
+        bytes += text.len();
+        Ok(bytes < PAGE_BYTES)
+    })?;
+    // There are records on the side that a cursor came from, and on the other if there is more.
+    let (mut prev, mut next) = (first.filter(|_| begun.is_some()), search.after.filter(|_| more));
+    if search.back {
+        items.reverse();
+        (prev, next) = (next, prev);
+    }
+    let cursor = |place: Option<Position>, back: u8| {
+        let after = [&[back][..], &place?.get().to_be_bytes()[..]].concat();
+        let cursor = Cursor { at: search.newest, after };
+        Some(reading.web.cursors.encode(&cursor, &search.list, reading.now))
+    };
+    Ok(AuditLog { items, next: cursor(next, 0), prev: cursor(prev, BACK) })
 }
 
 async fn all(reading: Reading, uri: Uri) -> Response {
@@ -126,10 +150,12 @@ async fn all(reading: Reading, uri: Uri) -> Response {
 
 /// Sends everything, a chunk a page, until there is no more or nobody listens.
 fn pour(reading: &Reading, mut search: Search, sink: &Sink) {
+    let mut count = 0;
     loop {
         let mut chunk = Vec::new();
         let read = search.each(reading, CHUNK_RECORDS, |recorded| {
             let (_, text) = written(reading, recorded)?;
+            count += 1;
             chunk.extend(text);
             chunk.push(b'\n');
             Ok(chunk.len() < CHUNK_BYTES)
@@ -138,6 +164,12 @@ fn pour(reading: &Reading, mut search: Search, sink: &Sink) {
             stream::send(sink, Err(Interrupted));
             return;
         };
+        if !more && search.end {
+            let position = reading.web.position_text(search.newest);
+            let last = serde_json::to_vec(&AuditEnd { end: AuditTotal { count, position } });
+            chunk.extend(last.unwrap_or_default());
+            chunk.push(b'\n');
+        }
         let sent = chunk.is_empty() || stream::send(sink, Ok(Some(Bytes::from(chunk))));
         if !sent {
             return;
@@ -199,21 +231,38 @@ fn understand(reading: &Reading, uri: &Uri) -> Result<(Search, usize), Failure> 
     Sight::new(reading)?.require(Ask::Audit, &Thing::Whole)?;
     let limit = size(query.limit.take())?;
     let cursor = query.cursor.take();
+    let behind = behind(reading, query.after.take().as_deref())?;
     let list = reading.binding(&format!("audit\n{query:?}"));
     let cursors = &reading.web.cursors;
     let cursor = cursor.as_deref().map(|text| cursors.decode(text, &list, reading.now)).transpose()?;
-    let after = cursor.as_ref().and_then(|cursor| cursor.after.as_slice().try_into().ok());
-    let after = after.map(|bytes| Position::from_u64(u64::from_be_bytes(bytes)));
+    let place = cursor.as_ref().and_then(|cursor| cursor.after.split_first());
+    let back = place.is_some_and(|(back, _)| *back == BACK);
+    let place = place.and_then(|(_, bytes)| bytes.try_into().ok());
+    let place = place.map(|bytes| Position::from_u64(u64::from_be_bytes(bytes)));
     let (from, not_before) = bound(reading, "from", query.from.as_deref())?;
     let (to, before) = bound(reading, "to", query.to.as_deref())?;
     let newest = cursor.map_or(reading.position, |cursor| cursor.at);
     let filter = AuditFilter { from: not_before, to: before, ..filter(&query)? };
-    let order = match query.order.unwrap_or_default() {
-        Order::Asc => views::Order::Ascending,
-        Order::Desc => views::Order::Descending,
+    let order = match (query.order.unwrap_or_default(), back) {
+        (Order::Asc, false) | (Order::Desc, true) => views::Order::Ascending,
+        (Order::Desc, false) | (Order::Asc, true) => views::Order::Descending,
     };
     let within = (from.unwrap_or(Position::START), to.unwrap_or(newest).min(newest));
-    Ok((Search { filter, order, within, list, after }, limit))
+    let end = query.end == Some(End::Line);
+    let mut search = Search { filter, order, within, newest, list, back, after: place.or(behind), end };
+    let first = search.before_the_first();
+    search.after = match order {
+        views::Order::Ascending => search.after.max(search.after.and(first)),
+        views::Order::Descending => search.after.min(search.after.and(first).or(search.after)),
+    };
+    Ok((search, limit))
+}
+
+/// The position behind which a list goes on.
+fn behind(reading: &Reading, text: Option<&str>) -> Result<Option<Position>, Failure> {
+    let read = |text| position::decode(reading.web.app.installation, text);
+    let wrong = |error| Failure::invalid(format!("the parameter after: {error}"));
+    text.map(|text| read(text).map_err(wrong)).transpose()
 }
 
 /// A bound is a time or a position.
@@ -231,17 +280,21 @@ fn bound(
     Ok((Some(position), None))
 }
 
+/// An actor that a parameter names.
+pub(super) fn actor(parameter: &str, text: &str) -> Result<Actor, Failure> {
+    let named = || text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
+    let found = match text {
+        "system" => Some(Actor::System),
+        "operator" => Some(Actor::Operator),
+        _ => named().and_then(Grantee::principal).map(Actor::from),
+    };
+    let wrong = || format!("the parameter {parameter} must be user:ID, token:ID, system or operator");
+    found.ok_or_else(|| Failure::invalid(wrong()))
+}
+
 fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
     let wrong = |name: &str, form: &str| Failure::invalid(format!("the parameter {name} must be {form}"));
     let named = |text: &str| text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
-    let actor = |text: &String| {
-        let found = match text.as_str() {
-            "system" => Some(Actor::System),
-            "operator" => Some(Actor::Operator),
-            _ => named(text).and_then(Grantee::principal).map(Actor::from),
-        };
-        found.ok_or_else(|| wrong("actor", "user:ID, token:ID, system or operator"))
-    };
     let principal = |text: &String| {
         named(text).and_then(Grantee::principal).ok_or_else(|| wrong("principal", "user:ID or token:ID"))
     };
@@ -251,7 +304,7 @@ fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
     };
     let id = |name: &'static str| move |_| wrong(name, "an id");
     Ok(AuditFilter {
-        actor: query.actor.as_ref().map(actor).transpose()?,
+        actor: query.actor.as_deref().map(|text| actor("actor", text)).transpose()?,
         credential: query
             .credential
             .as_ref()

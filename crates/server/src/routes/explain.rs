@@ -8,7 +8,9 @@ use axum::{
 };
 use grantbook_api::{
     check::CheckRequest,
-    explain::{Explanation, Lack, Missing, NearMiss, Path, PathRole, RecordRef, Via},
+    explain::{
+        self as words, Explanation, Lack, Missing, NearMiss, ObstacleCode, Path, PathRole, RecordRef, Via,
+    },
     grants::Grant,
     keys::Key,
     list::AsOfQuery,
@@ -226,8 +228,24 @@ fn missing(
         }
     }
     let records = records::of_denial(sight, story.reason, principal, key)?;
-    let detail = detail(story.reason, !near.is_empty()).to_owned();
+    let narrowed = match (story.reason, key) {
+        (Reason::KeyNarrowed, Some(id)) => narrowed(sight, asked, id)?,
+        _ => None,
+    };
+    let detail = narrowed.unwrap_or_else(|| detail(story.reason, !near.is_empty()).to_owned());
     Ok(Missing { detail, near, records: records.into_iter().collect() })
+}
+
+/// Which narrowing of a key it is that leaves this out.
+fn narrowed(sight: &mut Sight<'_>, asked: &CheckRequest, id: KeyId) -> Result<Option<String>, Failure> {
+    let reading = sight.reading();
+    let Some(key) = reading.snapshot.get::<model::Key>(reading.org, &id)? else { return Ok(None) };
+    let Some(narrow) = key.narrow else { return Ok(None) };
+    if let Some(left) = narrow.permissions.filter(|left| !left.contains(&asked.permission)) {
+        return Ok(Some(format!("the key is narrowed to the permissions {}", left.join(", "))));
+    }
+    let scope = narrow.on.map(|on| scope_words::words(sight, &on)).transpose()?;
+    Ok(scope.map(|scope| format!("the key is narrowed to {scope}")))
 }
 
 fn near_miss(
@@ -237,12 +255,8 @@ fn near_miss(
 ) -> Result<NearMiss, Failure> {
     let object = ObjectRef { object_type: asked.object.object_type.clone(), id: asked.object.id.clone() };
     let matched = scope_words::matched(sight, &miss.path.grant.on, &miss.path.coverage, &object)?;
-    let why = match miss.obstacles.first() {
-        Some(Obstacle::MembershipExpired(at)) => format!("a membership on the way expired at {at}"),
-        Some(Obstacle::GrantExpired(at)) => format!("the grant expired at {at}"),
-        Some(Obstacle::OtherType) => format!("it gives {} on other object types", asked.permission),
-        Some(Obstacle::NotCovered) | None => matched.why,
-    };
+    let obstacles = obstacles(sight, asked, miss, &matched.why)?;
+    let why = obstacles.first().map_or(matched.why, |first| first.detail.clone());
     Ok(NearMiss {
         grant: grant(sight, &miss.path.grant)?,
         role: role(sight, &miss.path)?,
@@ -250,8 +264,66 @@ fn near_miss(
         lacks: lack(miss),
         scope: matched.scope,
         why,
+        obstacles,
         records: records_of(sight, &miss.path)?,
     })
+}
+
+/// All that is in the way: the memberships that are over, then what the grant lacks itself.
+fn obstacles(
+    sight: &mut Sight<'_>,
+    asked: &CheckRequest,
+    miss: &views::Missing,
+    uncovered: &str,
+) -> Result<Vec<words::Obstacle>, Failure> {
+    let at = sight.reading().at;
+    let mut found = Vec::new();
+    for (place, step) in miss.path.via.iter().enumerate() {
+        let Some(expired) = step.membership.expires_at.filter(|until| at >= *until) else { continue };
+        let group = sight.group(step.membership.group)?;
+        let name = if group.name.is_empty() { group.id } else { group.name };
+        found.push(words::Obstacle {
+            code: ObstacleCode::MembershipExpired,
+            about: format!("/via/{place}"),
+            detail: format!("the membership in group {name} expired at {expired}"),
+            expired_at: Some(expired.to_string()),
+            excluded_by: None,
+        });
+    }
+    let excluded_by = match &miss.path.coverage {
+        Coverage::Excluded { by, .. } => Some(render::selection(std::slice::from_ref(by))),
+        Coverage::Organization | Coverage::Object(_) | Coverage::Included { .. } | Coverage::Outside => None,
+    };
+    for obstacle in &miss.obstacles {
+        let mut one = words::Obstacle {
+            code: ObstacleCode::NotCovered,
+            about: "/grant".to_owned(),
+            detail: uncovered.to_owned(),
+            expired_at: None,
+            excluded_by: None,
+        };
+        match obstacle {
+            Obstacle::MembershipExpired(_) => continue,
+            Obstacle::GrantExpired(at) => {
+                one.code = ObstacleCode::GrantExpired;
+                one.detail = format!("the grant expired at {at}");
+                one.expired_at = Some(at.to_string());
+            }
+            Obstacle::OtherType => {
+                one.code = ObstacleCode::ObjectType;
+                one.detail = format!("it gives {} on other object types", asked.permission);
+            }
+            Obstacle::NotCovered => {
+                "/grant/on".clone_into(&mut one.about);
+                if excluded_by.is_some() {
+                    one.code = ObstacleCode::Excluded;
+                }
+                one.excluded_by.clone_from(&excluded_by);
+            }
+        }
+        found.push(one);
+    }
+    Ok(found)
 }
 
 fn lack(miss: &views::Missing) -> Lack {

@@ -8,6 +8,7 @@ mod changes;
 pub(crate) mod check;
 mod diff;
 mod explain;
+mod grant_history;
 mod grants;
 mod groups;
 mod health;
@@ -70,6 +71,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(members::routes())
         .merge(roles::routes())
         .merge(grants::routes())
+        .merge(grant_history::routes())
         .merge(batch::routes())
         .merge(what_if::routes())
         .merge(authzen::routes())

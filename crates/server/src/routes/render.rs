@@ -309,7 +309,7 @@ fn scope(scope: &Scope) -> scope_words::Scope {
 }
 
 /// "Any of" with `all` among them is `all`.
-fn selection(atoms: &[Atom]) -> scope_words::Selection {
+pub(crate) fn selection(atoms: &[Atom]) -> scope_words::Selection {
     let one = |atom: &Atom| match atom {
         Atom::All => None,
         Atom::Id(id) => Some(scope_words::Atom::Id(id.to_string())),

@@ -11,7 +11,7 @@ use grantbook_server::{
     app::App,
     config::{JournalAddress, ServeConfig},
     http,
-    init::{InitOptions, init},
+    init::{InitOptions, create_org, init},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -63,18 +63,32 @@ impl Answer {
 
 impl Given {
     pub(crate) async fn new() -> Self {
+        Self::beside(None).await.0
+    }
+
+    /// The same, and the key of an owner of another organization in the same journal.
+    pub(crate) async fn with_stranger() -> (Self, String) {
+        let (given, key) = Self::beside(Some("zenith")).await;
+        (given, key.unwrap())
+    }
+
+    async fn beside(other: Option<&str>) -> (Self, Option<String>) {
         let data = TempDir::new().unwrap();
-        let founded = init(InitOptions {
+        let options = |org: &str, owner_email: &str| InitOptions {
             journal: JournalAddress::Embedded(data.path().to_owned()),
             replicas: None,
-            org: "acme".into(),
-            owner_email: "ada@example.com".into(),
-        });
-        let founded = founded.await.unwrap();
+            org: org.into(),
+            owner_email: owner_email.into(),
+        };
+        let founded = init(options("acme", "ada@example.com")).await.unwrap();
+        let stranger = match other {
+            Some(org) => Some(create_org(options(org, "eve@example.com")).await.unwrap().key),
+            None => None,
+        };
         let journal = JournalAddress::Embedded(data.path().to_owned());
         let config = ServeConfig { journal, data: data.path().to_owned(), ..ServeConfig::default() };
         let app = App::build(&config).await.unwrap();
-        Self {
+        let given = Self {
             router: http::router(app.state()),
             app,
             owner_key: founded.key,
@@ -82,7 +96,8 @@ impl Given {
             org: founded.organization_id,
             names: AtomicU64::new(0),
             _data: data,
-        }
+        };
+        (given, stranger)
     }
 
     /// Any request.

@@ -9,10 +9,13 @@
 )]
 
 mod as_of;
+mod audit;
 mod bad_input;
 mod batch;
 mod changes;
+mod denials;
 mod given;
+mod grant_history;
 mod lists;
 mod openapi;
 mod replay;
@@ -21,4 +24,5 @@ mod reverse;
 mod story;
 mod visibility;
 mod what_if;
+mod who_sees;
 mod writes;

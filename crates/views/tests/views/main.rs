@@ -10,6 +10,7 @@ mod brute;
 mod changes;
 mod draw;
 mod image;
+mod granted;
 mod lifecycle;
 mod reverse;
 mod story;

@@ -1,0 +1,165 @@
+//! `GET /v1/grants/history`: what was ever granted, and what of it still holds
+
+use std::sync::Arc;
+
+use axum::{http::Uri, response::Response};
+use grantbook_api::{
+    audit::Order,
+    explain::RecordRef,
+    grant_history::{GrantHistoryQuery, GrantState, GrantedItem, Reach},
+    grants::Grant,
+    list::Page,
+};
+use grantbook_domain::{
+    event::Event,
+    model::{self, Gives},
+    position::Position,
+    record::Record,
+    rights::Ask,
+};
+use grantbook_views::{self as views, Granted, GrantedFilter, GrantedPage, GrantedPlace};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Web, cursor::Cursor, problem::Failure, query, read::Reading},
+    routes::{
+        audit,
+        lists::size,
+        names,
+        plan::grantee,
+        render, scope_words,
+        sight::{Sight, Thing},
+    },
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(get))
+}
+
+/// Everything that was ever granted: by whom, to whom, when, from where, with which credential, why; and what of it
+/// still holds.
+#[utoipa::path(get, path = "/v1/grants/history", tag = "audit", operation_id = "grant_history",
+    params(GrantHistoryQuery), responses((status = 200, body = Page<GrantedItem>, description = "One page.")))]
+async fn get(reading: Reading, uri: Uri) -> Response {
+    let answer = reading.answer_at_leisure(move |reading| {
+        let mut query: GrantHistoryQuery = query::read(&uri)?;
+        let mut sight = Sight::new(reading)?;
+        sight.require(Ask::GrantHistory, &Thing::Whole)?;
+        let limit = size(query.limit.take())?;
+        let cursor = query.cursor.take();
+        let list = reading.binding(&format!("grant-history\n{query:?}"));
+        let cursors = &reading.web.cursors;
+        let cursor = cursor.as_deref().map(|text| cursors.decode(text, &list, reading.now)).transpose()?;
+        let at = cursor.as_ref().map_or(reading.position, |cursor| cursor.at);
+        let page = GrantedPage {
+            after: cursor.as_ref().and_then(|cursor| place(&cursor.after)),
+            order: match query.order.unwrap_or_default() {
+                Order::Asc => views::Order::Ascending,
+                Order::Desc => views::Order::Descending,
+            },
+            limit,
+        };
+        let snapshot = reading.snapshot.as_of(at);
+        let (found, more) = snapshot.granted(reading.org, &filter(&query)?, &page, reading.at)?;
+        let end = found.last().filter(|_| more).map(|one| one.place);
+        let next = end.map(|place| cursors.encode(&Cursor { at, after: bytes(place) }, &list, reading.now));
+        let items = found.iter().map(|one| item(&mut sight, one)).collect::<Result<_, _>>()?;
+        Ok(Page { items, next })
+    });
+    answer.await
+}
+
+fn filter(query: &GrantHistoryQuery) -> Result<GrantedFilter, Failure> {
+    let wrong = |name: &str, form: &str| Failure::invalid(format!("the parameter {name} must be {form}"));
+    let to = |text: &str| {
+        let found = text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
+        found.ok_or_else(|| wrong("to", "user:ID, token:ID or group:ID"))
+    };
+    let project = query.project.as_deref().map(|text| text.parse().map_err(|_| wrong("project", "an id")));
+    Ok(GrantedFilter {
+        by: query.by.as_deref().map(|text| audit::actor("by", text)).transpose()?,
+        to: query.to.as_deref().map(to).transpose()?,
+        project: project.transpose()?,
+    })
+}
+
+/// A place in the words of a cursor: the position, and how many events come before.
+fn bytes((position, index): GrantedPlace) -> Vec<u8> {
+    [&position.get().to_be_bytes()[..], &index.to_be_bytes()[..]].concat()
+}
+
+fn place(bytes: &[u8]) -> Option<GrantedPlace> {
+    let (position, index) = bytes.split_first_chunk()?;
+    Some((Position::from_u64(u64::from_be_bytes(*position)), u32::from_be_bytes(index.try_into().ok()?)))
+}
+
+fn item(sight: &mut Sight<'_>, one: &Granted) -> Result<GrantedItem, Failure> {
+    let reading = sight.reading();
+    let Granted { given, grant, .. } = one;
+    let role = match grant.gives {
+        Gives::Role(id) => Some(sight.role(id)?),
+        Gives::Permissions(_) => None,
+    };
+    let ended = match one.ended {
+        Some(position) => reading.snapshot.record(reading.org, position)?.map(|record| (position, record)),
+        None => None,
+    };
+    let ended = ended.map(|(position, record)| {
+        let event = record.events.iter().find(|event| ends(event, grant)).or(record.events.first());
+        reference(reading, (position, &record), event.map(render::name_of).unwrap_or_default(), "")
+    });
+    Ok(GrantedItem {
+        grant: Grant { to: sight.grantee(grant.to)?, ..render::grant(grant) },
+        role,
+        scope: scope_words::words(sight, &grant.on)?,
+        given: reference(reading, (given.position, &given.record), "GrantCreated", "/grant")?,
+        source_ip: given.record.source_ip.as_ref().map(names::clear),
+        reach: one.reach.map(|reach| match reach {
+            views::Reach::Project => Reach::Project,
+            views::Reach::Below => Reach::Below,
+        }),
+        state: match one.state {
+            views::GrantState::Revoked => GrantState::Revoked,
+            views::GrantState::GranteeEnded => GrantState::GranteeEnded,
+            views::GrantState::ObjectEnded => GrantState::ObjectEnded,
+            views::GrantState::Expired => GrantState::Expired,
+            views::GrantState::InForce => GrantState::InForce,
+        },
+        holds: one.holds,
+        ended: ended.transpose()?,
+    })
+}
+
+/// A record as the audit log tells it: whoever may read that sees all of it.
+fn reference(
+    reading: &Reading,
+    (position, record): (Position, &Record),
+    event: &str,
+    about: &str,
+) -> Result<RecordRef, Failure> {
+    Ok(RecordRef {
+        position: reading.web.position_text(position),
+        event: event.to_owned(),
+        about: about.to_owned(),
+        actor: names::actor(reading, record.actor)?,
+        credential: record.credential.map(|id| id.to_string()),
+        at: record.at.to_string(),
+        reason: record.reason.clone(),
+    })
+}
+
+/// Whether this is how a grant came to its end.
+fn ends(event: &Event, grant: &model::Grant) -> bool {
+    if let Event::GrantRevoked { grant: ended } = event {
+        return ended.id == grant.id;
+    }
+    matches!(
+        render::name_of(event),
+        "UserDeactivated"
+            | "TokenDeleted"
+            | "GroupDeleted"
+            | "RoleDeleted"
+            | "ProjectDeleted"
+            | "ObjectRemoved"
+    )
+}

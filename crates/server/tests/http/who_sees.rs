@@ -1,0 +1,195 @@
+//! What each caller gets of each answer: one table, reviewed like code.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::given::{Answer, Given};
+
+/// The callers, from left to right; nobody has no key.
+const CALLERS: [&str; 8] =
+    ["nobody", "plain", "reader", "watcher", "audit only", "auditor", "owner", "stranger"];
+
+/// One question: its words in the table, and the request.
+struct Question {
+    words: &'static str,
+    method: &'static str,
+    path: String,
+    accept: &'static str,
+    body: Value,
+}
+
+fn get(words: &'static str, path: String) -> Question {
+    Question { words, method: "GET", path, accept: "application/json", body: Value::Null }
+}
+
+fn post(words: &'static str, path: &str, body: Value) -> Question {
+    Question { words, method: "POST", path: path.to_owned(), accept: "application/json", body }
+}
+
+/// Everything that is asked about: a project with a grant to a token, of today and as of a record in between.
+struct Asked {
+    org: String,
+    project: String,
+    token: String,
+    owner: String,
+    then: String,
+}
+
+/// Every read that answers about access; a new one is a new line here.
+fn questions(asked: &Asked) -> Vec<Question> {
+    let Asked { org, project, token, owner, then } = asked;
+    let other = json!({"type": "token", "id": token});
+    let check = |principal: &Value, project: &str| json!({"principal": principal, "permission": "read", "object": {"type": "project", "id": project}});
+    let own = json!({"permission": "read", "object": {"type": "project", "id": project}});
+    let subject = json!({"type": "token", "id": token});
+    let (action, resource) = (json!({"name": "read"}), json!({"type": "project", "id": project}));
+    let evaluation = json!({"subject": subject, "action": action, "resource": resource});
+    let ghost = "01890000-0000-7000-8000-000000000000";
+    vec![
+        get("whoami", "/v1/whoami".into()),
+        post("check oneself", "/v1/check", own.clone()),
+        post("check oneself, as of", &format!("/v1/check?as_of={then}"), own.clone()),
+        post("check another", "/v1/check", check(&other, project)),
+        post("check another, no such project", "/v1/check", check(&other, ghost)),
+        post("check another, as of", &format!("/v1/check?as_of={then}"), check(&other, project)),
+        post(
+            "check/batch, oneself and another",
+            "/v1/check/batch",
+            json!({"checks": [own, check(&other, project)]}),
+        ),
+        post("explain oneself", "/v1/explain", own.clone()),
+        post("explain another", "/v1/explain", check(&other, project)),
+        post("explain another, no such project", "/v1/explain", check(&other, ghost)),
+        post("explain another, as of", &format!("/v1/explain?as_of={then}"), check(&other, project)),
+        get("access", format!("/v1/access?principal=token:{token}")),
+        get("access, as of", format!("/v1/access?principal=token:{token}&as_of={then}")),
+        get("who-can", format!("/v1/who-can?permission=read&object=project:{project}")),
+        get("who-can, as of", format!("/v1/who-can?permission=read&object=project:{project}&as_of={then}")),
+        get("who-can, the organization", format!("/v1/who-can?permission=read&object=organization:{org}")),
+        get("accessible", format!("/v1/accessible?principal=token:{token}&permission=read&type=project")),
+        get("permissions", format!("/v1/permissions?principal=token:{token}&object=project:{project}")),
+        get("audit", "/v1/audit".into()),
+        Question { accept: "application/x-ndjson", ..get("audit, streamed", "/v1/audit".into()) },
+        get("grants/history", format!("/v1/grants/history?by=user:{owner}&project={project}")),
+        get("grants/history, as of", format!("/v1/grants/history?as_of={then}")),
+        get("projects", "/v1/projects".into()),
+        get("projects, as of", format!("/v1/projects?as_of={then}")),
+        get("projects/{id}", format!("/v1/projects/{project}")),
+        get("grants", "/v1/grants".into()),
+        get("grants, as of", format!("/v1/grants?as_of={then}")),
+        get("groups", "/v1/groups".into()),
+        get("roles", "/v1/roles".into()),
+        get("users", "/v1/users".into()),
+        get("tokens", "/v1/tokens".into()),
+        get("tokens/{id}", format!("/v1/tokens/{token}")),
+        get("tokens/{id}/keys", format!("/v1/tokens/{token}/keys")),
+        get("catalog", "/v1/catalog".into()),
+        post("AuthZEN evaluation", "/access/v1/evaluation", evaluation.clone()),
+        post("AuthZEN evaluations", "/access/v1/evaluations", json!({"evaluations": [evaluation]})),
+        post(
+            "AuthZEN search/subject",
+            "/access/v1/search/subject",
+            json!({"subject": {"type": "token"}, "action": action, "resource": resource}),
+        ),
+        post(
+            "AuthZEN search/resource",
+            "/access/v1/search/resource",
+            json!({"subject": subject, "action": action, "resource": {"type": "project"}}),
+        ),
+        post(
+            "AuthZEN search/action",
+            "/access/v1/search/action",
+            json!({"subject": subject, "resource": resource}),
+        ),
+    ]
+}
+
+/// Status, and the error's code or what there is to see.
+fn cell(answer: &Answer) -> String {
+    let body = &answer.body;
+    let count = |name: &str| body[name].as_array().map(|all| format!("{} {name}", all.len()));
+    let reasons = |all: &Vec<Value>| {
+        let words = all.iter().map(|one| one["reason"].as_str().map(str::to_owned));
+        words.collect::<Option<Vec<_>>>().map(|words| words.join(","))
+    };
+    let streamed = || {
+        let lines = answer.header("content-type").contains("ndjson").then(|| answer.text.lines().count());
+        lines.map(|lines| format!("{lines} lines"))
+    };
+    let told = body["code"]
+        .as_str()
+        .or(body["reason"].as_str())
+        .map(str::to_owned)
+        .or_else(|| body["decision"].as_bool().map(|decision| decision.to_string()))
+        .or_else(|| body["results"].as_array().filter(|all| !all.is_empty()).and_then(reasons))
+        .or_else(|| {
+            let all = body["evaluations"].as_array()?;
+            Some(all.iter().map(|one| one["decision"].to_string()).collect::<Vec<_>>().join(","))
+        })
+        .or_else(|| ["items", "results", "permissions"].iter().find_map(|name| count(name)))
+        .or_else(streamed);
+    format!("{} {}", answer.status, told.unwrap_or_default()).trim_end().to_owned()
+}
+
+async fn table() -> String {
+    let (given, stranger) = Given::with_stranger().await;
+    let project = given.project("dev").await;
+    given.project("production").await;
+    let on = json!({"object": {"type": "project", "id": project}});
+    let (token, _) = given.token_with(json!(["read"]), on.clone()).await;
+    let then = given.get("/v1/projects").await.header("grantbook-position").to_owned();
+    let all = json!({"organization": true});
+    let (_, plain) = given.token().await;
+    let (_, reader) = given.token_with(json!(["read"]), json!({"projects": {"include": "all"}})).await;
+    let (_, watcher) = given.token_with(json!(["read_acls"]), on).await;
+    let log = json!({"object": {"type": "org_audit_logs", "id": given.org}});
+    let (_, audit_only) = given.token_with(json!(["read"]), log).await;
+    let (_, auditor) = given.token_with(json!(["read", "read_acls"]), all).await;
+    let keys = [
+        None,
+        Some(plain),
+        Some(reader),
+        Some(watcher),
+        Some(audit_only),
+        Some(auditor),
+        Some(given.owner_key.clone()),
+        Some(stranger),
+    ];
+    let asked = Asked { org: given.org.clone(), project, token, owner: given.owner.clone(), then };
+    let mut rows = vec![CALLERS.map(str::to_owned).to_vec()];
+    rows[0].insert(0, "question".to_owned());
+    for question in questions(&asked) {
+        let mut row = vec![question.words.to_owned()];
+        for key in &keys {
+            let key = key.as_deref().unwrap_or("none");
+            let accept = [("accept", question.accept)];
+            let answer = given.send(key, (question.method, &question.path), &accept, &question.body).await;
+            row.push(cell(&answer));
+        }
+        rows.push(row);
+    }
+    let widths: Vec<usize> =
+        (0..=CALLERS.len()).map(|at| rows.iter().map(|row| row[at].len()).max().unwrap()).collect();
+    let mut text = "What each caller gets of each answer: the status, and the error's code or what there is to see.\n\n\
+        nobody: no good key. plain: a token without grants. reader: read on all projects. watcher: read_acls on the\n\
+        project asked about. audit only: read on org_audit_logs. auditor: read and read_acls on the organization.\n\
+        stranger: an owner of another organization. All ask about a token that may read one project.\n\n"
+        .to_owned();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end()).unwrap();
+    }
+    text
+}
+
+#[tokio::test]
+async fn what_each_caller_sees_of_each_answer_is_as_agreed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/who-sees-what.txt");
+    let table = table().await;
+    if std::env::var("GOLDEN").is_ok_and(|wish| wish == "accept") {
+        std::fs::write(path, &table).unwrap();
+    }
+    let golden = std::fs::read_to_string(path).unwrap();
+    assert_eq!(table, golden, "review, then run with GOLDEN=accept");
+}
