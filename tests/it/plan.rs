@@ -182,8 +182,8 @@ fn a_bad_file_is_refused_with_the_place_in_it() -> Result<()> {
     let before = place.records()?.len();
     let deep = format!("groups: {}{}", "[".repeat(3000), "]".repeat(3000));
     let huge = format!("# {}\n", "x".repeat(2 << 20));
-    let many: String = (0..1001).map(|number| format!("  - {{name: t{number}}}\n")).collect();
-    let many = format!("tokens:\n{many}");
+    let many: Vec<String> = (0..1001).map(|number| format!("  - {{name: t{number}}}")).collect();
+    let many = format!("tokens:\n{}", many.join("\n"));
     for (text, told, expected) in [
         (deep.as_str(), "YAML", 2),
         (&huge, "too large", 2),

@@ -81,9 +81,10 @@ impl Outlook<'_> {
                 let less = less.get(&(permission, type_name)).copied();
                 let in_project =
                     matches!(catalog.lineage(object_type), Lineage::Project | Lineage::InProject);
-                let extent = match in_project {
-                    true => within_projects(less, more, state, other),
-                    false => outside_of_projects(less, more),
+                let extent = if in_project {
+                    within_projects(less, more, state, other)
+                } else {
+                    outside_of_projects(less, more)
                 };
                 if !extent.is_empty() {
                     join(&mut extents, extent, type_name);

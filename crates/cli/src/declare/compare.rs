@@ -1,7 +1,7 @@
 //! From what must be there and what is there to the commands that lead from one to the other, in the order in which each can
 //! name what those before it make.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::DateTime;
 use grantbook_api::{
@@ -147,9 +147,8 @@ impl Builder<'_> {
         let mut pending: Vec<_> =
             numbered.clone().filter(|(_, entry)| known(&entry.name).is_none()).collect();
         while !pending.is_empty() {
-            let waits = |entry: &RoleEntry| {
-                pending.iter().any(|(_, other)| entry.includes.iter().any(|name| *name == other.name))
-            };
+            let waits =
+                |entry: &RoleEntry| pending.iter().any(|(_, other)| entry.includes.contains(&other.name));
             let (later, now): (Vec<_>, Vec<_>) = pending.iter().partition(|(_, entry)| waits(entry));
             if let (Some((index, _)), true) = (later.first(), now.is_empty()) {
                 let place = format!("/roles/{index}/includes");
@@ -214,12 +213,12 @@ impl Builder<'_> {
         let present = self.present;
         let id = self.id(Kind::Group, &group.name, place)?;
         let known = present.members.get(&id).map(Vec::as_slice).unwrap_or_default();
-        let mut wanted = HashMap::new();
+        let mut wanted = HashSet::new();
         for (index, entry) in members.iter().enumerate() {
             let place = format!("{place}/{index}");
             let member = self.grantee(&entry.member, &place)?;
             let until = instant(entry.expires_at.as_deref(), &place)?;
-            if wanted.insert((member.kind.to_string(), member.id.clone()), ()).is_some() {
+            if !wanted.insert((member.kind.to_string(), member.id.clone())) {
                 return Err(fault(&place, format!("`{}` is listed twice", entry.member)));
             }
             let same = known.iter().any(|one| {
@@ -238,7 +237,7 @@ impl Builder<'_> {
         }
         for one in known {
             let (kind, member) = (one.member.kind, &one.member.id);
-            if !wanted.contains_key(&(kind.to_string(), member.clone())) {
+            if !wanted.contains(&(kind.to_string(), member.clone())) {
                 let name = one.member.name.clone().unwrap_or_else(|| self.name_of(kind, member));
                 let words = format!("remove {kind}:{name} from group {}", group.name);
                 let path = (BatchMethod::Delete, format!("/v1/groups/{id}/members/{kind}/{member}"));

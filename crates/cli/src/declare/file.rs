@@ -191,7 +191,9 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Declared> {
 /// In a batch, a text such as `$0.id` stands for the id of another thing: no name may be one.
 fn refuse_references(value: &Value, place: &str) -> anyhow::Result<()> {
     match value {
-        Value::String(text) if text.starts_with('$') && text.ends_with(".id") => {
+        Value::String(text)
+            if text.strip_prefix('$').is_some_and(|rest| rest.strip_suffix(".id").is_some()) =>
+        {
             Err(fault(place, format!("`{text}` is no text that can be sent")))
         }
         Value::Array(items) => {
@@ -213,16 +215,13 @@ fn holds_secret(text: &str) -> bool {
 fn shape<T: DeserializeOwned>(value: Value) -> anyhow::Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         use serde_path_to_error::Segment;
-        let mut place = String::new();
-        for segment in error.path() {
-            match segment {
-                Segment::Seq { index } => place.push_str(&format!("/{index}")),
-                Segment::Map { key } => place.push_str(&format!("/{key}")),
-                Segment::Enum { variant } => place.push_str(&format!("/{variant}")),
-                Segment::Unknown => {}
-            }
-        }
-        fault(if place.is_empty() { "/" } else { &place }, error.inner())
+        let steps = error.path().iter().filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(index.to_string()),
+            Segment::Map { key } => Some(key.clone()),
+            Segment::Enum { variant } => Some(variant.clone()),
+            Segment::Unknown => None,
+        });
+        fault(&format!("/{}", steps.collect::<Vec<_>>().join("/")), error.inner())
     })
 }
 
@@ -335,7 +334,8 @@ grants:
     #[test]
     fn what_is_deep_huge_or_doubtful_is_refused() {
         let deep = format!("projects: {}{}", "[".repeat(5000), "]".repeat(5000));
-        let deep_block: String = (0..200).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+        let deep_block: Vec<String> = (0..200).map(|depth| format!("{}a:", " ".repeat(depth))).collect();
+        let deep_block = deep_block.join("\n");
         let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
             d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
         let many = format!("tokens: [{}]", "{name: x},".repeat(90_000));

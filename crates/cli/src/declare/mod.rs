@@ -144,9 +144,9 @@ fn reviewed(path: &PathBuf) -> anyhow::Result<Outcome> {
 /// The client for the write: only at this position, and the same request if it is repeated there.
 fn bound(session: &Session, bytes: &[u8], position: &str) -> Client {
     let own = || {
-        let digest = Sha256::digest(bytes);
-        let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("apply-{hash}-{position}")
+        let digest: [u8; 32] = Sha256::digest(bytes).into();
+        let hash = digest.iter().take(16).fold(0_u128, |hash, byte| hash << 8 | u128::from(*byte));
+        format!("apply-{hash:032x}-{position}")
     };
     let options = session.client.options().clone();
     let idempotency_key = Some(options.idempotency_key.clone().unwrap_or_else(own));

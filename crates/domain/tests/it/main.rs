@@ -18,6 +18,7 @@ mod members;
 mod names;
 mod notices;
 mod objects;
+mod outlook;
 mod projects;
 mod reasons;
 mod recovery;

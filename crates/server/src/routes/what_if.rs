@@ -104,11 +104,11 @@ fn may(state: &OrgState, at: Timestamp, caller: Caller, permission: &str, on: (&
 }
 
 fn unaffected(after: &OrgState, changes: &[Change]) -> u64 {
-    let changed: BTreeSet<Principal> = changes.iter().map(|change| change.principal).collect();
+    let others: BTreeSet<Principal> = changes.iter().map(|change| change.principal).collect();
     let users = after.users().filter(|user| user.ended_at.is_none()).map(|user| Principal::User(user.id));
     let tokens = after.tokens().filter(|token| token.ended_at.is_none());
     let living = users.chain(tokens.map(|token| Principal::Token(token.id)));
-    living.filter(|principal| !changed.contains(principal)).count() as u64
+    living.filter(|principal| !others.contains(principal)).count() as u64
 }
 
 /// Names, as far as the caller may read them: of what is there by its rights of now, of what would be made by those that it
@@ -144,13 +144,11 @@ impl Eyes<'_> {
 
     fn principal(&mut self, principal: Principal) -> NamedPrincipal {
         let after = self.outlook.after;
-        let reads = match self.reads_members {
-            Some(known) => known,
-            None => {
-                let own = after.id().map(|id| id.to_string()).unwrap_or_default();
-                *self.reads_members.insert(self.reads(false, "org_member", &own))
-            }
-        };
+        let reads = self.reads_members.unwrap_or_else(|| {
+            let own = after.id().map(|id| id.to_string()).unwrap_or_default();
+            self.reads(false, "org_member", &own)
+        });
+        self.reads_members = Some(reads);
         let email = |datum: &Personal| names::clear(datum);
         let name = match principal {
             Principal::User(id) => after.user(id).map(|user| email(&user.email)),

@@ -56,7 +56,8 @@ impl Things {
         things
     }
 
-    fn make(&mut self, given: &Given, [kind, a, b, c, d, e, f, _]: Bytes) -> Command {
+    fn make(&mut self, given: &Given, bytes: Bytes) -> Command {
+        let [kind, a, more, what, on, end, ..] = bytes;
         match kind % 5 {
             0 => {
                 let id = given.ids.id();
@@ -66,7 +67,7 @@ impl Things {
                     name: format!("token {id}"),
                     description: None,
                     external_id: None,
-                    expires_at: (f % 4 == 1).then_some(START.plus_millis(5000)),
+                    expires_at: (bytes[6] % 4 == 1).then_some(START.plus_millis(5000)),
                 }
             }
             1 => {
@@ -80,7 +81,7 @@ impl Things {
                 Command::CreateProject {
                     id,
                     name: format!("{}{id}", pick(&["s", "p"], a)),
-                    labels: labels(b),
+                    labels: labels(more),
                 }
             }
             3 => {
@@ -92,19 +93,19 @@ impl Things {
             _ => {
                 let id = given.ids.id();
                 self.grants.push(id);
-                let gives = match b % 3 {
-                    0 => Gives::Role(pick(&self.roles, c)),
-                    _ => Gives::Permissions(permissions(c)),
+                let content = match more % 3 {
+                    0 => Gives::Role(pick(&self.roles, what)),
+                    _ => Gives::Permissions(permissions(what)),
                 };
                 Command::CreateGrant {
                     id,
                     to: self.grantee(a),
-                    gives,
-                    on: self.scope(d),
-                    effect: if e % 6 == 5 { Effect::Deny } else { Effect::Allow },
-                    object_type: pick(&[None, None, Some("project"), Some("experiment")], f)
+                    gives: content,
+                    on: self.scope(on),
+                    effect: if end % 6 == 5 { Effect::Deny } else { Effect::Allow },
+                    object_type: pick(&[None, None, Some("project"), Some("experiment")], bytes[6])
                         .map(str::to_owned),
-                    expires_at: (e % 5 == 1).then_some(START.plus_millis(4000)),
+                    expires_at: (end % 5 == 1).then_some(START.plus_millis(4000)),
                     reason: None,
                 }
             }
