@@ -28,7 +28,7 @@ pub use options::{Credentials, NatsOptions, Tls};
 pub use tail::JetStreamTail;
 
 use self::{
-    connection::Connection,
+    connection::{Connection, patiently},
     stream::{Marks, StreamInfo},
 };
 use crate::{
@@ -57,7 +57,7 @@ impl JetStreamJournal {
     /// Opens the journal; makes none. Refuses servers and streams that are not safe.
     pub async fn open(options: &NatsOptions) -> Result<Self, JetStreamError> {
         let connection = Connection::open(options).await?;
-        let Some(info) = stream::info(&connection).await? else {
+        let Some(info) = patiently(|| stream::info(&connection)).await? else {
             return Err(JetStreamError::Missing { stream: options.stream.clone() });
         };
         Self::of(connection, &info)

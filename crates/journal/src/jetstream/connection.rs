@@ -11,7 +11,7 @@ use async_nats::{
     client::{RequestError, RequestErrorKind},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{Credentials, JetStreamError, NatsOptions, Tls, options::without_user};
 use crate::frame::FRAME_MAX_BYTES;
@@ -20,6 +20,8 @@ use crate::frame::FRAME_MAX_BYTES;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long an answer may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a journal is asked for while it is opened: servers that were just started have no leader yet.
+const OPEN_PATIENCE: Duration = Duration::from_secs(20);
 /// A server that does not answer two of these is left for another one.
 const PING_EVERY: Duration = Duration::from_secs(2);
 /// The oldest version that is taken, and why: 2.14.4 mends a guard that could be evaluated against another subject's
@@ -110,7 +112,7 @@ impl Connection {
         if !is_new_enough(&info.version) {
             return Err(JetStreamError::TooOld { server, version: info.version, least: LEAST_VERSION_TEXT });
         }
-        let level = match self.api_level().await {
+        let level = match patiently(|| self.api_level()).await {
             Ok(level) => level,
             Err(error) => return Err(JetStreamError::NoJetStream { server, fault: error.to_string() }),
         };
@@ -204,6 +206,21 @@ impl Connection {
             RequestErrorKind::TimedOut => ApiError::TimedOut(self.complaint()),
             RequestErrorKind::NoResponders => ApiError::NoResponders,
             _ => ApiError::Other(chain_of(error)),
+        }
+    }
+}
+
+/// Asks what may be asked twice, until somebody answers. Where a server complained, as of a permission, nobody will.
+pub(super) async fn patiently<T, F: Future<Output = Result<T, ApiError>>>(
+    ask: impl Fn() -> F,
+) -> Result<T, ApiError> {
+    let deadline = Instant::now() + OPEN_PATIENCE;
+    loop {
+        match ask().await {
+            Err(ApiError::TimedOut(complaint)) if complaint.is_empty() && Instant::now() < deadline => {
+                tracing::info!("no NATS server has answered yet: they are asked again");
+            }
+            answer => return answer,
         }
     }
 }
@@ -312,6 +329,23 @@ mod tests {
         for version in ["2.14.3", "2.12.8", "2.9.10", "1.0.0", "", "new", "2.14"] {
             assert!(!is_new_enough(version), "{version}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn servers_that_do_not_answer_are_asked_again_and_not_for_ever() {
+        let asked = std::cell::Cell::new(0);
+        let silent = async |times: u32, complaint: &str| {
+            asked.set(asked.get() + 1);
+            tokio::time::sleep(PATIENCE).await;
+            if asked.get() > times { Ok(asked.get()) } else { Err(ApiError::TimedOut(complaint.to_owned())) }
+        };
+        assert_eq!(patiently(|| silent(3, "")).await.unwrap(), 4);
+        asked.set(0);
+        assert!(patiently(|| silent(u32::MAX, "")).await.is_err());
+        assert!(asked.get() > 3, "{}", asked.get());
+        asked.set(0);
+        assert!(patiently(|| silent(3, " (it complained: no)")).await.is_err());
+        assert_eq!(asked.get(), 1);
     }
 
     #[test]

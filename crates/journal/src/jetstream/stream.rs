@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     JetStreamError, NatsOptions,
-    connection::{ApiError, Connection},
+    connection::{ApiError, Connection, patiently},
 };
 use crate::{Identity, ReadError, Stored, frame::FRAME_MAX_BYTES};
 
@@ -245,16 +245,16 @@ pub(super) async fn provision(
     marks: Marks,
     replicas: Option<u8>,
 ) -> Result<StreamInfo, JetStreamError> {
-    if let Some(info) = info(connection).await? {
+    if let Some(info) = patiently(|| info(connection)).await? {
         return Ok(info);
     }
     let wanted = replicas.unwrap_or(if connection.server().cluster.is_some() { 3 } else { 1 });
     let config = config(connection.options(), marks, wanted);
-    match connection.api::<StreamInfo>("STREAM.CREATE", &config).await {
+    match patiently(|| connection.api::<StreamInfo>("STREAM.CREATE", &config)).await {
         Ok(info) => Ok(info),
         Err(ApiError::Refused { err_code: NAME_IN_USE, .. }) => {
             let missing = JetStreamError::Missing { stream: connection.stream().to_owned() };
-            info(connection).await?.ok_or(missing)
+            patiently(|| info(connection)).await?.ok_or(missing)
         }
         Err(ApiError::Refused { description, .. }) => Err(JetStreamError::Replicas {
             stream: connection.stream().to_owned(),

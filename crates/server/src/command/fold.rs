@@ -19,7 +19,7 @@ use grantbook_journal::{
 use sha2::{Digest, Sha256};
 use tokio::{
     task::{JoinError, spawn_blocking},
-    time::{Instant, interval_at},
+    time::{Instant, interval_at, sleep},
 };
 
 /// Frames read at once.
@@ -30,6 +30,8 @@ const READ_FRAMES: NonZeroUsize = match NonZeroUsize::new(4096) {
 
 /// A journal that gives nothing for so long, although its head lies further, has lost its tail.
 const READ_PATIENCE: Duration = Duration::from_secs(30);
+/// Between two attempts to learn its head.
+const READ_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why a journal cannot be folded. Nothing is skipped: whoever gets one stops and says so.
 #[derive(Debug, thiserror::Error)]
@@ -213,7 +215,7 @@ impl Fold {
     pub async fn replay<J: Journal>(journal: &J) -> Result<Self, FoldError> {
         let mut fold = Self::new(journal.identity().installation);
         let mut tail = journal.tail(0);
-        let mut head = journal.head().await?;
+        let mut head = head_of(journal).await?;
         let second = Duration::from_secs(1);
         let mut progress = interval_at(Instant::now() + second, second);
         let mut waiting = read_up_to(&mut tail, 0, head).await?;
@@ -221,7 +223,7 @@ impl Fold {
             // The next frames are read while these are folded.
             let after = last.sequence;
             if after >= head {
-                head = journal.head().await?;
+                head = head_of(journal).await?;
             }
             let folding = spawn_blocking(move || fold.take_all(&waiting).map(|()| fold));
             let both = async { tokio::join!(folding, read_up_to(&mut tail, after, head)) };
@@ -280,6 +282,17 @@ impl Fold {
 }
 
 /// The next frames, of which there must be some until `head`; none behind it.
+/// The journal's head, however often it has to be asked for.
+async fn head_of<J: Journal>(journal: &J) -> Result<u64, ReadError> {
+    let deadline = Instant::now() + READ_PATIENCE;
+    loop {
+        match journal.head().await {
+            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(READ_PAUSE).await,
+            answer => return answer,
+        }
+    }
+}
+
 async fn read_up_to<T: Tail>(tail: &mut T, after: u64, head: u64) -> Result<Vec<Stored>, FoldError> {
     if after >= head {
         return Ok(Vec::new());

@@ -42,9 +42,6 @@ fn questions(asked: &Asked) -> Vec<Question> {
     let other = json!({"type": "token", "id": token});
     let check = |principal: &Value, project: &str| json!({"principal": principal, "permission": "read", "object": {"type": "project", "id": project}});
     let own = json!({"permission": "read", "object": {"type": "project", "id": project}});
-    let subject = json!({"type": "token", "id": token});
-    let (action, resource) = (json!({"name": "read"}), json!({"type": "project", "id": project}));
-    let evaluation = json!({"subject": subject, "action": action, "resource": resource});
     let ghost = "01890000-0000-7000-8000-000000000000";
     vec![
         get("whoami", "/v1/whoami".into()),
@@ -69,6 +66,14 @@ fn questions(asked: &Asked) -> Vec<Question> {
         get("who-can, the organization", format!("/v1/who-can?permission=read&object=organization:{org}")),
         get("accessible", format!("/v1/accessible?principal=token:{token}&permission=read&type=project")),
         get("permissions", format!("/v1/permissions?principal=token:{token}&object=project:{project}")),
+        get("timeline of a principal", format!("/v1/timeline?principal=token:{token}")),
+        get("timeline of a project", format!("/v1/timeline?project={project}")),
+        get("diff", format!("/v1/diff?from=2020-01-01T00:00:00Z&to={then}")),
+        post(
+            "plan",
+            "/v1/plan",
+            json!({"commands": [{"method": "DELETE", "path": format!("/v1/tokens/{token}")}]}),
+        ),
         get("audit", "/v1/audit".into()),
         Question { accept: "application/x-ndjson", ..get("audit, streamed", "/v1/audit".into()) },
         get("grants/history", format!("/v1/grants/history?by=user:{owner}&project={project}")),
@@ -85,6 +90,14 @@ fn questions(asked: &Asked) -> Vec<Question> {
         get("tokens/{id}", format!("/v1/tokens/{token}")),
         get("tokens/{id}/keys", format!("/v1/tokens/{token}/keys")),
         get("catalog", "/v1/catalog".into()),
+    ]
+}
+
+fn authzen_questions(Asked { project, token, .. }: &Asked) -> Vec<Question> {
+    let subject = json!({"type": "token", "id": token});
+    let (action, resource) = (json!({"name": "read"}), json!({"type": "project", "id": project}));
+    let evaluation = json!({"subject": subject, "action": action, "resource": resource});
+    vec![
         post("AuthZEN evaluation", "/access/v1/evaluation", evaluation.clone()),
         post("AuthZEN evaluations", "/access/v1/evaluations", json!({"evaluations": [evaluation]})),
         post(
@@ -159,7 +172,7 @@ async fn table() -> String {
     let asked = Asked { org: given.org.clone(), project, token, owner: given.owner.clone(), then };
     let mut rows = vec![CALLERS.map(str::to_owned).to_vec()];
     rows[0].insert(0, "question".to_owned());
-    for question in questions(&asked) {
+    for question in questions(&asked).into_iter().chain(authzen_questions(&asked)) {
         let mut row = vec![question.words.to_owned()];
         for key in &keys {
             let key = key.as_deref().unwrap_or("none");
