@@ -1,9 +1,10 @@
-//! Checks over HTTP through the real binary, beside a route that does nothing (first figures for P2).
+//! Checks over HTTP through the real binary, beside a route that does nothing (P2), in batches (P3), and as of an
+//! earlier position (P9).
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use grantbook_server::http::noop_router;
 use grantbook_tests::{org::Story, server::Server};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     load,
@@ -21,19 +22,44 @@ pub(crate) fn run() -> Result<()> {
         .map(|_| json!({"permission": "update", "object": {"type": "project", "id": story.staging}}))
         .collect();
     let batch = json!({"checks": hundred}).to_string();
+    // Of another's access, as who may read the audit log asks.
+    let other = json!({"principal": {"type": "token", "id": story.token}, "permission": "update",
+        "object": {"type": "project", "id": story.staging}})
+    .to_string();
+    let then = server.call("GET", "/v1/whoami", &Value::Null)?;
+    let then = then.header("grantbook-position").context("a position")?.to_owned();
+    for number in 0..1_000 {
+        server.call("POST", "/v1/projects", &json!({"name": format!("later-{number}")}))?.expect(201)?;
+    }
+    let as_of = format!("/v1/check?as_of={then}");
     let noop = noop_server()?;
     for connections in [1, 16] {
-        let requests = |path: &str, body: &str, count: usize| -> Vec<Vec<_>> {
-            let one = load::post(path, &story.key, body);
+        let requests = |path: &str, (key, body): (&str, &str), count: usize| -> Vec<Vec<_>> {
+            let one = load::post(path, key, body);
             (0..connections).map(|_| vec![one.clone(); count / connections]).collect()
         };
         let mut nothing = 0.0;
-        for (what, base, path, body, count) in [
-            ("reads the same body, answers the same size", noop.as_str(), "/v1/check", &check, 30_000),
-            ("check", server.base(), "/v1/check", &check, 30_000),
-            ("check/batch of 100", server.base(), "/v1/check/batch", &batch, 1_000),
+        let (own, owner) = (story.key.as_str(), server.owner_key.as_str());
+        for (what, base, path, asked, count) in [
+            (
+                "reads the same body, answers the same size",
+                noop.as_str(),
+                "/v1/check",
+                (own, check.as_str()),
+                30_000,
+            ),
+            ("check", server.base(), "/v1/check", (own, check.as_str()), 30_000),
+            ("check/batch of 100", server.base(), "/v1/check/batch", (own, batch.as_str()), 1_000),
+            ("check of another", server.base(), "/v1/check", (owner, other.as_str()), 30_000),
+            (
+                "the same as of 1,000 records ago",
+                server.base(),
+                as_of.as_str(),
+                (owner, other.as_str()),
+                30_000,
+            ),
         ] {
-            let load = load::run(base, &requests(path, body, count), "200")?;
+            let load = load::run(base, &requests(path, asked, count), "200")?;
             let rate = rate(load.count, load.elapsed);
             if base == noop {
                 nothing = rate;
