@@ -11,7 +11,10 @@ mod report;
 #[expect(dead_code, reason = "shared with the other benchmarks, which use more of it")]
 mod workload;
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use grantbook_domain::{
@@ -78,13 +81,11 @@ fn compare(shape: Shape) -> Result<()> {
     let casbin = by_casbin::Engine::of(workload::shaped(shape, 1))?;
     let few = questions.iter().take(200);
     show(shape, "casbin 2.20", &ask(few, |asked| casbin.allows(asked))?, &ours)?;
-    match by_postgres::programs() {
-        Some(programs) => ask_postgres(&programs, shape, &questions, &ours),
-        None => {
-            line("PostgreSQL is not installed (Debian: apt-get install postgresql): not measured.");
-            Ok(())
-        }
+    if let Some(programs) = by_postgres::programs() {
+        return ask_postgres(&programs, shape, &questions, &ours);
     }
+    line("PostgreSQL is not installed (Debian: apt-get install postgresql): not measured.");
+    Ok(())
 }
 
 /// One connection, and as many as there are threads to keep two cores busy.
@@ -110,7 +111,7 @@ fn ask_postgres(programs: &Path, shape: Shape, questions: &[Asked], ours: &Figur
             anyhow::Ok(joined.collect::<Result<Vec<_>>>()?.concat())
         })?;
         let mean = started.elapsed() / u32::try_from(answers.len())?;
-        let name = format!("PostgreSQL, a socket, {connections} connection(s)");
+        let name = format!("PostgreSQL over a socket, {connections} connection(s), by the clock");
         show(shape, &name, &Figures { answers, mean }, ours)?;
     }
     Ok(())
