@@ -1,4 +1,4 @@
-//! Checks in process, through redb (first figures for P1): every answer of a sample is compared with the slow fold.
+//! Checks in process, through redb (the slow path beside the image): every answer of a sample is compared with the slow fold.
 
 use std::{sync::Arc, time::Instant};
 
