@@ -45,6 +45,7 @@ pub use crate::{
     authenticate::Authenticated,
     check::Checker,
     compare::{AccessChange, Comparison},
+    digest::ViewDigest,
     document::Document,
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
