@@ -180,9 +180,13 @@ mod tests {
     fn what_is_added_and_taken_off_in_any_order_leaves_nothing() {
         let mut digest = ViewDigest::default();
         let rows: Vec<_> = (0_u8..50).map(|n| (vec![n, 7], vec![n; usize::from(n)])).collect();
-        rows.iter().for_each(|(key, value)| digest.add(Table::Things, key, value));
+        for (key, value) in &rows {
+            digest.add(Table::Things, key, value);
+        }
         assert_ne!(digest, ViewDigest::default());
-        rows.iter().rev().for_each(|(key, value)| digest.take_off(Table::Things, key, value));
+        for (key, value) in rows.iter().rev() {
+            digest.take_off(Table::Things, key, value);
+        }
         assert_eq!(digest, ViewDigest::default());
     }
 

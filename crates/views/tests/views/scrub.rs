@@ -43,14 +43,14 @@ fn a_row_that_the_writer_did_not_write_is_found_in_any_table() {
             let transaction = db.begin_write().unwrap();
             {
                 let mut open = transaction.open_table(rows).unwrap();
-                match change {
-                    "put" => {
-                        drop(open.insert([first.0.as_slice(), b"+"].concat().as_slice(), first.1.as_slice()))
-                    }
-                    "change" => {
-                        drop(open.insert(first.0.as_slice(), [first.1.as_slice(), b"+"].concat().as_slice()))
-                    }
-                    _ => drop(open.remove(first.0.as_slice())),
+                let (key, value) = &first;
+                let longer = |bytes: &[u8]| [bytes, b"+"].concat();
+                if change == "put" {
+                    open.insert(longer(key).as_slice(), value.as_slice()).unwrap();
+                } else if change == "change" {
+                    open.insert(key.as_slice(), longer(value).as_slice()).unwrap();
+                } else {
+                    open.remove(key.as_slice()).unwrap();
                 }
             }
             transaction.commit().unwrap();
