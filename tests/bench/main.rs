@@ -1,6 +1,6 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
-//! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild check http`.
+//! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild check http revocation`.
 
 mod change;
 mod check;
@@ -11,6 +11,7 @@ mod jetstream;
 mod load;
 mod rebuild;
 mod report;
+mod revocation;
 mod workload;
 
 use anyhow::Result;
@@ -34,6 +35,9 @@ fn main() -> Result<()> {
     }
     if runs("http") {
         http::run()?;
+    }
+    if runs("revocation") {
+        revocation::run()?;
     }
     Ok(())
 }

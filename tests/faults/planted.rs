@@ -1,7 +1,10 @@
 //! The checker can fail: a history that is as it must be, and each way of it not being so.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "the failure of a test")]
+
 use grantbook_domain::{
     command::{Author, Command as Wanted, Request},
+    event::Event,
     founding::Founding,
     id::{GrantId, GroupId, Id, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
     model::{Effect, Gives, KeyHash},
@@ -14,7 +17,7 @@ use grantbook_domain::{
 };
 
 use crate::{
-    checker::{Bounds, Evidence, judge},
+    checker::{Bounds, Evidence, judge, names_of},
     history::{
         Check, Command, Entry, Fault, Kind, Message, Micros, Outcome, Promise, Said, Subscribed, View,
     },
@@ -59,7 +62,7 @@ impl Story {
         story
     }
 
-    fn record(&mut self, request: &str, actor: Actor, events: Vec<grantbook_domain::event::Event>) -> u64 {
+    fn record(&mut self, request: &str, actor: Actor, events: Vec<Event>) -> u64 {
         events.iter().for_each(|event| self.state.apply(event));
         let ordinal = self.journal.len() as u64 + 1;
         let position = Position::of(ordinal, 0);
@@ -141,7 +144,11 @@ fn token(id: u128, name: &str) -> Wanted {
 fn good() -> Evidence {
     let mut story = Story::begin();
     let batch = Wanted::Batch(vec![
-        Wanted::CreateProject { id: PROJECT, name: "p".to_owned(), labels: std::collections::BTreeMap::new() },
+        Wanted::CreateProject {
+            id: PROJECT,
+            name: "p".to_owned(),
+            labels: std::collections::BTreeMap::new(),
+        },
         Wanted::CreateToken {
             id: TOKEN,
             name: "bot".to_owned(),
@@ -197,19 +204,7 @@ fn listen(journal: &[Recorded]) -> Vec<Entry> {
     ];
     for recorded in journal.iter().skip(1) {
         let position = recorded.position.get();
-        let names: Vec<String> = recorded
-            .record
-            .events
-            .iter()
-            .map(|event| match event {
-                grantbook_domain::event::Event::ProjectCreated { .. } => "ProjectCreated".to_owned(),
-                grantbook_domain::event::Event::TokenCreated { .. } => "TokenCreated".to_owned(),
-                grantbook_domain::event::Event::KeyIssued { .. } => "KeyIssued".to_owned(),
-                grantbook_domain::event::Event::GrantCreated { .. } => "GrantCreated".to_owned(),
-                grantbook_domain::event::Event::GrantRevoked { .. } => "GrantRevoked".to_owned(),
-                other => format!("{other:?}"),
-            })
-            .collect();
+        let names = names_of(&recorded.record);
         let message = |subscriber: &str, index: u32, name: &str| {
             let (subscriber, name) = (subscriber.to_owned(), name.to_owned());
             Entry::Message(Message { subscriber, position, index, name, at: 0 })
@@ -279,10 +274,14 @@ fn one_a_duplicated_command() {
 
 #[test]
 fn one_half_a_command() {
-    finds(1, "make should make [\"ProjectCreated\", \"TokenCreated\"], made [\"ProjectCreated\"]", |evidence| {
-        let index = record(evidence, "make");
-        evidence.journal[index].record.events.truncate(1);
-    });
+    finds(
+        1,
+        "make should make [\"ProjectCreated\", \"TokenCreated\"], made [\"ProjectCreated\"]",
+        |evidence| {
+            let index = record(evidence, "make");
+            evidence.journal[index].record.events.truncate(1);
+        },
+    );
 }
 
 #[test]
@@ -327,18 +326,14 @@ fn two_a_record_that_was_decided_on_something_else() {
     finds(2, "is refused: name_taken", |evidence| {
         let index = record(evidence, "unknown");
         let mut twin = evidence.journal[index].clone();
-        let grantbook_domain::event::Event::TokenCreated { token } = &mut twin.record.events[0] else {
-            panic!("a token")
-        };
+        let Event::TokenCreated { token } = &mut twin.record.events[0] else { panic!("a token") };
         token.id = TokenId::from_u128(99);
         evidence.journal.push(twin);
     });
     finds(2, "other events", |evidence| {
         let index = record(evidence, "revoke");
         let ended = Timestamp::from_millis(77);
-        let grantbook_domain::event::Event::GrantRevoked { grant } =
-            &mut evidence.journal[index].record.events[0]
-        else {
+        let Event::GrantRevoked { grant } = &mut evidence.journal[index].record.events[0] else {
             panic!("a grant")
         };
         grant.ended_at = Some(ended);
@@ -433,7 +428,7 @@ fn four_an_answer_older_than_asked() {
     });
 }
 
-fn messages<'a>(evidence: &'a mut Evidence, subscriber: &'static str) -> Vec<&'a mut Message> {
+fn messages<'a>(evidence: &'a mut Evidence, subscriber: &str) -> Vec<&'a mut Message> {
     let of = |entry: &'a mut Entry| match entry {
         Entry::Message(message) if message.subscriber == subscriber => Some(message),
         _ => None,
@@ -456,9 +451,10 @@ fn five_a_message_that_is_missing_or_out_of_order() {
         std::mem::swap(&mut *first[0], &mut *second[0]);
     });
     finds(5, "watcher never got 7168/0 (TokenCreated) and 0 more", |evidence| {
-        let last = evidence.entries.iter().rposition(
-            |entry| matches!(entry, Entry::Message(message) if message.subscriber == "watcher"),
-        );
+        let last = evidence
+            .entries
+            .iter()
+            .rposition(|entry| matches!(entry, Entry::Message(message) if message.subscriber == "watcher"));
         evidence.entries.remove(last.expect("it came"));
     });
 }

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::cut::Links;
 
-pub use block::{block_files, change_payload, remove_message};
+pub use block::{block_files, change_payload, cut_tail, remove_message};
 pub use disk::SmallDisk;
 
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -66,7 +66,14 @@ pub struct NatsOptions {
 
 impl Default for NatsOptions {
     fn default() -> Self {
-        Self { servers: 1, sync_always: true, binary: None, config: String::new(), disk: None, cuttable: false }
+        Self {
+            servers: 1,
+            sync_always: true,
+            binary: None,
+            config: String::new(),
+            disk: None,
+            cuttable: false,
+        }
     }
 }
 

@@ -56,7 +56,8 @@ fn one_outcome(request: &str, attempts: &[&Command], at: Option<u64>, settled: b
                 match at {
                     None => found.push(format!("{request} was acknowledged at {position}, and is lost")),
                     Some(at) if at != *position => {
-                        found.push(format!("{request} was acknowledged at {position}, its record is at {at}"));
+                        found
+                            .push(format!("{request} was acknowledged at {position}, its record is at {at}"));
                     }
                     Some(_) => {}
                 }
@@ -69,7 +70,8 @@ fn one_outcome(request: &str, attempts: &[&Command], at: Option<u64>, settled: b
             Outcome::Refused { status, code, .. } => {
                 known = true;
                 if let Some(at) = at {
-                    found.push(format!("{request} was refused ({status} {code}), and has its effect at {at}"));
+                    found
+                        .push(format!("{request} was refused ({status} {code}), and has its effect at {at}"));
                 }
             }
             Outcome::Unknown { .. } => {}

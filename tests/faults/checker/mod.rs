@@ -15,7 +15,12 @@ mod revocations;
 mod subscribers;
 mod views;
 
-use grantbook_domain::{event::Event, position::Position, record::Recorded, state::OrgState};
+use grantbook_domain::{
+    event::Event,
+    position::Position,
+    record::{Record, Recorded},
+    state::OrgState,
+};
 
 use crate::history::{Check, Command, Entry, Fault, Kind, Micros, View};
 
@@ -140,9 +145,13 @@ fn checks(entries: &[Entry]) -> impl Iterator<Item = &Check> {
     })
 }
 
-/// The names of a record's events.
 fn names(recorded: &Recorded) -> Vec<String> {
-    recorded.record.events.iter().map(event_name).collect()
+    names_of(&recorded.record)
+}
+
+/// The names of a record's events.
+pub(crate) fn names_of(record: &Record) -> Vec<String> {
+    record.events.iter().map(event_name).collect()
 }
 
 /// An event is stored under its name.

@@ -137,11 +137,9 @@ fn structural(event: Event) -> Option<Command> {
         Event::ProjectCreated { project } => {
             Command::CreateProject { id: project.id, name: project.name, labels: project.labels }
         }
-        Event::ProjectUpdated { project } => Command::UpdateProject {
-            id: project.id,
-            name: Some(project.name),
-            labels: Some(project.labels),
-        },
+        Event::ProjectUpdated { project } => {
+            Command::UpdateProject { id: project.id, name: Some(project.name), labels: Some(project.labels) }
+        }
         Event::ProjectDeleted { project } => Command::DeleteProject { id: project.id },
         Event::ObjectRegistered { object } => {
             Command::RegisterObject { object: object.object, project: object.project }

@@ -45,7 +45,9 @@ fn one(evidence: &Evidence, subscribed: &Subscribed, got: &[&Message]) -> Option
             }
         }
         match due.get(reached) {
-            Some((at, place, name)) if (*at, *place, name) == (position, index, &message.name) => reached += 1,
+            Some((at, place, name)) if (*at, *place, name) == (position, index, &message.name) => {
+                reached += 1
+            }
             Some((at, place, name)) => {
                 return Some(format!(
                     "{subscriber} got {position}/{index} ({}) where {at}/{place} ({name}) was due",

@@ -34,11 +34,8 @@ pub(super) fn ask(load: &Load, node: &str) -> Result<()> {
             subjects.get(index).cloned()
         };
         if let Some(subject) = subject {
-            let at_least = if number.is_multiple_of(AT_LEAST) {
-                load.acknowledged.load(Ordering::SeqCst)
-            } else {
-                0
-            };
+            let at_least =
+                if number.is_multiple_of(AT_LEAST) { load.acknowledged.load(Ordering::SeqCst) } else { 0 };
             let check = one(load, &mut client, (node, at_least), subject);
             load.history.add(Entry::Check(check));
         }

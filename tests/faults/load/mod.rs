@@ -48,6 +48,7 @@ pub(crate) struct Load {
     /// Whoever writes holds it; whoever wants quiet takes it alone.
     quiet: RwLock<()>,
     stop: AtomicBool,
+    end: AtomicBool,
     /// The highest position that was acknowledged.
     acknowledged: AtomicU64,
     /// Counts whatever needs a name.
@@ -65,6 +66,7 @@ impl Load {
             subjects: Mutex::default(),
             quiet: RwLock::new(()),
             stop: AtomicBool::new(false),
+            end: AtomicBool::new(false),
             acknowledged: AtomicU64::new(0),
             counter: AtomicU64::new(0),
         }
@@ -80,17 +82,27 @@ impl Load {
         let mut running: Vec<_> =
             (0..WRITERS).map(|number| scope.spawn(move || writing::write(self, grounds, number))).collect();
         running.push(scope.spawn(move || subjects::come_and_go(self, grounds)));
-        running.extend(nodes.iter().map(|node| scope.spawn(move || asking::ask(self, node))));
+        running.extend(nodes.iter().copied().map(|node| scope.spawn(move || asking::ask(self, node))));
         running
     }
 
-    /// Everybody ends soon.
+    /// Whoever writes or asks ends soon.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
+    /// Whoever listens ends soon, too.
+    pub(crate) fn end(&self) {
+        self.end.store(true, Ordering::Relaxed);
+    }
+
     fn is_over(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody listens any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.end.load(Ordering::Relaxed)
     }
 
     /// Where a process is from now on.

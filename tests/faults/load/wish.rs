@@ -74,10 +74,7 @@ impl Load {
         let _writing = self.quiet.read().unwrap_or_else(PoisonError::into_inner);
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let request = format!("w{number}");
-        self.wishes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(request.clone(), wish.clone());
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner).insert(request.clone(), wish.clone());
         for attempt in 0..ATTEMPTS {
             let service = SERVICES[(usize::try_from(number)? + attempt) % SERVICES.len()];
             match self.attempt(client, service, &request, &wish)? {

@@ -6,7 +6,10 @@ mod cluster;
 mod process;
 
 use anyhow::{Context, Result, ensure};
-use grantbook_journal::{Journal as _, jetstream::{JetStreamJournal, NatsOptions as JournalOptions}};
+use grantbook_journal::{
+    Journal as _,
+    jetstream::{JetStreamJournal, NatsOptions as JournalOptions},
+};
 use grantbook_tests::{
     cut::Cut,
     nats::{Nats, NatsOptions},
@@ -14,7 +17,7 @@ use grantbook_tests::{
 };
 
 pub(crate) use clock::ClockHand;
-pub(crate) use process::{stand_still, wait_ready};
+pub(crate) use process::{limit_files, stand_still, wait_ready};
 
 /// The command services, by name.
 pub(crate) const SERVICES: [&str; 2] = ["c0", "c1"];
