@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use async_nats::Client;
+use futures_util::StreamExt as _;
 use grantbook_domain::position::Position;
 use grantbook_journal::frame::decode;
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ use crate::{
 
 /// How long a message may stay without an acknowledgement.
 const ACK_WAIT: Duration = Duration::from_secs(1);
+/// How long an answer to a request for more may take, which itself waits a second.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Between two attempts to reach the brokers.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Every how many messages one is not acknowledged.
@@ -31,7 +34,8 @@ pub(super) fn listen(listener: &Listener, load: &Load, brokers: &[String]) -> Re
         let client = async_nats::connect(brokers).await?;
         while !load.has_ended() {
             // Brokers come and go; the consumer knows where it was.
-            if read(listener, load, &client).await.is_err() {
+            if let Err(error) = read(listener, load, &client).await {
+                listener.stumbles(&error);
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -42,16 +46,19 @@ pub(super) fn listen(listener: &Listener, load: &Load, brokers: &[String]) -> Re
 async fn read(listener: &Listener, load: &Load, client: &Client) -> Result<()> {
     let name = listener.name;
     // In order also after a redelivery: one at a time.
-    let config = json!({"durable_name": name, "ack_policy": "explicit", "max_ack_pending": 1,
+    let config = json!({"name": name, "durable_name": name, "ack_policy": "explicit", "max_ack_pending": 1,
         "ack_wait": u64::try_from(ACK_WAIT.as_nanos())?, "deliver_policy": "all"});
     let wanted = json!({"stream_name": STREAM, "config": config, "action": ""}).to_string();
     let made = client.request(format!("$JS.API.CONSUMER.CREATE.{STREAM}.{name}"), wanted.into()).await?;
     let made: Value = serde_json::from_slice(&made.payload)?;
     ensure!(made.get("error").is_none(), "{made}");
-    let next = format!("$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{name}");
+    let (inbox, next) = (client.new_inbox(), format!("$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{name}"));
+    let mut messages = client.subscribe(inbox.clone()).await?;
     while !load.has_ended() {
-        let expires = json!({"batch": 1, "expires": 1_000_000_000}).to_string();
-        let message = client.request(next.clone(), expires.into()).await?;
+        let wanted = json!({"batch": 1, "expires": 1_000_000_000}).to_string();
+        client.publish_with_reply(next.clone(), inbox.clone(), wanted.into()).await?;
+        let message =
+            tokio::time::timeout(PATIENCE, messages.next()).await?.context("the connection is there")?;
         if message.status.is_some_and(|status| status.as_u16() == 408 || status.as_u16() == 404) {
             continue;
         }

@@ -3,7 +3,10 @@
 mod consumer;
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -25,12 +28,20 @@ pub(crate) struct Listener {
     promise: Promise,
     /// The last position that it has.
     reached: AtomicU64,
+    /// Why it last had to begin anew.
+    trouble: Mutex<String>,
 }
 
 impl Listener {
     /// Everybody who listens.
     pub(crate) fn all() -> Vec<Self> {
-        let new = |name, kind, promise| Self { name, kind, promise, reached: AtomicU64::new(0) };
+        let new = |name, kind, promise| Self {
+            name,
+            kind,
+            promise,
+            reached: AtomicU64::new(0),
+            trouble: Mutex::default(),
+        };
         vec![new("consumer", Kind::Record, Promise::AtLeastOnce)]
     }
 
@@ -55,12 +66,18 @@ impl Listener {
         self.reached.fetch_max(position, Ordering::SeqCst);
     }
 
+    /// It has to begin anew.
+    fn stumbles(&self, error: &anyhow::Error) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = format!("{error:#}");
+    }
+
     /// Until it has everything up to a position.
     pub(crate) fn wait_for(&self, position: u64) -> Result<()> {
         let deadline = Instant::now() + LIMIT;
         while self.reached.load(Ordering::SeqCst) < position {
             let reached = self.reached.load(Ordering::SeqCst);
-            ensure!(Instant::now() < deadline, "{} is at {reached}, not at {position}", self.name);
+            let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            ensure!(Instant::now() < deadline, "{} is at {reached}, not at {position}: {trouble}", self.name);
             thread::sleep(Duration::from_millis(20));
         }
         Ok(())

@@ -15,6 +15,8 @@ use super::{LIMIT, Load};
 use crate::history::{Command, Entry, Outcome};
 
 const SERVICES: [&str; 2] = ["c0", "c1"];
+/// Who waits longer for an answer does not know the outcome, and asks again.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// After so many attempts a command is left for a quieter time.
 const ATTEMPTS: usize = 6;
 
@@ -58,7 +60,7 @@ impl Client {
         let base = load.base(name)?;
         let mut http = match self.open.remove(&base) {
             Some(http) => http,
-            None => Http::connect(&base)?.as_bearer(&load.key),
+            None => Http::connect(&base)?.patient_for(PATIENCE)?.as_bearer(&load.key),
         };
         let reply = ask(&mut http)?;
         if reply.header("connection") != Some("close") {
