@@ -1,7 +1,7 @@
 //! The fault suite: real processes under a load of commands and checks, one fault after another, and a checker that
 //! decides from the recorded history whether the promises held.
 //!
-//! `FAULT_ROUNDS=n` goes through the schedule n times; `FAULTS="part of a name"` picks faults.
+//! `FAULT_ROUNDS=n` goes through the schedule n times; `FAULTS="part of a name|another"` picks faults.
 
 #![expect(
     clippy::indexing_slicing,
@@ -11,6 +11,7 @@
 mod checker;
 mod files;
 mod history;
+mod ledger;
 mod listeners;
 mod load;
 mod planted;
@@ -43,7 +44,7 @@ fn the_promises_hold_whatever_befalls() -> Result<()> {
     stage.bases().iter().for_each(|(name, base)| load.is_at(name, base));
     let grounds = Grounds::make(&load)?;
     let listeners = Listener::all();
-    let mut run = Run::new(&load, &listeners);
+    let mut run = Run::new(&load, &listeners)?;
     verdict::head();
     thread::scope(|scope| {
         let listening = Listener::start(&listeners, scope, &load, &stage.nats.urls());
@@ -52,7 +53,11 @@ fn the_promises_hold_whatever_befalls() -> Result<()> {
         load.stop();
         let judged = both(befell, join(running)).and_then(|()| run.judge_at_the_end(&mut stage));
         load.end();
-        both(judged, join(listening))
+        both(judged, join(listening)).or_else(|error| {
+            let path = std::env::temp_dir().join(format!("grantbook-faults-{}.ndjson", std::process::id()));
+            history::write(&load.history.entries(), &path)?;
+            Err(error.context(format!("the history is kept in {}", path.display())))
+        })
     })
 }
 
@@ -74,7 +79,7 @@ fn befall(stage: &mut Stage, run: &mut Run<'_>, rounds: usize, wanted: &str) -> 
     run.load.progress(PROGRESS)?;
     run.judge(stage, "nothing")?;
     for _ in 0..rounds {
-        for fault in SCHEDULE.iter().filter(|fault| fault.name.contains(wanted)) {
+        for fault in SCHEDULE.iter().filter(|fault| wanted.split('|').any(|part| fault.name.contains(part))) {
             let befell = one(stage, run, fault).and_then(|()| run.judge(stage, fault.name));
             befell.with_context(|| fault.name.to_owned())?;
         }

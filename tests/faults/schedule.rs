@@ -86,6 +86,7 @@ pub(crate) const SCHEDULE: &[Fault] = &[
     },
     Fault {
         lasts: LONG,
+        writable: false,
         ..fault(
             "the leading broker is cut off, with a node and a service on its side",
             ALL,
@@ -127,7 +128,7 @@ pub(crate) const SCHEDULE: &[Fault] = &[
         lasts: Duration::from_secs(6),
         ..fault("a broker's files may not grow", ALL, fill_broker, free_broker)
     },
-    fault("a node's files may not grow", &["r1"], fill_node, free_node),
+    fault("a node's files may not grow", &["r2"], fill_node, free_node),
     fault("a flipped bit in a following broker's block", ALL, flip_in_block, mend_replica),
     fault("a truncated block of a following broker", ALL, truncate_block, mend_replica),
 ];
@@ -217,11 +218,11 @@ fn free_broker(stage: &mut Stage) -> Result<()> {
 }
 
 fn fill_node(stage: &mut Stage) -> Result<()> {
-    limit_files(stage.process("r1")?, 64 << 10)
+    limit_files(stage.process("r2")?, 64 << 10)
 }
 
 fn free_node(stage: &mut Stage) -> Result<()> {
-    let node = stage.process("r1")?;
+    let node = stage.process("r2")?;
     node.kill()?;
     node.spawn()
 }
@@ -230,11 +231,21 @@ fn flip_in_block(stage: &mut Stage) -> Result<()> {
     damage(stage, |stage, index| {
         let store = stage.nats.store_dir(index);
         change_payload(&store, "GRANTBOOK", 7, false)
-    })
+    })?;
+    read_anew(stage)
+}
+
+/// A node reads the whole journal again, from whichever broker gives it.
+fn read_anew(stage: &mut Stage) -> Result<()> {
+    let node = stage.process("r1")?;
+    node.kill()?;
+    std::fs::remove_file(node.data().join("view.redb"))?;
+    node.spawn()
 }
 
 fn truncate_block(stage: &mut Stage) -> Result<()> {
-    damage(stage, |stage, index| cut_tail(&stage.nats.store_dir(index), "GRANTBOOK", 1000))
+    damage(stage, |stage, index| cut_tail(&stage.nats.store_dir(index), "GRANTBOOK", 1000))?;
+    read_anew(stage)
 }
 
 fn damage(stage: &mut Stage, harm: fn(&Stage, usize) -> Result<()>) -> Result<()> {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,13 +11,13 @@ use grantbook_journal::{
     Journal as _,
     chain::{Chains, Step},
 };
-use grantbook_server::project::Projector;
 use grantbook_tests::{frames, server::Server};
 use grantbook_views::{ViewReader, ViewWriter};
 
 use crate::{
     checker::{Bounds, Evidence, Finding, judge, worst_delays},
-    history::{self, Entry, Outcome, Said, View},
+    history::{Entry, Outcome, Said, View},
+    ledger::Ledger,
     listeners::Listener,
     load::Load,
     stage::{NODES, Stage},
@@ -31,17 +30,17 @@ const CONNECTED: Duration = Duration::from_secs(9);
 const CUT_OFF: Duration = Duration::from_secs(45);
 
 /// What the checker is asked about a run.
-#[derive(Debug)]
 pub(crate) struct Run<'a> {
     pub(crate) load: &'a Load,
     pub(crate) listeners: &'a [Listener],
     /// How many entries there were at the last verdict.
     judged: usize,
+    ledger: Ledger,
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(load: &'a Load, listeners: &'a [Listener]) -> Self {
-        Self { load, listeners, judged: 0 }
+    pub(crate) fn new(load: &'a Load, listeners: &'a [Listener]) -> Result<Self> {
+        Ok(Self { load, listeners, judged: 0, ledger: Ledger::new(load.installation)? })
     }
 
     /// The verdict after a fault, as a row of the table.
@@ -50,7 +49,7 @@ impl<'a> Run<'a> {
         let findings = judge(&evidence);
         row(name, &evidence.entries[self.judged.min(evidence.entries.len())..], sent_again, &findings);
         self.judged = evidence.entries.len();
-        convict(&evidence, &findings)
+        convict(&findings)
     }
 
     /// The verdict at the end, when nobody writes any more: every command is sent once more, all views are compared with
@@ -65,37 +64,45 @@ impl<'a> Run<'a> {
             let (writer, _) = ViewWriter::open(&node.data().join("view.redb"), self.load.installation)?;
             evidence.entries.push(Entry::View(view(name, &writer.reader())?));
         }
-        evidence.rebuilt = Some(rebuilt(stage)?);
+        let mut rebuilt = Ledger::new(self.load.installation)?;
+        rebuilt.take(&evidence.journal)?;
+        evidence.rebuilt = Some(rebuilt.view()?);
         let findings = judge(&evidence);
         row("the end", &evidence.entries[self.judged.min(evidence.entries.len())..], sent_again, &findings);
-        convict(&evidence, &findings)?;
+        convict(&findings)?;
         stage.verify().map(drop)
     }
 
     /// Nobody writes, every outcome is known, everybody has everything.
-    fn settle(&self, stage: &Stage) -> Result<(Evidence, usize)> {
-        self.load.quietly(|| {
+    fn settle(&mut self, stage: &Stage) -> Result<(Evidence, usize)> {
+        let load = self.load;
+        load.quietly(|| {
             stage.wait_all_ready()?;
             let sent_again = self.load.resolve(false)?;
             let deadline = Instant::now() + LIMIT;
             loop {
                 let journal = journal(stage)?;
                 let end = journal.last().map_or(Position::START, |recorded| recorded.position);
-                self.listeners.iter().try_for_each(|listener| listener.wait_for(end.get()))?;
-                let entries = self.load.history.entries();
+                let mut evidence = self.evidence(journal)?;
+                self.listeners.iter().try_for_each(|listener| listener.wait_for(&evidence))?;
+                evidence.entries = self.load.history.entries();
                 // Notices of expiry may have come meanwhile.
                 if stage.block_on(stage.journal()?.head())? == end.sequence() {
-                    let micros = |bound: Duration| u64::try_from(bound.as_micros());
-                    let bounds = Bounds { connected: micros(CONNECTED)?, cut_off: micros(CUT_OFF)? };
-                    let (changes, rebuilt, settled) = (Vec::new(), None, true);
-                    return Ok((
-                        Evidence { entries, journal, changes, rebuilt, bounds, settled },
-                        sent_again,
-                    ));
+                    return Ok((evidence, sent_again));
                 }
                 ensure!(Instant::now() < deadline, "the journal goes on although nobody writes");
             }
         })
+    }
+}
+
+impl Run<'_> {
+    /// All but what everybody saw.
+    fn evidence(&mut self, journal: Vec<Recorded>) -> Result<Evidence> {
+        let micros = |bound: Duration| u64::try_from(bound.as_micros());
+        let bounds = Bounds { connected: micros(CONNECTED)?, cut_off: micros(CUT_OFF)? };
+        let (changes, entries) = (self.ledger.take(&journal)?, Vec::new());
+        Ok(Evidence { entries, journal, changes, rebuilt: None, bounds, settled: true })
     }
 }
 
@@ -127,33 +134,14 @@ fn view(node: &str, reader: &ViewReader) -> Result<View> {
     Ok(View { node: node.to_owned(), sequence: snapshot.sequence()?, digest })
 }
 
-/// A view made of nothing but the journal.
-fn rebuilt(stage: &Stage) -> Result<View> {
-    let dir = tempfile::tempdir()?;
-    let journal = Arc::new(stage.journal()?);
-    let installation = journal.identity().installation;
-    stage.block_on(async {
-        let head = journal.head().await?;
-        let (writer, _) = ViewWriter::open(&dir.path().join("view.redb"), installation)?;
-        let projector = Projector::start(Arc::clone(&journal), writer);
-        let mut progress = projector.progress();
-        tokio::time::timeout(LIMIT, progress.wait_for(|progress| progress.sequence >= head)).await??;
-        let view = view("nothing", &projector.reader())?;
-        projector.stop().await;
-        Ok(view)
-    })
-}
-
-/// Keeps what happened, and says what must not be.
-fn convict(evidence: &Evidence, findings: &[Finding]) -> Result<()> {
+/// Says what must not be.
+fn convict(findings: &[Finding]) -> Result<()> {
     if findings.is_empty() {
         return Ok(());
     }
-    let path = std::env::temp_dir().join(format!("grantbook-faults-{}.ndjson", std::process::id()));
-    history::write(&evidence.entries, &path)?;
     let told: Vec<String> =
         findings.iter().map(|finding| format!("promise {}: {}", finding.point, finding.what)).collect();
-    anyhow::bail!("the history is kept in {}\n{}", path.display(), told.join("\n"))
+    anyhow::bail!("{}", told.join("\n"))
 }
 
 /// The head of the table.

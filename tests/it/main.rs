@@ -11,7 +11,6 @@ mod authzen;
 mod bad_input;
 mod crash;
 mod credentials;
-mod faults;
 mod full_disk;
 mod golden;
 mod jetstream;

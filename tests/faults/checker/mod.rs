@@ -122,7 +122,7 @@ impl Evidence {
     }
 
     /// What there is to get for a subscriber of this kind: position, index and name, in order.
-    fn messages(&self, kind: Kind) -> Vec<(u64, u32, String)> {
+    pub(crate) fn messages(&self, kind: Kind) -> Vec<(u64, u32, String)> {
         let mut all = Vec::new();
         let mut add = |position: u64, names: Vec<String>| {
             all.extend((0..).zip(names).map(|(index, name)| (position, index, name)));

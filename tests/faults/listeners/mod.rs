@@ -1,6 +1,7 @@
 //! Those who listen: each writes what it gets into the history, and says how far it has come.
 
 mod consumer;
+mod watcher;
 
 use std::{
     sync::{
@@ -13,12 +14,23 @@ use std::{
 
 use anyhow::{Result, ensure};
 
+use self::consumer::Source;
 use crate::{
-    history::{Entry, Kind, Promise, Subscribed},
+    checker::Evidence,
+    history::{Entry, Kind, Message, Promise, Subscribed},
     load::Load,
 };
 
 const LIMIT: Duration = Duration::from_mins(1);
+
+/// How somebody listens.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// As a consumer of a stream in the brokers.
+    Consumer(Source),
+    /// At a node over HTTP.
+    Watcher { slow: bool },
+}
 
 /// Somebody who listens from the beginning.
 #[derive(Debug)]
@@ -26,6 +38,7 @@ pub(crate) struct Listener {
     pub(crate) name: &'static str,
     kind: Kind,
     promise: Promise,
+    way: Way,
     /// The last position that it has.
     reached: AtomicU64,
     /// Why it last had to begin anew.
@@ -35,14 +48,11 @@ pub(crate) struct Listener {
 impl Listener {
     /// Everybody who listens.
     pub(crate) fn all() -> Vec<Self> {
-        let new = |name, kind, promise| Self {
-            name,
-            kind,
-            promise,
-            reached: AtomicU64::new(0),
-            trouble: Mutex::default(),
+        let new = |name, kind, promise, way| {
+            let (reached, trouble) = (AtomicU64::new(0), Mutex::default());
+            Self { name, kind, promise, way, reached, trouble }
         };
-        vec![new("consumer", Kind::Record, Promise::AtLeastOnce)]
+        vec![new("journal", Kind::Record, Promise::AtLeastOnce, Way::Consumer(consumer::JOURNAL))]
     }
 
     /// Starts everybody; they end with the load.
@@ -57,12 +67,18 @@ impl Listener {
             let subscriber = listener.name.to_owned();
             load.history.add(Entry::Subscribed(Subscribed { subscriber, kind, promise, behind }));
             let brokers = brokers.to_vec();
-            scope.spawn(move || consumer::listen(listener, load, &brokers))
+            scope.spawn(move || match listener.way {
+                Way::Consumer(source) => consumer::listen(listener, load, &brokers, source),
+                Way::Watcher { slow } => watcher::listen(listener, load, slow),
+            })
         };
         all.iter().map(start).collect()
     }
 
-    fn has(&self, position: u64) {
+    /// Writes down what it got.
+    fn got(&self, load: &Load, (position, index): (u64, u32), name: String) {
+        let (subscriber, at) = (self.name.to_owned(), load.history.now());
+        load.history.add(Entry::Message(Message { subscriber, position, index, name, at }));
         self.reached.fetch_max(position, Ordering::SeqCst);
     }
 
@@ -71,8 +87,9 @@ impl Listener {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = format!("{error:#}");
     }
 
-    /// Until it has everything up to a position.
-    pub(crate) fn wait_for(&self, position: u64) -> Result<()> {
+    /// Until it has everything there is of its kind, or something of the last position of it.
+    pub(crate) fn wait_for(&self, evidence: &Evidence) -> Result<()> {
+        let position = evidence.messages(self.kind).last().map_or(0, |(position, ..)| *position);
         let deadline = Instant::now() + LIMIT;
         while self.reached.load(Ordering::SeqCst) < position {
             let reached = self.reached.load(Ordering::SeqCst);

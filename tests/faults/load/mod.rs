@@ -72,6 +72,10 @@ impl Load {
         }
     }
 
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Starts everybody, for the nodes of these names.
     pub(crate) fn start<'scope>(
         &'scope self,
