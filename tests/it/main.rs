@@ -11,6 +11,7 @@ mod authzen;
 mod bad_input;
 mod crash;
 mod credentials;
+mod embed;
 mod faults;
 mod full_disk;
 mod golden;
