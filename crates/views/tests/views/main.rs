@@ -14,5 +14,6 @@ mod image;
 mod lifecycle;
 mod report;
 mod reverse;
+mod scrub;
 mod story;
 mod world;
