@@ -138,7 +138,7 @@ async fn change_until(ended: &AtomicBool, journal: &EmbeddedJournal) -> Result<(
     let mut count = 0_u32;
     while !ended.load(Ordering::Relaxed) {
         let mut builder = FrameBuilder::new();
-        while builder.len() == 0
+        while builder.is_empty()
             || (Duration::from_millis(1) * count < started.elapsed() && builder.len() < 64)
         {
             let who = workload::principal(u128::from(count) * 7919 % 1_000);

@@ -33,6 +33,8 @@ use crate::{
 
 const QUESTIONS: usize = 200_000;
 const ROUNDS: usize = 5;
+/// How many principals the group has that is changed.
+const MANY: u128 = if cfg!(debug_assertions) { 1_000 } else { 100_000 };
 
 pub(crate) fn run() -> Result<()> {
     let columns =
@@ -132,13 +134,12 @@ type Kind = (&'static str, fn(u128) -> Event);
 
 /// What a change costs, and checks while a thousand changes a second are published.
 fn changes() -> Result<()> {
-    const PRINCIPALS: u128 = 100_000;
-    let shape = Shape { principals: PRINCIPALS, depth: 3 };
+    let shape = Shape { principals: MANY, depth: 3 };
     let (mut bare, mut kept) = (View::filled(shape)?, View::filled(shape)?);
     kept.writer.keep_image()?;
     kept.writer.publish_image();
     for view in [&mut bare, &mut kept] {
-        let members = (0..PRINCIPALS).map(|number| workload::member(workload::principal(number).into(), 999));
+        let members = (0..MANY).map(|number| workload::member(workload::principal(number).into(), 999));
         let members: Vec<Event> = members.collect();
         members.chunks(4096).try_for_each(|events| view.apply(events.to_vec()).map(drop))?;
     }
@@ -164,14 +165,14 @@ fn changes() -> Result<()> {
         row(&[what.to_owned(), quantile(&rows, 0.5), quantile(&both, 0.5), quantile(&both, 0.99)]);
     }
     agree(&kept)?;
-    while_changing(kept, PRINCIPALS)
+    while_changing(kept, MANY)
 }
 
 /// The image kept up through all these changes answers like one built from the rows, and like the fold.
 fn agree(kept: &View) -> Result<()> {
     let image = kept.writer.reader().image().context("an image was published")?;
     let built = Image::build(&kept.writer.reader().snapshot()?)?;
-    for question in questions(100_000, COMPARED) {
+    for question in questions(MANY, COMPARED) {
         let (said, again, oracle) =
             (question.of_image(&image), question.of_image(&built), question.of_fold(&kept.fold));
         ensure!(said == again && again == oracle, "{question:?}: kept {said}, built {again}, fold {oracle}");
@@ -220,7 +221,7 @@ fn change_until(ended: &AtomicBool, mut kept: View) -> Result<(usize, Duration)>
     let started = Instant::now();
     let mut count = 0_u32;
     while !ended.load(Ordering::Relaxed) {
-        let number = u128::from(count) * 7919 % 100_000;
+        let number = u128::from(count) * 7919 % MANY;
         kept.apply(vec![workload::member(workload::principal(number).into(), u128::from(count % 999))])?;
         count += 1;
         let due = Duration::from_millis(1) * count;

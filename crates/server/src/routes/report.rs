@@ -216,7 +216,7 @@ fn pour(reading: &Reading, question: &Question, sink: &Sink) -> Result<Poured, F
         for principal in some {
             let lines = report.of(principal)?;
             end.principals += u64::from(!lines.is_empty());
-            for row in words.rows(principal, lines)? {
+            for row in words.rows(principal, &lines)? {
                 end.rows += 1;
                 form.row(&mut chunk, &row, end.rows)?;
             }

@@ -74,7 +74,9 @@ impl Then<'_> {
             let expected = self.expected(who);
             assert_eq!(found.len(), expected.len(), "{who:?} has each grant once");
             assert_eq!(found.into_iter().collect::<BTreeMap<_, _>>(), expected, "{who:?} at {}", self.now);
-            lines.iter().for_each(|line| self.way(who, line));
+            for line in &lines {
+                self.way(who, line);
+            }
             self.add_up(who, &lines);
         }
         assert!(by_principal.is_empty(), "nobody is made up: {by_principal:?}");
@@ -235,7 +237,9 @@ fn parts(lines: &[(Principal, ReportLine)]) -> Parts {
 /// The parts of the lines that meet a condition; lines of which nothing is left are not there.
 fn cut(lines: &[(Principal, ReportLine)], keep: impl Fn(&AccessRow) -> bool) -> Parts {
     let mut parts = parts(lines);
-    parts.values_mut().for_each(|rows| rows.retain(&keep));
+    for rows in parts.values_mut() {
+        rows.retain(&keep);
+    }
     parts.retain(|_, rows| !rows.is_empty());
     parts
 }

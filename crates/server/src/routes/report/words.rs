@@ -57,7 +57,7 @@ impl<'r> Words<'r> {
     pub(super) fn rows(
         &mut self,
         principal: Principal,
-        lines: Vec<ReportLine>,
+        lines: &[ReportLine],
     ) -> Result<Vec<ReportRow>, Failure> {
         if lines.is_empty() {
             return Ok(Vec::new());
@@ -65,16 +65,16 @@ impl<'r> Words<'r> {
         let who = self.principal(principal)?;
         // Its own memberships are shared by its lines, and by nobody else's.
         let mut own = HashMap::new();
-        lines.into_iter().map(|line| self.row(who.clone(), line, &mut own)).collect()
+        lines.iter().map(|line| self.row(who.clone(), line, &mut own)).collect()
     }
 
     fn row(
         &mut self,
         principal: ReportPrincipal,
-        line: ReportLine,
+        line: &ReportLine,
         own: &mut HashMap<GroupId, Rc<ReportVia>>,
     ) -> Result<ReportRow, Failure> {
-        let told = self.told(&line)?;
+        let told = self.told(line)?;
         let mut via = Vec::new();
         for step in &line.via {
             via.push(self.step(step, own)?.as_ref().clone());
