@@ -3,7 +3,7 @@
 use redb::TableDefinition;
 
 /// The number of the layout that this version writes and reads. Another number means: replace the file and fill it again.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// What the file says of itself; the only table that keeps its name and shape in every format.
 pub(crate) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("view_meta");
