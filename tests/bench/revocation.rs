@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<()> {
     let command = first.another("command")?;
     let nodes: Vec<Server> = (0..NODES).map(|_| first.another("read")).collect::<Result<_>>()?;
     let made = command.call("POST", "/v1/projects", &json!({"name": "p"}))?.expect(201)?;
-    let project = made["id"].as_str().context("an id")?;
+    let project = made.pointer("/id").and_then(Value::as_str).context("an id")?;
     let mut refused: Vec<Histogram<u64>> = (0..NODES).map(|_| histogram()).collect();
     let mut slowest = histogram();
     for number in 0..REVOCATIONS {
@@ -62,7 +62,7 @@ fn one(command: &Server, nodes: &[Server], project: &str, number: usize) -> Resu
             "body": {"to": {"type": "token", "id": "$0.id"}, "permissions": ["update"], "on": on}},
     ]});
     let made = command.call("POST", "/v1/batch", &body)?.expect(200)?;
-    let key = made["results"][1]["body"]["id"].as_str().context("an id")?.to_owned();
+    let key = made.pointer("/results/1/body/id").and_then(Value::as_str).context("an id")?.to_owned();
     let asked = json!({"key": key, "permission": "update", "object": {"type": "project", "id": project}});
     thread::scope(|scope| {
         let (allow, allowing) = mpsc::sync_channel(nodes.len());
@@ -89,7 +89,7 @@ fn until_refused(node: &Server, asked: &Value, allow: &mpsc::SyncSender<()>) -> 
     let (mut allowed, deadline) = (false, Instant::now() + LIMIT);
     loop {
         let answer = http.send("POST", "/v1/check", asked)?.expect(200)?;
-        match (answer["allowed"].as_bool(), allowed) {
+        match (answer.get("allowed").and_then(Value::as_bool), allowed) {
             (Some(true), false) => {
                 allowed = true;
                 allow.send(())?;

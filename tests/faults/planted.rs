@@ -1,6 +1,6 @@
 //! The checker can fail: a history that is as it must be, and each way of it not being so.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "the failure of a test")]
+#![expect(clippy::expect_used, reason = "the failure of a test")]
 
 use grantbook_domain::{
     command::{Author, Command as Wanted, Request},
@@ -63,7 +63,9 @@ impl Story {
     }
 
     fn record(&mut self, request: &str, actor: Actor, events: Vec<Event>) -> u64 {
-        events.iter().for_each(|event| self.state.apply(event));
+        for event in &events {
+            self.state.apply(event);
+        }
         let ordinal = self.journal.len() as u64 + 1;
         let position = Position::of(ordinal, 0);
         let credential = actor.principal().map(|_| OWNER_KEY);
@@ -195,12 +197,12 @@ fn good() -> Evidence {
 
 /// A watcher that gets each record once, a consumer that gets each event, one of them twice.
 fn listen(journal: &[Recorded]) -> Vec<Entry> {
-    let subscribed = |subscriber: &str, kind, promise| {
+    let begins = |subscriber: &str, kind, promise| {
         Entry::Subscribed(Subscribed { subscriber: subscriber.to_owned(), kind, promise, behind: 1024 })
     };
     let mut entries = vec![
-        subscribed("watcher", Kind::Record, Promise::Once),
-        subscribed("consumer", Kind::Event, Promise::AtLeastOnce),
+        begins("watcher", Kind::Record, Promise::Once),
+        begins("consumer", Kind::Event, Promise::AtLeastOnce),
     ];
     for recorded in journal.iter().skip(1) {
         let position = recorded.position.get();

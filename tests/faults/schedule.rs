@@ -86,7 +86,6 @@ pub(crate) const SCHEDULE: &[Fault] = &[
     },
     Fault {
         lasts: LONG,
-        writable: false,
         ..fault(
             "the leading broker is cut off, with a node and a service on its side",
             ALL,
@@ -103,12 +102,7 @@ pub(crate) const SCHEDULE: &[Fault] = &[
             |stage| wires(stage, Flow::Pass),
         )
     },
-    fault(
-        "connections break again and again",
-        &["r2"],
-        |stage| break_often(stage),
-        |stage| wires(stage, Flow::Pass),
-    ),
+    fault("connections break again and again", &["r2"], break_often, |stage| wires(stage, Flow::Pass)),
     Fault {
         lasts: Duration::from_secs(4),
         ..fault(
@@ -190,8 +184,11 @@ fn join_leader(stage: &mut Stage) -> Result<()> {
     stage.wait_current(stage.chosen)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what a fault does")]
 fn wires(stage: &mut Stage, flow: Flow) -> Result<()> {
-    stage.wires.iter().for_each(|wire| wire.set_both(flow));
+    for wire in &stage.wires {
+        wire.set_both(flow);
+    }
     Ok(())
 }
 

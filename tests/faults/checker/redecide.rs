@@ -72,31 +72,31 @@ fn of(event: &Event, record: &Record) -> Option<Command> {
         Event::CatalogExtended { object_types, permissions } => {
             Command::ExtendCatalog { object_types, permissions }
         }
-        Event::UserCreated { user } => create_user(user)?,
+        Event::UserCreated { user } => create_user(&user)?,
         Event::UserUpdated { user } => Command::UpdateUser {
             id: user.id,
-            email: Some(clear(user.email)?),
-            name: Some(user.name.and_then(clear)),
-            external_id: Some(user.external_id.and_then(clear)),
+            email: Some(clear(&user.email)?),
+            name: Some(user.name.as_ref().and_then(clear)),
+            external_id: Some(user.external_id.as_ref().and_then(clear)),
         },
         Event::UserDeactivated { user } => Command::DeactivateUser { id: user.id },
         Event::TokenCreated { token } => Command::CreateToken {
             id: token.id,
             name: token.name,
             description: token.description,
-            external_id: token.external_id.and_then(clear),
+            external_id: token.external_id.as_ref().and_then(clear),
             expires_at: token.expires_at,
         },
         Event::TokenUpdated { token } => Command::UpdateToken {
             id: token.id,
             name: Some(token.name),
             description: Some(token.description),
-            external_id: Some(token.external_id.and_then(clear)),
+            external_id: Some(token.external_id.as_ref().and_then(clear)),
             expires_at: Some(token.expires_at),
         },
         Event::TokenDeleted { token } => Command::DeleteToken { id: token.id },
         Event::KeyIssued { key } => issue(key),
-        Event::KeyRotated { key, old } => rotate(key, &old, record)?,
+        Event::KeyRotated { key, old } => rotate(&key, &old, record)?,
         Event::KeyRevoked { key } => Command::RevokeKey { id: key.id },
         other => return structural(other),
     })
@@ -151,16 +151,16 @@ fn structural(event: Event) -> Option<Command> {
     })
 }
 
-fn clear(personal: Personal) -> Option<String> {
+fn clear(personal: &Personal) -> Option<String> {
     personal.clear().map(str::to_owned)
 }
 
-fn create_user(user: User) -> Option<Command> {
+fn create_user(user: &User) -> Option<Command> {
     Some(Command::CreateUser {
         id: user.id,
-        email: clear(user.email)?,
-        name: user.name.and_then(clear),
-        external_id: user.external_id.and_then(clear),
+        email: clear(&user.email)?,
+        name: user.name.as_ref().and_then(clear),
+        external_id: user.external_id.as_ref().and_then(clear),
     })
 }
 
@@ -176,7 +176,7 @@ fn issue(key: Key) -> Command {
 }
 
 /// How long the grace was, rounded up: if the old key's own end came first, any longer one is as good.
-fn rotate(key: Key, old: &Key, record: &Record) -> Option<Command> {
+fn rotate(key: &Key, old: &Key, record: &Record) -> Option<Command> {
     let grace = old.expires_at?.millis() - record.at.millis();
     let grace_seconds = u64::try_from(grace).ok()?.div_ceil(1000);
     Some(Command::RotateKey { id: old.id, new_id: key.id, hash: key.hash, grace_seconds })

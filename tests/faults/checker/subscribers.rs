@@ -27,40 +27,40 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<String> {
 fn one(evidence: &Evidence, subscribed: &Subscribed, got: &[&Message]) -> Option<String> {
     let all = evidence.messages(subscribed.kind);
     let due: Vec<_> = all.into_iter().filter(|(position, ..)| *position > subscribed.behind).collect();
-    let subscriber = &subscribed.subscriber;
+    let who = &subscribed.subscriber;
     let mut reached = 0;
     for message in got {
         let (position, index) = (message.position, message.index);
         let seen = due.get(..reached).unwrap_or_default();
         if let Ok(again) = seen.binary_search_by(|(at, place, _)| (*at, *place).cmp(&(position, index))) {
             match subscribed.promise {
-                Promise::Once => return Some(format!("{subscriber} got {position}/{index} twice")),
+                Promise::Once => return Some(format!("{who} got {position}/{index} twice")),
                 Promise::AtLeastOnce if seen.get(again).is_some_and(|(.., name)| *name == message.name) => {
                     continue;
                 }
                 Promise::AtLeastOnce => {
                     let name = &message.name;
-                    return Some(format!("{subscriber} got {position}/{index} again as another, {name}"));
+                    return Some(format!("{who} got {position}/{index} again as another, {name}"));
                 }
             }
         }
         match due.get(reached) {
             Some((at, place, name)) if (*at, *place, name) == (position, index, &message.name) => {
-                reached += 1
+                reached += 1;
             }
             Some((at, place, name)) => {
                 return Some(format!(
-                    "{subscriber} got {position}/{index} ({}) where {at}/{place} ({name}) was due",
+                    "{who} got {position}/{index} ({}) where {at}/{place} ({name}) was due",
                     message.name
                 ));
             }
             None => {
                 let name = &message.name;
-                return Some(format!("{subscriber} got {position}/{index} ({name}), which is in no record"));
+                return Some(format!("{who} got {position}/{index} ({name}), which is in no record"));
             }
         }
     }
     let (at, place, name) = due.get(reached).filter(|_| evidence.settled)?;
     let missing = due.len() - reached;
-    Some(format!("{subscriber} never got {at}/{place} ({name}) and {} more", missing - 1))
+    Some(format!("{who} never got {at}/{place} ({name}) and {} more", missing - 1))
 }

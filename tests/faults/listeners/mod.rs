@@ -70,7 +70,10 @@ impl Listener {
             let brokers = brokers.to_vec();
             scope.spawn(move || match listener.way {
                 Way::Consumer(source) => consumer::listen(listener, load, &brokers, source),
-                Way::Watcher { slow } => watcher::listen(listener, load, slow),
+                Way::Watcher { slow } => {
+                    watcher::listen(listener, load, slow);
+                    Ok(())
+                }
             })
         };
         all.iter().map(start).collect()

@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Watches until nobody listens any more.
-pub(super) fn listen(listener: &Listener, load: &Load, slow: bool) -> Result<()> {
+pub(super) fn listen(listener: &Listener, load: &Load, slow: bool) {
     let mut last = None;
     for turn in 0_usize.. {
         if load.has_ended() {
@@ -37,7 +37,6 @@ pub(super) fn listen(listener: &Listener, load: &Load, slow: bool) -> Result<()>
             thread::sleep(PAUSE);
         }
     }
-    Ok(())
 }
 
 /// One connection; `last` is the id of the last message.

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
 use grantbook_domain::position::Position;
 use grantbook_server::position;
 use grantbook_tests::wire::Reply;
@@ -21,7 +20,7 @@ const PACE: Duration = Duration::from_millis(15);
 const AT_LEAST: usize = 3;
 
 /// One question after another, about those who came last and all others in turn, until the load is over.
-pub(super) fn ask(load: &Load, node: &str) -> Result<()> {
+pub(super) fn ask(load: &Load, node: &str) {
     let mut client = Client::default();
     for number in 0_usize.. {
         if load.is_over() {
@@ -41,7 +40,6 @@ pub(super) fn ask(load: &Load, node: &str) -> Result<()> {
         }
         thread::sleep(PACE);
     }
-    Ok(())
 }
 
 fn one(load: &Load, client: &mut Client, (node, at_least): (&str, u64), subject: Subject) -> Check {

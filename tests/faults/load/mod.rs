@@ -86,7 +86,12 @@ impl Load {
         let mut running: Vec<_> =
             (0..WRITERS).map(|number| scope.spawn(move || writing::write(self, grounds, number))).collect();
         running.push(scope.spawn(move || subjects::come_and_go(self, grounds)));
-        running.extend(nodes.iter().copied().map(|node| scope.spawn(move || asking::ask(self, node))));
+        running.extend(nodes.iter().copied().map(|node| {
+            scope.spawn(move || {
+                asking::ask(self, node);
+                Ok(())
+            })
+        }));
         running
     }
 

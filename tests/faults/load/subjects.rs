@@ -41,7 +41,7 @@ impl Grounds {
     pub(crate) fn make(load: &Load) -> Result<Self> {
         let mut client = Client::default();
         let mut make = |path: &str, body: Value, makes: &'static str| -> Result<String> {
-            let made = load.want(&mut client, Wish::new("POST", path, body, &[makes]))?;
+            let made = load.want(&mut client, &Wish::new("POST", path, body, &[makes]))?;
             Ok(made.context("it is accepted")?["id"].as_str().context("an id")?.to_owned())
         };
         let project = make("/v1/projects", json!({"name": "asked about"}), "ProjectCreated")?;
@@ -62,7 +62,7 @@ pub(super) fn come_and_go(load: &Load, grounds: &Grounds) -> Result<()> {
             thread::sleep(PACE);
             let mut wish = end;
             wish.revokes = Some(subject.name);
-            load.want(&mut client, wish)?;
+            load.want(&mut client, &wish)?;
         }
         thread::sleep(PACE);
     }
@@ -89,7 +89,7 @@ fn come(load: &Load, grounds: &Grounds, client: &mut Client) -> Result<Option<(S
         {"method": "POST", "path": path, "body": body},
     ]});
     let wish = Wish::new("POST", "/v1/batch", commands, &["TokenCreated", "KeyIssued", gives]);
-    let Some(made) = load.want(client, wish)? else { return Ok(None) };
+    let Some(made) = load.want(client, &wish)? else { return Ok(None) };
     let id = |index: usize| -> Result<String> {
         let id = made["results"][index]["body"]["id"].as_str();
         Ok(id.with_context(|| format!("an id in {made}"))?.to_owned())

@@ -72,14 +72,14 @@ impl Client {
 
 impl Load {
     /// Sends a new command until its outcome is known, some times; its answer, if it was accepted.
-    pub(super) fn want(&self, client: &mut Client, wish: Wish) -> Result<Option<Value>> {
+    pub(super) fn want(&self, client: &mut Client, wish: &Wish) -> Result<Option<Value>> {
         let _writing = self.quiet.read().unwrap_or_else(PoisonError::into_inner);
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let request = format!("w{number}");
         self.wishes.lock().unwrap_or_else(PoisonError::into_inner).insert(request.clone(), wish.clone());
         for attempt in 0..ATTEMPTS {
             let service = SERVICES[(usize::try_from(number)? + attempt) % SERVICES.len()];
-            match self.attempt(client, service, &request, &wish)? {
+            match self.attempt(client, service, &request, wish)? {
                 Known::Accepted(answer) => return Ok(Some(answer)),
                 Known::Refused => return Ok(None),
                 Known::Nothing => thread::sleep(Duration::from_millis(50 << attempt)),

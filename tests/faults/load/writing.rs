@@ -48,7 +48,7 @@ fn half(load: &Load, own: &mut Own, name: &str) -> Result<()> {
         {"method": "POST", "path": "/v1/tokens", "body": {"name": format!("half-{name}")}},
     ]});
     let wish = Wish::new("POST", "/v1/batch", body, &["ProjectCreated", "TokenCreated"]);
-    load.want(&mut own.client, wish).map(drop)
+    load.want(&mut own.client, &wish).map(drop)
 }
 
 /// A name that all writers want at about the same time.
@@ -56,12 +56,12 @@ fn race(load: &Load, own: &mut Own) -> Result<()> {
     let name = format!("only-{}", load.counter.load(Ordering::Relaxed) / 8);
     let mut wish = Wish::new("POST", "/v1/tokens", json!({"name": name}), &["TokenCreated"]);
     wish.wants_name = Some(name);
-    load.want(&mut own.client, wish).map(drop)
+    load.want(&mut own.client, &wish).map(drop)
 }
 
 fn token(load: &Load, own: &mut Own, name: &str) -> Result<()> {
     let wish = Wish::new("POST", "/v1/tokens", json!({"name": name}), &["TokenCreated"]);
-    if let Some(made) = load.want(&mut own.client, wish)? {
+    if let Some(made) = load.want(&mut own.client, &wish)? {
         own.tokens.extend(made["id"].as_str().map(str::to_owned));
     }
     Ok(())
@@ -72,7 +72,7 @@ fn join(load: &Load, grounds: &Grounds, own: &mut Own) -> Result<()> {
     let path = format!("/v1/groups/{}/members", grounds.group);
     let body = json!({"member": {"type": "token", "id": token}});
     let wish = Wish::new("POST", &path, body, &["MemberAdded"]);
-    if load.want(&mut own.client, wish)?.is_some() {
+    if load.want(&mut own.client, &wish)?.is_some() {
         own.members.push_back(token);
     }
     Ok(())
@@ -80,17 +80,15 @@ fn join(load: &Load, grounds: &Grounds, own: &mut Own) -> Result<()> {
 
 /// Somebody leaves the group, or a project is relabelled.
 fn leave(load: &Load, grounds: &Grounds, own: &mut Own, number: usize) -> Result<()> {
-    let wish = match own.members.pop_front().filter(|_| number.is_multiple_of(2)) {
-        Some(token) => {
-            let path = format!("/v1/groups/{}/members/token/{token}", grounds.group);
-            Wish::new("DELETE", &path, Value::Null, &["MemberRemoved"])
-        }
-        None => {
-            let path = format!("/v1/projects/{}", grounds.labelled);
-            // Never the same twice: what changes nothing has no record.
-            let label = load.counter.fetch_add(1, Ordering::Relaxed).to_string();
-            Wish::new("PATCH", &path, json!({"labels": {"n": label}}), &["ProjectUpdated"])
-        }
+    let leaver = own.members.pop_front().filter(|_| number.is_multiple_of(2));
+    let wish = if let Some(token) = leaver {
+        let path = format!("/v1/groups/{}/members/token/{token}", grounds.group);
+        Wish::new("DELETE", &path, Value::Null, &["MemberRemoved"])
+    } else {
+        let path = format!("/v1/projects/{}", grounds.labelled);
+        // Never the same twice: what changes nothing has no record.
+        let label = load.counter.fetch_add(1, Ordering::Relaxed).to_string();
+        Wish::new("PATCH", &path, json!({"labels": {"n": label}}), &["ProjectUpdated"])
     };
-    load.want(&mut own.client, wish).map(drop)
+    load.want(&mut own.client, &wish).map(drop)
 }

@@ -52,12 +52,12 @@ impl Stage {
         first.set_env("GRANTBOOK_LOG", "info");
         let hand = ClockHand::make()?;
         let through: Vec<String> = wires.iter().map(Cut::nats_url).collect();
-        let mut wired = first.over(&through.join(","))?;
+        let mut beyond = first.over(&through.join(","))?;
         if let Some(hand) = &hand {
-            hand.env().iter().for_each(|(name, value)| wired.set_env(name, value));
+            hand.env().iter().for_each(|(name, value)| beyond.set_env(name, value));
         }
-        let services = vec![first.another("command")?, wired.another("command")?];
-        let nodes = vec![first.another("read")?, first.another("read")?, wired.another("read")?];
+        let services = vec![first.another("command")?, beyond.another("command")?];
+        let nodes = vec![first.another("read")?, first.another("read")?, beyond.another("read")?];
         let mut stage = Self { nats, wires, services, nodes, hand, first, runtime, chosen: 0 };
         stage.forget_message_ids()?;
         Ok(stage)
