@@ -35,6 +35,11 @@ pub enum TextFault {
     /// A key's text: secrets have no place in what is kept for ever.
     #[error("must not contain a key: secrets are never stored; revoke it")]
     HoldsKey,
+    /// Not a URL that a webhook may have.
+    #[error(
+        "must be https://host[:port][/path][?query] without user, password or fragment; an address in its usual form"
+    )]
+    NotAUrl,
     /// Not of the form `local@domain`.
     #[error("must be an e-mail address")]
     NotAnEmail,
