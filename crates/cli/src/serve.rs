@@ -72,7 +72,13 @@ struct WebhookArgs {
     key_file: Option<PathBuf>,
     /// Send webhooks also to this host, host:port or network (10.0.0.0/8), by http too; otherwise to public addresses by
     /// https only.
-    #[arg(long, env = "GRANTBOOK_WEBHOOK_ALLOW", value_name = "PATTERN", value_delimiter = ',', requires = "key_file")]
+    #[arg(
+        long,
+        env = "GRANTBOOK_WEBHOOK_ALLOW",
+        value_name = "PATTERN",
+        value_delimiter = ',',
+        requires = "key_file"
+    )]
     webhook_allow: Vec<Allowed>,
     /// The waits between attempts to deliver a message; after the last it is a dead letter. 5s,5m,30m,2h,5h,10h,14h,20h,24h
     /// if absent.
@@ -95,16 +101,15 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         Part::Command => Role::Command,
         Part::Read => Role::Read,
     };
-    let config =
-        ServeConfig {
-            role,
-            journal: store.journal()?,
-            data: store.data,
-            listen,
-            ready_file,
-            public_url,
-            webhooks: webhooks.options(),
-        };
+    let config = ServeConfig {
+        role,
+        journal: store.journal()?,
+        data: store.data,
+        listen,
+        ready_file,
+        public_url,
+        webhooks: webhooks.options(),
+    };
     if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {
         return Err(Usage(fault.to_string()).into());
     }

@@ -217,7 +217,10 @@ fn give(session: &Session, answer: &Answer<Webhook>) -> anyhow::Result<()> {
         return Ok(());
     }
     let withheld = || {
-        format!("the secret of webhook {} was shown by an earlier request with this id: rotate it", webhook.id)
+        format!(
+            "the secret of webhook {} was shown by an earlier request with this id: rotate it",
+            webhook.id
+        )
     };
     let secret = webhook.secret.as_ref().and_then(Option::as_ref).with_context(withheld)?;
     out.line(secret.expose())?;

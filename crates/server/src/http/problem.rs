@@ -167,7 +167,8 @@ impl Failure {
 
     /// The process was not told of the installation's webhook key.
     pub(crate) fn webhooks_not_configured() -> Self {
-        let detail = "this process was not started with --webhooks KEYFILE, which webhooks' secrets are derived from";
+        let detail =
+            "this process was not started with --webhooks KEYFILE, which webhooks' secrets are derived from";
         Self::unavailable("webhooks_not_configured", detail)
     }
 

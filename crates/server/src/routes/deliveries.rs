@@ -64,12 +64,7 @@ pub(super) fn shown(reading: &Reading, webhook: &webhook::Webhook) -> Result<Web
     Ok(shown)
 }
 
-fn delivery(
-    reading: &Reading,
-    webhook: &webhook::Webhook,
-    standing: &Standing,
-    can_sign: bool,
-) -> Delivery {
+fn delivery(reading: &Reading, webhook: &webhook::Webhook, standing: &Standing, can_sign: bool) -> Delivery {
     let state = if !webhook.enabled {
         DeliveryState::Disabled
     } else if standing.gone.as_ref() == Some(&webhook.url) {
@@ -183,12 +178,7 @@ async fn replay(
 #[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks", operation_id = "test_webhook",
     params(("id" = String, Path, description = "The webhook's id.")),
     responses((status = 200, body = Attempt, description = "How it went.")))]
-async fn test(
-    State(web): State<Arc<Web>>,
-    InPath(id): InPath<String>,
-    parts: Parts,
-    body: Body,
-) -> Response {
+async fn test(State(web): State<Arc<Web>>, InPath(id): InPath<String>, parts: Parts, body: Body) -> Response {
     let asked = async {
         let (reading, webhook) = steered(&web, &parts, &id).await?;
         body::require_none(&parts.headers, body).await?;

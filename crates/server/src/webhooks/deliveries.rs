@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use super::{
-    Configured, SigningSecret, TlsError,
+    Configured, SigningSecret,
     message::{self, Message, messages_of, test_message},
     send::{Outcome, Sender, Signed},
     store::{DeadLetter, Standing, Store, StoreError, Tried},
@@ -249,7 +249,9 @@ impl Keeper {
         for (org, webhooks) in living {
             let mut endpoints = self.shared.endpoints();
             let is_living = |id: &WebhookId| webhooks.iter().any(|(webhook, _)| webhook.id == *id);
-            ended.extend(endpoints.iter().filter(|(id, one)| one.org == org && !is_living(id)).map(|(id, _)| *id));
+            ended.extend(
+                endpoints.iter().filter(|(id, one)| one.org == org && !is_living(id)).map(|(id, _)| *id),
+            );
             for (webhook, standing) in webhooks {
                 if let Some(known) = endpoints.get(&webhook.id) {
                     known.webhook.send_if_modified(|old| {
@@ -280,7 +282,9 @@ impl Keeper {
             let shared = Arc::clone(&self.shared);
             match spawn_blocking(move || shared.store.forget(id)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%id, %error, "a webhook that has ended could not be forgotten"),
+                Ok(Err(error)) => {
+                    tracing::error!(%id, %error, "a webhook that has ended could not be forgotten")
+                }
                 Err(error) => tracing::error!(%id, %error, "a webhook that has ended could not be forgotten"),
             }
         }
@@ -364,7 +368,12 @@ impl Shared {
 
 impl Deliveries {
     /// How the delivery to a webhook stands.
-    pub(crate) fn standing(&self, snapshot: &Snapshot, org: OrgId, id: WebhookId) -> Result<Standing, SteerError> {
+    pub(crate) fn standing(
+        &self,
+        snapshot: &Snapshot,
+        org: OrgId,
+        id: WebhookId,
+    ) -> Result<Standing, SteerError> {
         self.0.standing(snapshot, org, id).map_err(|error| match error {
             DeliveryError::View(error) => SteerError::View(error),
             DeliveryError::Store(error) => SteerError::Store(error),
@@ -444,17 +453,22 @@ impl Deliveries {
     pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
         let name = "grantbook_webhook_attempts_total";
-        let _infallible = write!(text, "# HELP {name} Attempts to deliver by outcome.\n# TYPE {name} counter\n");
+        let _infallible =
+            write!(text, "# HELP {name} Attempts to deliver by outcome.\n# TYPE {name} counter\n");
         for (outcome, count) in ["delivered", "failed", "dead_letter"].iter().zip(&self.0.counts) {
             let count = count.load(Ordering::Relaxed);
             let _infallible = writeln!(text, "{name}{{outcome=\"{outcome}\"}} {count}");
         }
         let now = self.0.clock.now();
         let endpoints = self.0.endpoints();
-        let mut lags: Vec<(WebhookId, i64)> = endpoints.iter().map(|(id, one)| {
-            let lag = one.desk.waiting_since().map_or(0, |at| now.millis().saturating_sub(at.millis()).max(0));
-            (*id, lag)
-        }).collect();
+        let mut lags: Vec<(WebhookId, i64)> = endpoints
+            .iter()
+            .map(|(id, one)| {
+                let lag =
+                    one.desk.waiting_since().map_or(0, |at| now.millis().saturating_sub(at.millis()).max(0));
+                (*id, lag)
+            })
+            .collect();
         let dead: u64 = endpoints.values().map(|one| one.desk.standing().dead).sum();
         drop(endpoints);
         lags.sort_by_key(|(id, lag)| (std::cmp::Reverse(*lag), *id));

@@ -113,7 +113,10 @@ impl SigningSecret {
 }
 
 fn mac<'a>(key: &[u8; 32], parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new(key.into());
+    // A key shorter than a block is padded with zeros (RFC 2104).
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(place, byte)| *place = *byte);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
     for part in parts {
         mac.update(part);
     }
@@ -166,9 +169,8 @@ mod tests {
     fn secrets_differ_by_key_webhook_and_generation_and_come_again() {
         let (one, other) = (WebhookKey([1; 32]), WebhookKey([2; 32]));
         let (a, b) = (WebhookId::from_u128(1), WebhookId::from_u128(2));
-        let text = |key: &WebhookKey, id, generation| {
-            key.secret(id, &signer(key, generation)).unwrap().text()
-        };
+        let text =
+            |key: &WebhookKey, id, generation| key.secret(id, &signer(key, generation)).unwrap().text();
         let all = [text(&one, a, 1), text(&one, a, 2), text(&one, b, 1), text(&other, a, 1)];
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());

@@ -16,18 +16,18 @@ use std::{path::PathBuf, sync::Arc};
 
 use grantbook_domain::webhook::Destination;
 
+pub(crate) use self::{
+    allow::Forbidden,
+    deliveries::{Deliverer, Deliveries, Setting, SteerError},
+    message::message_id,
+    store::{DeadLetter, Standing, Tried},
+};
 pub use self::{
     allow::{Allowed, Policy},
     key::{SigningSecret, WebhookKey, WebhookKeyError},
     schedule::Schedule,
     send::TlsError,
     store::StoreError,
-};
-pub(crate) use self::{
-    allow::Forbidden,
-    deliveries::{Deliveries, Deliverer, Setting, SteerError},
-    message::message_id,
-    store::{Cursor, DeadLetter, Standing, Tried},
 };
 
 /// What `serve` is told of webhooks.

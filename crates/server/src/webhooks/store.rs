@@ -263,8 +263,7 @@ impl Store {
             standings.remove(id.bytes().as_slice())?;
             let mut letters = write.open_table(DEAD)?;
             let (start, end) = (key(id, Position::START, 0), key(id, Position::from_u64(u64::MAX), u32::MAX));
-            letters
-                .retain_in::<&[u8], _>(start.as_slice()..=end.as_slice(), |_, _| false)?;
+            letters.retain_in::<&[u8], _>(start.as_slice()..=end.as_slice(), |_, _| false)?;
         }
         write.commit()?;
         Ok(())
@@ -353,7 +352,13 @@ mod tests {
 
     fn letter(sequence: u64, status: u16) -> DeadLetter {
         let last = Tried { at: Timestamp::from_millis(5), status: Some(status), error: None };
-        DeadLetter { position: Position::of(sequence, 0), index: 1, name: "KeyRevoked".into(), attempts: 3, last }
+        DeadLetter {
+            position: Position::of(sequence, 0),
+            index: 1,
+            name: "KeyRevoked".into(),
+            attempts: 3,
+            last,
+        }
     }
 
     #[test]
@@ -373,7 +378,10 @@ mod tests {
         assert_eq!(store.known().unwrap(), [HOOK]);
         assert_eq!(store.dead_letters(HOOK, None, 9).unwrap(), [letter(4, 500)]);
         store.forget(HOOK).unwrap();
-        assert_eq!((store.standing(HOOK).unwrap(), store.dead_letters(HOOK, None, 9).unwrap()), (None, vec![]));
+        assert_eq!(
+            (store.standing(HOOK).unwrap(), store.dead_letters(HOOK, None, 9).unwrap()),
+            (None, vec![])
+        );
     }
 
     #[test]

@@ -143,9 +143,7 @@ impl Worker {
         self.progress.mark_unchanged();
         let webhook = self.webhook.borrow_and_update().clone();
         let standing = self.desk.standing();
-        if !webhook.enabled
-            || standing.gone.as_ref() == Some(&webhook.url)
-            || !self.shared.can_sign(&webhook)
+        if !webhook.enabled || standing.gone.as_ref() == Some(&webhook.url) || !self.shared.can_sign(&webhook)
         {
             return Ok(Next::Wait);
         }
@@ -216,7 +214,8 @@ impl Worker {
         let last = tried(now, &outcome);
         let attempts = failing.as_ref().map_or(0, |failing| failing.attempts).saturating_add(1);
         let delivered = last.is_delivered();
-        let done = Standing { cursor: turn.after, failing: None, last: Some(last.clone()), ..standing.clone() };
+        let done =
+            Standing { cursor: turn.after, failing: None, last: Some(last.clone()), ..standing.clone() };
         let (after, dead, next) = if delivered {
             (done, None, Next::Go)
         } else if last.status == Some(410) {
@@ -281,7 +280,8 @@ fn look(shared: &Shared, org: OrgId, webhook: &Webhook, mut cursor: Cursor) -> R
             let messages = messages_of(&snapshot, shared.installation, recorded, webhook)?;
             let of = messages.len();
             let within = usize::try_from(cursor.within).unwrap_or(usize::MAX);
-            let wanted = (0_u32..).zip(messages).skip(within).find_map(|(index, message)| Some((index, message?)));
+            let wanted =
+                (0_u32..).zip(messages).skip(within).find_map(|(index, message)| Some((index, message?)));
             let whole = Cursor { done: recorded.position, within: 0 };
             if let Some((index, message)) = wanted {
                 let sent = index.saturating_add(1);
