@@ -259,7 +259,7 @@ mod tests {
             "grantbook webhook create https://h/x --event KeyRevoked,AccessLost --kind record --description d",
             "grantbook webhook list --json",
             "grantbook webhook show ID",
-            "grantbook webhook update ID --url https://h/y --all-events --no-description --disable",
+            "grantbook webhook update ID --to https://h/y --all-events --no-description --disable",
             "grantbook webhook rotate ID --grace 1h",
             "grantbook webhook replay ID --from start",
             "grantbook webhook dead-letters ID",

@@ -25,7 +25,8 @@ pub(crate) enum WebhookVerb {
     /// Make a webhook; stdout is exactly its signing secret, shown once.
     Create {
         /// Where messages are sent: `https://host[:port][/path]`.
-        url: String,
+        #[arg(value_name = "URL")]
+        to: String,
         #[command(flatten)]
         filters: Filters,
         /// What for.
@@ -107,9 +108,9 @@ pub(crate) enum Kind {
 pub(crate) struct UpdateArgs {
     /// Its id.
     id: String,
-    /// New URL.
-    #[arg(long)]
-    url: Option<String>,
+    /// Another URL.
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
     #[command(flatten)]
     filters: Filters,
     /// Messages of all names.
@@ -145,10 +146,10 @@ pub(crate) async fn run(session: &Session, verb: WebhookVerb) -> anyhow::Result<
     match verb {
         // Taken by `main`, which needs no server.
         WebhookVerb::Key { .. } => {}
-        WebhookVerb::Create { url, filters, description, disabled } => {
+        WebhookVerb::Create { to, filters, description, disabled } => {
             let Filters { events, kinds } = filters;
             let body = CreateWebhook {
-                url,
+                url: to,
                 events: (!events.is_empty()).then_some(events),
                 kinds: words(kinds),
                 description,
@@ -189,7 +190,7 @@ pub(crate) async fn run(session: &Session, verb: WebhookVerb) -> anyhow::Result<
 async fn update(session: &Session, args: UpdateArgs) -> anyhow::Result<()> {
     let Filters { events, kinds } = args.filters;
     let body = UpdateWebhook {
-        url: args.url,
+        url: args.to,
         events: (args.all_events || !events.is_empty()).then_some(events),
         kinds: words(kinds),
         description: change(args.description, args.no_description),

@@ -8,6 +8,7 @@ use std::{
 
 use grantbook_domain::{
     id::{OrgId, WebhookId},
+    position::Position,
     time::Timestamp,
     webhook::Webhook,
 };
@@ -26,8 +27,8 @@ use crate::project::Progress;
 const PAGE: usize = 32;
 /// Records looked through before it is noted that nothing in them was wanted.
 const SKIPPED_MAX: usize = 512;
-/// How long to wait after something of our own failed.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait after something of our own failed, in milliseconds.
+const PAUSE_MS: i64 = 1000;
 
 /// What the worker shares with those who look at it.
 #[derive(Debug, Clone)]
@@ -57,6 +58,15 @@ impl Desk {
         }
     }
 
+    /// Nothing up to there was wanted.
+    fn skip_to(&self, epoch: u64, cursor: Cursor) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.0.epoch == epoch {
+            held.0.cursor = cursor;
+            held.0.failing = None;
+        }
+    }
+
     fn wait_since(&self, at: Option<Timestamp>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = at;
     }
@@ -68,28 +78,23 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) org: OrgId,
     pub(super) id: WebhookId,
-    /// As the journal has it now; ends with the webhook.
+    /// Changes when the webhook does, or when something was asked for; ends with the webhook. What it says is not
+    /// believed: what the view says now is.
     pub(super) webhook: watch::Receiver<Webhook>,
     pub(super) desk: Desk,
     pub(super) progress: watch::Receiver<Progress>,
     pub(super) stop: watch::Receiver<bool>,
-    /// The message in turn, as long as nothing changes.
-    pub(super) held: Option<Held>,
+    /// The message in turn, to be taken again as long as nothing changes.
+    pub(super) held: Option<Turn>,
 }
 
-/// A message in turn, and what it was found for.
+/// A message in turn, for a webhook as the view has it, found after a cursor.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
+pub(super) struct Turn {
     webhook: Webhook,
-    epoch: u64,
-    cursor: Cursor,
-    turn: Turn,
-}
-
-#[derive(Debug, Clone)]
-struct Turn {
+    from: Cursor,
     message: Message,
-    place: (grantbook_domain::position::Position, u32),
+    place: (Position, u32),
     at: Timestamp,
     after: Cursor,
 }
@@ -98,6 +103,8 @@ enum Found {
     Message(Box<Turn>),
     /// Nothing up to here was wanted; whether there is more.
     Nothing(Cursor, bool),
+    /// Nothing is to be sent: disabled, gone, ended, or of another key.
+    Off,
 }
 
 /// What to do after a turn.
@@ -113,7 +120,7 @@ impl Worker {
         loop {
             let next = self.turn().await.unwrap_or_else(|error| {
                 tracing::error!(webhook = %self.id, %error, "a webhook cannot be delivered; it is tried again");
-                Next::Until(self.shared.clock.now().plus_millis(PAUSE.as_millis().try_into().unwrap_or(1000)))
+                Next::Until(self.shared.clock.now().plus_millis(PAUSE_MS))
             });
             let goes_on = match next {
                 Next::Go => !*self.stop.borrow() && self.webhook.has_changed().is_ok(),
@@ -141,74 +148,55 @@ impl Worker {
 
     async fn turn(&mut self) -> Result<Next, DeliveryError> {
         self.progress.mark_unchanged();
-        let webhook = self.webhook.borrow_and_update().clone();
+        self.webhook.mark_unchanged();
         let standing = self.desk.standing();
-        if !webhook.enabled || standing.gone.as_ref() == Some(&webhook.url) || !self.shared.can_sign(&webhook)
-        {
-            return Ok(Next::Wait);
+        let (shared, org, id, held) = (Arc::clone(&self.shared), self.org, self.id, self.held.take());
+        let asked = standing.clone();
+        match spawn_blocking(move || look(&shared, org, id, &asked, held)).await?? {
+            Found::Off => {
+                self.desk.wait_since(None);
+                Ok(Next::Wait)
+            }
+            Found::Nothing(cursor, more) => {
+                self.desk.wait_since(None);
+                if more {
+                    let moved = Standing { cursor, failing: None, ..standing };
+                    let noted = self.note(moved, None).await?;
+                    self.desk.put(noted);
+                    return Ok(Next::Go);
+                }
+                // Looked through again after a start: cheaper than to note each record that is not wanted.
+                self.desk.skip_to(standing.epoch, cursor);
+                Ok(Next::Wait)
+            }
+            Found::Message(turn) => self.send(standing, *turn).await,
         }
-        let Some(turn) = self.message_in_turn(&webhook, &standing).await? else {
-            return Ok(if self.desk.waiting_since().is_some() { Next::Go } else { Next::Wait });
-        };
+    }
+
+    async fn send(&mut self, standing: Standing, turn: Turn) -> Result<Next, DeliveryError> {
         self.desk.wait_since(Some(turn.at));
+        self.held = Some(turn.clone());
         let failing = standing.failing.clone();
         let failing =
-            failing.filter(|failing| failing.message == turn.message.id && failing.url == webhook.url);
+            failing.filter(|failing| failing.message == turn.message.id && failing.url == turn.webhook.url);
         match &failing {
             Some(failing) if failing.next > self.shared.clock.now() => return Ok(Next::Until(failing.next)),
             _ => {}
         }
         let outcome = tokio::select! {
-            outcome = self.shared.attempt(&webhook, &turn.message) => outcome,
+            outcome = self.shared.attempt(&turn.webhook, &turn.message) => outcome,
             _ = self.stop.wait_for(|stop| *stop) => return Ok(Next::Wait),
         };
-        self.settle(webhook, standing, &turn, (failing, outcome)).await
-    }
-
-    /// The message in turn; if there is none, the desk says by `waiting_since` whether to look further.
-    async fn message_in_turn(
-        &mut self,
-        webhook: &Webhook,
-        standing: &Standing,
-    ) -> Result<Option<Turn>, DeliveryError> {
-        if let Some(held) = self.held.as_ref().filter(|held| {
-            held.webhook == *webhook && held.epoch == standing.epoch && held.cursor == standing.cursor
-        }) {
-            return Ok(Some(held.turn.clone()));
-        }
-        let (shared, org, wanted, cursor) =
-            (Arc::clone(&self.shared), self.org, webhook.clone(), standing.cursor);
-        let found = spawn_blocking(move || look(&shared, org, &wanted, cursor)).await??;
-        match found {
-            Found::Message(turn) => {
-                let (webhook, turn) = (webhook.clone(), *turn);
-                let held = Held { webhook, epoch: standing.epoch, cursor, turn: turn.clone() };
-                self.held = Some(held);
-                Ok(Some(turn))
-            }
-            Found::Nothing(cursor, more) => {
-                let moved = Standing { cursor, failing: None, ..standing.clone() };
-                if more {
-                    let noted = self.note(moved, None).await?;
-                    self.desk.put(noted);
-                    self.desk.wait_since(Some(self.shared.clock.now()));
-                } else {
-                    // Looked through again after a start: cheaper than to note each record that is not wanted.
-                    self.desk.put(moved);
-                    self.desk.wait_since(None);
-                }
-                Ok(None)
-            }
-        }
+        self.settle(standing, turn, failing, outcome).await
     }
 
     /// Notes how an attempt went.
     async fn settle(
-        &mut self,
-        webhook: Webhook,
+        &self,
         standing: Standing,
-        turn: &Turn,
-        (failing, outcome): (Option<Failing>, Outcome),
+        turn: Turn,
+        failing: Option<Failing>,
+        outcome: Outcome,
     ) -> Result<Next, DeliveryError> {
         let now = self.shared.clock.now();
         let last = tried(now, &outcome);
@@ -220,7 +208,8 @@ impl Worker {
             (done, None, Next::Go)
         } else if last.status == Some(410) {
             tracing::warn!(webhook = %self.id, "the receiver answered 410: nothing is sent to it any more");
-            let after = Standing { gone: Some(webhook.url), failing: None, last: Some(last), ..standing };
+            let after =
+                Standing { gone: Some(turn.webhook.url), failing: None, last: Some(last), ..standing };
             (after, None, Next::Wait)
         } else {
             let retry_after = match &outcome {
@@ -234,13 +223,13 @@ impl Worker {
                 Some(wait) => {
                     let next = now.plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
                     let since = failing.map_or(now, |failing| failing.since);
-                    let (message, url) = (turn.message.id.clone(), webhook.url);
+                    let (message, url) = (turn.message.id, turn.webhook.url);
                     let failing = Some(Failing { message, url, since, attempts, next });
                     (Standing { failing, last: Some(last), ..standing }, None, Next::Until(next))
                 }
                 None => {
                     let (position, index) = turn.place;
-                    let name = turn.message.name.clone();
+                    let name = turn.message.name;
                     (done, Some(DeadLetter { position, index, name, attempts, last }), Next::Go)
                 }
             }
@@ -269,15 +258,30 @@ pub(super) fn tried(at: Timestamp, outcome: &Outcome) -> Tried {
     }
 }
 
-/// Looks for the next message that is wanted. Blocks.
-fn look(shared: &Shared, org: OrgId, webhook: &Webhook, mut cursor: Cursor) -> Result<Found, DeliveryError> {
+/// Looks for the next message that is wanted, by the webhook as the view has it. Blocks.
+fn look(
+    shared: &Shared,
+    org: OrgId,
+    id: WebhookId,
+    standing: &Standing,
+    held: Option<Turn>,
+) -> Result<Found, DeliveryError> {
     let snapshot = shared.reader.snapshot()?;
+    let Some(webhook) = snapshot.get::<Webhook>(org, &id)? else { return Ok(Found::Off) };
+    let is_gone = standing.gone.as_ref() == Some(&webhook.url);
+    if webhook.ended_at.is_some() || !webhook.enabled || is_gone || !shared.can_sign(&webhook) {
+        return Ok(Found::Off);
+    }
+    let mut cursor = standing.cursor;
+    if let Some(held) = held.filter(|held| held.webhook == webhook && held.from == cursor) {
+        return Ok(Found::Message(Box::new(held)));
+    }
     let mut skipped = 0;
     loop {
         let page = AuditPage { after: Some(cursor.done), order: Order::Ascending, limit: PAGE };
         let records = snapshot.audit(org, &AuditFilter::default(), &page)?;
         for recorded in &records.items {
-            let messages = messages_of(&snapshot, shared.installation, recorded, webhook)?;
+            let messages = messages_of(&snapshot, shared.installation, recorded, &webhook)?;
             let of = messages.len();
             let within = usize::try_from(cursor.within).unwrap_or(usize::MAX);
             let wanted =
@@ -287,8 +291,8 @@ fn look(shared: &Shared, org: OrgId, webhook: &Webhook, mut cursor: Cursor) -> R
                 let sent = index.saturating_add(1);
                 let is_last = usize::try_from(sent).is_ok_and(|sent| sent >= of);
                 let after = if is_last { whole } else { Cursor { done: cursor.done, within: sent } };
-                let (place, at) = ((recorded.position, index), recorded.record.at);
-                return Ok(Found::Message(Box::new(Turn { message, place, at, after })));
+                let (place, at, from) = ((recorded.position, index), recorded.record.at, standing.cursor);
+                return Ok(Found::Message(Box::new(Turn { webhook, from, message, place, at, after })));
             }
             cursor = whole;
             skipped += 1;
