@@ -25,6 +25,7 @@ mod holdings;
 pub mod image;
 pub mod list;
 mod locate;
+mod posting;
 mod project_timeline;
 mod reach;
 pub mod reader;
