@@ -8,6 +8,7 @@ use grantbook_domain::{
     webhook::{CHANGE_NAMES, MessageKind, Webhook},
 };
 use grantbook_views::{Snapshot, ViewError, event_name};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -75,8 +76,18 @@ pub(crate) fn test_message(id: String, at: &str, webhook: &Webhook) -> Message {
     Message { id, name: "WebhookTest".to_owned(), body: body("WebhookTest", at, &data) }
 }
 
-fn body(name: &str, at: &str, data: &Value) -> Vec<u8> {
-    json!({"type": name, "timestamp": at, "data": data}).to_string().into_bytes()
+/// In the order in which people read it.
+#[derive(Serialize)]
+struct Payload<'a> {
+    #[serde(rename = "type")]
+    name: &'a str,
+    timestamp: &'a str,
+    data: &'a Value,
+}
+
+/// JSON values and texts always serialize.
+fn body(name: &str, timestamp: &str, data: &Value) -> Vec<u8> {
+    serde_json::to_vec(&Payload { name, timestamp, data }).unwrap_or_default()
 }
 
 #[cfg(test)]
