@@ -39,6 +39,7 @@ pub mod secret;
 pub mod timeline;
 pub mod tokens;
 pub mod users;
+pub mod watch;
 pub mod whoami;
 
 #[cfg(test)]

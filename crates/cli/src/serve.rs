@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use grantbook_server::{
-    config::{ConfigError, Role, ServeConfig},
+    config::{ConfigError, Role, ServeConfig, WatchLimits},
     public_url::PublicUrl,
 };
 use tracing_subscriber::EnvFilter;
@@ -56,20 +56,34 @@ pub(crate) struct ServeArgs {
     /// The URL under which clients reach the server, such as `https://pdp.example.com`: its AuthZEN configuration tells it.
     #[arg(long, env = "GRANTBOOK_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
+    /// How many streams of `GET /v1/watch` there may be at once.
+    #[arg(long, env = "GRANTBOOK_WATCHERS", default_value_t = WatchLimits::default().all, value_name = "NUMBER")]
+    watchers: usize,
+    /// How many of them one user or service token may have.
+    #[arg(long, env = "GRANTBOOK_WATCHERS_EACH", default_value_t = WatchLimits::default().each, value_name = "NUMBER")]
+    watchers_each: usize,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, log } = args;
+    let ServeArgs { part, store, listen, ready_file, public_url, watchers, watchers_each, log } = args;
+    let watchers = WatchLimits { all: watchers, each: watchers_each };
     let role = match part {
         Part::All => Role::All,
         Part::Command => Role::Command,
         Part::Read => Role::Read,
     };
-    let config =
-        ServeConfig { role, journal: store.journal()?, data: store.data, listen, ready_file, public_url };
+    let config = ServeConfig {
+        role,
+        journal: store.journal()?,
+        data: store.data,
+        listen,
+        ready_file,
+        public_url,
+        watchers,
+    };
     if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {
         return Err(Usage(fault.to_string()).into());
     }

@@ -99,11 +99,13 @@ pub enum Ask {
     Timeline,
     /// How access to a project changed.
     ProjectTimeline,
+    /// Records and changes as they come; changes of access besides what the question about them needs.
+    Watch,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -126,6 +128,7 @@ impl Ask {
         Self::Diff,
         Self::Timeline,
         Self::ProjectTimeline,
+        Self::Watch,
     ];
 
     /// What the question needs.
@@ -146,7 +149,7 @@ impl Ask {
             Self::Role => Needs::Permission(Permission::READ, On::Role),
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
-            Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff => {
+            Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff | Self::Watch => {
                 Needs::Permission(Permission::READ, On::AuditLog)
             }
         }

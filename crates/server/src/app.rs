@@ -12,7 +12,7 @@ pub use crate::start::StartError;
 use crate::{
     clock::Clock,
     command::{CommandHandle, CommandService, Fold},
-    config::{Role, ServeConfig},
+    config::{Role, ServeConfig, WatchLimits},
     ids::IdSource,
     project::Projector,
     public_url::PublicUrl,
@@ -36,6 +36,8 @@ pub struct AppState {
     pub installation: InstallationId,
     /// The URL under which clients reach the server, if it was said.
     pub public_url: Option<PublicUrl>,
+    /// How many may watch.
+    pub watchers: WatchLimits,
 }
 
 /// Which parts of the service a process is: at least one.
@@ -118,7 +120,14 @@ impl App {
                 (Parts::Read(ReadNode::new(&projector, journal)), None, Some(projector))
             }
         };
-        let state = AppState { parts, clock, ids, installation, public_url: config.public_url.clone() };
+        let state = AppState {
+            parts,
+            clock,
+            ids,
+            installation,
+            public_url: config.public_url.clone(),
+            watchers: config.watchers,
+        };
         Ok(Self { journal: opened, commands, projector, state })
     }
 

@@ -3,7 +3,7 @@
 use redb::TableDefinition;
 
 /// The number of the layout that this version writes and reads. Another number means: replace the file and fill it again.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// What the file says of itself; the only table that keeps its name and shape in every format.
 pub(crate) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("view_meta");
@@ -29,10 +29,11 @@ pub(crate) enum Table {
     AccessPast,
     Keys,
     Lists,
+    Deadlines,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Orgs,
         Self::History,
         Self::Times,
@@ -43,6 +44,7 @@ impl Table {
         Self::AccessPast,
         Self::Keys,
         Self::Lists,
+        Self::Deadlines,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -57,6 +59,7 @@ impl Table {
             Self::AccessPast => "access_past",
             Self::Keys => "keys",
             Self::Lists => "lists",
+            Self::Deadlines => "deadlines",
         }
     }
 

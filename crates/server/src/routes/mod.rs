@@ -31,6 +31,7 @@ mod timeline;
 mod tokens;
 pub(crate) mod turns;
 mod users;
+mod watch;
 pub(crate) mod what_if;
 mod whoami;
 
@@ -60,6 +61,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(diff::routes())
         .merge(timeline::routes())
         .merge(audit::routes())
+        .merge(watch::routes())
         .merge(whoami::routes())
         .merge(projects::routes())
         .merge(catalog::routes())
