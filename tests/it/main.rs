@@ -23,4 +23,5 @@ mod rivals;
 mod secrets;
 mod story;
 mod tidy;
+mod watch;
 mod who_can;

@@ -26,6 +26,7 @@ use crate::{
     serve::ServeArgs,
     tokens::TokenVerb,
     users::UserVerb,
+    watch::WatchArgs,
     when::Bound,
     why::WhyArgs,
 };
@@ -188,6 +189,8 @@ pub(crate) enum Noun {
     Diff(DiffArgs),
     /// Show what was decided, by whom, when, why.
     Audit(AuditArgs),
+    /// Follow what is decided, and who gains and loses what, as it comes.
+    Watch(WatchArgs),
     /// Show whose key this is.
     Whoami,
 }

@@ -34,6 +34,7 @@ mod session;
 mod store;
 mod tokens;
 mod users;
+mod watch;
 mod when;
 mod whoami;
 mod why;
@@ -94,6 +95,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Timeline(args) => changes::timeline(session, args).await?,
         Noun::Diff(args) => changes::diff(session, args).await?,
         Noun::Audit(args) => audit::run(session, args).await?,
+        Noun::Watch(args) => watch::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.
         Noun::Serve(_)

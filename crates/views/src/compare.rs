@@ -132,7 +132,7 @@ impl<'s> Comparison<'s> {
         let mut same_ground = first <= last;
         for name in GROUND {
             let records = Facet::Event(name.to_owned()).key(org);
-            let between = |span| after.0.next_in(Table::Audit, &records, Order::Ascending, span);
+            let between = |span| after.0.next_in(&records, Order::Ascending, span);
             same_ground = same_ground && (span.first > last || between(span)?.is_none());
         }
         Ok(Self { before: side(before)?, after: side(after)?, within, same_ground })

@@ -25,6 +25,7 @@ mod holdings;
 pub mod image;
 pub mod list;
 mod locate;
+mod posting;
 mod project_timeline;
 mod reach;
 pub mod reader;
@@ -47,6 +48,7 @@ pub use crate::{
     changes::{Cause, RecordChange, Who},
     check::Checker,
     compare::{AccessChange, Comparison},
+    digest::ViewDigest,
     document::Document,
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},

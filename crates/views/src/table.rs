@@ -15,6 +15,8 @@ pub(crate) const META_INSTALLATION: &str = "installation";
 pub(crate) const META_SEQUENCE: &str = "sequence";
 /// In [`META`]: what the caller put beside the last batch.
 pub(crate) const META_CHECKPOINT: &str = "checkpoint";
+/// In [`META`]: the sum of all rows, 32 bytes; see [`crate::ViewDigest`].
+pub(crate) const META_DIGEST: &str = "digest";
 
 /// A table of rows derived from records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

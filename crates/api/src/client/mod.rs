@@ -8,6 +8,7 @@
 mod calls;
 mod error;
 mod lines;
+mod watch;
 #[cfg(test)]
 mod wire_test;
 
@@ -21,7 +22,11 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use self::{error::ClientError, lines::Lines};
+pub use self::{
+    error::ClientError,
+    lines::Lines,
+    watch::{Watch, WatchMessage, Watched},
+};
 use crate::{header, list::Page, problem::Problem, secret::Secret};
 
 /// How long to wait for a connection.

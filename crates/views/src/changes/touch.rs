@@ -221,7 +221,7 @@ impl Finder<'_> {
 
     /// Whoever was ever given something on exactly this object.
     fn grants_on(&self, object: &ObjectRef, found: &mut Grantees) -> Result<(), ViewError> {
-        self.each_record(&Facet::Object(object.clone()), |event| {
+        self.each_record(&Facet::of_object(object.clone()), |event| {
             if let Event::GrantCreated { grant } = event
                 && matches!(&grant.on, Scope::Object(on) if on == object)
             {
@@ -236,7 +236,7 @@ impl Finder<'_> {
         let mut first = Position::START;
         while first <= self.position {
             let span = Span { first, last: self.position };
-            let next = self.after.next_in(Table::Audit, &list, Order::Ascending, span)?;
+            let next = self.after.next_in(&list, Order::Ascending, span)?;
             let Some(position) = next else { break };
             let record = self.after.record(self.org, position)?;
             record.iter().flat_map(|record| &record.events).for_each(&mut look);

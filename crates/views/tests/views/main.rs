@@ -14,5 +14,6 @@ mod image;
 mod lifecycle;
 mod record_changes;
 mod reverse;
+mod scrub;
 mod story;
 mod world;
