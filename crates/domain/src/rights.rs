@@ -95,6 +95,8 @@ pub enum Ask {
     AsOf,
     /// Who gained and lost what between two moments.
     Diff,
+    /// Who had what, given by whom: everybody.
+    Report,
     /// How the access of a principal changed.
     Timeline,
     /// How access to a project changed.
@@ -126,6 +128,7 @@ impl Ask {
         Self::GrantHistory,
         Self::AsOf,
         Self::Diff,
+        Self::Report,
         Self::Timeline,
         Self::ProjectTimeline,
         Self::Watch,
@@ -138,7 +141,7 @@ impl Ask {
             Self::Catalog => Needs::Permission(Permission::READ, On::AllProjects),
             Self::Check | Self::Permissions => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
             Self::Explain | Self::WhoCan => Needs::Permission(Permission::READ_ACLS, On::Object),
-            Self::Access | Self::Plan | Self::Accessible | Self::Timeline => {
+            Self::Access | Self::Plan | Self::Accessible | Self::Report | Self::Timeline => {
                 Needs::Permission(Permission::READ_ACLS, On::Organization)
             }
             Self::ProjectTimeline => Needs::Permission(Permission::READ_ACLS, On::Project),

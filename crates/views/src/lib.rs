@@ -29,6 +29,7 @@ mod posting;
 mod project_timeline;
 mod reach;
 pub mod reader;
+mod report;
 mod reverse;
 mod row;
 mod row_key;
@@ -57,6 +58,7 @@ pub use crate::{
     image::Image,
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
+    report::{Gift, Population, Report, ReportFilter, ReportLine},
     reverse::{Part, Reversed, Whose},
     table::FORMAT_VERSION,
     timeline::{AccessStep, Timeline},

@@ -8,6 +8,7 @@
 mod calls;
 mod error;
 mod lines;
+mod report;
 mod watch;
 #[cfg(test)]
 mod wire_test;
@@ -25,6 +26,7 @@ use serde_json::Value;
 pub use self::{
     error::ClientError,
     lines::Lines,
+    report::ReportStream,
     watch::{Watch, WatchMessage, Watched},
 };
 use crate::{header, list::Page, problem::Problem, secret::Secret};
