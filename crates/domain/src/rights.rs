@@ -107,7 +107,7 @@ pub enum Ask {
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
