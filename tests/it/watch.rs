@@ -81,10 +81,7 @@ fn interrupted(server: &Server, done: &AtomicBool) -> Result<Vec<SentEvent>> {
             if !event.name.is_empty() {
                 found.push(event);
             }
-        }
-        if done.load(Ordering::SeqCst) {
-            let head = positions(server)?.pop();
-            if last == head {
+            if done.load(Ordering::SeqCst) && last == positions(server)?.pop() {
                 return Ok(found);
             }
         }
@@ -236,8 +233,8 @@ fn a_stream_ends_with_the_right_to_it_and_gives_nothing_newer() -> Result<()> {
     }
     server.call("DELETE", &format!("/v1/keys/{key_id}"), &Value::Null)?.expect(200)?;
     server.call("DELETE", &format!("/v1/grants/{grant}"), &Value::Null)?.expect(200)?;
-    post(&server, "/v1/projects", &json!({"name": "secret"}))?;
-    let allowed = |found: &[SentEvent]| !found.iter().any(|event| event.data.to_string().contains("secret"));
+    post(&server, "/v1/projects", &json!({"name": "hidden"}))?;
+    let allowed = |found: &[SentEvent]| !found.iter().any(|event| event.data.to_string().contains("hidden"));
     let (found, reason) = to_the_end(&mut one)?;
     assert!(reason == "key_revoked" && allowed(&found), "{reason} {found:?}");
     let (found, reason) = to_the_end(&mut two)?;
@@ -256,7 +253,7 @@ fn bad_questions_are_refused_and_too_many_watchers_are_told_so() -> Result<()> {
     let head = positions(&server)?.pop().context("records")?;
     let foreign = Server::start()?;
     let other = positions(&foreign)?.pop().context("records")?;
-    let beyond = format!("{}_A", &head[..head.len() - 2]);
+    let beyond = head.chars().take(20).collect::<String>() + "_A";
     let ghost = "01890000-0000-7000-8000-000000000000";
     for (query, status) in [
         ("from=yesterday".to_owned(), 400),
@@ -330,15 +327,15 @@ fn who_does_not_read_costs_little_and_loses_nothing_and_others_go_on() -> Result
     }
     fill("first")?;
     let before = resident(&server)?;
-    // 20 times some 400 KB, for each of the 50.
-    for round in 0..20 {
+    // 15 times some 400 KB, for each of the 50.
+    for round in 0..15 {
         fill(&format!("r{round}"))?;
     }
     let mut quick = Events::open(server.base(), &server.owner_key, "?kind=record", None)?;
     post(&server, "/v1/projects", &json!({"name": "now"}))?;
     assert_eq!(quick.message()?.context("a message")?.data["events"][0]["project"]["name"], "now");
     let grown = resident(&server)?.saturating_sub(before);
-    assert!(grown < 200 << 10, "{grown} KiB for 50 that do not read 8 MB each");
+    assert!(grown < 150 << 10, "{grown} KiB for 50 that do not read 6 MB each");
     let records = positions(&server)?.len();
     let reader = lazy.pop().context("one of them")?;
     reader.set_read_timeout(Some(Duration::from_mins(1)))?;
@@ -383,7 +380,7 @@ fn a_node_that_ends_says_so_at_once() -> Result<()> {
 #[test]
 fn a_read_node_over_nats_streams_the_same_and_the_client_goes_on_by_itself() -> Result<()> {
     let nats = Nats::single()?;
-    let server = Server::start_over(&nats.urls())?;
+    let server = Server::start_over(&nats.url())?;
     let mut node = server.another("read")?;
     let story = Story::tell(&server)?;
     churn(&server, &story, 1)?;

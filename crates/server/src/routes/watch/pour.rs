@@ -15,12 +15,16 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Who takes nothing for this long is taken to be gone; it can go on where it was.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// The same once the process ends.
+const PATIENCE_AT_END: Duration = Duration::from_secs(1);
+
 /// Sends until the watcher goes, may no longer watch, or the process ends.
 pub(super) async fn pour(watcher: Watcher, sink: &Sink) {
     let ended = follow(watcher, sink).await;
     if let Err(ended) = ended {
-        send(sink, ended.text()).await;
-        sink.send_timeout(Ok(None), PATIENCE).await.unwrap_or_default();
+        let patience = if ended.is_of_process() { PATIENCE_AT_END } else { PATIENCE };
+        sink.send_timeout(Ok(Some(ended.text())), patience).await.unwrap_or_default();
+        sink.send_timeout(Ok(None), patience).await.unwrap_or_default();
     }
 }
 

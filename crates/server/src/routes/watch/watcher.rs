@@ -178,6 +178,11 @@ impl Ended {
         Self { reason: "stopping", detail: "this node ends: go on with another".to_owned(), is_error: false }
     }
 
+    /// Whether it is the process that ends.
+    pub(super) fn is_of_process(&self) -> bool {
+        self.reason == "stopping"
+    }
+
     /// The last messages.
     pub(super) fn text(&self) -> Bytes {
         let end = WatchEnd { reason: self.reason.to_owned(), detail: self.detail.clone() };
