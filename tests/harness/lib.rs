@@ -11,6 +11,7 @@ pub mod binary;
 pub mod cut;
 pub mod events;
 pub mod frames;
+pub mod hooks;
 pub mod nats;
 pub mod org;
 pub mod server;

@@ -26,4 +26,5 @@ mod secrets;
 mod story;
 mod tidy;
 mod watch;
+mod webhooks;
 mod who_can;

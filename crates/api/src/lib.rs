@@ -41,6 +41,7 @@ pub mod timeline;
 pub mod tokens;
 pub mod users;
 pub mod watch;
+pub mod webhooks;
 pub mod whoami;
 
 #[cfg(test)]

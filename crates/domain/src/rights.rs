@@ -103,11 +103,13 @@ pub enum Ask {
     ProjectTimeline,
     /// Records and changes as they come; changes of access besides what the question about them needs.
     Watch,
+    /// Read webhooks, look at their deliveries and steer them, besides reading the audit log.
+    Webhooks,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -132,6 +134,7 @@ impl Ask {
         Self::Timeline,
         Self::ProjectTimeline,
         Self::Watch,
+        Self::Webhooks,
     ];
 
     /// What the question needs.
@@ -152,6 +155,7 @@ impl Ask {
             Self::Role => Needs::Permission(Permission::READ, On::Role),
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
+            Self::Webhooks => Needs::Permission(Permission::DELEGATE, On::Organization),
             Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff | Self::Watch => {
                 Needs::Permission(Permission::READ, On::AuditLog)
             }
@@ -164,7 +168,11 @@ pub const fn needs(command: &Command) -> Needs {
     use Needs::{Each, Operator, System, UnlessOwn};
     match command {
         Command::Batch(_) => Each,
-        Command::ExtendCatalog { .. } => Needs::Permission(Permission::DELEGATE, On::Organization),
+        Command::ExtendCatalog { .. }
+        | Command::CreateWebhook { .. }
+        | Command::UpdateWebhook { .. }
+        | Command::RotateWebhook { .. }
+        | Command::DeleteWebhook { .. } => Needs::Permission(Permission::DELEGATE, On::Organization),
         Command::CreateUser { .. } | Command::CreateToken { .. } => {
             Needs::Permission(Permission::CREATE, On::Members)
         }

@@ -8,7 +8,7 @@ use std::{
 
 pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 
-use crate::public_url::PublicUrl;
+use crate::{public_url::PublicUrl, webhooks::WebhookOptions};
 
 /// Where a journal is.
 #[derive(Debug, Clone)]
@@ -71,6 +71,8 @@ pub struct ServeConfig {
     pub public_url: Option<PublicUrl>,
     /// How many may watch at once.
     pub watchers: WatchLimits,
+    /// Whether webhooks are made and delivered, and how.
+    pub webhooks: Option<WebhookOptions>,
 }
 
 /// Why a configuration does not make sense.
@@ -101,6 +103,7 @@ impl Default for ServeConfig {
             ready_file: None,
             public_url: None,
             watchers: WatchLimits::default(),
+            webhooks: None,
         }
     }
 }

@@ -141,6 +141,12 @@ fn touch(found: &mut BTreeSet<Facet>, event: &Event) {
         Event::GrantCreated { grant } | Event::GrantRevoked { grant } | Event::GrantExpired { grant } => {
             touch_grant(found, grant);
         }
+        Event::WebhookCreated { webhook }
+        | Event::WebhookUpdated { webhook }
+        | Event::WebhookRotated { webhook }
+        | Event::WebhookDeleted { webhook } => {
+            found.insert(object("webhook", &webhook.id));
+        }
     }
 }
 
@@ -185,40 +191,6 @@ fn object(object_type: &str, id: &impl ToString) -> Facet {
     Facet::Object(ObjectRef { object_type: object_type.to_owned(), id: id.to_string() })
 }
 
-/// The names of all events.
-pub const EVENT_NAMES: [&str; 30] = [
-    "OrganizationCreated",
-    "CatalogExtended",
-    "UserCreated",
-    "UserUpdated",
-    "UserDeactivated",
-    "TokenCreated",
-    "TokenUpdated",
-    "TokenDeleted",
-    "TokenExpired",
-    "KeyIssued",
-    "KeyRotated",
-    "KeyRevoked",
-    "KeyExpired",
-    "GroupCreated",
-    "GroupUpdated",
-    "GroupDeleted",
-    "MemberAdded",
-    "MemberRemoved",
-    "MemberExpired",
-    "RoleCreated",
-    "RoleUpdated",
-    "RoleDeleted",
-    "ProjectCreated",
-    "ProjectUpdated",
-    "ProjectDeleted",
-    "ObjectRegistered",
-    "ObjectRemoved",
-    "GrantCreated",
-    "GrantRevoked",
-    "GrantExpired",
-];
-
 /// The event's name, as it is stored and as clients see it.
 pub fn event_name(event: &Event) -> &'static str {
     match event {
@@ -252,5 +224,9 @@ pub fn event_name(event: &Event) -> &'static str {
         Event::GrantCreated { .. } => "GrantCreated",
         Event::GrantRevoked { .. } => "GrantRevoked",
         Event::GrantExpired { .. } => "GrantExpired",
+        Event::WebhookCreated { .. } => "WebhookCreated",
+        Event::WebhookUpdated { .. } => "WebhookUpdated",
+        Event::WebhookRotated { .. } => "WebhookRotated",
+        Event::WebhookDeleted { .. } => "WebhookDeleted",
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod batch;
 mod catalog;
 mod changes;
 pub(crate) mod check;
+mod deliveries;
 mod diff;
 mod explain;
 mod grant_history;
@@ -33,6 +34,7 @@ mod tokens;
 pub(crate) mod turns;
 mod users;
 mod watch;
+mod webhooks;
 pub(crate) mod what_if;
 mod whoami;
 
@@ -76,6 +78,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(roles::routes())
         .merge(grants::routes())
         .merge(grant_history::routes())
+        .merge(webhooks::routes())
         .merge(batch::routes())
         .merge(what_if::routes())
         .merge(authzen::routes())

@@ -138,7 +138,11 @@ impl Finder<'_> {
             | Event::TokenExpired { .. }
             | Event::KeyExpired { .. }
             | Event::MemberExpired { .. }
-            | Event::GrantExpired { .. } => {}
+            | Event::GrantExpired { .. }
+            | Event::WebhookCreated { .. }
+            | Event::WebhookUpdated { .. }
+            | Event::WebhookRotated { .. }
+            | Event::WebhookDeleted { .. } => {}
         }
         Ok(())
     }
