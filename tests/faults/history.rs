@@ -139,6 +139,8 @@ pub(crate) enum Kind {
     Event,
     /// Every change of access that a record caused.
     Change,
+    /// Every event of a record, and then every change that it caused.
+    Both,
 }
 
 /// Something that a subscriber got.

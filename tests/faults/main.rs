@@ -47,7 +47,7 @@ fn the_promises_hold_whatever_befalls() -> Result<()> {
     let mut run = Run::new(&load, &listeners)?;
     verdict::head();
     thread::scope(|scope| {
-        let listening = Listener::start(&listeners, scope, &load, &stage.nats.urls());
+        let listening = Listener::start(&listeners, scope, &load, &stage.nats.urls())?;
         let running = load.start(scope, &grounds, &NODES);
         let befell = befall(&mut stage, &mut run, rounds, &wanted);
         load.stop();

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use grantbook_server::{
-    config::{ConfigError, Role, ServeConfig},
+    config::{ConfigError, Role, ServeConfig, WatchLimits},
     public_url::PublicUrl,
     webhooks::{Allowed, Schedule, WebhookOptions},
 };
@@ -57,6 +57,12 @@ pub(crate) struct ServeArgs {
     /// The URL under which clients reach the server, such as `https://pdp.example.com`: its AuthZEN configuration tells it.
     #[arg(long, env = "GRANTBOOK_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
+    /// How many streams of `GET /v1/watch` there may be at once.
+    #[arg(long, env = "GRANTBOOK_WATCHERS", default_value_t = WatchLimits::default().all, value_name = "NUMBER")]
+    watchers: usize,
+    /// How many of them one user or service token may have.
+    #[arg(long, env = "GRANTBOOK_WATCHERS_EACH", default_value_t = WatchLimits::default().each, value_name = "NUMBER")]
+    watchers_each: usize,
     #[command(flatten)]
     webhooks: WebhookArgs,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
@@ -95,7 +101,9 @@ impl WebhookArgs {
 }
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, webhooks, log } = args;
+    let ServeArgs { part, store, listen, ready_file, public_url, watchers, watchers_each, webhooks, log } =
+        args;
+    let watchers = WatchLimits { all: watchers, each: watchers_each };
     let role = match part {
         Part::All => Role::All,
         Part::Command => Role::Command,
@@ -108,6 +116,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         listen,
         ready_file,
         public_url,
+        watchers,
         webhooks: webhooks.options(),
     };
     if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {

@@ -101,13 +101,15 @@ pub enum Ask {
     Timeline,
     /// How access to a project changed.
     ProjectTimeline,
+    /// Records and changes as they come; changes of access besides what the question about them needs.
+    Watch,
     /// Read webhooks, look at their deliveries and steer them, besides reading the audit log.
     Webhooks,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -131,6 +133,7 @@ impl Ask {
         Self::Report,
         Self::Timeline,
         Self::ProjectTimeline,
+        Self::Watch,
         Self::Webhooks,
     ];
 
@@ -153,7 +156,7 @@ impl Ask {
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
             Self::Webhooks => Needs::Permission(Permission::DELEGATE, On::Organization),
-            Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff => {
+            Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff | Self::Watch => {
                 Needs::Permission(Permission::READ, On::AuditLog)
             }
         }

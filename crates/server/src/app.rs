@@ -12,7 +12,7 @@ pub use crate::start::StartError;
 use crate::{
     clock::Clock,
     command::{CommandHandle, CommandService, Fold},
-    config::{Role, ServeConfig},
+    config::{Role, ServeConfig, WatchLimits},
     ids::IdSource,
     project::Projector,
     public_url::PublicUrl,
@@ -39,6 +39,8 @@ pub struct AppState {
     pub installation: InstallationId,
     /// The URL under which clients reach the server, if it was said.
     pub public_url: Option<PublicUrl>,
+    /// How many may watch.
+    pub watchers: WatchLimits,
     /// The key of webhooks and their deliveries, if the process was told of them.
     pub webhooks: Option<Webhooks>,
 }
@@ -134,6 +136,7 @@ impl App {
             ids,
             installation,
             public_url: config.public_url.clone(),
+            watchers: config.watchers,
             webhooks: None,
         };
         let mut deliverer = None;

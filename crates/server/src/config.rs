@@ -39,6 +39,21 @@ pub enum Role {
     Read,
 }
 
+/// How many streams of `GET /v1/watch` there may be at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchLimits {
+    /// In all; below the 4096 connections that a process takes.
+    pub all: usize,
+    /// Of one user or service token.
+    pub each: usize,
+}
+
+impl Default for WatchLimits {
+    fn default() -> Self {
+        Self { all: 3_000, each: 100 }
+    }
+}
+
 /// How the server runs.
 #[derive(Debug, Clone)]
 pub struct ServeConfig {
@@ -54,6 +69,8 @@ pub struct ServeConfig {
     pub ready_file: Option<PathBuf>,
     /// The URL under which clients reach the server; it is told where URLs are asked for.
     pub public_url: Option<PublicUrl>,
+    /// How many may watch at once.
+    pub watchers: WatchLimits,
     /// Whether webhooks are made and delivered, and how.
     pub webhooks: Option<WebhookOptions>,
 }
@@ -85,6 +102,7 @@ impl Default for ServeConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)),
             ready_file: None,
             public_url: None,
+            watchers: WatchLimits::default(),
             webhooks: None,
         }
     }

@@ -15,6 +15,8 @@ mod revocations;
 mod subscribers;
 mod views;
 
+use std::collections::BTreeMap;
+
 use grantbook_domain::{
     event::Event,
     position::Position,
@@ -130,6 +132,15 @@ impl Evidence {
         match kind {
             Kind::Change => self.changes.iter().for_each(|(position, names)| add(*position, names.clone())),
             Kind::Event => self.journal.iter().for_each(|one| add(one.position.get(), names(one))),
+            Kind::Both => {
+                let changes: BTreeMap<u64, &Vec<String>> =
+                    self.changes.iter().map(|(position, names)| (*position, names)).collect();
+                for one in &self.journal {
+                    let position = one.position.get();
+                    let changes = changes.get(&position).into_iter().flat_map(|names| names.iter().cloned());
+                    add(position, names(one).into_iter().chain(changes).collect());
+                }
+            }
             Kind::Record => {
                 self.journal.iter().for_each(|one| add(one.position.get(), vec![names(one).join(",")]));
             }

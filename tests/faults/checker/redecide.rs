@@ -7,6 +7,7 @@ use grantbook_domain::{
     principal::{Actor, Caller},
     record::{Record, Recorded},
     state::OrgState,
+    time::Timestamp,
 };
 
 /// Whether the record is what its command makes on this state; why not, in words.
@@ -98,11 +99,11 @@ fn of(event: &Event, record: &Record) -> Option<Command> {
         Event::KeyIssued { key } => issue(key),
         Event::KeyRotated { key, old } => rotate(&key, &old, record)?,
         Event::KeyRevoked { key } => Command::RevokeKey { id: key.id },
-        other => return structural(other),
+        other => return structural(other, record),
     })
 }
 
-fn structural(event: Event) -> Option<Command> {
+fn structural(event: Event, record: &Record) -> Option<Command> {
     Some(match event {
         Event::GroupCreated { group } => {
             Command::CreateGroup { id: group.id, name: group.name, description: group.description }
@@ -147,6 +148,38 @@ fn structural(event: Event) -> Option<Command> {
         Event::ObjectRemoved { object } => Command::RemoveObject { object: object.object },
         Event::GrantCreated { grant } => create_grant(grant),
         Event::GrantRevoked { grant } => Command::RevokeGrant { id: grant.id },
+        other => return about_webhooks(other, record),
+    })
+}
+
+fn about_webhooks(event: Event, record: &Record) -> Option<Command> {
+    Some(match event {
+        Event::WebhookCreated { webhook } => Command::CreateWebhook {
+            id: webhook.id,
+            url: webhook.url,
+            events: webhook.events,
+            kinds: webhook.kinds,
+            description: webhook.description,
+            enabled: webhook.enabled,
+            key: webhook.signer.key,
+        },
+        Event::WebhookUpdated { webhook } => Command::UpdateWebhook {
+            id: webhook.id,
+            url: Some(webhook.url),
+            events: Some(webhook.events),
+            kinds: Some(webhook.kinds),
+            description: Some(webhook.description),
+            enabled: Some(webhook.enabled),
+        },
+        Event::WebhookRotated { webhook } => {
+            let until = webhook.former.and_then(|former| former.until);
+            Command::RotateWebhook {
+                id: webhook.id,
+                key: webhook.signer.key,
+                grace_seconds: until.map_or(Some(0), |until| grace(until, record))?,
+            }
+        }
+        Event::WebhookDeleted { webhook } => Command::DeleteWebhook { id: webhook.id },
         _ => return None,
     })
 }
@@ -175,10 +208,14 @@ fn issue(key: Key) -> Command {
     }
 }
 
-/// How long the grace was, rounded up: if the old key's own end came first, any longer one is as good.
+/// How long a grace was, in seconds, rounded up.
+fn grace(until: Timestamp, record: &Record) -> Option<u64> {
+    Some(u64::try_from(until.millis() - record.at.millis()).ok()?.div_ceil(1000))
+}
+
+/// If the old key's own end came before that of the grace, any longer one is as good.
 fn rotate(key: &Key, old: &Key, record: &Record) -> Option<Command> {
-    let grace = old.expires_at?.millis() - record.at.millis();
-    let grace_seconds = u64::try_from(grace).ok()?.div_ceil(1000);
+    let grace_seconds = grace(old.expires_at?, record)?;
     Some(Command::RotateKey { id: old.id, new_id: key.id, hash: key.hash, grace_seconds })
 }
 

@@ -1,6 +1,7 @@
 //! Those who listen: each writes what it gets into the history, and says how far it has come.
 
 mod consumer;
+mod hook;
 mod watcher;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use self::consumer::Source;
+use self::{consumer::Source, hook::Hook};
 use crate::{
     checker::Evidence,
     history::{Entry, Kind, Message, Promise, Subscribed},
@@ -29,8 +30,9 @@ enum Way {
     /// As a consumer of a stream in the brokers.
     Consumer(Source),
     /// At a node over HTTP.
-    #[expect(dead_code, reason = "until /v1/watch is there")]
     Watcher { slow: bool },
+    /// As a receiver of webhooks.
+    Hook,
 }
 
 /// Somebody who listens from the beginning.
@@ -53,7 +55,13 @@ impl Listener {
             let (reached, trouble) = (AtomicU64::new(0), Mutex::default());
             Self { name, kind, promise, way, reached, trouble }
         };
-        vec![new("journal", Kind::Record, Promise::AtLeastOnce, Way::Consumer(consumer::JOURNAL))]
+        vec![
+            new("journal", Kind::Record, Promise::AtLeastOnce, Way::Consumer(consumer::JOURNAL)),
+            new("watcher", Kind::Record, Promise::Once, Way::Watcher { slow: false }),
+            new("slow watcher", Kind::Record, Promise::Once, Way::Watcher { slow: true }),
+            new("watcher of changes", Kind::Change, Promise::Once, Way::Watcher { slow: false }),
+            new("webhook", Kind::Both, Promise::AtLeastOnce, Way::Hook),
+        ]
     }
 
     /// Starts everybody; they end with the load.
@@ -62,21 +70,29 @@ impl Listener {
         scope: &'scope thread::Scope<'scope, '_>,
         load: &'scope Load,
         brokers: &[String],
-    ) -> Vec<thread::ScopedJoinHandle<'scope, Result<()>>> {
-        let start = |listener: &'scope Self| {
-            let (kind, promise, behind) = (listener.kind, listener.promise, 0);
-            let subscriber = listener.name.to_owned();
-            load.history.add(Entry::Subscribed(Subscribed { subscriber, kind, promise, behind }));
-            let brokers = brokers.to_vec();
-            scope.spawn(move || match listener.way {
-                Way::Consumer(source) => consumer::listen(listener, load, &brokers, source),
-                Way::Watcher { slow } => {
-                    watcher::listen(listener, load, slow);
-                    Ok(())
-                }
-            })
-        };
-        all.iter().map(start).collect()
+    ) -> Result<Vec<thread::ScopedJoinHandle<'scope, Result<()>>>> {
+        all.iter().map(|listener| listener.begin(scope, load, brokers.to_vec())).collect()
+    }
+
+    fn begin<'scope>(
+        &'scope self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        load: &'scope Load,
+        brokers: Vec<String>,
+    ) -> Result<thread::ScopedJoinHandle<'scope, Result<()>>> {
+        let hook = if matches!(self.way, Way::Hook) { Some(Hook::start()?) } else { None };
+        let behind = hook.as_ref().map_or(Ok(0), |hook| load.send_hooks(&hook.url()))?;
+        let (subscriber, kind, promise) = (self.name.to_owned(), self.kind, self.promise);
+        load.history.add(Entry::Subscribed(Subscribed { subscriber, kind, promise, behind }));
+        Ok(scope.spawn(move || match (self.way, hook) {
+            (Way::Consumer(source), _) => consumer::listen(self, load, &brokers, source),
+            (Way::Watcher { slow }, _) => {
+                watcher::listen(self, load, slow);
+                Ok(())
+            }
+            (Way::Hook, Some(hook)) => hook.listen(self, load),
+            (Way::Hook, None) => Ok(()),
+        }))
     }
 
     /// Writes down what it got.

@@ -20,12 +20,13 @@ use anyhow::{Context, Result, ensure};
 use grantbook_domain::{id::InstallationId, position::Position};
 use grantbook_server::position;
 use grantbook_tests::wire::Reply;
+use serde_json::json;
 
 use crate::history::{Entry, History, Outcome};
 
 pub(crate) use subjects::Grounds;
 use subjects::Subject;
-use wish::Wish;
+use wish::{Client, Wish};
 
 const WRITERS: usize = 3;
 /// A command that nobody accepts for so long is lost.
@@ -74,6 +75,14 @@ impl Load {
 
     pub(crate) fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Has messages of all kinds sent to a URL; those behind the position that it answers with.
+    pub(crate) fn send_hooks(&self, url: &str) -> Result<u64> {
+        let body = json!({"url": url, "kinds": ["record", "change"]});
+        let wish = Wish::new("POST", "/v1/webhooks", body, &["WebhookCreated"]);
+        let made = self.want_at(&mut Client::default(), &wish)?;
+        Ok(made.context("a webhook is accepted")?.0)
     }
 
     /// Starts everybody, for the nodes of these names.

@@ -73,6 +73,11 @@ impl Client {
 impl Load {
     /// Sends a new command until its outcome is known, some times; its answer, if it was accepted.
     pub(super) fn want(&self, client: &mut Client, wish: &Wish) -> Result<Option<Value>> {
+        Ok(self.want_at(client, wish)?.map(|(_, answer)| answer))
+    }
+
+    /// The same, with the position.
+    pub(super) fn want_at(&self, client: &mut Client, wish: &Wish) -> Result<Option<(u64, Value)>> {
         let _writing = self.quiet.read().unwrap_or_else(PoisonError::into_inner);
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let request = format!("w{number}");
@@ -80,7 +85,7 @@ impl Load {
         for attempt in 0..ATTEMPTS {
             let service = SERVICES[(usize::try_from(number)? + attempt) % SERVICES.len()];
             match self.attempt(client, service, &request, wish)? {
-                Known::Accepted(answer) => return Ok(Some(answer)),
+                Known::Accepted(position, answer) => return Ok(Some((position, answer))),
                 Known::Refused => return Ok(None),
                 Known::Nothing => thread::sleep(Duration::from_millis(50 << attempt)),
             }
@@ -146,7 +151,10 @@ impl Load {
                 self.acknowledged.fetch_max(position, Ordering::SeqCst);
                 let mut told = answer.clone();
                 without_secrets(&mut told);
-                (Outcome::Acknowledged { position, body: told.to_string() }, Known::Accepted(answer))
+                (
+                    Outcome::Acknowledged { position, body: told.to_string() },
+                    Known::Accepted(position, answer),
+                )
             }
             503 => (Outcome::Unknown { why: code }, Known::Nothing),
             status @ 400..500 => (Outcome::Refused { status, code, position }, Known::Refused),
@@ -156,7 +164,7 @@ impl Load {
 }
 
 enum Known {
-    Accepted(Value),
+    Accepted(u64, Value),
     Refused,
     Nothing,
 }

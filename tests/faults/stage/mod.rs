@@ -12,6 +12,7 @@ use grantbook_journal::{
 };
 use grantbook_tests::{
     cut::Cut,
+    hooks::configure,
     nats::{Nats, NatsOptions},
     server::Server,
 };
@@ -19,6 +20,8 @@ use grantbook_tests::{
 pub(crate) use clock::ClockHand;
 pub(crate) use process::{limit_files, stand_still, wait_ready};
 
+/// How long a message that was not taken waits until it is sent again, each time.
+const RETRY: &str = "100ms,200ms,500ms,1s,1s,1s,1s,1s,1s";
 /// The command services, by name.
 pub(crate) const SERVICES: [&str; 2] = ["c0", "c1"];
 /// The read nodes, by name.
@@ -37,6 +40,8 @@ pub(crate) struct Stage {
     /// The installation as `init` made it, from which others are started.
     pub(crate) first: Server,
     runtime: tokio::runtime::Runtime,
+    /// The directory of the key of webhooks.
+    _keys: tempfile::TempDir,
     /// The broker that a fault has chosen.
     pub(crate) chosen: usize,
 }
@@ -56,9 +61,18 @@ impl Stage {
         if let Some(hand) = &hand {
             hand.env().iter().for_each(|(name, value)| beyond.set_env(name, value));
         }
-        let services = vec![first.another("command")?, beyond.another("command")?];
-        let nodes = vec![first.another("read")?, first.another("read")?, beyond.another("read")?];
-        let mut stage = Self { nats, wires, services, nodes, hand, first, runtime, chosen: 0 };
+        let keys = tempfile::tempdir()?;
+        // Services and one node know the key of webhooks: that node delivers.
+        let mut hooked = first.over(&nats.url())?;
+        configure(&mut hooked, keys.path(), RETRY)?;
+        let mut far = beyond.another_stopped("command")?;
+        for (name, value) in hooked.env().to_vec() {
+            far.set_env(&name, &value);
+        }
+        far.spawn()?;
+        let services = vec![hooked.another("command")?, far];
+        let nodes = vec![hooked.another("read")?, first.another("read")?, beyond.another("read")?];
+        let mut stage = Self { nats, wires, services, nodes, hand, first, runtime, _keys: keys, chosen: 0 };
         stage.forget_message_ids()?;
         Ok(stage)
     }
