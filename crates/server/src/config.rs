@@ -8,7 +8,7 @@ use std::{
 
 pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 
-use crate::public_url::PublicUrl;
+use crate::{public_url::PublicUrl, webhooks::WebhookOptions};
 
 /// Where a journal is.
 #[derive(Debug, Clone)]
@@ -54,6 +54,8 @@ pub struct ServeConfig {
     pub ready_file: Option<PathBuf>,
     /// The URL under which clients reach the server; it is told where URLs are asked for.
     pub public_url: Option<PublicUrl>,
+    /// Whether webhooks are made and delivered, and how.
+    pub webhooks: Option<WebhookOptions>,
 }
 
 /// Why a configuration does not make sense.
@@ -83,6 +85,7 @@ impl Default for ServeConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)),
             ready_file: None,
             public_url: None,
+            webhooks: None,
         }
     }
 }
