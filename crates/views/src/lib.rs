@@ -33,6 +33,7 @@ mod reverse;
 mod row;
 mod row_key;
 mod staged;
+mod stager;
 mod table;
 mod things;
 mod timeline;
@@ -58,7 +59,8 @@ pub use crate::{
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
     reverse::{Part, Reversed, Whose},
+    stager::{Batch, StagedBatch, Stager},
     table::FORMAT_VERSION,
     timeline::{AccessStep, Timeline},
-    writer::{Batch, Opened, Stale, ViewWriter},
+    writer::{Opened, Stale, ViewWriter},
 };
