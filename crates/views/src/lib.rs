@@ -29,6 +29,7 @@ mod posting;
 mod project_timeline;
 mod reach;
 pub mod reader;
+mod report;
 mod reverse;
 mod row;
 mod row_key;
@@ -58,6 +59,7 @@ pub use crate::{
     image::Image,
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
+    report::{Gift, Population, Report, ReportFilter, ReportLine},
     reverse::{Part, Reversed, Whose},
     stager::{Batch, StagedBatch, Stager},
     table::FORMAT_VERSION,
