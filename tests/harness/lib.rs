@@ -8,6 +8,7 @@
 )]
 
 pub mod binary;
+pub mod cut;
 pub mod frames;
 pub mod nats;
 pub mod org;

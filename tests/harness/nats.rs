@@ -18,6 +18,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
+use crate::cut::Links;
+
 pub use block::{block_files, change_payload, remove_message};
 pub use disk::SmallDisk;
 
@@ -57,11 +59,14 @@ pub struct NatsOptions {
     pub config: String,
     /// On which disk JetStream keeps its files; none: in a directory that goes with the servers.
     pub disk: Option<Arc<SmallDisk>>,
+    /// Whether the servers of a cluster reach each other through a network that can be cut: [`Nats::links`]. Clients
+    /// then know only the addresses that they were given.
+    pub cuttable: bool,
 }
 
 impl Default for NatsOptions {
     fn default() -> Self {
-        Self { servers: 1, sync_always: true, binary: None, config: String::new(), disk: None }
+        Self { servers: 1, sync_always: true, binary: None, config: String::new(), disk: None, cuttable: false }
     }
 }
 
@@ -71,6 +76,7 @@ pub struct Nats {
     dir: TempDir,
     options: NatsOptions,
     nodes: Vec<Node>,
+    links: Option<Links>,
 }
 
 #[derive(Debug)]
@@ -114,7 +120,8 @@ impl Nats {
             }
             nodes.push(Node { client: *client, monitor: *monitor, child: None });
         }
-        let mut nats = Self { dir, options, nodes };
+        let links = if options.cuttable { Some(Links::between(&routes)?) } else { None };
+        let mut nats = Self { dir, options, nodes, links };
         for index in 0..nats.nodes.len() {
             fs::write(nats.config_path(index), nats.config(index, &routes))?;
         }
@@ -138,9 +145,14 @@ impl Nats {
         );
         if self.nodes.len() > 1 {
             let own = routes.get(index).copied().unwrap_or_default();
-            let all: Vec<String> = routes.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+            let through = self.links.as_ref().map(|links| links.routes(index));
+            // What servers tell each other must not lead around the network that can be cut: nobody listens there.
+            let extra = if through.is_some() { "advertise: \"127.0.0.1:1\", no_advertise: true" } else { "" };
+            let ports = through.unwrap_or_else(|| routes.to_vec());
+            let all: Vec<String> = ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
             let all = all.join(", ");
-            let cluster = format!("cluster {{ name: test, listen: 127.0.0.1:{own}, routes: [{all}] }}\n");
+            let cluster =
+                format!("cluster {{ name: test, listen: 127.0.0.1:{own}, routes: [{all}], {extra} }}\n");
             config.push_str(&cluster);
         }
         config + &self.options.config + "\n"
@@ -154,6 +166,16 @@ impl Nats {
     /// Whether there is none, which never is so.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+
+    /// The network between the servers, if it can be cut.
+    pub fn links(&self) -> Result<&Links> {
+        self.links.as_ref().context("the cluster was started as cuttable")
+    }
+
+    /// The port on which clients reach a server.
+    pub fn client_port(&self, index: usize) -> Result<u16> {
+        Ok(self.nodes.get(index).context("there is such a server")?.client)
     }
 
     /// The addresses of all servers.
