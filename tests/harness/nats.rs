@@ -3,6 +3,7 @@
 mod block;
 mod disk;
 pub mod identity;
+pub mod streams;
 
 use std::{
     collections::BTreeSet,
@@ -66,7 +67,14 @@ pub struct NatsOptions {
 
 impl Default for NatsOptions {
     fn default() -> Self {
-        Self { servers: 1, sync_always: true, binary: None, config: String::new(), disk: None, cuttable: false }
+        Self {
+            servers: 1,
+            sync_always: true,
+            binary: None,
+            config: String::new(),
+            disk: None,
+            cuttable: false,
+        }
     }
 }
 

@@ -56,21 +56,32 @@ pub(crate) struct ServeArgs {
     /// The URL under which clients reach the server, such as `https://pdp.example.com`: its AuthZEN configuration tells it.
     #[arg(long, env = "GRANTBOOK_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
+    /// Publish every event, and every change of access, into streams of NATS for subscribers; several processes may have
+    /// this, one at a time publishes. Needs `grantbook nats prepare`.
+    #[arg(long, env = "GRANTBOOK_RELAY")]
+    relay: bool,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, log } = args;
+    let ServeArgs { part, store, listen, ready_file, public_url, relay, log } = args;
     let role = match part {
         Part::All => Role::All,
         Part::Command => Role::Command,
         Part::Read => Role::Read,
     };
-    let config =
-        ServeConfig { role, journal: store.journal()?, data: store.data, listen, ready_file, public_url };
-    if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {
+    let config = ServeConfig {
+        role,
+        journal: store.journal()?,
+        data: store.data,
+        listen,
+        ready_file,
+        public_url,
+        relay,
+    };
+    if let Err(fault @ (ConfigError::OnePartAlone(_) | ConfigError::NothingToRelay)) = config.validate() {
         return Err(Usage(fault.to_string()).into());
     }
     start_logging(&log)?;

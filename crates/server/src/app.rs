@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use grantbook_domain::id::InstallationId;
-use grantbook_journal::Journal;
+use grantbook_journal::{Journal, jetstream::JetStreamJournal};
 use grantbook_views::{Opened, ViewWriter};
 use tokio::task::spawn_blocking;
 
@@ -17,6 +17,7 @@ use crate::{
     project::Projector,
     public_url::PublicUrl,
     read::ReadNode,
+    relay::{self, Followed, Relay, RelayHandle},
     start::{OpenJournal, make_directory},
 };
 
@@ -36,6 +37,8 @@ pub struct AppState {
     pub installation: InstallationId,
     /// The URL under which clients reach the server, if it was said.
     pub public_url: Option<PublicUrl>,
+    /// The relay, if it runs here.
+    pub relay: Option<RelayHandle>,
 }
 
 /// Which parts of the service a process is: at least one.
@@ -73,6 +76,7 @@ pub struct App {
     journal: OpenJournal,
     commands: Option<CommandService>,
     projector: Option<Projector>,
+    relay: Option<Relay>,
     state: AppState,
 }
 
@@ -86,9 +90,31 @@ impl App {
                 Self::build_on(config, &journal, OpenJournal::Embedded(Arc::clone(&journal))).await
             }
             OpenJournal::JetStream(journal) => {
-                Self::build_on(config, &journal, OpenJournal::JetStream(Arc::clone(&journal))).await
+                // Before anything runs: a relay that cannot is refused, not left out.
+                let publishers = if config.relay { Some(relay::open(&journal).await?) } else { None };
+                let opened = OpenJournal::JetStream(Arc::clone(&journal));
+                let mut app = Self::build_on(config, &journal, opened).await?;
+                if let Some((publishers, followed)) = publishers.zip(app.followed(journal)) {
+                    let relay = Relay::start(publishers, &followed);
+                    app.state.relay = Some(relay.handle());
+                    app.relay = Some(relay);
+                }
+                Ok(app)
             }
         }
+    }
+
+    /// What a relay here follows.
+    fn followed(&self, journal: Arc<JetStreamJournal>) -> Option<Followed> {
+        let (node, projector) = self.state.parts.node().zip(self.projector.as_ref())?;
+        let (reader, progress) = (projector.reader(), projector.progress());
+        Some(Followed {
+            journal,
+            node: node.clone(),
+            reader,
+            progress,
+            installation: self.state.installation,
+        })
     }
 
     async fn build_on<J: Journal>(
@@ -118,8 +144,9 @@ impl App {
                 (Parts::Read(ReadNode::new(&projector, journal)), None, Some(projector))
             }
         };
-        let state = AppState { parts, clock, ids, installation, public_url: config.public_url.clone() };
-        Ok(Self { journal: opened, commands, projector, state })
+        let public_url = config.public_url.clone();
+        let state = AppState { parts, clock, ids, installation, public_url, relay: None };
+        Ok(Self { journal: opened, commands, projector, relay: None, state })
     }
 
     /// What routes get.
@@ -130,9 +157,12 @@ impl App {
     /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { journal, commands, projector, state } = self;
+        let Self { journal, commands, projector, relay, state } = self;
         if let Some(commands) = commands {
             commands.shutdown().await;
+        }
+        if let Some(relay) = relay {
+            relay.stop().await;
         }
         if let Some(projector) = projector {
             projector.stop().await;

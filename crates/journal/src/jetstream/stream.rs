@@ -87,11 +87,6 @@ pub(super) struct FoundMessage {
 }
 
 impl FoundMessage {
-    /// Its place in the stream.
-    pub(super) const fn sequence(&self) -> u64 {
-        self.seq
-    }
-
     /// A header's value, as it is stored.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};

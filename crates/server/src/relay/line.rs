@@ -12,7 +12,6 @@ use grantbook_journal::{
     hash::Hash,
     jetstream::{Derived, End, Interrupted, JetStreamTail, Message, Place, Publisher},
 };
-use grantbook_views::ViewError;
 use tokio::{
     sync::watch,
     task::{JoinError, spawn_blocking},
@@ -21,7 +20,7 @@ use tokio::{
 
 use super::{
     Followed, PAUSE,
-    render::{Rendered, render},
+    render::{RenderError, Rendered, render},
     status::{LineState, LineStatus},
 };
 use crate::read::Unready;
@@ -51,12 +50,16 @@ enum Fault {
     #[error("{0}")]
     Read(ReadError),
     #[error("{0}")]
-    View(#[from] ViewError),
+    Render(#[from] RenderError),
     #[error("a task failed: {0}")]
     Task(#[from] JoinError),
-    #[error("the stream's last message was made from another frame {0} than the journal has: the journal was exchanged for another copy")]
+    #[error(
+        "the stream's last message was made from another frame {0} than the journal has: the journal was exchanged for another copy"
+    )]
     OtherHistory(u64),
-    #[error("the stream's last message was made from frame {has}, and the journal ends at {head}: it was restored from an older copy")]
+    #[error(
+        "the stream's last message was made from frame {has}, and the journal ends at {head}: it was restored from an older copy"
+    )]
     Ahead { has: u64, head: u64 },
     #[error("stopped")]
     Stopped,
@@ -80,7 +83,7 @@ pub(super) struct Line {
     state: LineState,
     /// Since when the stream seems to be ahead of the journal.
     ahead_since: Option<Instant>,
-    /// When an outage was last told of.
+    /// When an outage was last told of; at first, when it started.
     told: Option<Instant>,
 }
 
@@ -106,7 +109,7 @@ impl Line {
             pending: VecDeque::new(),
             state: LineState::Ready,
             ahead_since: None,
-            told: None,
+            told: Some(Instant::now()),
             publisher,
             followed,
             stopping,
@@ -120,7 +123,11 @@ impl Line {
             Ok(()) | Err(Fault::Stopped) => LineState::Stopped,
             Err(fault) => {
                 let (stream, why) = (self.publisher.stream(), fault.to_string());
-                tracing::error!(stream, why, "the relay stops: nothing more is published until this is resolved");
+                tracing::error!(
+                    stream,
+                    why,
+                    "the relay stops: nothing more is published until this is resolved"
+                );
                 LineState::Broken(why)
             }
         };
@@ -201,7 +208,10 @@ impl Line {
     fn adopt(&mut self, end: End) {
         if end.place < self.end.place || end.sequence < self.end.sequence {
             // The leader has not applied everything yet, or the stream has lost its tail: either way nothing is skipped.
-            tracing::info!(stream = self.publisher.stream(), "the stream ends earlier than it did: its messages are made again");
+            tracing::info!(
+                stream = self.publisher.stream(),
+                "the stream ends earlier than it did: its messages are made again"
+            );
             return self.begin_at(end);
         }
         self.pending.retain(|message| message.place > end.place && message.place.part != u32::MAX);
@@ -260,7 +270,8 @@ impl Line {
             return Err(Fault::OtherHistory(known));
         }
         // What another relay has published meanwhile need not be rendered.
-        let skipped = frames.iter().take_while(|stored| Place::end_of(stored.sequence) <= self.end.place).last();
+        let skipped =
+            frames.iter().take_while(|stored| Place::end_of(stored.sequence) <= self.end.place).last();
         if let Some(stored) = skipped {
             self.rendered = (stored.sequence, Hash::of(&stored.bytes));
         }
@@ -358,7 +369,10 @@ impl Line {
         if is_fenced {
             self.tell.send_modify(|status| status.fenced = status.fenced.saturating_add(1));
             if self.state != LineState::Standby {
-                tracing::info!(stream = self.publisher.stream(), "another relay publishes: this one stands by");
+                tracing::info!(
+                    stream = self.publisher.stream(),
+                    "another relay publishes: this one stands by"
+                );
                 self.state = LineState::Standby;
             }
         }

@@ -18,6 +18,17 @@ use grantbook_views::{Snapshot, ViewError, ViewReader};
 
 use crate::feed;
 
+/// Why a frame is not rendered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RenderError {
+    /// The view cannot be read.
+    #[error("{0}")]
+    View(#[from] ViewError),
+    /// The view should hold it, and does not.
+    #[error("the view does not hold frame {0} of the journal")]
+    Missing(u64),
+}
+
 /// A frame that was rendered.
 #[derive(Debug)]
 pub(super) struct Rendered {
@@ -51,7 +62,7 @@ pub(super) fn render(
     installation: InstallationId,
     derived: Derived,
     frames: &[Stored],
-) -> Result<Vec<Rendered>, ViewError> {
+) -> Result<Vec<Rendered>, RenderError> {
     let snapshot = reader.snapshot()?;
     let messages = |stored: &Stored| {
         let mut messages = Vec::new();
@@ -62,7 +73,7 @@ pub(super) fn render(
                     let recorded = Recorded { position, org: stored.org, record };
                     messages.extend(of_record(&snapshot, installation, derived, &recorded)?);
                 }
-                None if index == 0 => return Err(ViewError::bad_row("history", "a frame of the journal is missing")),
+                None if index == 0 => return Err(RenderError::Missing(stored.sequence)),
                 None => break,
             }
         }
@@ -101,7 +112,8 @@ fn unplaced(place: Place, org: OrgId, event: CloudEvent) -> Unplaced {
         ("ce-time", time),
         ("ce-datacontenttype", datacontenttype.clone()),
     ];
-    let mut headers: Vec<_> = attributes.into_iter().map(|(header, value)| (header, encoded(&value))).collect();
+    let mut headers: Vec<_> =
+        attributes.into_iter().map(|(header, value)| (header, encoded(&value))).collect();
     // What a reader of HTTP's binary mode looks at; it begins with no `application/cloudevents`, so the mode is binary.
     headers.push(("Content-Type", datacontenttype));
     Unplaced { place, org, name, headers, body: data.to_string().into() }
