@@ -41,19 +41,22 @@ async fn fence(nats: &Nats) -> Result<()> {
     let [mut one, mut other] = two_publishers(nats).await?;
     let empty = one.end().await?;
     ensure!((empty.sequence, empty.place, empty.frame) == (0, Place::START, None), "{empty:?}");
-    one.publish(0, &messages(&one, 1, 1001)).await?;
+    one.publish(0, &messages(&one, 1, 1001)).await.context("the first thousand")?;
     let end = other.end().await?;
     ensure!((end.sequence, end.place.sequence, end.is_ours) == (1000, 1000, false), "{end:?}");
     ensure!(one.end().await?.is_ours, "whose message it is can be told");
     // Late: what was due earlier does not land, not even a part of it.
-    for after in [0, 500, 999] {
+    for after in [0, 500, 699] {
         let late = other.publish(after, &messages(&other, after + 1, after + 301)).await;
         ensure!(matches!(late, Err(Interrupted::Fenced)), "{late:?}");
     }
+    // A flight that overlaps what is there fails; what of it was due lands at its own sequence nevertheless.
+    let overlapping = other.publish(989, &messages(&other, 990, 1000)).await;
+    ensure!(matches!(overlapping, Err(Interrupted::Fenced)), "{overlapping:?}");
     // Early neither: a gap never comes to be.
     let early = other.publish(1001, &messages(&other, 1002, 1003)).await;
     ensure!(matches!(early, Err(Interrupted::Fenced)), "{early:?}");
-    other.publish(1000, &messages(&other, 1001, 1301)).await?;
+    other.publish(1000, &messages(&other, 1001, 1301)).await.context("the other one goes on")?;
     let fenced = one.publish(1000, &messages(&one, 1001, 1301)).await;
     ensure!(matches!(fenced, Err(Interrupted::Fenced)), "{fenced:?}");
     // Both at once, many times: exactly one of them each time.
@@ -65,7 +68,9 @@ async fn fence(nats: &Nats) -> Result<()> {
         let end = one.end().await?;
         if end.sequence < after + 10 {
             let rest = messages(&one, end.sequence + 1, after + 11);
-            one.publish(end.sequence, &rest).await?;
+            one.publish(end.sequence, &rest)
+                .await
+                .with_context(|| format!("the rest behind {end:?}: {mine:?} {his:?}"))?;
         }
     }
     Ok(())

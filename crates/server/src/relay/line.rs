@@ -35,7 +35,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const TAKE_OVER: Duration = Duration::from_secs(3);
 /// How often it looks meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// So many frames without a message are told of by one without a content, so that nobody looks at them again.
+/// After each so many frames a message without content says that they were looked at, so that nobody does so again. Always
+/// at the same frames: what the stream holds at a sequence must follow from the journal alone.
 const MARK_EVERY: u64 = 1024;
 /// How often an outage is told of.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
@@ -61,6 +62,10 @@ enum Fault {
         "the stream's last message was made from frame {has}, and the journal ends at {head}: it was restored from an older copy"
     )]
     Ahead { has: u64, head: u64 },
+    #[error(
+        "message {sequence} of the stream was made from {found} of the journal, and {due} was due there: another relay tells something else, perhaps of another version"
+    )]
+    Diverged { sequence: u64, due: Place, found: Place },
     #[error("stopped")]
     Stopped,
 }
@@ -141,9 +146,6 @@ impl Line {
             self.believe().await?;
             self.refuse_ahead()?;
             self.fill().await?;
-            if self.pending.is_empty() {
-                self.mark();
-            }
             self.show();
             if !self.pending.is_empty() {
                 self.deliver().await?;
@@ -205,17 +207,24 @@ impl Line {
     }
 
     /// Goes on from what the stream's leader says.
-    fn adopt(&mut self, end: End) {
+    fn adopt(&mut self, end: End) -> Result<(), Fault> {
         if end.place < self.end.place || end.sequence < self.end.sequence {
             // The leader has not applied everything yet, or the stream has lost its tail: either way nothing is skipped.
             tracing::info!(
                 stream = self.publisher.stream(),
                 "the stream ends earlier than it did: its messages are made again"
             );
-            return self.begin_at(end);
+            self.begin_at(end);
+            return Ok(());
         }
-        self.pending.retain(|message| message.place > end.place && message.place.part != u32::MAX);
+        let due = end.sequence.checked_sub(self.end.sequence.saturating_add(1));
+        let due = due.and_then(|offset| self.pending.get(usize::try_from(offset).ok()?));
+        if let Some(due) = due.filter(|due| due.place != end.place) {
+            return Err(Fault::Diverged { sequence: end.sequence, due: due.place, found: end.place });
+        }
+        self.pending.retain(|message| message.place > end.place);
         self.end = end;
+        Ok(())
     }
 
     /// A stream that goes beyond a journal that is wholly known was made from a longer one.
@@ -289,26 +298,14 @@ impl Line {
                     self.pending.push_back(message.at(subject, hash));
                 }
             }
+            if derived == Derived::Changes && sequence.is_multiple_of(MARK_EVERY) {
+                let (place, subject) = (Place::end_of(sequence), self.publisher.progress_subject());
+                let (headers, body) = (Vec::new(), bytes::Bytes::new());
+                self.pending.push_back(Message { place, frame: hash, subject, headers, body });
+            }
             self.rendered = (sequence, hash);
         }
         Ok(())
-    }
-
-    /// Where nothing has come of many frames, says so in the stream.
-    fn mark(&mut self) {
-        let (sequence, frame) = self.rendered;
-        if sequence.saturating_sub(self.end.place.sequence) < MARK_EVERY
-            || self.publisher.derived() != Derived::Changes
-        {
-            return;
-        }
-        self.pending.push_back(Message {
-            place: Place::end_of(sequence),
-            frame,
-            subject: self.publisher.progress_subject(),
-            headers: Vec::new(),
-            body: bytes::Bytes::new(),
-        });
     }
 
     /// Publishes what is pending, or waits for another relay to do so.
@@ -347,7 +344,7 @@ impl Line {
             match self.publisher.end().await {
                 Ok(end) if end.sequence == self.end.sequence && end.place == self.end.place => {}
                 Ok(end) => {
-                    self.adopt(end);
+                    self.adopt(end)?;
                     return Ok(false);
                 }
                 // That nobody answers does not show that nobody publishes.
@@ -365,7 +362,7 @@ impl Line {
         }
         let end = self.ask_for_end().await?;
         let is_fenced = end.sequence > self.end.sequence && !end.is_ours;
-        self.adopt(end);
+        self.adopt(end)?;
         if is_fenced {
             self.tell.send_modify(|status| status.fenced = status.fenced.saturating_add(1));
             if self.state != LineState::Standby {

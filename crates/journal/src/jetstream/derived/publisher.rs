@@ -2,7 +2,9 @@
 //!
 //! Every publish is guarded by the last sequence of the whole stream, and no other guard is ever used there. So of
 //! several publishers one at a time makes progress, and a publish that is late, sent by a process that was killed or
-//! stood still, lands only where the same message was due anyway. Each message says from which place in the journal it
+//! stood still, lands only where the same message was due anyway. Of several that are under way a later one may land
+//! although an earlier one was refused, if somebody else has put a message in its place: so what belongs at a sequence
+//! must follow from the journal alone, for every publisher alike. Each message says from which place in the journal it
 //! was made; after any doubt the stream's last message says where to go on.
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -192,7 +194,7 @@ impl Flight<'_> {
     async fn fly(&self, messages: &[Message], acks: &mut Subscriber) -> Result<(), Interrupted> {
         let mut rest = messages.iter().zip(0_u64..).peekable();
         let (mut under_way, mut bytes) = (0_usize, 0_usize);
-        // What went wrong with the first message that did not land: all behind it fail too.
+        // What went wrong with the first message that did not land.
         let mut trouble: Option<(u64, Interrupted)> = None;
         loop {
             while trouble.is_none() && under_way < WINDOW && (under_way == 0 || bytes < WINDOW_BYTES) {
