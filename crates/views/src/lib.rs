@@ -25,9 +25,11 @@ mod holdings;
 pub mod image;
 pub mod list;
 mod locate;
+mod posting;
 mod project_timeline;
 mod reach;
 pub mod reader;
+mod report;
 mod reverse;
 mod row;
 mod row_key;
@@ -47,6 +49,7 @@ pub use crate::{
     changes::{Cause, RecordChange, Who},
     check::Checker,
     compare::{AccessChange, Comparison},
+    digest::ViewDigest,
     document::Document,
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
@@ -55,6 +58,7 @@ pub use crate::{
     image::Image,
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
+    report::{Gift, Population, Report, ReportFilter, ReportLine},
     reverse::{Part, Reversed, Whose},
     table::FORMAT_VERSION,
     timeline::{AccessStep, Timeline},

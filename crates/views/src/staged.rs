@@ -1,10 +1,10 @@
 //! Rows that a batch will write, over the rows that are there. Sorted by table and key they go in quickly.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use redb::WriteTransaction;
 
-use crate::{error::ViewError, reader::Snapshot, table::Table};
+use crate::{digest::ViewDigest, error::ViewError, reader::Snapshot, table::Table};
 
 /// What a batch changes; nothing is written before [`Changes::write`].
 #[derive(Debug)]
@@ -46,6 +46,19 @@ impl<'s> Staged<'s> {
         }
     }
 
+    /// The row as it stands in this batch, to be changed in place; none: there is no such row.
+    pub(crate) fn edit(&mut self, table: Table, key: Vec<u8>) -> Result<&mut Option<Vec<u8>>, ViewError> {
+        let changed = self.changes.tables.get_mut(table as usize);
+        let changed = changed.ok_or_else(|| ViewError::bad_row(table.name(), "not among the tables"))?;
+        Ok(match changed.rows.entry(key) {
+            Entry::Occupied(staged) => staged.into_mut(),
+            Entry::Vacant(vacant) => {
+                let stored = self.below.row(table, vacant.key())?.map(|cell| cell.value().to_vec());
+                vacant.insert(stored)
+            }
+        })
+    }
+
     pub(crate) fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
         self.set(table, key, Some(value));
     }
@@ -79,8 +92,12 @@ impl Changes {
         rows.map(|(key, value)| (key.as_slice(), value.as_deref()))
     }
 
-    /// Writes everything, in the order of the keys.
-    pub(crate) fn write(self, transaction: &WriteTransaction) -> Result<(), ViewError> {
+    /// Writes everything, in the order of the keys; gives the digest of all rows, from that of the rows before.
+    pub(crate) fn write(
+        self,
+        transaction: &WriteTransaction,
+        mut digest: ViewDigest,
+    ) -> Result<ViewDigest, ViewError> {
         for (table, changed) in Table::ALL.into_iter().zip(self.tables) {
             let mut rows = changed.added;
             rows.extend(changed.rows);
@@ -90,12 +107,18 @@ impl Changes {
             rows.sort_unstable_by(|one, other| one.0.cmp(&other.0));
             let mut open = transaction.open_table(table.definition())?;
             for (key, value) in rows {
-                match value {
-                    Some(value) => drop(open.insert(key.as_slice(), value.as_slice())?),
-                    None => drop(open.remove(key.as_slice())?),
+                let old = match &value {
+                    Some(value) => open.insert(key.as_slice(), value.as_slice())?,
+                    None => open.remove(key.as_slice())?,
+                };
+                if let Some(old) = old {
+                    digest.take_off(table, &key, old.value());
+                }
+                if let Some(value) = value {
+                    digest.add(table, &key, &value);
                 }
             }
         }
-        Ok(())
+        Ok(digest)
     }
 }

@@ -12,6 +12,8 @@ mod draw;
 mod granted;
 mod image;
 mod lifecycle;
+mod report;
 mod reverse;
+mod scrub;
 mod story;
 mod world;
