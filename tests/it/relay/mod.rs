@@ -8,7 +8,7 @@ mod scene;
 
 use std::{thread, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use grantbook_tests::nats::{Nats, signal};
 use serde_json::json;
 
@@ -99,7 +99,7 @@ fn of_two_relays_one_publishes_and_the_other_takes_over() -> Result<()> {
 #[test]
 fn on_three_brokers_that_come_and_go_every_event_comes_once() -> Result<()> {
     let mut scene = Scene::start(Nats::cluster()?, 2)?;
-    scene.under_load(|scene, load| {
+    let befallen = scene.under_load(|scene, load| {
         load.progress(10)?;
         // The derived stream's leader changes; then brokers die, one after another.
         for stream in ["GRANTBOOK_EVENTS", "GRANTBOOK_CHANGES"] {
@@ -120,8 +120,8 @@ fn on_three_brokers_that_come_and_go_every_event_comes_once() -> Result<()> {
         (0..scene.nats.len()).try_for_each(|index| scene.nats.spawn(index))?;
         (0..scene.nats.len()).try_for_each(|index| scene.recover(index))?;
         load.progress(10)
-    })?;
-    scene.settled().map(drop)
+    });
+    befallen.and_then(|()| scene.settled().map(drop)).with_context(|| scene.brokers())
 }
 
 #[test]

@@ -172,6 +172,13 @@ impl Scene {
         Ok(serde_json::from_slice(&binary::run(&args, &[])?.stdout)?)
     }
 
+    /// How each broker sees its streams, for whoever has to find out.
+    pub(super) fn brokers(&self) -> String {
+        let told =
+            |index| self.nats.monitor(index, "/jsz?streams=1").unwrap_or_else(|error| error.to_string());
+        (0..self.nats.len()).map(told).collect()
+    }
+
     /// Waits until a broker that was started again is well; one whose stream does not come up is started once more
     /// (docs/operating.md).
     pub(super) fn recover(&mut self, index: usize) -> Result<()> {

@@ -100,7 +100,9 @@ async fn refuse_ahead(journal: &JetStreamJournal, publisher: &Publisher) -> Resu
                 let stream = publisher.stream().to_owned();
                 return Err(RelayError::Ahead { stream, has: end.place.sequence, head });
             }
-            Err(ReadError::Unavailable(_)) if !last_time => {}
+            // The line asks again, and tells that it waits.
+            Err(ReadError::Unavailable(_)) if last_time => return Ok(()),
+            Err(ReadError::Unavailable(_)) => {}
             Err(error) => return Err(error.into()),
             Ok(_) => {}
         }

@@ -280,8 +280,13 @@ async fn message(connection: &Connection, sequence: u64) -> Result<Option<stream
         return Ok(None);
     }
     let asked = connection.api::<stream::Found>("STREAM.MSG.GET", &json!({ "seq": sequence })).await;
-    // It was there a moment ago: a leader that was just elected may not have it yet.
-    asked.map(|found| Some(found.message)).map_err(|error| ReadError::Unavailable(Arc::new(error)))
+    asked.map(|found| Some(found.message)).map_err(|error| match error {
+        // A leader that was just elected may not have it yet. While it does not, nothing is published behind it.
+        ApiError::Refused { err_code: stream::NO_MESSAGE, .. } => ReadError::Unavailable(Arc::new(Reason(
+            "the leader of a derived stream does not have its last message",
+        ))),
+        error => ReadError::Unavailable(Arc::new(error)),
+    })
 }
 
 /// From where in the journal the last message was made.
