@@ -19,10 +19,13 @@ use crate::{
     read::ReadNode,
     relay::{self, Followed, Relay, RelayHandle},
     start::{OpenJournal, make_directory},
+    webhooks::{Configured, Deliverer, Setting, Webhooks},
 };
 
 /// The view's file in the data directory.
 pub const VIEW_FILE: &str = "view.redb";
+/// The file in the data directory that says what was sent to webhooks.
+pub const WEBHOOKS_FILE: &str = "webhooks.redb";
 
 /// What every route has; cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct AppState {
     pub public_url: Option<PublicUrl>,
     /// The relay, if it runs here.
     pub relay: Option<RelayHandle>,
+    /// The key of webhooks and their deliveries, if the process was told of them.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// Which parts of the service a process is: at least one.
@@ -77,6 +82,7 @@ pub struct App {
     commands: Option<CommandService>,
     projector: Option<Projector>,
     relay: Option<Relay>,
+    deliverer: Option<Deliverer>,
     state: AppState,
 }
 
@@ -123,6 +129,10 @@ impl App {
         opened: OpenJournal,
     ) -> Result<Self, StartError> {
         let installation = journal.identity().installation;
+        let configured = match config.webhooks.clone() {
+            Some(options) => Some(spawn_blocking(move || options.read()).await??),
+            None => None,
+        };
         let (clock, ids) = (Clock::system(), IdSource::system());
         let command = async || {
             let fold = Fold::replay(journal.as_ref()).await?;
@@ -144,9 +154,22 @@ impl App {
                 (Parts::Read(ReadNode::new(&projector, journal)), None, Some(projector))
             }
         };
-        let public_url = config.public_url.clone();
-        let state = AppState { parts, clock, ids, installation, public_url, relay: None };
-        Ok(Self { journal: opened, commands, projector, relay: None, state })
+        let mut state = AppState {
+            parts,
+            clock,
+            ids,
+            installation,
+            public_url: config.public_url.clone(),
+            relay: None,
+            webhooks: None,
+        };
+        let mut deliverer = None;
+        if let Some(configured) = configured {
+            deliverer = deliver(config, &state, &configured).await?;
+            let deliveries = deliverer.as_ref().map(Deliverer::deliveries);
+            state.webhooks = Some(Webhooks { configured, deliveries });
+        }
+        Ok(Self { journal: opened, commands, projector, relay: None, deliverer, state })
     }
 
     /// What routes get.
@@ -157,7 +180,10 @@ impl App {
     /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { journal, commands, projector, relay, state } = self;
+        let Self { journal, commands, projector, relay, deliverer, state } = self;
+        if let Some(deliverer) = deliverer {
+            deliverer.stop().await;
+        }
         if let Some(commands) = commands {
             commands.shutdown().await;
         }
@@ -183,6 +209,24 @@ async fn project<J: Journal>(
         open_view(&data.join(VIEW_FILE), installation)
     });
     Ok(Projector::start(Arc::clone(journal), writer.await??))
+}
+
+/// Begins to deliver webhooks, if the process has a view.
+async fn deliver(
+    config: &ServeConfig,
+    state: &AppState,
+    configured: &Configured,
+) -> Result<Option<Deliverer>, StartError> {
+    let Some(node) = state.parts.node() else { return Ok(None) };
+    let setting = Setting {
+        reader: node.reader.clone(),
+        progress: node.progress(),
+        clock: state.clock.clone(),
+        installation: state.installation,
+        configured: configured.clone(),
+        file: config.data.join(WEBHOOKS_FILE),
+    };
+    Deliverer::start(setting).await.map(Some)
 }
 
 /// Opens the view, which is readable by its owner only: it holds people's names and addresses.

@@ -8,7 +8,7 @@ use std::{
 
 pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 
-use crate::public_url::PublicUrl;
+use crate::{public_url::PublicUrl, webhooks::WebhookOptions};
 
 /// Where a journal is.
 #[derive(Debug, Clone)]
@@ -56,6 +56,8 @@ pub struct ServeConfig {
     pub public_url: Option<PublicUrl>,
     /// Whether it publishes events and changes of access into streams for subscribers, over NATS.
     pub relay: bool,
+    /// Whether webhooks are made and delivered, and how.
+    pub webhooks: Option<WebhookOptions>,
 }
 
 /// Why a configuration does not make sense.
@@ -91,6 +93,7 @@ impl Default for ServeConfig {
             ready_file: None,
             public_url: None,
             relay: false,
+            webhooks: None,
         }
     }
 }

@@ -21,5 +21,6 @@ pub mod relay;
 pub mod routes;
 pub mod secret;
 pub mod start;
+pub mod webhooks;
 
 pub use listen::serve;
