@@ -1,6 +1,7 @@
 //! The relay: every event, and every change of access, once and in the journal's order, whatever befalls relays and
 //! brokers; and what it refuses.
 
+mod changes;
 mod consumers;
 mod publisher;
 mod refused;
