@@ -53,7 +53,7 @@ pub use crate::{
     document::Document,
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
-    facet::{EVENT_NAMES, Touched, event_name},
+    facet::{Touched, event_name},
     granted::{GrantState, Granted, GrantedFilter, GrantedPage, GrantedPlace, Reach},
     image::Image,
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
