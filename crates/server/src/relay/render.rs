@@ -99,7 +99,7 @@ fn of_record(
     Ok((0..).zip(events).map(|(part, event)| unplaced(place(part), recorded.org, event)).collect())
 }
 
-/// In CloudEvents' binary mode for NATS: each attribute a header, the data the body.
+/// In the binary mode of `CloudEvents` for NATS: each attribute a header, the data the body.
 fn unplaced(place: Place, org: OrgId, event: CloudEvent) -> Unplaced {
     let CloudEvent { specversion, id, source, kind, subject, time, datacontenttype, data } = event;
     let name = kind.strip_prefix(TYPE_PREFIX).unwrap_or(&kind).to_owned();
