@@ -36,7 +36,7 @@ pub(crate) fn run() -> Result<()> {
         relay.spawn()?;
         let streams = Streams::of(&nats)?;
         // What init appended is there before anything is measured.
-        while relay.http()?.send("GET", "/readyz", &Value::Null)?.json()["relay"][0]["state"] != "active" {
+        while !is_active(&relay)? {
             thread::yield_now();
         }
         let lag = lag(&nats, &streams, &command, rounds)?;
@@ -55,6 +55,11 @@ pub(crate) fn run() -> Result<()> {
         row(&[brokers.to_string(), rounds.to_string(), p50, p99, max, carried.to_string(), speed]);
     }
     Ok(())
+}
+
+fn is_active(relay: &Server) -> Result<bool> {
+    let ready = relay.http()?.send("GET", "/readyz", &Value::Null)?.json();
+    Ok(ready.pointer("/relay/0/state").is_some_and(|state| state == "active"))
 }
 
 /// One command after another, each waited for at the consumer.

@@ -23,6 +23,7 @@ use grantbook_api::{
     reference::{Actor, ActorType},
     secret::Secret,
 };
+use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -45,7 +46,7 @@ async fn main() -> Result<()> {
         let sequence = message.info().map_err(|error| anyhow::anyhow!(error))?.stream_sequence;
         let event: EventData = serde_json::from_slice(&message.payload)?;
         let actor = names.of(&event).await?;
-        let name = event.event["type"].as_str().unwrap_or_default();
+        let name = event.event.get("type").and_then(Value::as_str).unwrap_or_default();
         writeln!(file, "{sequence} {} {actor} {name}", event.at)?;
         file.sync_data()?;
     }

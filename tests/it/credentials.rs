@@ -139,7 +139,7 @@ fn relays(nats: &Nats, first: &Server, dir: &Path) -> Result<()> {
         server.spawn()?;
         Ok(server)
     };
-    let refused = relay("read").map(drop).unwrap_err().to_string();
+    let refused = relay("read").map(drop).err().context("who may only read does not relay")?.to_string();
     ensure!(refused.to_lowercase().contains("permissions violation"), "{refused}");
     let _relay = relay("relay")?;
     let db = dir.join("events.sqlite");

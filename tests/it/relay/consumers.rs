@@ -50,7 +50,7 @@ fn told() -> Result<(Scene, Vec<Told>)> {
     Ok((scene, told))
 }
 
-/// What a SQLite table of the Python example holds, in order.
+/// What a table of the Python example holds, in order.
 fn rows(db: &Path) -> Result<Vec<Value>> {
     const QUERY: &str = "import json, sqlite3, sys\n\
         rows = sqlite3.connect(sys.argv[1]).execute('SELECT sequence, source, id, type, data FROM events ORDER BY sequence')\n\

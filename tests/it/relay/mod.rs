@@ -74,7 +74,7 @@ fn of_two_relays_one_publishes_and_the_other_takes_over() -> Result<()> {
     let mut scene = Scene::start(Nats::single()?, 2)?;
     scene.under_load(|scene, load| {
         load.progress(10)?;
-        let first = until(|| scene.active(EVENTS), |active| active.is_some())?.expect("one of them");
+        let first = until(|| scene.active(EVENTS), Option::is_some)?.expect("one of them");
         let pid = scene.relays[first].pid().expect("it runs");
         signal(pid, "STOP")?;
         until(|| scene.active_of(1 - first, EVENTS), |active| *active)?;
