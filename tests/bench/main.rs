@@ -1,7 +1,7 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
 //! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild check questions embed http
-//! served watch revocation`; and `large`, which runs only if it is asked for (`make bench-large`). A debug build runs each on a small
+//! served watch relay revocation`; and `large`, which runs only if it is asked for (`make bench-large`). A debug build runs each on a small
 //! organization, to see that it runs at all.
 
 mod change;
@@ -16,6 +16,7 @@ mod load;
 mod plot;
 mod questions;
 mod rebuild;
+mod relay;
 mod report;
 mod revocation;
 mod served;
@@ -55,6 +56,9 @@ fn main() -> Result<()> {
     }
     if runs("watch") {
         watch::run()?;
+    }
+    if runs("relay") {
+        relay::run()?;
     }
     if runs("http") {
         http::run()?;

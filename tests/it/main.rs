@@ -19,6 +19,7 @@ mod journal_tools;
 mod plan;
 mod quarantine;
 mod race;
+mod relay;
 mod report;
 mod rivals;
 mod secrets;

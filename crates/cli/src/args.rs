@@ -18,8 +18,9 @@ use crate::{
     groups::GroupVerb,
     journal::JournalVerb,
     keys::KeyVerb,
+    nats::NatsVerb,
     objects::ObjectVerb,
-    operate::{InitArgs, OrgVerb, OwnerVerb},
+    operate::{FoundArgs, OrgVerb, OwnerVerb},
     projects::ProjectVerb,
     report::ReportArgs,
     reverse::{AccessibleArgs, PermissionsArgs, WhoCanArgs},
@@ -105,7 +106,7 @@ pub(crate) enum Noun {
     /// Run the service.
     Serve(ServeArgs),
     /// Begin: make the first organization and print its owner's first key, once.
-    Init(InitArgs),
+    Init(FoundArgs),
     /// Operate on organizations.
     Org {
         #[command(subcommand)]
@@ -120,6 +121,11 @@ pub(crate) enum Noun {
     Journal {
         #[command(subcommand)]
         verb: JournalVerb,
+    },
+    /// The NATS servers' side: the streams beside a journal.
+    Nats {
+        #[command(subcommand)]
+        verb: NatsVerb,
     },
     /// Look for what is unsafe, and say what to do. Exit 1 if something is.
     Doctor(DoctorArgs),
@@ -284,6 +290,9 @@ mod tests {
             "grantbook journal copy --from d --to nats://a,nats://b --replicas 3",
             "grantbook journal export --data d -o f",
             "grantbook journal import --data d -i f",
+            "grantbook nats prepare --nats nats://a",
+            "grantbook serve read --nats nats://a --relay",
+            "grantbook init --org acme --owner a@b --nats nats://a --journal-only",
             "grantbook doctor --nats nats://a --monitor http://a:8222 --node http://b:7878",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());

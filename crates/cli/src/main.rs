@@ -21,6 +21,7 @@ mod groups;
 mod journal;
 mod keys;
 mod names;
+mod nats;
 mod objects;
 mod operate;
 mod output;
@@ -65,6 +66,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Init(args) => operate::init(args, out),
         Noun::Org { verb } => operate::org(verb, out),
         Noun::Journal { verb } => journal::run(verb, out),
+        Noun::Nats { verb } => nats::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
         Noun::Webhook { verb: WebhookVerb::Key { file } } => webhooks::make_key(&file, out),
         Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
@@ -109,6 +111,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         | Noun::Org { .. }
         | Noun::Owner { .. }
         | Noun::Journal { .. }
+        | Noun::Nats { .. }
         | Noun::Doctor(_) => {}
     }
     Ok(Verdict::Yes)

@@ -57,6 +57,10 @@ pub(crate) struct ServeArgs {
     /// The URL under which clients reach the server, such as `https://pdp.example.com`: its AuthZEN configuration tells it.
     #[arg(long, env = "GRANTBOOK_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
+    /// Publish every event, and every change of access, into streams of NATS for subscribers; several processes may have
+    /// this, one at a time publishes. Needs `grantbook nats prepare`.
+    #[arg(long, env = "GRANTBOOK_RELAY")]
+    relay: bool,
     #[command(flatten)]
     webhooks: WebhookArgs,
     /// How many streams of `GET /v1/watch` there may be at once.
@@ -101,8 +105,18 @@ impl WebhookArgs {
 }
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, webhooks, watchers, watchers_each, log } =
-        args;
+    let ServeArgs {
+        part,
+        store,
+        listen,
+        ready_file,
+        public_url,
+        relay,
+        webhooks,
+        watchers,
+        watchers_each,
+        log,
+    } = args;
     let watchers = WatchLimits { all: watchers, each: watchers_each };
     let role = match part {
         Part::All => Role::All,
@@ -116,10 +130,11 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         listen,
         ready_file,
         public_url,
+        relay,
         webhooks: webhooks.options(),
         watchers,
     };
-    if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {
+    if let Err(fault @ (ConfigError::OnePartAlone(_) | ConfigError::NothingToRelay)) = config.validate() {
         return Err(Usage(fault.to_string()).into());
     }
     start_logging(&log)?;

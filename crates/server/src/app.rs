@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use grantbook_domain::id::InstallationId;
-use grantbook_journal::Journal;
+use grantbook_journal::{Journal, jetstream::JetStreamJournal};
 use grantbook_views::{Opened, ViewWriter};
 use tokio::task::spawn_blocking;
 
@@ -17,6 +17,7 @@ use crate::{
     project::Projector,
     public_url::PublicUrl,
     read::ReadNode,
+    relay::{self, Followed, Relay, RelayHandle},
     start::{OpenJournal, make_directory},
     webhooks::{Configured, Deliverer, Setting, Webhooks},
 };
@@ -39,6 +40,8 @@ pub struct AppState {
     pub installation: InstallationId,
     /// The URL under which clients reach the server, if it was said.
     pub public_url: Option<PublicUrl>,
+    /// The relay, if it runs here.
+    pub relay: Option<RelayHandle>,
     /// The key of webhooks and their deliveries, if the process was told of them.
     pub webhooks: Option<Webhooks>,
     /// How many may watch.
@@ -80,6 +83,7 @@ pub struct App {
     journal: OpenJournal,
     commands: Option<CommandService>,
     projector: Option<Projector>,
+    relay: Option<Relay>,
     deliverer: Option<Deliverer>,
     state: AppState,
 }
@@ -94,9 +98,31 @@ impl App {
                 Self::build_on(config, &journal, OpenJournal::Embedded(Arc::clone(&journal))).await
             }
             OpenJournal::JetStream(journal) => {
-                Self::build_on(config, &journal, OpenJournal::JetStream(Arc::clone(&journal))).await
+                // Before anything runs: a relay that cannot is refused, not left out.
+                let publishers = if config.relay { Some(relay::open(&journal).await?) } else { None };
+                let opened = OpenJournal::JetStream(Arc::clone(&journal));
+                let mut app = Self::build_on(config, &journal, opened).await?;
+                if let Some((publishers, followed)) = publishers.zip(app.followed(journal)) {
+                    let relay = Relay::start(publishers, &followed);
+                    app.state.relay = Some(relay.handle());
+                    app.relay = Some(relay);
+                }
+                Ok(app)
             }
         }
+    }
+
+    /// What a relay here follows.
+    fn followed(&self, journal: Arc<JetStreamJournal>) -> Option<Followed> {
+        let (node, projector) = self.state.parts.node().zip(self.projector.as_ref())?;
+        let (reader, progress) = (projector.reader(), projector.progress());
+        Some(Followed {
+            journal,
+            node: node.clone(),
+            reader,
+            progress,
+            installation: self.state.installation,
+        })
     }
 
     async fn build_on<J: Journal>(
@@ -136,6 +162,7 @@ impl App {
             ids,
             installation,
             public_url: config.public_url.clone(),
+            relay: None,
             webhooks: None,
             watchers: config.watchers,
         };
@@ -145,7 +172,7 @@ impl App {
             let deliveries = deliverer.as_ref().map(Deliverer::deliveries);
             state.webhooks = Some(Webhooks { configured, deliveries });
         }
-        Ok(Self { journal: opened, commands, projector, deliverer, state })
+        Ok(Self { journal: opened, commands, projector, relay: None, deliverer, state })
     }
 
     /// What routes get.
@@ -156,12 +183,15 @@ impl App {
     /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { journal, commands, projector, deliverer, state } = self;
+        let Self { journal, commands, projector, relay, deliverer, state } = self;
         if let Some(deliverer) = deliverer {
             deliverer.stop().await;
         }
         if let Some(commands) = commands {
             commands.shutdown().await;
+        }
+        if let Some(relay) = relay {
+            relay.stop().await;
         }
         if let Some(projector) = projector {
             projector.stop().await;

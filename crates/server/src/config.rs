@@ -69,6 +69,8 @@ pub struct ServeConfig {
     pub ready_file: Option<PathBuf>,
     /// The URL under which clients reach the server; it is told where URLs are asked for.
     pub public_url: Option<PublicUrl>,
+    /// Whether it publishes events and changes of access into streams for subscribers, over NATS.
+    pub relay: bool,
     /// Whether webhooks are made and delivered, and how.
     pub webhooks: Option<WebhookOptions>,
     /// How many may watch at once.
@@ -87,6 +89,11 @@ pub enum ConfigError {
     /// One part alone on a journal that only one process can open.
     #[error("the embedded journal belongs to one process, which is everything: `serve {0}` needs --nats")]
     OnePartAlone(&'static str),
+    /// There are no streams to relay to, or no view to relay from.
+    #[error(
+        "--relay publishes what a view holds into streams of NATS: it needs --nats, and `serve all` or `serve read`"
+    )]
+    NothingToRelay,
     /// The ready file has no place.
     #[error("the ready file's directory {} does not exist", .0.display())]
     NoPlaceForReadyFile(PathBuf),
@@ -102,6 +109,7 @@ impl Default for ServeConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)),
             ready_file: None,
             public_url: None,
+            relay: false,
             webhooks: None,
             watchers: WatchLimits::default(),
         }
@@ -111,6 +119,9 @@ impl Default for ServeConfig {
 impl ServeConfig {
     /// Looks at everything before anything is opened.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.relay && (self.role == Role::Command || matches!(self.journal, JournalAddress::Embedded(_))) {
+            return Err(ConfigError::NothingToRelay);
+        }
         if let JournalAddress::Embedded(data) = &self.journal {
             match self.role {
                 Role::All => {}
@@ -155,6 +166,8 @@ mod tests {
             let alone = ServeConfig { role, ..here.clone() };
             assert!(matches!(alone.validate(), Err(ConfigError::OnePartAlone(_))));
         }
+        let relay = ServeConfig { relay: true, ..here.clone() };
+        assert_eq!(relay.validate(), Err(ConfigError::NothingToRelay));
         let config = ServeConfig { ready_file: Some(absent.join("ready")), ..here.clone() };
         assert_eq!(config.validate(), Err(ConfigError::NoPlaceForReadyFile(absent)));
         for ready in ["ready".into(), directory.path().join("ready")] {

@@ -17,6 +17,7 @@ pub mod project;
 pub mod public_url;
 pub mod pulse;
 pub mod read;
+pub mod relay;
 pub mod routes;
 pub mod secret;
 pub mod start;

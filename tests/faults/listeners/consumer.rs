@@ -39,11 +39,9 @@ type Got = (u64, u32, String);
 pub(super) const JOURNAL: Source =
     Source { stream: "GRANTBOOK", subjects: "grantbook.v1.*", read: of_journal };
 /// Events, one a message.
-#[expect(dead_code, reason = "until the relay is there")]
 pub(super) const EVENTS: Source =
     Source { stream: "GRANTBOOK_EVENTS", subjects: "grantbook.events.*.*", read: of_derived };
 /// Changes of access, one a message.
-#[expect(dead_code, reason = "until the relay is there")]
 pub(super) const CHANGES: Source =
     Source { stream: "GRANTBOOK_CHANGES", subjects: "grantbook.changes.*.*", read: of_derived };
 

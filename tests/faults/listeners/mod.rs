@@ -57,6 +57,8 @@ impl Listener {
         };
         vec![
             new("journal", Kind::Record, Promise::AtLeastOnce, Way::Consumer(consumer::JOURNAL)),
+            new("events", Kind::Event, Promise::AtLeastOnce, Way::Consumer(consumer::EVENTS)),
+            new("changes", Kind::Change, Promise::AtLeastOnce, Way::Consumer(consumer::CHANGES)),
             new("watcher", Kind::Record, Promise::Once, Way::Watcher { slow: false }),
             new("slow watcher", Kind::Record, Promise::Once, Way::Watcher { slow: true }),
             new("watcher of changes", Kind::Change, Promise::Once, Way::Watcher { slow: false }),

@@ -71,6 +71,9 @@ impl Stage {
         }
         far.spawn()?;
         let services = vec![hooked.another("command")?, far];
+        // Two nodes publish what subscribers in the brokers get: one of them at a time does.
+        hooked.set_env("GRANTBOOK_RELAY", "true");
+        beyond.set_env("GRANTBOOK_RELAY", "true");
         let nodes = vec![hooked.another("read")?, first.another("read")?, beyond.another("read")?];
         let mut stage = Self { nats, wires, services, nodes, hand, first, runtime, _keys: keys, chosen: 0 };
         stage.forget_message_ids()?;

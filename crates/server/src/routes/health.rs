@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use grantbook_api::readiness::{Health, Readiness};
+use grantbook_api::readiness::{Health, Readiness, RelayLine};
 use grantbook_domain::position::Position;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,6 +16,7 @@ use crate::{
     http::{Web, metrics::gauge, problem::Failure, read::json},
     pulse::Behind,
     read::{NodeState, NodeStatus},
+    relay::RelayHandle,
 };
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
@@ -81,6 +82,19 @@ fn readiness(web: &Web) -> Readiness {
         head: position(status.head),
         lag_frames: status.lag_frames,
         age_ms: Some(status.age_ms),
+        relay: web
+            .app
+            .relay
+            .iter()
+            .flat_map(RelayHandle::lines)
+            .map(|line| RelayLine {
+                stream: line.stream,
+                state: line.state.word().to_owned(),
+                reason: line.state.why().map(str::to_owned),
+                position: position(line.sequence),
+                lag_frames: status.head.saturating_sub(line.sequence),
+            })
+            .collect(),
     }
 }
 
@@ -101,6 +115,9 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
     gauge(&mut text, "grantbook_view_sequence", "Sequence of the last frame in the view.", status.sequence);
     gauge(&mut text, "grantbook_journal_head", "Sequence of the last frame in the journal.", status.head);
     gauge(&mut text, "grantbook_ready", "Whether the node answers.", u64::from(ready));
+    if let Some(relay) = &web.app.relay {
+        text.push_str(&relay.metrics(status.head));
+    }
     if let Some(deliveries) = web.app.webhooks.as_ref().and_then(|webhooks| webhooks.deliveries.as_ref()) {
         text.push_str(&deliveries.metrics());
     }
