@@ -66,7 +66,14 @@ pub struct NatsOptions {
 
 impl Default for NatsOptions {
     fn default() -> Self {
-        Self { servers: 1, sync_always: true, binary: None, config: String::new(), disk: None, cuttable: false }
+        Self {
+            servers: 1,
+            sync_always: true,
+            binary: None,
+            config: String::new(),
+            disk: None,
+            cuttable: false,
+        }
     }
 }
 
