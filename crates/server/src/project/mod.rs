@@ -2,23 +2,28 @@
 //! says so, and reads refuse.
 
 mod checkpoint;
+mod marks;
 mod progress;
+mod scrub;
 mod view;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use grantbook_journal::{Journal, ReadError, Stored, Tail, chain::Chains};
-use grantbook_views::{ViewReader, ViewWriter};
+use grantbook_views::{Snapshot, ViewReader, ViewWriter};
 use tokio::{
-    sync::watch,
+    sync::{mpsc, oneshot, watch},
     task::{JoinHandle, spawn_blocking},
     time::{Instant, sleep},
 };
 
+pub(crate) use checkpoint::Checkpoint;
+pub use marks::{MARK_EVERY, Mark, Marks};
 pub use progress::{NodeState, Progress};
+pub use scrub::SCRUB_EVERY;
 
 use self::{
-    checkpoint::Checkpoint,
+    scrub::Scrubber,
     view::{Fault, View},
 };
 use crate::pulse::{Broken, Heard, Pulse};
@@ -43,19 +48,48 @@ pub struct Projector {
     reader: ViewReader,
     progress: watch::Receiver<Progress>,
     stop: watch::Sender<bool>,
+    settle: Settle,
     task: JoinHandle<()>,
+}
+
+/// Asks a projector for its view with everything that it knows of the chains beside it; clone it freely.
+#[derive(Debug, Clone)]
+pub struct Settle(mpsc::Sender<oneshot::Sender<Snapshot>>);
+
+impl Settle {
+    /// The view as of the batch under way, made durable; none if the projector has ended.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        let (answer, snapshot) = oneshot::channel();
+        self.0.send(answer).await.ok()?;
+        snapshot.await.ok()
+    }
 }
 
 impl Projector {
     /// Starts on an opened view, whatever it holds.
     pub fn start<J: Journal>(journal: Arc<J>, writer: ViewWriter) -> Self {
+        Self::start_with(journal, writer, SCRUB_EVERY)
+    }
+
+    /// Starts on an opened view, which is then read whole and compared with its digest every so often.
+    pub fn start_with<J: Journal>(journal: Arc<J>, writer: ViewWriter, scrub_every: Duration) -> Self {
         let reader = writer.reader();
         let (sequence, state) = (writer.sequence(), NodeState::Starting);
-        let beginning = Progress { sequence, head: sequence, state, fresh_as_of: Instant::now() };
+        let marks = Marks::new(sequence, writer.digest());
+        let beginning = Progress { sequence, head: sequence, state, fresh_as_of: Instant::now(), marks };
         let (tell, progress) = watch::channel(beginning);
         let (stop, stopping) = watch::channel(false);
-        let task = tokio::spawn(Follower { journal, tell, stopping, told: None }.run(writer));
-        Self { reader, progress, stop, task }
+        let (settle, asked) = mpsc::channel(1);
+        let settle = Settle(settle);
+        let follower =
+            Follower { journal, tell, stopping, told: None, scrub_every, asked, _asks: settle.clone() };
+        let task = tokio::spawn(follower.run(writer));
+        Self { reader, progress, stop, settle, task }
+    }
+
+    /// What asks for settled snapshots of the view.
+    pub fn settle(&self) -> Settle {
+        self.settle.clone()
     }
 
     /// The view's reader.
@@ -84,6 +118,11 @@ struct Follower<J> {
     stopping: watch::Receiver<bool>,
     /// When an outage was last told of.
     told: Option<Instant>,
+    scrub_every: Duration,
+    /// Who wants the view settled.
+    asked: mpsc::Receiver<oneshot::Sender<Snapshot>>,
+    /// Keeps the queue open.
+    _asks: Settle,
 }
 
 impl<J: Journal> Follower<J> {
@@ -179,23 +218,40 @@ impl<J: Journal> Follower<J> {
         mut heard: watch::Receiver<Heard>,
     ) -> Result<(), Fault> {
         let mut tail = self.journal.tail(view.sequence());
+        let scrubber = Scrubber::start(view.reader(), self.scrub_every);
+        let mut damage = scrubber.damage();
         while !self.is_stopping() {
             // Dropping the question loses no frame.
-            let asked = tokio::select! {
-                frames = tail.next(FRAMES_MAX, IDLE) => frames,
+            let mut asker = None;
+            let read = tokio::select! {
+                frames = tail.next(room_behind(view.sequence()), IDLE) => frames,
                 _ = heard.changed() => Ok(Vec::new()),
+                _ = damage.changed() => Ok(Vec::new()),
+                asked = self.asked.recv() => { asker = asked; Ok(Vec::new()) }
                 _ = self.stopping.changed() => break,
             };
-            let mut waiting = self.read(asked).await?;
+            view = self.settle(view, asker).await?;
+            let mut waiting = self.read(read).await?;
             while !waiting.is_empty() && !self.is_stopping() {
                 // The next frames are read while these are applied.
+                let room = room_behind(waiting.last().map_or(0, |stored| stored.sequence));
                 let applying = blocking(view, move |view| view.apply(&waiting));
-                let (applied, read) = tokio::join!(applying, tail.next(FRAMES_MAX, Duration::ZERO));
+                let (applied, read) = tokio::join!(applying, tail.next(room, Duration::ZERO));
                 view = applied?;
-                let sequence = view.sequence();
+                let (sequence, marks) = (view.sequence(), view.marks());
                 seen.send_replace(sequence);
-                self.tell.send_modify(|progress| progress.sequence = sequence);
+                self.tell.send_modify(|progress| {
+                    (progress.sequence, progress.marks) = (sequence, marks);
+                });
+                let asker = self.asked.try_recv().ok();
+                view = self.settle(view, asker).await?;
+                if damage.borrow().is_some() {
+                    break;
+                }
                 waiting = self.read(read).await?;
+            }
+            if let Some(why) = damage.borrow().clone() {
+                return Err(Fault::Damaged(why));
             }
             self.judge(view.sequence(), &heard.borrow_and_update().clone())?;
             if view.is_due() {
@@ -229,6 +285,17 @@ impl<J: Journal> Follower<J> {
         Ok(())
     }
 
+    /// Gives the view to whoever asked for it.
+    async fn settle(&self, mut view: View, asker: Option<oneshot::Sender<Snapshot>>) -> Result<View, Fault> {
+        let Some(asker) = asker else { return Ok(view) };
+        spawn_blocking(move || {
+            // Nobody may wait for it any more.
+            drop(asker.send(view.settled()?));
+            Ok(view)
+        })
+        .await?
+    }
+
     fn is_stopping(&self) -> bool {
         *self.stopping.borrow() || self.stopping.has_changed().is_err()
     }
@@ -258,6 +325,12 @@ impl<J: Journal> Follower<J> {
         sleep(PAUSE).await;
         Ok(())
     }
+}
+
+/// How many frames to read behind a sequence: up to where a batch ends.
+fn room_behind(sequence: u64) -> NonZeroUsize {
+    let room = usize::try_from(MARK_EVERY - sequence % MARK_EVERY).ok().and_then(NonZeroUsize::new);
+    room.map_or(FRAMES_MAX, |room| room.min(FRAMES_MAX))
 }
 
 /// The view with its image, which takes a while to build from many rows.

@@ -7,10 +7,14 @@ use grantbook_journal::{
     ReadError, Stored,
     chain::{ChainError, Chains, Step},
 };
-use grantbook_views::{Batch, ViewError, ViewWriter};
+use grantbook_views::{Batch, Snapshot, ViewError, ViewReader, ViewWriter};
 use tokio::time::Instant;
 
-use super::{FRAMES_MAX, checkpoint::Checkpoint};
+use super::{
+    FRAMES_MAX,
+    checkpoint::Checkpoint,
+    marks::{MARK_EVERY, Marks},
+};
 
 /// At most so long are batches committed without being durable: a crash costs the replay of the rest.
 const DURABLE_EVERY: Duration = Duration::from_secs(1);
@@ -38,6 +42,9 @@ pub(super) enum Fault {
     /// The checkpoint is not of this view.
     #[error("the view's checkpoint is not understood")]
     Checkpoint,
+    /// The view's rows are not those that were written.
+    #[error("{0}")]
+    Damaged(String),
     /// It was told to stop before it had begun.
     #[error("stopped")]
     Stopped,
@@ -56,6 +63,7 @@ pub(super) struct View {
     /// Whether readers have an image, which then changes with every batch. A view that is filled for the first time has
     /// none before it has caught up: until then nobody reads, and no batch need leave the image before it whole.
     published: bool,
+    marks: Marks,
 }
 
 impl View {
@@ -66,15 +74,43 @@ impl View {
         if published {
             writer.publish_image();
         }
-        Ok(Self { writer, chains, dirty_since: None, published })
+        let marks = Marks::new(writer.sequence(), writer.digest());
+        Ok(Self { writer, chains, dirty_since: None, published, marks })
+    }
+
+    /// What it holds and held.
+    pub(super) const fn marks(&self) -> Marks {
+        self.marks
+    }
+
+    /// A handle for reading.
+    pub(super) fn reader(&self) -> ViewReader {
+        self.writer.reader()
+    }
+
+    /// Commits durably, with the ends of all chains beside the rows, and gives the view as of then.
+    pub(super) fn settled(&mut self) -> Result<Snapshot, Fault> {
+        self.commit(&[], true)?;
+        Ok(self.writer.reader().snapshot()?)
     }
 
     pub(super) const fn sequence(&self) -> u64 {
         self.chains.end().sequence
     }
 
-    /// Applies the next frames, all or nothing.
+    /// Applies the next frames, in batches that end where marks are due, each all or nothing.
     pub(super) fn apply(&mut self, frames: &[Stored]) -> Result<(), Fault> {
+        for part in frames.chunk_by(|one, _| !one.sequence.is_multiple_of(MARK_EVERY)) {
+            self.apply_batch(part)?;
+        }
+        self.published = self.published || frames.len() < FRAMES_MAX.get();
+        if self.published {
+            self.writer.publish_image();
+        }
+        Ok(())
+    }
+
+    fn apply_batch(&mut self, frames: &[Stored]) -> Result<(), Fault> {
         let mut records = Vec::new();
         for stored in frames {
             let Step::Next(frame) = self.chains.take(stored)? else { continue };
@@ -85,12 +121,7 @@ impl View {
             });
             records.extend(placed);
         }
-        self.commit(&records, self.is_due())?;
-        self.published = self.published || frames.len() < FRAMES_MAX.get();
-        if self.published {
-            self.writer.publish_image();
-        }
-        Ok(())
+        self.commit(&records, self.is_due())
     }
 
     /// Whether there is something to make durable by now.
@@ -107,6 +138,7 @@ impl View {
         let checkpoint = Checkpoint::of(&self.chains, durable).encode().map_err(ViewError::from)?;
         let batch = Batch { records, last_sequence: self.sequence(), checkpoint: &checkpoint };
         self.writer.apply(&batch, durable)?;
+        self.marks.note(self.writer.sequence(), self.writer.digest());
         self.dirty_since = if durable { None } else { self.dirty_since.or_else(|| Some(Instant::now())) };
         Ok(())
     }
