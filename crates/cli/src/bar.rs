@@ -33,6 +33,12 @@ impl Bar {
         self.draw(done, whole, || format!("{records} records, {speed} a second"));
     }
 
+    /// So many of so many rows.
+    pub(crate) fn show_rows(&mut self, rows: u64, of: u64) {
+        let speed = rows / self.seconds();
+        self.draw(rows, of, || format!("{rows} of {of} rows, {speed} a second"));
+    }
+
     pub(crate) fn clear(&self) {
         if self.told.is_some() {
             write!(io::stderr(), "\r\x1b[K").unwrap_or_default();

@@ -31,9 +31,11 @@ mod roles;
 mod scope;
 mod serve;
 mod session;
+mod snapshots;
 mod store;
 mod tokens;
 mod users;
+mod view;
 mod when;
 mod whoami;
 mod why;
@@ -61,6 +63,8 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Init(args) => operate::init(args, out),
         Noun::Org { verb } => operate::org(verb, out),
         Noun::Journal { verb } => journal::run(verb, out),
+        Noun::View { verb } => view::run(verb, out),
+        Noun::Snapshot { verb } => snapshots::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
         Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
         noun => {
@@ -101,6 +105,8 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         | Noun::Org { .. }
         | Noun::Owner { .. }
         | Noun::Journal { .. }
+        | Noun::View { .. }
+        | Noun::Snapshot { .. }
         | Noun::Doctor(_) => {}
     }
     Ok(Verdict::Yes)

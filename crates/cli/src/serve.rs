@@ -15,7 +15,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     exit::{Usage, Verdict},
+    snapshots::SnapshotArgs,
     store::StoreArgs,
+    when::Every,
 };
 
 const EXAMPLES: &str = "\
@@ -56,21 +58,52 @@ pub(crate) struct ServeArgs {
     /// The URL under which clients reach the server, such as `https://pdp.example.com`: its AuthZEN configuration tells it.
     #[arg(long, env = "GRANTBOOK_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
+    #[command(flatten)]
+    views: ViewArgs,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
 
+/// What becomes of the view.
+#[derive(Debug, Args)]
+struct ViewArgs {
+    #[command(flatten)]
+    snapshots: SnapshotArgs,
+    /// What to call this node, where nodes are named.
+    #[arg(long, env = "GRANTBOOK_NODE_NAME", value_name = "NAME")]
+    node_name: Option<String>,
+    /// How often the view's file is read whole and compared with its digest, such as 1h.
+    #[arg(long, env = "GRANTBOOK_SCRUB_EVERY", default_value = "1h", value_name = "TIME")]
+    scrub_every: Every,
+}
+
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, log } = args;
+    let ServeArgs { part, store, listen, ready_file, public_url, views, log } = args;
+    let ViewArgs { snapshots, node_name, scrub_every } = views;
     let role = match part {
         Part::All => Role::All,
         Part::Command => Role::Command,
         Part::Read => Role::Read,
     };
-    let config =
-        ServeConfig { role, journal: store.journal()?, data: store.data, listen, ready_file, public_url };
-    if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {
+    let config = ServeConfig {
+        role,
+        journal: store.journal()?,
+        data: store.data,
+        listen,
+        ready_file,
+        public_url,
+        snapshots: snapshots.config(),
+        node_name,
+        scrub_every: scrub_every.0,
+    };
+    if let Err(
+        fault @ (ConfigError::OnePartAlone(_)
+        | ConfigError::SnapshotsOfNobody
+        | ConfigError::NoPlaceForSnapshots
+        | ConfigError::SnapshotsWithoutView),
+    ) = config.validate()
+    {
         return Err(Usage(fault.to_string()).into());
     }
     start_logging(&log)?;

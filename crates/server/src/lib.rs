@@ -2,6 +2,7 @@
 
 pub mod app;
 pub(crate) mod authzen;
+pub mod bootstrap;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -11,14 +12,18 @@ pub mod http;
 pub mod ids;
 pub mod init;
 mod listen;
+pub mod nodes;
 pub mod operate;
 pub mod position;
 pub mod project;
 pub mod public_url;
 pub mod pulse;
 pub mod read;
+pub mod rebuild;
 pub mod routes;
 pub mod secret;
+pub mod snapshots;
 pub mod start;
+mod viewing;
 
 pub use listen::serve;

@@ -76,7 +76,7 @@ impl ViewDigest {
     }
 
     /// The rows of another sum came.
-    pub(crate) fn join(&mut self, other: Self) {
+    pub fn join(&mut self, other: Self) {
         let mut carry = false;
         for (word, more) in self.words.iter_mut().zip(other.words) {
             (*word, carry) = word.carrying_add(more, carry);
