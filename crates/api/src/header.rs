@@ -12,5 +12,7 @@ pub const IF_POSITION: &str = "grantbook-if-position";
 pub const POSITION: &str = "grantbook-position";
 /// On reads: wait until the node has reached this position.
 pub const AT_LEAST: &str = "grantbook-at-least";
+/// On reports: how many principals are looked at.
+pub const PRINCIPALS: &str = "grantbook-principals";
 /// On everything: echoed and logged.
 pub const REQUEST_ID: &str = "x-request-id";

@@ -21,6 +21,7 @@ use crate::{
     objects::ObjectVerb,
     operate::{InitArgs, OrgVerb, OwnerVerb},
     projects::ProjectVerb,
+    report::ReportArgs,
     reverse::{AccessibleArgs, PermissionsArgs, WhoCanArgs},
     roles::RoleVerb,
     serve::ServeArgs,
@@ -92,8 +93,9 @@ pub(crate) struct Globals {
     /// Of reads: answer at this position or later.
     #[arg(long, global = true, value_name = "POSITION")]
     pub(crate) at_least: Option<String>,
-    /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), or an age such as 30d.
-    #[arg(long, global = true, value_name = "POSITION|TIME|AGE")]
+    /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), a date (its last
+    /// instant, UTC), or an age such as 30d.
+    #[arg(long, global = true, value_name = "POSITION|TIME|DATE|AGE")]
     pub(crate) as_of: Option<Bound>,
 }
 
@@ -198,6 +200,8 @@ pub(crate) enum Noun {
     Timeline(TimelineArgs),
     /// Show who gained and lost what between two moments.
     Diff(DiffArgs),
+    /// Write who has what, by which grant, given by whom: everybody, now or as of a day, as a table or JSON.
+    Report(ReportArgs),
     /// Show what was decided, by whom, when, why.
     Audit(AuditArgs),
     /// Show whose key this is.
@@ -259,6 +263,8 @@ mod tests {
             "grantbook --as-of 30d check token:ci update project:staging",
             "grantbook grant list --as-of 2026-01-01T00:00:00Z",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
+            "grantbook report --as-of 2026-06-30 --format csv --output report.csv",
+            "grantbook report --project production --permission update --format ndjson",
             "grantbook audit --since 30d --output audit.ndjson --resume",
             "grantbook grant history --by user:ada@example.com --project P --newest-first",
             "grantbook batch -f -",

@@ -67,7 +67,7 @@ pub(crate) fn run(verb: ViewVerb, out: Output) -> anyhow::Result<Verdict> {
 fn verify(store: &StoreArgs, out: Output) -> anyhow::Result<Verdict> {
     let mut bar = Bar::new();
     let verified = rebuild::verify(&store.data, |rows| {
-        bar.show_rows(rows, rows);
+        bar.show_loaded(rows, rows);
         true
     });
     bar.clear();
@@ -156,7 +156,7 @@ fn options(store: StoreArgs, snapshots: SnapshotArgs) -> anyhow::Result<ViewOpti
 
 fn show(bar: &mut Bar, out: Output, stage: &Stage<'_>) {
     match stage {
-        Stage::Loading { rows, of, .. } => bar.show_rows(*rows, *of),
+        Stage::Loading { rows, of, .. } => bar.show_loaded(*rows, *of),
         Stage::Refused { name, why } => {
             bar.clear();
             out.note(&format!("snapshot {name} is not used: {why}"));

@@ -19,4 +19,5 @@ mod group_commit;
 mod offline;
 mod project;
 mod replay;
+mod snapshots;
 mod unknown;

@@ -13,6 +13,7 @@ mod dump;
 mod granted;
 mod image;
 mod lifecycle;
+mod report;
 mod reverse;
 mod scrub;
 mod story;
