@@ -21,6 +21,7 @@ mod groups;
 mod journal;
 mod keys;
 mod names;
+mod nodes;
 mod objects;
 mod operate;
 mod output;

@@ -27,7 +27,7 @@ const NO_MESSAGE: u64 = 10037;
 #[derive(Debug, thiserror::Error)]
 pub enum NodesError {
     /// The stream was not made.
-    #[error("there is no stream {stream}: an operator makes it with `grantbook nats prepare`")]
+    #[error("there is no stream {stream}: an operator makes it with `grantbook snapshot prepare`")]
     Missing {
         /// Its name.
         stream: String,

@@ -49,7 +49,7 @@ impl JetStreamJournal {
         let context = jetstream::new(self.inner.connection.client().clone());
         let store = within(&name, context.get_object_store(&name)).await.map_err(|mut error| {
             error.fault = format!(
-                "cannot be used ({}); an operator makes it with `grantbook nats prepare`",
+                "cannot be used ({}); an operator makes it with `grantbook snapshot prepare`",
                 error.fault
             );
             error
