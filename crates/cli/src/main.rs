@@ -38,6 +38,7 @@ mod store;
 mod tokens;
 mod users;
 mod view;
+mod webhooks;
 mod when;
 mod whoami;
 mod why;
@@ -51,6 +52,7 @@ use crate::{
     exit::Verdict,
     output::Output,
     session::Session,
+    webhooks::WebhookVerb,
 };
 
 fn main() -> ExitCode {
@@ -68,6 +70,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::View { verb } => view::run(verb, out),
         Noun::Snapshot { verb } => snapshots::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
+        Noun::Webhook { verb: WebhookVerb::Key { file } } => webhooks::make_key(&file, out),
         Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
         noun => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -88,6 +91,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Group { verb } => groups::run(session, verb).await?,
         Noun::Role { verb } => roles::run(session, verb).await?,
         Noun::Grant { verb } => grants::run(session, verb).await?,
+        Noun::Webhook { verb } => webhooks::run(session, verb).await?,
         Noun::Batch(args) => batch::run(session, args).await?,
         Noun::Plan(args) => declare::plan(session, args).await?,
         Noun::Apply(args) => declare::apply(session, args).await?,

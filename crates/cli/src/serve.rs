@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use grantbook_server::{
     config::{ConfigError, Role, ServeConfig},
     public_url::PublicUrl,
+    webhooks::{Allowed, Schedule, WebhookOptions},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -60,6 +61,7 @@ pub(crate) struct ServeArgs {
     public_url: Option<PublicUrl>,
     #[command(flatten)]
     views: ViewArgs,
+    webhooks: WebhookArgs,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
@@ -78,8 +80,38 @@ struct ViewArgs {
     scrub_every: Every,
 }
 
+#[derive(Debug, Args)]
+struct WebhookArgs {
+    /// The file of the webhook key (`grantbook webhook key FILE` makes one): webhooks can be made, and a process that has a
+    /// view delivers them.
+    #[arg(long = "webhooks", env = "GRANTBOOK_WEBHOOKS", value_name = "KEYFILE")]
+    key_file: Option<PathBuf>,
+    /// Send webhooks also to this host, host:port or network (10.0.0.0/8), by http too; otherwise to public addresses by
+    /// https only.
+    #[arg(
+        long,
+        env = "GRANTBOOK_WEBHOOK_ALLOW",
+        value_name = "PATTERN",
+        value_delimiter = ',',
+        requires = "key_file"
+    )]
+    webhook_allow: Vec<Allowed>,
+    /// The waits between attempts to deliver a message; after the last it is a dead letter. 5s,5m,30m,2h,5h,10h,14h,20h,24h
+    /// if absent.
+    #[arg(long, env = "GRANTBOOK_WEBHOOK_RETRY", value_name = "WAITS", requires = "key_file")]
+    webhook_retry: Option<Schedule>,
+}
+
+impl WebhookArgs {
+    fn options(self) -> Option<WebhookOptions> {
+        let Self { key_file, webhook_allow: allow, webhook_retry } = self;
+        let schedule = webhook_retry.unwrap_or_default();
+        key_file.map(|key_file| WebhookOptions { key_file, allow, schedule })
+    }
+}
+
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, views, log } = args;
+    let ServeArgs { part, store, listen, ready_file, public_url, views, webhooks, log } = args;
     let ViewArgs { snapshots, node_name, scrub_every } = views;
     let role = match part {
         Part::All => Role::All,
@@ -96,6 +128,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         snapshots: snapshots.config(),
         node_name,
         scrub_every: scrub_every.0,
+        webhooks: webhooks.options(),
     };
     if let Err(
         fault @ (ConfigError::OnePartAlone(_)

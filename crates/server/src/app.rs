@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use grantbook_domain::id::InstallationId;
 use grantbook_journal::Journal;
+use tokio::task::spawn_blocking;
 
 pub use crate::start::StartError;
 
@@ -16,12 +17,15 @@ use crate::{
     read::ReadNode,
     start::OpenJournal,
     viewing::Viewing,
+    webhooks::{Configured, Deliverer, Setting, Webhooks},
 };
 
 /// The view's file in the data directory.
 pub const VIEW_FILE: &str = "view.redb";
 /// The file of a view that was built beside it, for the next start to adopt.
 pub const NEXT_FILE: &str = "view.next.redb";
+/// The file in the data directory that says what was sent to webhooks.
+pub const WEBHOOKS_FILE: &str = "webhooks.redb";
 
 /// What every route has; cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub struct AppState {
     pub installation: InstallationId,
     /// The URL under which clients reach the server, if it was said.
     pub public_url: Option<PublicUrl>,
+    /// The key of webhooks and their deliveries, if the process was told of them.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// Which parts of the service a process is: at least one.
@@ -73,6 +79,7 @@ pub struct App {
     journal: OpenJournal,
     commands: Option<CommandService>,
     viewing: Option<Viewing>,
+    deliverer: Option<Deliverer>,
     state: AppState,
 }
 
@@ -97,6 +104,10 @@ impl App {
         opened: OpenJournal,
     ) -> Result<Self, StartError> {
         let installation = journal.identity().installation;
+        let configured = match config.webhooks.clone() {
+            Some(options) => Some(spawn_blocking(move || options.read()).await??),
+            None => None,
+        };
         let (clock, ids) = (Clock::system(), IdSource::system());
         let command = async || {
             let fold = Fold::replay(journal.as_ref()).await?;
@@ -118,8 +129,21 @@ impl App {
                 (Parts::Read(node(&viewing, journal)), None, Some(viewing))
             }
         };
-        let state = AppState { parts, clock, ids, installation, public_url: config.public_url.clone() };
-        Ok(Self { journal: opened, commands, viewing, state })
+        let mut state = AppState {
+            parts,
+            clock,
+            ids,
+            installation,
+            public_url: config.public_url.clone(),
+            webhooks: None,
+        };
+        let mut deliverer = None;
+        if let Some(configured) = configured {
+            deliverer = deliver(config, &state, &configured).await?;
+            let deliveries = deliverer.as_ref().map(Deliverer::deliveries);
+            state.webhooks = Some(Webhooks { configured, deliveries });
+        }
+        Ok(Self { journal: opened, commands, viewing, deliverer, state })
     }
 
     /// What routes get.
@@ -130,7 +154,10 @@ impl App {
     /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { journal, commands, viewing, state } = self;
+        let Self { journal, commands, viewing, deliverer, state } = self;
+        if let Some(deliverer) = deliverer {
+            deliverer.stop().await;
+        }
         if let Some(commands) = commands {
             commands.shutdown().await;
         }
@@ -144,4 +171,22 @@ impl App {
 
 fn node<J: Journal>(viewing: &Viewing, journal: &Arc<J>) -> ReadNode {
     ReadNode::new(&viewing.projector, journal).hearing(viewing.nodes())
+}
+
+/// Begins to deliver webhooks, if the process has a view.
+async fn deliver(
+    config: &ServeConfig,
+    state: &AppState,
+    configured: &Configured,
+) -> Result<Option<Deliverer>, StartError> {
+    let Some(node) = state.parts.node() else { return Ok(None) };
+    let setting = Setting {
+        reader: node.reader.clone(),
+        progress: node.progress(),
+        clock: state.clock.clone(),
+        installation: state.installation,
+        configured: configured.clone(),
+        file: config.data.join(WEBHOOKS_FILE),
+    };
+    Deliverer::start(setting).await.map(Some)
 }

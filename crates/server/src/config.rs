@@ -9,7 +9,9 @@ use std::{
 
 pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 
-use crate::{project::SCRUB_EVERY, public_url::PublicUrl, snapshots::SnapshotConfig};
+use crate::{
+    project::SCRUB_EVERY, public_url::PublicUrl, snapshots::SnapshotConfig, webhooks::WebhookOptions,
+};
 
 /// Where a journal is.
 #[derive(Debug, Clone)]
@@ -61,6 +63,8 @@ pub struct ServeConfig {
     pub node_name: Option<String>,
     /// How often the view is read whole and compared with its digest.
     pub scrub_every: Duration,
+    /// Whether webhooks are made and delivered, and how.
+    pub webhooks: Option<WebhookOptions>,
 }
 
 /// Why a configuration does not make sense.
@@ -104,6 +108,7 @@ impl Default for ServeConfig {
             snapshots: SnapshotConfig::default(),
             node_name: None,
             scrub_every: SCRUB_EVERY,
+            webhooks: None,
         }
     }
 }

@@ -25,5 +25,6 @@ pub mod secret;
 pub mod snapshots;
 pub mod start;
 mod viewing;
+pub mod webhooks;
 
 pub use listen::serve;

@@ -124,6 +124,11 @@ impl ReadNode {
         self.nodes.as_ref().map(Nodes::alarms).unwrap_or_default()
     }
 
+    /// How far the view has come, to wait for.
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
     /// Returns once the view holds everything that the journal held when this was called; at once if nobody but this
     /// process appends.
     pub async fn confirm(&self) -> Result<(), Unconfirmed> {
