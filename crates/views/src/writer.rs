@@ -124,7 +124,8 @@ impl ViewWriter {
     /// Whether opening the file would go on with a view that holds something; else it would begin with an empty one.
     /// Changes nothing.
     pub fn would_resume(path: &Path, installation: InstallationId) -> Result<bool, ViewError> {
-        if !path.exists() {
+        // An empty file is what a crash leaves of a view that was just begun.
+        if fs::metadata(path).is_ok_and(|file| file.len() == 0) || !path.exists() {
             return Ok(false);
         }
         let fail =
