@@ -1,7 +1,7 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
 //! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild bootstrap check questions
-//! embed http served`; and `large` and `bootstrap-large`, which run only if they are asked for (`make bench-large` runs the first). A debug build runs each on a small
+//! embed http served watch`; and `large` and `bootstrap-large`, which run only if they are asked for. A debug build runs each on a small
 //! organization, to see that it runs at all.
 
 mod bootstrap;
@@ -19,6 +19,7 @@ mod questions;
 mod rebuild;
 mod report;
 mod served;
+mod watch;
 mod workload;
 
 use anyhow::Result;
@@ -57,6 +58,9 @@ fn main() -> Result<()> {
     }
     if runs("served") {
         served::run()?;
+    }
+    if runs("watch") {
+        watch::run()?;
     }
     if runs("http") {
         http::run()?;

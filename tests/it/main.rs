@@ -26,5 +26,6 @@ mod secrets;
 mod snapshots;
 mod story;
 mod tidy;
+mod watch;
 mod webhooks;
 mod who_can;

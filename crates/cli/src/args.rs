@@ -29,6 +29,7 @@ use crate::{
     tokens::TokenVerb,
     users::UserVerb,
     view::ViewVerb,
+    watch::WatchArgs,
     webhooks::WebhookVerb,
     when::Bound,
     why::WhyArgs,
@@ -210,6 +211,8 @@ pub(crate) enum Noun {
     Report(ReportArgs),
     /// Show what was decided, by whom, when, why.
     Audit(AuditArgs),
+    /// Follow what is decided, and who gains and loses what, as it comes.
+    Watch(WatchArgs),
     /// Show whose key this is.
     Whoami,
 }

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use grantbook_server::{
-    config::{ConfigError, Role, ServeConfig},
+    config::{ConfigError, Role, ServeConfig, WatchLimits},
     public_url::PublicUrl,
     webhooks::{Allowed, Schedule, WebhookOptions},
 };
@@ -62,6 +62,12 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     views: ViewArgs,
     webhooks: WebhookArgs,
+    /// How many streams of `GET /v1/watch` there may be at once.
+    #[arg(long, env = "GRANTBOOK_WATCHERS", default_value_t = WatchLimits::default().all, value_name = "NUMBER")]
+    watchers: usize,
+    /// How many of them one user or service token may have.
+    #[arg(long, env = "GRANTBOOK_WATCHERS_EACH", default_value_t = WatchLimits::default().each, value_name = "NUMBER")]
+    watchers_each: usize,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
@@ -111,8 +117,20 @@ impl WebhookArgs {
 }
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, views, webhooks, log } = args;
+    let ServeArgs {
+        part,
+        store,
+        listen,
+        ready_file,
+        public_url,
+        views,
+        webhooks,
+        watchers,
+        watchers_each,
+        log,
+    } = args;
     let ViewArgs { snapshots, node_name, scrub_every } = views;
+    let watchers = WatchLimits { all: watchers, each: watchers_each };
     let role = match part {
         Part::All => Role::All,
         Part::Command => Role::Command,
@@ -129,6 +147,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         node_name,
         scrub_every: scrub_every.0,
         webhooks: webhooks.options(),
+        watchers,
     };
     if let Err(
         fault @ (ConfigError::OnePartAlone(_)

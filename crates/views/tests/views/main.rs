@@ -13,6 +13,7 @@ mod dump;
 mod granted;
 mod image;
 mod lifecycle;
+mod record_changes;
 mod report;
 mod reverse;
 mod scrub;
