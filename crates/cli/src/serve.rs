@@ -61,6 +61,7 @@ pub(crate) struct ServeArgs {
     public_url: Option<PublicUrl>,
     #[command(flatten)]
     views: ViewArgs,
+    #[command(flatten)]
     webhooks: WebhookArgs,
     /// How many streams of `GET /v1/watch` there may be at once.
     #[arg(long, env = "GRANTBOOK_WATCHERS", default_value_t = WatchLimits::default().all, value_name = "NUMBER")]
