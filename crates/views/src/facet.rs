@@ -191,40 +191,6 @@ fn object(object_type: &str, id: &impl ToString) -> Facet {
     Facet::Object(ObjectRef { object_type: object_type.to_owned(), id: id.to_string() })
 }
 
-/// The names of all events.
-pub const EVENT_NAMES: [&str; 30] = [
-    "OrganizationCreated",
-    "CatalogExtended",
-    "UserCreated",
-    "UserUpdated",
-    "UserDeactivated",
-    "TokenCreated",
-    "TokenUpdated",
-    "TokenDeleted",
-    "TokenExpired",
-    "KeyIssued",
-    "KeyRotated",
-    "KeyRevoked",
-    "KeyExpired",
-    "GroupCreated",
-    "GroupUpdated",
-    "GroupDeleted",
-    "MemberAdded",
-    "MemberRemoved",
-    "MemberExpired",
-    "RoleCreated",
-    "RoleUpdated",
-    "RoleDeleted",
-    "ProjectCreated",
-    "ProjectUpdated",
-    "ProjectDeleted",
-    "ObjectRegistered",
-    "ObjectRemoved",
-    "GrantCreated",
-    "GrantRevoked",
-    "GrantExpired",
-];
-
 /// The event's name, as it is stored and as clients see it.
 pub fn event_name(event: &Event) -> &'static str {
     match event {

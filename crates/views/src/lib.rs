@@ -56,7 +56,7 @@ pub use crate::{
     dump::{Chunk, Loader, Whole},
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
-    facet::{EVENT_NAMES, Touched, event_name},
+    facet::{Touched, event_name},
     granted::{GrantState, Granted, GrantedFilter, GrantedPage, GrantedPlace, Reach},
     image::Image,
     list::{GrantFilter, ListCursor, Listed, Listing, Page},

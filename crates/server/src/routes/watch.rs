@@ -17,8 +17,7 @@ use grantbook_api::{
     feed::{AccessChange, ChangeType},
     watch::{EVENT_STREAM, START, WatchEnd, WatchKind, WatchQuery},
 };
-use grantbook_domain::{id::ProjectId, model, position::Position, refusal::Kind, rights::Ask};
-use grantbook_views::EVENT_NAMES;
+use grantbook_domain::{event::Event, id::ProjectId, model, position::Position, refusal::Kind, rights::Ask};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{pour::pour, watcher::Watcher};
@@ -122,7 +121,9 @@ fn asked(filter: &Filter) -> Vec<(Ask, Thing<'static>)> {
 fn events(text: &str) -> Result<BTreeSet<String>, Failure> {
     let changes = [ChangeType::AccessGained.name(), ChangeType::AccessLost.name()];
     let names: BTreeSet<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-    match names.iter().find(|name| !EVENT_NAMES.contains(&name.as_str()) && !changes.contains(&name.as_str()))
+    match names
+        .iter()
+        .find(|name| !Event::NAMES.contains(&name.as_str()) && !changes.contains(&name.as_str()))
     {
         None => Ok(names),
         Some(_) => Err(Failure::invalid(
