@@ -105,7 +105,7 @@ pub(crate) struct Globals {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Noun {
     /// Run the service.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Begin: make the first organization and print its owner's first key, once.
     Init(InitArgs),
     /// Operate on organizations.

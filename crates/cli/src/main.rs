@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 
 fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
     match noun {
-        Noun::Serve(args) => serve::run(args),
+        Noun::Serve(args) => serve::run(*args),
         Noun::Init(args) => operate::init(args, out),
         Noun::Org { verb } => operate::org(verb, out),
         Noun::Journal { verb } => journal::run(verb, out),

@@ -95,7 +95,7 @@ pub(crate) async fn open_store(
         (None, _) => Ok(None),
         (Some(Place::Directory(path)), _) => Ok(Some(Store::Directory(path.clone()))),
         (Some(Place::Nats), OpenJournal::JetStream(journal)) => {
-            Ok(Some(Store::Bucket(journal.snapshots().await?)))
+            Ok(Some(Store::Bucket(Box::new(journal.snapshots().await?))))
         }
         (Some(Place::Nats), OpenJournal::Embedded(_)) => Err(SnapshotError::NoNats),
     }

@@ -68,12 +68,16 @@ fn line(org: OrgId, principal: Principal, row: &AccessRow) -> String {
         ProjectSet::AllBut(ids) => ("all-but", ids),
     };
     put(format_args!(" projects {word}"));
-    ids.iter().for_each(|id| put(format_args!(" {id}")));
+    for id in ids {
+        put(format_args!(" {id}"));
+    }
     for (word, objects) in [("objects", &row.objects), ("except", &row.except)] {
         if !objects.is_empty() {
             put(format_args!(" {word}"));
             // Ids are free text: quoted, so that a line stays a line.
-            objects.iter().for_each(|one| put(format_args!(" {}:{:?}", one.object_type, one.id)));
+            for one in objects {
+                put(format_args!(" {}:{:?}", one.object_type, one.id));
+            }
         }
     }
     line

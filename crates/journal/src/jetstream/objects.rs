@@ -10,7 +10,7 @@ use tokio::{io::AsyncReadExt as _, time::timeout};
 use super::{JetStreamJournal, NatsOptions, connection::patiently};
 
 /// How long one object may take, or one question.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A bucket that is there.
 #[derive(Clone)]

@@ -227,7 +227,7 @@ impl<J: Journal> Follower<J> {
                 frames = tail.next(room_behind(view.sequence()), IDLE) => frames,
                 _ = heard.changed() => Ok(Vec::new()),
                 _ = damage.changed() => Ok(Vec::new()),
-                asked = self.asked.recv() => { asker = asked; Ok(Vec::new()) }
+                found = self.asked.recv() => { asker = found; Ok(Vec::new()) }
                 _ = self.stopping.changed() => break,
             };
             view = self.settle(view, asker).await?;

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 /// How often the view is read whole, unless somebody says otherwise.
-pub const SCRUB_EVERY: Duration = Duration::from_secs(3600);
+pub const SCRUB_EVERY: Duration = Duration::from_hours(1);
 /// It sleeps so many times as long as it worked: it takes a quarter of a core.
 const REST: u32 = 3;
 

@@ -120,12 +120,11 @@ async fn build_on<J: Journal>(
         let made = bootstrap(source, &building, &mut |stage| tell(Progress::Snapshot(stage))).await?;
         writer = made.map(|(writer, _)| writer);
     }
-    let writer = match writer {
-        Some(writer) => writer,
-        None => {
-            let path = building.clone();
-            spawn_blocking(move || open_view(&path, installation)).await??
-        }
+    let writer = if let Some(writer) = writer {
+        writer
+    } else {
+        let path = building.clone();
+        spawn_blocking(move || open_view(&path, installation)).await??
     };
     let reader = writer.reader();
     let sequence = catch_up(journal, writer, tell).await?;

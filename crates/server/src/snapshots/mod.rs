@@ -19,7 +19,7 @@ pub use manifest::{Listed, Manifest, ManifestError, Piece, Signed};
 pub use store::{Draft, Store};
 
 /// How often a snapshot is made, unless somebody says otherwise.
-pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(15 * 60);
+pub const SNAPSHOT_EVERY: Duration = Duration::from_mins(15);
 /// How many snapshots are kept.
 pub const KEPT: usize = 2;
 

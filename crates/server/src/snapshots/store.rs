@@ -23,7 +23,7 @@ pub enum Store {
     /// In this directory.
     Directory(PathBuf),
     /// In a bucket of NATS.
-    Bucket(Bucket),
+    Bucket(Box<Bucket>),
 }
 
 /// A snapshot that is being written; it is none before it is sealed.
