@@ -11,6 +11,8 @@ mod connection;
 mod copy;
 mod error;
 mod inspect;
+mod nodes;
+mod objects;
 mod options;
 mod stream;
 mod tail;
@@ -24,6 +26,8 @@ pub use connection::ApiError;
 pub use copy::CopyInto;
 pub use error::JetStreamError;
 pub use inspect::{Inspection, Permission, Permissions, StreamFindings};
+pub use nodes::NodesError;
+pub use objects::{Bucket, BucketError};
 pub use options::{Credentials, NatsOptions, Tls};
 pub use tail::JetStreamTail;
 
