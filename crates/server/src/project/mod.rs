@@ -206,7 +206,9 @@ impl<J: Journal> Follower<J> {
     async fn follow(&mut self, view: View, intake: Intake) -> Result<(), Fault> {
         let (seen, known) = watch::channel(view.sequence());
         let pulse = Pulse::start(Arc::clone(&self.journal), known);
-        let ended = self.follow_with((view, intake), &seen, pulse.heard()).await;
+        let scrubber = Scrubber::start(view.reader(), self.scrub_every);
+        let ended = self.follow_with((view, intake), &seen, pulse.heard(), scrubber.damage()).await;
+        scrubber.stop().await;
         pulse.stop().await;
         ended
     }
@@ -216,10 +218,9 @@ impl<J: Journal> Follower<J> {
         (mut view, mut intake): (View, Intake),
         seen: &watch::Sender<u64>,
         mut heard: watch::Receiver<Heard>,
+        mut damage: watch::Receiver<Option<String>>,
     ) -> Result<(), Fault> {
         let mut tail = self.journal.tail(view.sequence());
-        let scrubber = Scrubber::start(view.reader(), self.scrub_every);
-        let mut damage = scrubber.damage();
         while !self.is_stopping() {
             // Dropping the question loses no frame.
             let mut asker = None;

@@ -11,7 +11,7 @@ use std::{
 
 use grantbook_views::{ViewError, ViewReader};
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     task::{JoinHandle, spawn_blocking},
     time::{MissedTickBehavior, interval},
 };
@@ -26,6 +26,7 @@ const REST: u32 = 3;
 pub(super) struct Scrubber {
     damage: watch::Receiver<Option<String>>,
     stop: Arc<AtomicBool>,
+    wake: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -33,14 +34,24 @@ impl Scrubber {
     /// The first time at once, then every so often.
     pub(super) fn start(reader: ViewReader, every: Duration) -> Self {
         let (tell, damage) = watch::channel(None);
-        let stop = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(scrub(reader, every, tell, Arc::clone(&stop)));
-        Self { damage, stop, task }
+        let (stop, wake) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let task = tokio::spawn(scrub((reader, every), tell, Arc::clone(&stop), Arc::clone(&wake)));
+        Self { damage, stop, wake, task }
     }
 
     /// What is wrong with the view's rows, once that is known.
     pub(super) fn damage(&self) -> watch::Receiver<Option<String>> {
         self.damage.clone()
+    }
+}
+
+impl Scrubber {
+    /// Ends it, and waits until it has let go of the view's file.
+    pub(super) async fn stop(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+        // It has nothing to say any more, also if it failed.
+        (&mut self.task).await.unwrap_or_default();
     }
 }
 
@@ -52,15 +63,18 @@ impl Drop for Scrubber {
 }
 
 async fn scrub(
-    reader: ViewReader,
-    every: Duration,
+    (reader, every): (ViewReader, Duration),
     tell: watch::Sender<Option<String>>,
     stop: Arc<AtomicBool>,
+    wake: Arc<Notify>,
 ) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = wake.notified() => return,
+        }
         let (reader, stop) = (reader.clone(), Arc::clone(&stop));
         let why = match spawn_blocking(move || read_all(&reader, &stop)).await {
             Ok(Ok(rows)) => {
