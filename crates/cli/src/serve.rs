@@ -57,14 +57,14 @@ pub(crate) struct ServeArgs {
     /// The URL under which clients reach the server, such as `https://pdp.example.com`: its AuthZEN configuration tells it.
     #[arg(long, env = "GRANTBOOK_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
+    #[command(flatten)]
+    webhooks: WebhookArgs,
     /// How many streams of `GET /v1/watch` there may be at once.
     #[arg(long, env = "GRANTBOOK_WATCHERS", default_value_t = WatchLimits::default().all, value_name = "NUMBER")]
     watchers: usize,
     /// How many of them one user or service token may have.
     #[arg(long, env = "GRANTBOOK_WATCHERS_EACH", default_value_t = WatchLimits::default().each, value_name = "NUMBER")]
     watchers_each: usize,
-    #[command(flatten)]
-    webhooks: WebhookArgs,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
@@ -101,7 +101,7 @@ impl WebhookArgs {
 }
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, watchers, watchers_each, webhooks, log } =
+    let ServeArgs { part, store, listen, ready_file, public_url, webhooks, watchers, watchers_each, log } =
         args;
     let watchers = WatchLimits { all: watchers, each: watchers_each };
     let role = match part {
@@ -116,8 +116,8 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         listen,
         ready_file,
         public_url,
-        watchers,
         webhooks: webhooks.options(),
+        watchers,
     };
     if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {
         return Err(Usage(fault.to_string()).into());

@@ -101,10 +101,10 @@ pub enum Ask {
     Timeline,
     /// How access to a project changed.
     ProjectTimeline,
-    /// Records and changes as they come; changes of access besides what the question about them needs.
-    Watch,
     /// Read webhooks, look at their deliveries and steer them, besides reading the audit log.
     Webhooks,
+    /// Records and changes as they come; changes of access besides what the question about them needs.
+    Watch,
 }
 
 impl Ask {
@@ -133,8 +133,8 @@ impl Ask {
         Self::Report,
         Self::Timeline,
         Self::ProjectTimeline,
-        Self::Watch,
         Self::Webhooks,
+        Self::Watch,
     ];
 
     /// What the question needs.

@@ -39,10 +39,10 @@ pub struct AppState {
     pub installation: InstallationId,
     /// The URL under which clients reach the server, if it was said.
     pub public_url: Option<PublicUrl>,
-    /// How many may watch.
-    pub watchers: WatchLimits,
     /// The key of webhooks and their deliveries, if the process was told of them.
     pub webhooks: Option<Webhooks>,
+    /// How many may watch.
+    pub watchers: WatchLimits,
 }
 
 /// Which parts of the service a process is: at least one.
@@ -136,8 +136,8 @@ impl App {
             ids,
             installation,
             public_url: config.public_url.clone(),
-            watchers: config.watchers,
             webhooks: None,
+            watchers: config.watchers,
         };
         let mut deliverer = None;
         if let Some(configured) = configured {

@@ -69,10 +69,10 @@ pub struct ServeConfig {
     pub ready_file: Option<PathBuf>,
     /// The URL under which clients reach the server; it is told where URLs are asked for.
     pub public_url: Option<PublicUrl>,
-    /// How many may watch at once.
-    pub watchers: WatchLimits,
     /// Whether webhooks are made and delivered, and how.
     pub webhooks: Option<WebhookOptions>,
+    /// How many may watch at once.
+    pub watchers: WatchLimits,
 }
 
 /// Why a configuration does not make sense.
@@ -102,8 +102,8 @@ impl Default for ServeConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)),
             ready_file: None,
             public_url: None,
-            watchers: WatchLimits::default(),
             webhooks: None,
+            watchers: WatchLimits::default(),
         }
     }
 }

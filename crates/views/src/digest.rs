@@ -214,7 +214,7 @@ mod tests {
         let db = builder.set_cache_size(0).create(&path).unwrap();
         let writer = ViewWriter::fresh(db, InstallationId::from_u128(1)).unwrap();
         let snapshot = writer.reader().snapshot().unwrap();
-        let mut staged = Staged::over(&snapshot);
+        let mut staged = Staged::over(&snapshot, None);
         for n in 0..5000_u16 {
             let value = b"a value that is long enough to be found".to_vec();
             staged.add(Table::History, n.to_be_bytes().to_vec(), value);
@@ -224,6 +224,7 @@ mod tests {
         let digest = changes.write(&transaction, writer.digest()).unwrap();
         transaction.open_table(META).unwrap().insert(META_DIGEST, digest.bytes().as_slice()).unwrap();
         transaction.commit().unwrap();
+        writer.shared.look_anew();
         let scrub = || writer.reader().snapshot().unwrap().scrub(|_| true);
         assert_eq!(scrub().unwrap(), 5000);
         let stopped = writer.reader().snapshot().unwrap().scrub(|_| false);

@@ -21,7 +21,7 @@ use crate::{
     encode::Put,
     error::ViewError,
     facet::facets,
-    reader::{CatalogAdditions, OrgRow, Organization, Snapshot, parse},
+    reader::{CatalogAdditions, OrgRow, Organization, Snapshot},
     row::{
         Given, GrantRow, HeadRow, KeyRow, MembershipRow, NarrowRow, ObjectRow, ProjectRow, RoleRow, Version,
     },
@@ -45,8 +45,9 @@ pub(crate) struct Place {
 }
 
 impl<'s> Fold<'s> {
-    pub(crate) fn over(snapshot: &'s Snapshot) -> Self {
-        Self { staged: Staged::over(snapshot), catalogs: HashMap::new() }
+    /// Over the rows of a snapshot and of a batch that it may not have yet.
+    pub(crate) fn over(snapshot: &'s Snapshot, ahead: Option<&'s Changes>) -> Self {
+        Self { staged: Staged::over(snapshot, ahead), catalogs: HashMap::new() }
     }
 
     pub(crate) fn into_changes(self) -> Changes {
@@ -161,8 +162,7 @@ impl<'s> Fold<'s> {
         }
         let key = row_key::thing(place.org, Kind::Catalog, &place.org.bytes());
         let old = self.staged.get(Table::Things, &key)?;
-        let before = old.as_deref().map(|bytes| parse(Table::Things, Version::decode(bytes)?.document));
-        let mut additions: CatalogAdditions = before.transpose()?.unwrap_or_default();
+        let mut additions = CatalogAdditions::of(old.as_deref())?;
         additions.object_types.extend_from_slice(object_types);
         additions.permissions.extend_from_slice(permissions);
         let document = serde_json::to_vec(&additions)?;
@@ -171,8 +171,8 @@ impl<'s> Fold<'s> {
 
     fn catalog(&mut self, org: OrgId) -> Result<&Catalog, ViewError> {
         if !self.catalogs.contains_key(&org) {
-            let catalog = self.staged.below().catalog(org)?;
-            self.catalogs.insert(org, Catalog::clone(&catalog));
+            let row = self.staged.get(Table::Things, &row_key::thing(org, Kind::Catalog, &org.bytes()))?;
+            self.catalogs.insert(org, CatalogAdditions::of(row.as_deref())?.catalog());
         }
         self.catalogs.get(&org).ok_or_else(|| ViewError::bad_row("things", "no catalog"))
     }

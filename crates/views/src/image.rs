@@ -30,7 +30,7 @@ use grantbook_domain::{
 };
 use subtle::ConstantTimeEq as _;
 
-pub(crate) use self::keeper::{Keeper, Touched};
+pub(crate) use self::keeper::Keeper;
 use self::{
     row::{KeyEntry, PrincipalRow, Rights, Seat},
     rows::Rows,

@@ -34,6 +34,7 @@ mod reverse;
 mod row;
 mod row_key;
 mod staged;
+mod stager;
 mod table;
 mod things;
 mod timeline;
@@ -60,7 +61,8 @@ pub use crate::{
     reader::{Snapshot, ViewReader},
     report::{Gift, Population, Report, ReportFilter, ReportLine},
     reverse::{Part, Reversed, Whose},
+    stager::{Batch, StagedBatch, Stager},
     table::FORMAT_VERSION,
     timeline::{AccessStep, Timeline},
-    writer::{Batch, Opened, Stale, ViewWriter},
+    writer::{Opened, Stale, ViewWriter},
 };

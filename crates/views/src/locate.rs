@@ -34,7 +34,7 @@ impl Checker<'_> {
             Lineage::Singleton => {
                 let known =
                     self.snapshot.version(self.org, Kind::Organization, &self.org.bytes(), |_| Ok(()))?;
-                let own = known.is_some() && self.org.to_string() == target.id;
+                let own = known.is_some() && target.id.parse() == Ok(self.org);
                 (None, own.then_some(0).ok_or(Reason::UnknownObject)?)
             }
             Lineage::Project => {
@@ -45,7 +45,7 @@ impl Checker<'_> {
         };
         let agrees = target
             .project
-            .is_none_or(|named| project.as_ref().is_some_and(|row| row.id.to_string() == named));
+            .is_none_or(|named| project.as_ref().is_some_and(|row| named.parse() == Ok(row.id)));
         if !agrees {
             return Err(Reason::ObjectProjectMismatch.into());
         }
@@ -119,7 +119,7 @@ impl Checker<'_> {
                         Some(ObjectType::ORGANIZATION) => true,
                         Some(ObjectType::ORG_PROJECT) => place.project.is_some(),
                         Some(ObjectType::PROJECT) => {
-                            place.project.as_ref().is_some_and(|project| project.id.to_string() == object.id)
+                            place.project.as_ref().is_some_and(|project| object.id.parse() == Ok(project.id))
                         }
                         _ => false,
                     }

@@ -19,6 +19,7 @@ use crate::{
     encode::{Put, Take},
     error::ViewError,
     image::Image,
+    reverse::{Leads, LeadsOf},
     row::Version,
     row_key::{self, Kind},
     table::{META, META_CHECKPOINT, META_SEQUENCE, Table},
@@ -30,16 +31,41 @@ type RowRange = Range<'static, &'static [u8], &'static [u8]>;
 
 /// What writer and readers share.
 pub(crate) struct Shared {
+    /// What the last committed batch left, once somebody looked: readers share it, with the tables that it has open.
+    latest: RwLock<Option<Arc<Pinned>>>,
     pub(crate) db: Database,
     /// Catalogs by the position that made them: they hardly ever change, and every check needs one.
     catalogs: RwLock<HashMap<(OrgId, Position), Arc<Catalog>>>,
     /// The image last published, if one is kept.
     image: RwLock<Option<Arc<Image>>>,
+    /// What the last page of "who can" went through, for the next one.
+    leads: RwLock<Option<Arc<Leads>>>,
 }
 
 impl Shared {
     pub(crate) fn new(db: Database) -> Self {
-        Self { db, catalogs: RwLock::default(), image: RwLock::default() }
+        let (catalogs, image, leads) = (RwLock::default(), RwLock::default(), RwLock::default());
+        Self { latest: RwLock::default(), db, catalogs, image, leads }
+    }
+
+    /// To be called after each commit, before anybody is told of it: from then on readers look anew.
+    pub(crate) fn look_anew(&self) {
+        let old = self.latest.write().unwrap_or_else(PoisonError::into_inner).take();
+        drop(old);
+    }
+
+    fn latest(&self) -> Result<Arc<Pinned>, ViewError> {
+        if let Some(latest) = self.latest.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            return Ok(Arc::clone(latest));
+        }
+        // Looked at under the lock: what is older than a commit is not put here after the writer has emptied the slot.
+        let mut slot = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) = slot.as_ref() {
+            return Ok(Arc::clone(latest));
+        }
+        let latest = Arc::new(Pinned { transaction: self.db.begin_read()?, tables: Default::default() });
+        *slot = Some(Arc::clone(&latest));
+        Ok(latest)
     }
 
     pub(crate) fn publish(&self, image: Image) {
@@ -106,6 +132,21 @@ pub(crate) struct CatalogAdditions {
     pub(crate) permissions: Vec<String>,
 }
 
+impl CatalogAdditions {
+    /// Of the row of `things` that holds them, if there is one.
+    pub(crate) fn of(row: Option<&[u8]>) -> Result<Self, ViewError> {
+        let additions = row.map(|bytes| parse(Table::Things, Version::decode(bytes)?.document));
+        additions.transpose().map(Option::unwrap_or_default)
+    }
+
+    /// The built-in catalog with them.
+    pub(crate) fn catalog(&self) -> Catalog {
+        let mut catalog = Catalog::default();
+        catalog.extend(&self.object_types, &self.permissions);
+        catalog
+    }
+}
+
 /// Where an organization's records stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OrgRow {
@@ -132,9 +173,7 @@ impl ViewReader {
 
     /// The view as of the last committed batch.
     pub fn snapshot(&self) -> Result<Snapshot, ViewError> {
-        let transaction = self.shared.db.begin_read()?;
-        let pinned = Arc::new(Pinned { transaction, tables: Default::default() });
-        Ok(Snapshot { pinned, shared: Arc::clone(&self.shared), as_of: None })
+        Ok(Snapshot { pinned: self.shared.latest()?, shared: Arc::clone(&self.shared), as_of: None })
     }
 
     /// The image last published by [`crate::ViewWriter::publish_image`]; it may lie behind a snapshot taken now.
@@ -212,14 +251,22 @@ impl Snapshot {
             return Ok(catalog);
         }
         let additions: Option<CatalogAdditions> = self.document(org, Kind::Catalog, &org.bytes())?;
-        let mut catalog = Catalog::default();
-        if let Some(CatalogAdditions { object_types, permissions }) = additions {
-            catalog.extend(&object_types, &permissions);
-        }
-        let catalog = Arc::new(catalog);
+        let catalog = Arc::new(additions.unwrap_or_default().catalog());
         let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
         known.insert((org, version), Arc::clone(&catalog));
         Ok(catalog)
+    }
+
+    /// What was last gone through, if it was for the same question.
+    pub(crate) fn leads(&self, of: &LeadsOf) -> Option<Arc<Leads>> {
+        let last = self.shared.leads.read().unwrap_or_else(PoisonError::into_inner).clone();
+        last.filter(|last| last.of == *of)
+    }
+
+    /// Keeps it for the next page, instead of what was kept before.
+    pub(crate) fn keep_leads(&self, leads: &Arc<Leads>) {
+        let mut slot = self.shared.leads.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(Arc::clone(leads));
     }
 
     pub(crate) fn org_row(&self, org: OrgId) -> Result<Option<OrgRow>, ViewError> {

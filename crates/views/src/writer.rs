@@ -2,15 +2,15 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use grantbook_domain::{id::InstallationId, position::Position, record::Recorded};
+use grantbook_domain::id::InstallationId;
 use redb::{Database, DatabaseError, Durability, ReadableDatabase, TableError, backends::InMemoryBackend};
 
 use crate::{
     digest::ViewDigest,
     error::ViewError,
-    fold::Fold,
-    image::{Keeper, Touched},
+    image::Keeper,
     reader::{Shared, ViewReader},
+    stager::{Batch, StagedBatch, Stager},
     table::{
         FORMAT_VERSION, META, META_CHECKPOINT, META_DIGEST, META_FORMAT, META_INSTALLATION, META_SEQUENCE,
         Table,
@@ -59,17 +59,6 @@ pub enum Stale {
     },
 }
 
-/// Frames to be applied together.
-#[derive(Debug, Clone, Copy)]
-pub struct Batch<'a> {
-    /// Their records in the journal's order, possibly of several organizations.
-    pub records: &'a [Recorded],
-    /// The sequence of the last frame.
-    pub last_sequence: u64,
-    /// Kept beside the rows and given back by [`ViewWriter::checkpoint`]: where and how to read on.
-    pub checkpoint: &'a [u8],
-}
-
 /// What a file says of itself.
 enum Found {
     Nothing,
@@ -115,30 +104,38 @@ impl ViewWriter {
     /// Only a `durable` batch is on disk on return, with all before it; after a crash the view stands at the last durable
     /// one. A batch that does not continue the last one is refused, and so is a record that is not understood.
     pub fn apply(&mut self, batch: &Batch<'_>, durable: bool) -> Result<(), ViewError> {
-        self.require_order(batch)?;
-        let snapshot = self.reader().snapshot()?;
-        let mut fold = Fold::over(&snapshot);
-        batch.records.iter().try_for_each(|recorded| fold.apply(recorded))?;
-        let changes = fold.into_changes();
-        drop(snapshot);
-        let touched = self.keeper.is_some().then(|| Touched::of(&changes));
+        let staged = self.stager().stage(batch)?;
+        self.commit(staged, durable)
+    }
 
+    /// What works out the changes of the next batches: of each while the one before it is committed elsewhere.
+    pub fn stager(&self) -> Stager {
+        Stager::new(self.reader(), self.sequence)
+    }
+
+    /// Commits what was staged, as [`ViewWriter::apply`] does; in the order of staging, each once.
+    pub fn commit(&mut self, staged: StagedBatch, durable: bool) -> Result<(), ViewError> {
+        let StagedBatch { changes, after, last_sequence, checkpoint } = staged;
+        if after != self.sequence {
+            return Err(ViewError::OutOfOrder { after: self.sequence, found: last_sequence });
+        }
+        // Nothing that only the slot held need be kept over this commit.
+        self.shared.look_anew();
         let mut transaction = self.shared.db.begin_write()?;
         transaction.set_durability(if durable { Durability::Immediate } else { Durability::None })?;
         let digest = changes.write(&transaction, self.digest)?;
         {
             let mut meta = transaction.open_table(META)?;
-            meta.insert(META_SEQUENCE, batch.last_sequence.to_be_bytes().as_slice())?;
-            meta.insert(META_CHECKPOINT, batch.checkpoint)?;
+            meta.insert(META_SEQUENCE, last_sequence.to_be_bytes().as_slice())?;
+            meta.insert(META_CHECKPOINT, checkpoint.as_slice())?;
             meta.insert(META_DIGEST, digest.bytes().as_slice())?;
         }
         transaction.commit()?;
-        self.sequence = batch.last_sequence;
-        self.digest = digest;
-        self.checkpoint = batch.checkpoint.to_vec();
-        if let (Some(mut keeper), Some(touched)) = (self.keeper.take(), touched) {
+        self.shared.look_anew();
+        (self.sequence, self.digest, self.checkpoint) = (last_sequence, digest, checkpoint);
+        if let Some(mut keeper) = self.keeper.take() {
             // One that failed is not put back.
-            keeper.apply(&touched, batch.last_sequence)?;
+            keeper.apply(&changes, last_sequence)?;
             self.keeper = Some(keeper);
         }
         Ok(())
@@ -175,25 +172,6 @@ impl ViewWriter {
     /// A handle for reading.
     pub fn reader(&self) -> ViewReader {
         ViewReader::new(Arc::clone(&self.shared))
-    }
-
-    /// Each frame once, in order; the records of one frame in theirs.
-    fn require_order(&self, batch: &Batch<'_>) -> Result<(), ViewError> {
-        let mut last: Option<Position> = None;
-        for recorded in batch.records {
-            let position = recorded.position;
-            let follows = last.is_none_or(|last| last < position);
-            if position.sequence() <= self.sequence || !follows {
-                let after = last.map_or(self.sequence, Position::sequence);
-                return Err(ViewError::OutOfOrder { after, found: position.sequence() });
-            }
-            last = Some(position);
-        }
-        let due = last.map_or(self.sequence, Position::sequence);
-        if batch.last_sequence < due {
-            return Err(ViewError::OutOfOrder { after: due, found: batch.last_sequence });
-        }
-        Ok(())
     }
 
     pub(crate) fn fresh(db: Database, installation: InstallationId) -> Result<Self, ViewError> {

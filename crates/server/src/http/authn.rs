@@ -82,7 +82,10 @@ fn recognize(web: &Web, key: &ParsedKey) -> Result<Result<Authenticated, Reason>
         }
         Parts::Read(node) => node,
     };
-    let recognized = node.reader.snapshot()?.authenticate(key.id, &key.hash, now)?;
+    let recognized = match node.image() {
+        Some(image) => image.authenticate(key.id, &key.hash, now),
+        None => node.reader.snapshot()?.authenticate(key.id, &key.hash, now)?,
+    };
     Ok(recognized.and_then(|views::Authenticated { org, caller }| {
         // The prefix says what the key is of; the view does not know it.
         let fits = KeyKind::of(caller.principal) == key.kind;

@@ -72,21 +72,7 @@ impl Reading {
 
     /// On a snapshot, as of now.
     pub(crate) fn of(web: &Arc<Web>, who: Authenticated, snapshot: Snapshot) -> Result<Self, Failure> {
-        let position = snapshot.position(who.org)?;
-        let now = web.app.clock.now();
-        Ok(Self {
-            web: Arc::clone(web),
-            org: who.org,
-            caller: who.caller,
-            now,
-            today: snapshot.clone(),
-            snapshot,
-            at: now,
-            image: None,
-            position,
-            position_text: web.position_text(position),
-            as_of: None,
-        })
+        Self::on(web, who, snapshot, None)
     }
 
     /// The same for checks, which are answered from the image in memory if there is one. The snapshot must not be asked
@@ -96,11 +82,35 @@ impl Reading {
         who: Authenticated,
         headers: &HeaderMap,
     ) -> Result<Self, Failure> {
-        let reading = Self::begin(web, who, headers).await?;
-        let Some(image) = web.node()?.image() else { return Ok(reading) };
-        let position = image.position(reading.org);
-        let position_text = web.position_text(position);
-        Ok(Self { image: Some(image), position, position_text, ..reading })
+        at_least::wait(web, who.org, headers).await?;
+        let node = web.node()?;
+        Self::on(web, who, node.reader.snapshot()?, node.image())
+    }
+
+    fn on(
+        web: &Arc<Web>,
+        who: Authenticated,
+        snapshot: Snapshot,
+        image: Option<Arc<Image>>,
+    ) -> Result<Self, Failure> {
+        let position = match &image {
+            Some(image) => image.position(who.org),
+            None => snapshot.position(who.org)?,
+        };
+        let now = web.app.clock.now();
+        Ok(Self {
+            web: Arc::clone(web),
+            org: who.org,
+            caller: who.caller,
+            now,
+            today: snapshot.clone(),
+            snapshot,
+            at: now,
+            image,
+            position,
+            position_text: web.position_text(position),
+            as_of: None,
+        })
     }
 
     /// Answers at once.

@@ -19,7 +19,7 @@ pub use progress::{NodeState, Progress};
 
 use self::{
     checkpoint::Checkpoint,
-    view::{Fault, View},
+    view::{Fault, Intake, Prepared, View},
 };
 use crate::pulse::{Broken, Heard, Pulse};
 
@@ -89,7 +89,7 @@ struct Follower<J> {
 impl<J: Journal> Follower<J> {
     async fn run(mut self, writer: ViewWriter) {
         let ended = match self.restore(writer).await {
-            Ok(view) => self.follow(view).await,
+            Ok((view, intake)) => self.follow(view, intake).await,
             Err(fault) => Err(fault),
         };
         match ended {
@@ -110,7 +110,7 @@ impl<J: Journal> Follower<J> {
     }
 
     /// Finds where the view left off, and that the journal is still the one it was filled from.
-    async fn restore(&mut self, writer: ViewWriter) -> Result<View, Fault> {
+    async fn restore(&mut self, writer: ViewWriter) -> Result<(View, Intake), Fault> {
         let installation = self.journal.identity().installation;
         let sequence = writer.sequence();
         if sequence == 0 {
@@ -164,17 +164,17 @@ impl<J: Journal> Follower<J> {
     }
 
     /// Follows the journal until it is told to stop, then makes everything durable.
-    async fn follow(&mut self, view: View) -> Result<(), Fault> {
+    async fn follow(&mut self, view: View, intake: Intake) -> Result<(), Fault> {
         let (seen, known) = watch::channel(view.sequence());
         let pulse = Pulse::start(Arc::clone(&self.journal), known);
-        let ended = self.follow_with(view, &seen, pulse.heard()).await;
+        let ended = self.follow_with((view, intake), &seen, pulse.heard()).await;
         pulse.stop().await;
         ended
     }
 
     async fn follow_with(
         &mut self,
-        mut view: View,
+        (mut view, mut intake): (View, Intake),
         seen: &watch::Sender<u64>,
         mut heard: watch::Receiver<Heard>,
     ) -> Result<(), Fault> {
@@ -187,22 +187,23 @@ impl<J: Journal> Follower<J> {
                 _ = self.stopping.changed() => break,
             };
             let mut waiting = self.read(asked).await?;
-            while !waiting.is_empty() && !self.is_stopping() {
-                // The next frames are read while these are applied.
-                let applying = blocking(view, move |view| view.apply(&waiting));
-                let (applied, read) = tokio::join!(applying, tail.next(FRAMES_MAX, Duration::ZERO));
-                view = applied?;
+            let mut prepared = None;
+            while prepared.is_some() || !waiting.is_empty() && !self.is_stopping() {
+                // Read on meanwhile.
+                let turn = turn(view, intake, (prepared, waiting));
+                let (turned, read) = tokio::join!(turn, tail.next(FRAMES_MAX, Duration::ZERO));
+                (view, intake, prepared) = turned?;
                 let sequence = view.sequence();
                 seen.send_replace(sequence);
                 self.tell.send_modify(|progress| progress.sequence = sequence);
                 waiting = self.read(read).await?;
             }
             self.judge(view.sequence(), &heard.borrow_and_update().clone())?;
-            if view.is_due() {
-                view = blocking(view, View::flush).await?;
+            if intake.is_due() {
+                (view, intake) = flushed(view, intake).await?;
             }
         }
-        blocking(view, View::flush).await.map(drop)
+        flushed(view, intake).await.map(drop)
     }
 
     /// What the journal's pulse says about a view that has come so far.
@@ -261,14 +262,35 @@ impl<J: Journal> Follower<J> {
 }
 
 /// The view with its image, which takes a while to build from many rows.
-async fn with_image(writer: ViewWriter, chains: Chains) -> Result<View, Fault> {
+async fn with_image(writer: ViewWriter, chains: Chains) -> Result<(View, Intake), Fault> {
     spawn_blocking(move || View::new(writer, chains)).await?
 }
 
-/// Works on the view beside the runtime.
-async fn blocking(
+/// Commits what was prepared and prepares what was read, beside the runtime: at the same time if there is much to do,
+/// and in one go if there is little, so that a single frame is not handed on twice.
+async fn turn(
     mut view: View,
-    work: impl FnOnce(&mut View) -> Result<(), Fault> + Send + 'static,
-) -> Result<View, Fault> {
-    spawn_blocking(move || work(&mut view).map(|()| view)).await?
+    mut intake: Intake,
+    (prepared, waiting): (Option<Prepared>, Vec<Stored>),
+) -> Result<(View, Intake, Option<Prepared>), Fault> {
+    if prepared.is_none() && waiting.len() < FRAMES_MAX.get() {
+        return spawn_blocking(move || {
+            view.commit(intake.take(&waiting)?)?;
+            Ok((view, intake, None))
+        })
+        .await?;
+    }
+    let committing =
+        spawn_blocking(move || prepared.map_or(Ok(()), |batch| view.commit(batch)).map(|()| view));
+    let preparing = spawn_blocking(move || {
+        let next = if waiting.is_empty() { None } else { Some(intake.take(&waiting)?) };
+        Ok::<_, Fault>((intake, next))
+    });
+    let (committed, next) = tokio::join!(committing, preparing);
+    let (view, (intake, next)) = (committed??, next??);
+    Ok((view, intake, next))
+}
+
+async fn flushed(mut view: View, mut intake: Intake) -> Result<(View, Intake), Fault> {
+    spawn_blocking(move || view.flush(&mut intake).map(|()| (view, intake))).await?
 }

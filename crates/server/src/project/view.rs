@@ -7,7 +7,7 @@ use grantbook_journal::{
     ReadError, Stored,
     chain::{ChainError, Chains, Step},
 };
-use grantbook_views::{Batch, ViewError, ViewWriter};
+use grantbook_views::{Batch, StagedBatch, Stager, ViewError, ViewWriter};
 use tokio::time::Instant;
 
 use super::{FRAMES_MAX, checkpoint::Checkpoint};
@@ -46,35 +46,27 @@ pub(super) enum Fault {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// A view that is being written.
+/// What is read from the journal: checked, and worked out, at most one batch ahead of what is committed.
 #[derive(Debug)]
-pub(super) struct View {
-    writer: ViewWriter,
+pub(super) struct Intake {
     chains: Chains,
-    /// Since when something is committed that is not durable.
+    stager: Stager,
+    /// Since when something was taken in that no durable batch holds.
     dirty_since: Option<Instant>,
-    /// Whether readers have an image, which then changes with every batch. A view that is filled for the first time has
-    /// none before it has caught up: until then nobody reads, and no batch need leave the image before it whole.
-    published: bool,
 }
 
-impl View {
-    /// `chains` stand where the view stands. Builds the image of what the view holds.
-    pub(super) fn new(mut writer: ViewWriter, chains: Chains) -> Result<Self, Fault> {
-        writer.keep_image()?;
-        let published = writer.sequence() > 0;
-        if published {
-            writer.publish_image();
-        }
-        Ok(Self { writer, chains, dirty_since: None, published })
-    }
+/// A batch to be committed.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    staged: StagedBatch,
+    durable: bool,
+    /// Whether there may be more to read at once.
+    full: bool,
+}
 
-    pub(super) const fn sequence(&self) -> u64 {
-        self.chains.end().sequence
-    }
-
-    /// Applies the next frames, all or nothing.
-    pub(super) fn apply(&mut self, frames: &[Stored]) -> Result<(), Fault> {
+impl Intake {
+    /// Checks the next frames and works out what they change, all or nothing.
+    pub(super) fn take(&mut self, frames: &[Stored]) -> Result<Prepared, Fault> {
         let mut records = Vec::new();
         for stored in frames {
             let Step::Next(frame) = self.chains.take(stored)? else { continue };
@@ -85,12 +77,10 @@ impl View {
             });
             records.extend(placed);
         }
-        self.commit(&records, self.is_due())?;
-        self.published = self.published || frames.len() < FRAMES_MAX.get();
-        if self.published {
-            self.writer.publish_image();
-        }
-        Ok(())
+        let durable = self.is_due();
+        let staged = self.stage(&records, durable)?;
+        self.dirty_since = if durable { None } else { self.dirty_since.or_else(|| Some(Instant::now())) };
+        Ok(Prepared { staged, durable, full: frames.len() >= FRAMES_MAX.get() })
     }
 
     /// Whether there is something to make durable by now.
@@ -98,16 +88,66 @@ impl View {
         self.dirty_since.is_some_and(|since| since.elapsed() >= DURABLE_EVERY)
     }
 
-    /// Makes everything durable.
-    pub(super) fn flush(&mut self) -> Result<(), Fault> {
-        if self.dirty_since.is_some() { self.commit(&[], true) } else { Ok(()) }
+    /// What makes everything durable; nothing if everything is.
+    fn rest(&mut self) -> Result<Option<Prepared>, Fault> {
+        if self.dirty_since.take().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Prepared { staged: self.stage(&[], true)?, durable: true, full: false }))
     }
 
-    fn commit(&mut self, records: &[Recorded], durable: bool) -> Result<(), Fault> {
+    fn stage(&mut self, records: &[Recorded], durable: bool) -> Result<StagedBatch, Fault> {
         let checkpoint = Checkpoint::of(&self.chains, durable).encode().map_err(ViewError::from)?;
-        let batch = Batch { records, last_sequence: self.sequence(), checkpoint: &checkpoint };
-        self.writer.apply(&batch, durable)?;
-        self.dirty_since = if durable { None } else { self.dirty_since.or_else(|| Some(Instant::now())) };
+        let last_sequence = self.chains.end().sequence;
+        Ok(self.stager.stage(&Batch { records, last_sequence, checkpoint: &checkpoint })?)
+    }
+}
+
+/// A view that is being written.
+#[derive(Debug)]
+pub(super) struct View {
+    writer: ViewWriter,
+    /// Whether readers have an image, which then changes with every batch. A view that is filled for the first time has
+    /// none before it has caught up: until then nobody reads, and building one from all rows costs less than changing it
+    /// with every batch.
+    published: bool,
+}
+
+impl View {
+    /// A view with what takes in its next frames; `chains` stand where the view stands. Builds the image of what it holds.
+    pub(super) fn new(writer: ViewWriter, chains: Chains) -> Result<(Self, Intake), Fault> {
+        let intake = Intake { chains, stager: writer.stager(), dirty_since: None };
+        let mut view = Self { writer, published: false };
+        if view.sequence() > 0 {
+            view.publish()?;
+        }
+        Ok((view, intake))
+    }
+
+    pub(super) fn sequence(&self) -> u64 {
+        self.writer.sequence()
+    }
+
+    /// Commits a batch; batches come in the order in which they were taken in.
+    pub(super) fn commit(&mut self, batch: Prepared) -> Result<(), Fault> {
+        self.writer.commit(batch.staged, batch.durable)?;
+        if self.published || !batch.full { self.publish() } else { Ok(()) }
+    }
+
+    /// Makes everything durable.
+    pub(super) fn flush(&mut self, intake: &mut Intake) -> Result<(), Fault> {
+        match intake.rest()? {
+            Some(rest) => self.commit(rest),
+            None => Ok(()),
+        }
+    }
+
+    fn publish(&mut self) -> Result<(), Fault> {
+        if !self.published {
+            self.writer.keep_image()?;
+            self.published = true;
+        }
+        self.writer.publish_image();
         Ok(())
     }
 }

@@ -120,6 +120,32 @@ async fn a_view_goes_on_where_it_was_stopped_and_equals_a_new_one() {
     assert_eq!(digest(&resumed.reader()), digest(&node.reader));
 }
 
+/// Far behind, it commits one batch while it works out the next; stopped in between, it goes on where it was.
+#[tokio::test]
+async fn what_is_far_behind_is_filled_two_batches_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let view = directory.path().join("view");
+    let given = Given::settled().await;
+    for n in 0..3500 {
+        given.submit(given.create_token(&format!("t{n}"))).await.unwrap();
+    }
+    let (projector, _) = project(&given.journal, &view);
+    let mut progress = projector.progress();
+    timeout(LONG, progress.wait_for(|progress| progress.sequence >= 1024)).await.unwrap().map(drop).unwrap();
+    projector.stop().await;
+    let installation = given.journal.identity().installation;
+    let (writer, opened) = ViewWriter::open(&view, installation).unwrap();
+    assert_eq!(opened, Opened::Resumed);
+    let (projector, node) = start(&given.journal, writer);
+    node.wait_for(ORG, given.handle.acknowledged(ORG), LONG).await.unwrap();
+    let built = Image::build(&node.reader.snapshot().unwrap()).unwrap();
+    assert_eq!(node.image().unwrap().content(), built.content());
+    let at_once = view_with(&given, |chains| serde_json::json!({"end": chains.end()}));
+    let digest = |reader: &grantbook_views::ViewReader| reader.snapshot().unwrap().digest(None).unwrap();
+    assert_eq!(digest(&at_once.reader()), digest(&node.reader));
+    projector.stop().await;
+}
+
 /// With nothing to read, the image of what the view holds is there as soon as the view may be believed.
 #[tokio::test]
 async fn a_resumed_view_has_its_image_before_the_next_frame() {
@@ -136,7 +162,7 @@ fn view_with(given: &Given, checkpoint: impl Fn(&Chains) -> serde_json::Value) -
     let installation = given.journal.identity().installation;
     let mut chains = Chains::new(installation);
     let mut records = Vec::new();
-    for stored in given.journal.read(0, 1000.try_into().unwrap()) {
+    for stored in given.journal.read(0, 5000.try_into().unwrap()) {
         let Step::Next(frame) = chains.take(&stored).unwrap() else { panic!("no frame comes twice") };
         let position = |index| Position::of(stored.sequence, index);
         let place = |(index, record)| Recorded { position: position(index), org: stored.org, record };

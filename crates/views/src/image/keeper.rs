@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use grantbook_domain::{catalog::Catalog, id::OrgId};
+use grantbook_domain::id::OrgId;
 
 use super::{
     Image, OrgImage,
@@ -27,32 +27,6 @@ pub(crate) struct Keeper {
     books: HashMap<OrgId, Books>,
 }
 
-/// The rows of a batch that an image is made of: key and value, without one if removed.
-#[derive(Debug)]
-pub(crate) struct Touched {
-    things: Vec<Row>,
-    access: Vec<Row>,
-    keys: Vec<Row>,
-    orgs: Vec<Row>,
-}
-
-type Row = (Vec<u8>, Option<Vec<u8>>);
-
-impl Touched {
-    pub(crate) fn of(changes: &Changes) -> Self {
-        let rows = |table, takes: fn(&[u8]) -> bool| {
-            let rows = changes.of(table).filter(|(key, _)| takes(key));
-            rows.map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect()
-        };
-        Self {
-            things: rows(Table::Things, is_of_image),
-            access: rows(Table::Access, |_| true),
-            keys: rows(Table::Keys, |_| true),
-            orgs: rows(Table::Orgs, |_| true),
-        }
-    }
-}
-
 /// Whether a row of `things` is of a kind that checks look at there: of others `access` and `keys` say it.
 fn is_of_image(key: &[u8]) -> bool {
     let kinds = [Kind::Organization, Kind::Catalog, Kind::Role, Kind::Project, Kind::Object];
@@ -66,22 +40,22 @@ impl Keeper {
     }
 
     /// Takes a committed batch.
-    pub(crate) fn apply(&mut self, touched: &Touched, sequence: u64) -> Result<(), ViewError> {
+    pub(crate) fn apply(&mut self, batch: &Changes, sequence: u64) -> Result<(), ViewError> {
         let mut orgs = BTreeSet::new();
-        for (key, value) in &touched.things {
-            orgs.extend(value.as_deref().map(|value| self.thing(key, value)).transpose()?);
+        for (key, value) in batch.of(Table::Things).filter(|(key, _)| is_of_image(key)) {
+            orgs.extend(value.map(|value| self.thing(key, value)).transpose()?);
         }
         for org in &orgs {
             self.settle_things(*org);
         }
-        for (key, value) in &touched.access {
-            orgs.insert(self.access(key, value.as_deref())?);
+        for (key, value) in batch.of(Table::Access) {
+            orgs.insert(self.access(key, value)?);
         }
-        for (key, value) in &touched.keys {
-            self.key(key, value.as_deref())?;
+        for (key, value) in batch.of(Table::Keys) {
+            self.key(key, value)?;
         }
-        for (key, value) in &touched.orgs {
-            self.position(key, value.as_deref().unwrap_or_default())?;
+        for (key, value) in batch.of(Table::Orgs) {
+            self.position(key, value.unwrap_or_default())?;
         }
         for org in &orgs {
             self.settle(*org);
@@ -110,9 +84,7 @@ impl Keeper {
             kind if kind == Kind::Organization as u8 => part.image.founded = true,
             kind if kind == Kind::Catalog as u8 => {
                 let additions: CatalogAdditions = parse(Table::Things, version.document)?;
-                let mut catalog = Catalog::default();
-                catalog.extend(&additions.object_types, &additions.permissions);
-                part.image.catalog = catalog.into();
+                part.image.catalog = additions.catalog().into();
             }
             kind if kind == Kind::Role as u8 => {
                 part.role(take.id()?, RoleRow::decode(&version)?, !version.ended);

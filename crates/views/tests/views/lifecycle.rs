@@ -12,7 +12,7 @@ use grantbook_views::{Batch, FORMAT_VERSION, Opened, Stale, ViewDigest, ViewErro
 use redb::{Database, TableDefinition};
 use tempfile::tempdir;
 
-use crate::world::{INSTALLATION, World, view_of};
+use crate::world::{INSTALLATION, World, frames, view_of};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("view_meta");
 
@@ -165,6 +165,34 @@ fn frames_without_records_move_the_checkpoint() {
     assert_eq!((snapshot.sequence().unwrap(), snapshot.checkpoint().unwrap()), (7, b"seven".to_vec()));
     let back = refused(&mut writer, &Batch { records: &[], last_sequence: 6, checkpoint: b"six" });
     assert!(matches!(back, ViewError::OutOfOrder { after: 7, found: 6 }), "{back}");
+}
+
+/// What is staged before the batch ahead of it is committed is what it would be after; two ahead are refused.
+#[test]
+fn a_batch_is_staged_while_the_one_before_it_is_committed() {
+    let records = World::lived(5, &[[3, 1, 4, 1, 5, 9]; 40]).records;
+    let mut writer = ViewWriter::in_memory(INSTALLATION).unwrap();
+    writer.keep_image().unwrap();
+    let mut stager = writer.stager();
+    let mut ahead = None;
+    for records in frames(&records, 2) {
+        let next = stager.stage(&batch(records)).unwrap();
+        if let Some(staged) = ahead.replace(next) {
+            writer.commit(staged, false).unwrap();
+        }
+    }
+    let flush =
+        Batch { records: &[], last_sequence: records.last().unwrap().position.sequence(), checkpoint: b"" };
+    stager.stage(&flush).unwrap();
+    let early = stager.stage(&flush).unwrap_err();
+    assert!(matches!(early, ViewError::OutOfOrder { .. }), "{early}");
+    let last = ahead.unwrap();
+    writer.commit(last, true).unwrap();
+    assert_eq!(digest(&writer), digest(&view_of(&records, usize::MAX)));
+    let first = ViewWriter::in_memory(INSTALLATION).unwrap().stager().stage(&batch(&records)).unwrap();
+    let again = writer.commit(first, false).unwrap_err();
+    assert!(matches!(again, ViewError::OutOfOrder { .. }), "{again}");
+    assert_eq!(digest(&writer), digest(&view_of(&records, usize::MAX)));
 }
 
 /// Each would be a row that means something else than the fact: applying stops instead.
