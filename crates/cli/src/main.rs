@@ -35,6 +35,7 @@ mod session;
 mod store;
 mod tokens;
 mod users;
+mod watch;
 mod webhooks;
 mod when;
 mod whoami;
@@ -100,6 +101,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Diff(args) => changes::diff(session, args).await?,
         Noun::Report(args) => report::run(session, args).await?,
         Noun::Audit(args) => audit::run(session, args).await?,
+        Noun::Watch(args) => watch::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.
         Noun::Serve(_)

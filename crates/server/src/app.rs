@@ -12,7 +12,7 @@ pub use crate::start::StartError;
 use crate::{
     clock::Clock,
     command::{CommandHandle, CommandService, Fold},
-    config::{Role, ServeConfig},
+    config::{Role, ServeConfig, WatchLimits},
     ids::IdSource,
     project::Projector,
     public_url::PublicUrl,
@@ -41,6 +41,8 @@ pub struct AppState {
     pub public_url: Option<PublicUrl>,
     /// The key of webhooks and their deliveries, if the process was told of them.
     pub webhooks: Option<Webhooks>,
+    /// How many may watch.
+    pub watchers: WatchLimits,
 }
 
 /// Which parts of the service a process is: at least one.
@@ -135,6 +137,7 @@ impl App {
             installation,
             public_url: config.public_url.clone(),
             webhooks: None,
+            watchers: config.watchers,
         };
         let mut deliverer = None;
         if let Some(configured) = configured {
