@@ -9,7 +9,9 @@
 
 pub mod binary;
 pub mod cut;
+pub mod events;
 pub mod frames;
+pub mod hooks;
 pub mod nats;
 pub mod org;
 pub mod server;

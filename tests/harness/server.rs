@@ -121,6 +121,11 @@ impl Server {
         self.env.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Takes an environment variable away from the processes started from now on.
+    pub fn unset_env(&mut self, name: &str) {
+        self.env.retain(|(known, _)| known != name);
+    }
+
     /// Starts the process and waits until it is ready.
     pub fn spawn(&mut self) -> Result<()> {
         let ready = self.outer().join("ready");

@@ -25,4 +25,6 @@ mod rivals;
 mod secrets;
 mod story;
 mod tidy;
+mod watch;
+mod webhooks;
 mod who_can;

@@ -35,6 +35,8 @@ mod session;
 mod store;
 mod tokens;
 mod users;
+mod watch;
+mod webhooks;
 mod when;
 mod whoami;
 mod why;
@@ -48,6 +50,7 @@ use crate::{
     exit::Verdict,
     output::Output,
     session::Session,
+    webhooks::WebhookVerb,
 };
 
 fn main() -> ExitCode {
@@ -63,6 +66,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Org { verb } => operate::org(verb, out),
         Noun::Journal { verb } => journal::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
+        Noun::Webhook { verb: WebhookVerb::Key { file } } => webhooks::make_key(&file, out),
         Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
         noun => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -83,6 +87,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Group { verb } => groups::run(session, verb).await?,
         Noun::Role { verb } => roles::run(session, verb).await?,
         Noun::Grant { verb } => grants::run(session, verb).await?,
+        Noun::Webhook { verb } => webhooks::run(session, verb).await?,
         Noun::Batch(args) => batch::run(session, args).await?,
         Noun::Plan(args) => declare::plan(session, args).await?,
         Noun::Apply(args) => declare::apply(session, args).await?,
@@ -96,6 +101,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Diff(args) => changes::diff(session, args).await?,
         Noun::Report(args) => report::run(session, args).await?,
         Noun::Audit(args) => audit::run(session, args).await?,
+        Noun::Watch(args) => watch::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.
         Noun::Serve(_)

@@ -8,8 +8,9 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use grantbook_server::{
-    config::{ConfigError, Role, ServeConfig},
+    config::{ConfigError, Role, ServeConfig, WatchLimits},
     public_url::PublicUrl,
+    webhooks::{Allowed, Schedule, WebhookOptions},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -56,20 +57,68 @@ pub(crate) struct ServeArgs {
     /// The URL under which clients reach the server, such as `https://pdp.example.com`: its AuthZEN configuration tells it.
     #[arg(long, env = "GRANTBOOK_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
+    #[command(flatten)]
+    webhooks: WebhookArgs,
+    /// How many streams of `GET /v1/watch` there may be at once.
+    #[arg(long, env = "GRANTBOOK_WATCHERS", default_value_t = WatchLimits::default().all, value_name = "NUMBER")]
+    watchers: usize,
+    /// How many of them one user or service token may have.
+    #[arg(long, env = "GRANTBOOK_WATCHERS_EACH", default_value_t = WatchLimits::default().each, value_name = "NUMBER")]
+    watchers_each: usize,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
 
+#[derive(Debug, Args)]
+struct WebhookArgs {
+    /// The file of the webhook key (`grantbook webhook key FILE` makes one): webhooks can be made, and a process that has a
+    /// view delivers them.
+    #[arg(long = "webhooks", env = "GRANTBOOK_WEBHOOKS", value_name = "KEYFILE")]
+    key_file: Option<PathBuf>,
+    /// Send webhooks also to this host, host:port or network (10.0.0.0/8), by http too; otherwise to public addresses by
+    /// https only.
+    #[arg(
+        long,
+        env = "GRANTBOOK_WEBHOOK_ALLOW",
+        value_name = "PATTERN",
+        value_delimiter = ',',
+        requires = "key_file"
+    )]
+    webhook_allow: Vec<Allowed>,
+    /// The waits between attempts to deliver a message; after the last it is a dead letter. 5s,5m,30m,2h,5h,10h,14h,20h,24h
+    /// if absent.
+    #[arg(long, env = "GRANTBOOK_WEBHOOK_RETRY", value_name = "WAITS", requires = "key_file")]
+    webhook_retry: Option<Schedule>,
+}
+
+impl WebhookArgs {
+    fn options(self) -> Option<WebhookOptions> {
+        let Self { key_file, webhook_allow: allow, webhook_retry } = self;
+        let schedule = webhook_retry.unwrap_or_default();
+        key_file.map(|key_file| WebhookOptions { key_file, allow, schedule })
+    }
+}
+
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, log } = args;
+    let ServeArgs { part, store, listen, ready_file, public_url, webhooks, watchers, watchers_each, log } =
+        args;
+    let watchers = WatchLimits { all: watchers, each: watchers_each };
     let role = match part {
         Part::All => Role::All,
         Part::Command => Role::Command,
         Part::Read => Role::Read,
     };
-    let config =
-        ServeConfig { role, journal: store.journal()?, data: store.data, listen, ready_file, public_url };
+    let config = ServeConfig {
+        role,
+        journal: store.journal()?,
+        data: store.data,
+        listen,
+        ready_file,
+        public_url,
+        webhooks: webhooks.options(),
+        watchers,
+    };
     if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {
         return Err(Usage(fault.to_string()).into());
     }

@@ -101,11 +101,15 @@ pub enum Ask {
     Timeline,
     /// How access to a project changed.
     ProjectTimeline,
+    /// Read webhooks, look at their deliveries and steer them, besides reading the audit log.
+    Webhooks,
+    /// Records and changes as they come; changes of access besides what the question about them needs.
+    Watch,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -129,6 +133,8 @@ impl Ask {
         Self::Report,
         Self::Timeline,
         Self::ProjectTimeline,
+        Self::Webhooks,
+        Self::Watch,
     ];
 
     /// What the question needs.
@@ -149,7 +155,8 @@ impl Ask {
             Self::Role => Needs::Permission(Permission::READ, On::Role),
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
-            Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff => {
+            Self::Webhooks => Needs::Permission(Permission::DELEGATE, On::Organization),
+            Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff | Self::Watch => {
                 Needs::Permission(Permission::READ, On::AuditLog)
             }
         }
@@ -161,7 +168,11 @@ pub const fn needs(command: &Command) -> Needs {
     use Needs::{Each, Operator, System, UnlessOwn};
     match command {
         Command::Batch(_) => Each,
-        Command::ExtendCatalog { .. } => Needs::Permission(Permission::DELEGATE, On::Organization),
+        Command::ExtendCatalog { .. }
+        | Command::CreateWebhook { .. }
+        | Command::UpdateWebhook { .. }
+        | Command::RotateWebhook { .. }
+        | Command::DeleteWebhook { .. } => Needs::Permission(Permission::DELEGATE, On::Organization),
         Command::CreateUser { .. } | Command::CreateToken { .. } => {
             Needs::Permission(Permission::CREATE, On::Members)
         }

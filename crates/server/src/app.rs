@@ -12,16 +12,19 @@ pub use crate::start::StartError;
 use crate::{
     clock::Clock,
     command::{CommandHandle, CommandService, Fold},
-    config::{Role, ServeConfig},
+    config::{Role, ServeConfig, WatchLimits},
     ids::IdSource,
     project::Projector,
     public_url::PublicUrl,
     read::ReadNode,
     start::{OpenJournal, make_directory},
+    webhooks::{Configured, Deliverer, Setting, Webhooks},
 };
 
 /// The view's file in the data directory.
 pub const VIEW_FILE: &str = "view.redb";
+/// The file in the data directory that says what was sent to webhooks.
+pub const WEBHOOKS_FILE: &str = "webhooks.redb";
 
 /// What every route has; cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,6 +39,10 @@ pub struct AppState {
     pub installation: InstallationId,
     /// The URL under which clients reach the server, if it was said.
     pub public_url: Option<PublicUrl>,
+    /// The key of webhooks and their deliveries, if the process was told of them.
+    pub webhooks: Option<Webhooks>,
+    /// How many may watch.
+    pub watchers: WatchLimits,
 }
 
 /// Which parts of the service a process is: at least one.
@@ -73,6 +80,7 @@ pub struct App {
     journal: OpenJournal,
     commands: Option<CommandService>,
     projector: Option<Projector>,
+    deliverer: Option<Deliverer>,
     state: AppState,
 }
 
@@ -97,6 +105,10 @@ impl App {
         opened: OpenJournal,
     ) -> Result<Self, StartError> {
         let installation = journal.identity().installation;
+        let configured = match config.webhooks.clone() {
+            Some(options) => Some(spawn_blocking(move || options.read()).await??),
+            None => None,
+        };
         let (clock, ids) = (Clock::system(), IdSource::system());
         let command = async || {
             let fold = Fold::replay(journal.as_ref()).await?;
@@ -118,8 +130,22 @@ impl App {
                 (Parts::Read(ReadNode::new(&projector, journal)), None, Some(projector))
             }
         };
-        let state = AppState { parts, clock, ids, installation, public_url: config.public_url.clone() };
-        Ok(Self { journal: opened, commands, projector, state })
+        let mut state = AppState {
+            parts,
+            clock,
+            ids,
+            installation,
+            public_url: config.public_url.clone(),
+            webhooks: None,
+            watchers: config.watchers,
+        };
+        let mut deliverer = None;
+        if let Some(configured) = configured {
+            deliverer = deliver(config, &state, &configured).await?;
+            let deliveries = deliverer.as_ref().map(Deliverer::deliveries);
+            state.webhooks = Some(Webhooks { configured, deliveries });
+        }
+        Ok(Self { journal: opened, commands, projector, deliverer, state })
     }
 
     /// What routes get.
@@ -130,7 +156,10 @@ impl App {
     /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { journal, commands, projector, state } = self;
+        let Self { journal, commands, projector, deliverer, state } = self;
+        if let Some(deliverer) = deliverer {
+            deliverer.stop().await;
+        }
         if let Some(commands) = commands {
             commands.shutdown().await;
         }
@@ -153,6 +182,24 @@ async fn project<J: Journal>(
         open_view(&data.join(VIEW_FILE), installation)
     });
     Ok(Projector::start(Arc::clone(journal), writer.await??))
+}
+
+/// Begins to deliver webhooks, if the process has a view.
+async fn deliver(
+    config: &ServeConfig,
+    state: &AppState,
+    configured: &Configured,
+) -> Result<Option<Deliverer>, StartError> {
+    let Some(node) = state.parts.node() else { return Ok(None) };
+    let setting = Setting {
+        reader: node.reader.clone(),
+        progress: node.progress(),
+        clock: state.clock.clone(),
+        installation: state.installation,
+        configured: configured.clone(),
+        file: config.data.join(WEBHOOKS_FILE),
+    };
+    Deliverer::start(setting).await.map(Some)
 }
 
 /// Opens the view, which is readable by its owner only: it holds people's names and addresses.

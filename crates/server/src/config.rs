@@ -8,7 +8,7 @@ use std::{
 
 pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 
-use crate::public_url::PublicUrl;
+use crate::{public_url::PublicUrl, webhooks::WebhookOptions};
 
 /// Where a journal is.
 #[derive(Debug, Clone)]
@@ -39,6 +39,21 @@ pub enum Role {
     Read,
 }
 
+/// How many streams of `GET /v1/watch` there may be at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchLimits {
+    /// In all; below the 4096 connections that a process takes.
+    pub all: usize,
+    /// Of one user or service token.
+    pub each: usize,
+}
+
+impl Default for WatchLimits {
+    fn default() -> Self {
+        Self { all: 3_000, each: 100 }
+    }
+}
+
 /// How the server runs.
 #[derive(Debug, Clone)]
 pub struct ServeConfig {
@@ -54,6 +69,10 @@ pub struct ServeConfig {
     pub ready_file: Option<PathBuf>,
     /// The URL under which clients reach the server; it is told where URLs are asked for.
     pub public_url: Option<PublicUrl>,
+    /// Whether webhooks are made and delivered, and how.
+    pub webhooks: Option<WebhookOptions>,
+    /// How many may watch at once.
+    pub watchers: WatchLimits,
 }
 
 /// Why a configuration does not make sense.
@@ -83,6 +102,8 @@ impl Default for ServeConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)),
             ready_file: None,
             public_url: None,
+            webhooks: None,
+            watchers: WatchLimits::default(),
         }
     }
 }

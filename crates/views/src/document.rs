@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId},
+    id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId, WebhookId},
     model::{Gives, Grant, Group, Key, Personal, Project, RegisteredObject, Role, Token, User},
     principal::Grantee,
     scope::{Atom, ObjectRef, Scope},
     time::Timestamp,
+    webhook::Webhook,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -285,6 +286,9 @@ impl Document for Grant {
             lists.push(List::GrantsOfRole(role));
         }
         lists.extend(named_projects(&self.on).into_iter().map(List::GrantsOnProject));
+        if is_across(&self.on) {
+            lists.push(List::GrantsAcross);
+        }
         lists
     }
     fn belongs_to(&self) -> Vec<Belonging<'_>> {
@@ -293,6 +297,36 @@ impl Document for Grant {
             owners.push(Belonging::Object(object, self.generation));
         }
         owners
+    }
+}
+
+impl Document for Webhook {
+    type Id = WebhookId;
+    const KIND: Kind = Kind::Webhook;
+
+    fn id_bytes(id: &WebhookId) -> Vec<u8> {
+        id.bytes().to_vec()
+    }
+    fn id(&self) -> WebhookId {
+        self.id
+    }
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+    fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at
+    }
+    fn lists(&self) -> Vec<List<'_>> {
+        vec![List::All(Self::KIND)]
+    }
+}
+
+/// Whether a scope may take projects that it does not name.
+fn is_across(scope: &Scope) -> bool {
+    match scope {
+        Scope::Organization => true,
+        Scope::Object(object) => matches!(object.object_type.as_str(), "organization" | "org_project"),
+        Scope::Projects(selector) => selector.include.iter().any(|atom| !matches!(atom, Atom::Id(_))),
     }
 }
 

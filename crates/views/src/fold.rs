@@ -128,6 +128,10 @@ impl<'s> Fold<'s> {
                 self.object(place, object)
             }
             Event::GrantCreated { grant } | Event::GrantRevoked { grant } => self.grant(place, grant),
+            Event::WebhookCreated { webhook }
+            | Event::WebhookUpdated { webhook }
+            | Event::WebhookRotated { webhook }
+            | Event::WebhookDeleted { webhook } => self.thing(place, webhook, &[]),
             // Notices have no effect: readers judge expiry by the clock.
             Event::TokenExpired { .. }
             | Event::KeyExpired { .. }
@@ -228,7 +232,16 @@ impl<'s> Fold<'s> {
             self.past_access(place, &key, (old.from, &bytes));
         }
         self.staged.put(Table::Access, key, HeadRow { from: place.position, ended, until }.encode());
+        self.deadline(place, grantee, until);
         Ok(())
+    }
+
+    /// Remembers a time that a row of `access` has.
+    fn deadline(&mut self, place: Place, grantee: Grantee, until: Timestamp) {
+        if until != Timestamp::FOREVER {
+            let key = row_key::deadline(place.org, until, grantee, place.position);
+            self.staged.put(Table::Deadlines, key, Vec::new());
+        }
     }
 
     fn membership(&mut self, place: Place, membership: &Membership) -> Result<(), ViewError> {
@@ -250,6 +263,7 @@ impl<'s> Fold<'s> {
             until: Timestamp::end(membership.expires_at),
         };
         self.staged.put(Table::Access, key, row.encode());
+        self.deadline(place, membership.member, row.until);
         self.open(place, list, &row_key::list_place(row.created_at, &id, place.position));
         Ok(())
     }
@@ -265,6 +279,7 @@ impl<'s> Fold<'s> {
         } else {
             let row = self.grant_row(place, grant)?;
             self.staged.put(Table::Access, key, row.encode());
+            self.deadline(place, grant.to, row.until);
         }
         self.thing(place, grant, &[])
     }

@@ -9,6 +9,8 @@ mod calls;
 mod error;
 mod lines;
 mod report;
+mod watch;
+mod webhooks;
 #[cfg(test)]
 mod wire_test;
 
@@ -22,7 +24,12 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use self::{error::ClientError, lines::Lines, report::ReportStream};
+pub use self::{
+    error::ClientError,
+    lines::Lines,
+    report::ReportStream,
+    watch::{Watch, WatchMessage, Watched},
+};
 use crate::{header, list::Page, problem::Problem, secret::Secret};
 
 /// How long to wait for a connection.
@@ -176,7 +183,10 @@ impl Client {
 
     /// Where something with a body goes: questions that are posted to where reads go, all else to where writes go.
     fn target(&self, path: &[&str]) -> Result<Url, ClientError> {
-        let is_question = matches!(path, ["v1", "check" | "explain", ..]);
+        let is_question = matches!(
+            path,
+            ["v1", "check" | "explain", ..] | ["v1", "webhooks", _, "dead-letters" | "replay" | "test", ..]
+        );
         let Some(base) = self.command_base.as_ref().filter(|_| !is_question) else {
             return self.url(path, None::<&()>);
         };

@@ -9,7 +9,7 @@ use grantbook_domain::{id::OrgId, position::Position};
 use crate::{
     http::{Web, idempotency::single, problem::Failure},
     position,
-    read::Unready,
+    read::{ReadNode, Unready},
 };
 
 /// How long a read waits for the view.
@@ -27,6 +27,13 @@ fn demanded(web: &Web, headers: &HeaderMap) -> Result<Position, Failure> {
     let Some(text) = single(headers, header::AT_LEAST)? else { return Ok(Position::START) };
     position::decode(web.app.installation, text)
         .map_err(|error| Failure::invalid(format!("Grantbook-At-Least: {error}")))
+}
+
+/// Whether the view may be believed now.
+pub(crate) async fn believed(web: &Web, node: &ReadNode) -> Result<(), Failure> {
+    let nobody = OrgId::from_u128(0);
+    let believed = node.wait_for(nobody, Position::START, Duration::ZERO).await;
+    believed.map_err(|unready| failure(web, &unready))
 }
 
 fn failure(web: &Web, unready: &Unready) -> Failure {

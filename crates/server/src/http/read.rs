@@ -67,7 +67,12 @@ impl Reading {
         headers: &HeaderMap,
     ) -> Result<Self, Failure> {
         at_least::wait(web, who.org, headers).await?;
-        Self::on(web, who, None)
+        Self::of(web, who, web.node()?.reader.snapshot()?)
+    }
+
+    /// On a snapshot, as of now.
+    pub(crate) fn of(web: &Arc<Web>, who: Authenticated, snapshot: Snapshot) -> Result<Self, Failure> {
+        Self::on(web, who, snapshot, None)
     }
 
     /// The same for checks, which are answered from the image in memory if there is one. The snapshot must not be asked
@@ -78,11 +83,16 @@ impl Reading {
         headers: &HeaderMap,
     ) -> Result<Self, Failure> {
         at_least::wait(web, who.org, headers).await?;
-        Self::on(web, who, web.node()?.image())
+        let node = web.node()?;
+        Self::on(web, who, node.reader.snapshot()?, node.image())
     }
 
-    fn on(web: &Arc<Web>, who: Authenticated, image: Option<Arc<Image>>) -> Result<Self, Failure> {
-        let snapshot = web.node()?.reader.snapshot()?;
+    fn on(
+        web: &Arc<Web>,
+        who: Authenticated,
+        snapshot: Snapshot,
+        image: Option<Arc<Image>>,
+    ) -> Result<Self, Failure> {
         let position = match &image {
             Some(image) => image.position(who.org),
             None => snapshot.position(who.org)?,

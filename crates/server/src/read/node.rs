@@ -111,6 +111,11 @@ impl ReadNode {
         Self { reader: projector.reader(), progress, confirmer }
     }
 
+    /// How far the view has come, to wait for.
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
     /// Returns once the view holds everything that the journal held when this was called; at once if nobody but this
     /// process appends.
     pub async fn confirm(&self) -> Result<(), Unconfirmed> {
@@ -151,6 +156,11 @@ impl ReadNode {
             NodeState::Running if is_stale => Err(Unready::Stale { age_ms, lag_frames }),
             NodeState::Running => Ok(()),
         }
+    }
+
+    /// How far the view has come, for whoever waits for more.
+    pub fn follow(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
     }
 
     /// The image in memory, if there is one that has all that the view is known to have.

@@ -101,6 +101,9 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
     gauge(&mut text, "grantbook_view_sequence", "Sequence of the last frame in the view.", status.sequence);
     gauge(&mut text, "grantbook_journal_head", "Sequence of the last frame in the journal.", status.head);
     gauge(&mut text, "grantbook_ready", "Whether the node answers.", u64::from(ready));
+    if let Some(deliveries) = web.app.webhooks.as_ref().and_then(|webhooks| webhooks.deliveries.as_ref()) {
+        text.push_str(&deliveries.metrics());
+    }
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(CONTENT_TYPE, kind)], text).into_response()
 }

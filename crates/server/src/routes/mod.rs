@@ -6,6 +6,7 @@ pub(crate) mod batch;
 mod catalog;
 mod changes;
 pub(crate) mod check;
+mod deliveries;
 mod diff;
 mod explain;
 mod grant_history;
@@ -32,6 +33,8 @@ mod timeline;
 mod tokens;
 pub(crate) mod turns;
 mod users;
+mod watch;
+mod webhooks;
 pub(crate) mod what_if;
 mod whoami;
 
@@ -62,6 +65,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(report::routes())
         .merge(timeline::routes())
         .merge(audit::routes())
+        .merge(watch::routes())
         .merge(whoami::routes())
         .merge(projects::routes())
         .merge(catalog::routes())
@@ -74,6 +78,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(roles::routes())
         .merge(grants::routes())
         .merge(grant_history::routes())
+        .merge(webhooks::routes())
         .merge(batch::routes())
         .merge(what_if::routes())
         .merge(authzen::routes())

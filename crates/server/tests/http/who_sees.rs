@@ -79,6 +79,10 @@ fn questions(asked: &Asked) -> Vec<Question> {
         ),
         get("audit", "/v1/audit".into()),
         Question { accept: "application/x-ndjson", ..get("audit, streamed", "/v1/audit".into()) },
+        get("watch", "/v1/watch".into()),
+        get("watch of records", "/v1/watch?kind=record".into()),
+        get("watch of changes, a principal's", format!("/v1/watch?kind=change&principal=token:{token}")),
+        get("watch of changes, on a project", format!("/v1/watch?kind=change&project={project}")),
         get("grants/history", format!("/v1/grants/history?by=user:{owner}&project={project}")),
         get("grants/history, as of", format!("/v1/grants/history?as_of={then}")),
         get("projects", "/v1/projects".into()),
@@ -93,6 +97,8 @@ fn questions(asked: &Asked) -> Vec<Question> {
         get("tokens/{id}", format!("/v1/tokens/{token}")),
         get("tokens/{id}/keys", format!("/v1/tokens/{token}/keys")),
         get("catalog", "/v1/catalog".into()),
+        get("webhooks", "/v1/webhooks".into()),
+        get("webhooks/{id}", format!("/v1/webhooks/{ghost}")),
     ]
 }
 
