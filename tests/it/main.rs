@@ -20,6 +20,7 @@ mod journal_tools;
 mod plan;
 mod quarantine;
 mod race;
+mod relay;
 mod report;
 mod rivals;
 mod secrets;

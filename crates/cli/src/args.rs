@@ -18,8 +18,9 @@ use crate::{
     groups::GroupVerb,
     journal::JournalVerb,
     keys::KeyVerb,
+    nats::NatsVerb,
     objects::ObjectVerb,
-    operate::{InitArgs, OrgVerb, OwnerVerb},
+    operate::{FoundArgs, OrgVerb, OwnerVerb},
     projects::ProjectVerb,
     report::ReportArgs,
     reverse::{AccessibleArgs, PermissionsArgs, WhoCanArgs},
@@ -107,7 +108,7 @@ pub(crate) enum Noun {
     /// Run the service.
     Serve(Box<ServeArgs>),
     /// Begin: make the first organization and print its owner's first key, once.
-    Init(InitArgs),
+    Init(FoundArgs),
     /// Operate on organizations.
     Org {
         #[command(subcommand)]
@@ -132,6 +133,11 @@ pub(crate) enum Noun {
     Snapshot {
         #[command(subcommand)]
         verb: SnapshotVerb,
+    },
+    /// The NATS servers' side: the streams beside a journal.
+    Nats {
+        #[command(subcommand)]
+        verb: NatsVerb,
     },
     /// Look for what is unsafe, and say what to do. Exit 1 if something is.
     Doctor(DoctorArgs),
@@ -302,6 +308,9 @@ mod tests {
             "grantbook snapshot key snapshot.key",
             "grantbook snapshot make --data d --snapshots s --snapshot-key k",
             "grantbook serve read --nats nats://a --snapshots nats --snapshot-key k --snapshot-every 15m --node-name n --scrub-every 1h",
+            "grantbook nats prepare --nats nats://a",
+            "grantbook serve read --nats nats://a --relay",
+            "grantbook init --org acme --owner a@b --nats nats://a --journal-only",
             "grantbook doctor --nats nats://a --monitor http://a:8222 --node http://b:7878",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());

@@ -1,5 +1,7 @@
 //! `grantbook doctor`: what is unsafe, and what to do about it.
 
+mod derived;
+
 use chrono::DateTime;
 use clap::Args;
 use grantbook_api::client::Client;
@@ -57,7 +59,7 @@ pub(crate) fn run(args: &DoctorArgs, out: Output) -> anyhow::Result<Verdict> {
             file @ JournalAddress::Embedded(_) => vec![embedded(&file).await],
         };
         for node in &args.node {
-            findings.push(lag(node).await);
+            findings.extend(lag(node).await);
         }
         anyhow::Ok(findings)
     })?;
@@ -120,7 +122,10 @@ async fn nats(options: &NatsOptions, monitors: &[String]) -> Vec<Finding> {
     let mut findings = server(&found);
     findings.extend(sync(monitors).await);
     match &found.stream {
-        Some(stream) => findings.extend(stream_findings(&found, stream)),
+        Some(stream) => {
+            findings.extend(stream_findings(&found, stream));
+            findings.extend(found.derived.iter().map(|one| derived::stream(one, stream.last_sequence)));
+        }
         None => findings.push(finding(
             "stream",
             Status::Unsafe,
@@ -306,7 +311,7 @@ fn permissions(found: &Inspection) -> Vec<Finding> {
     ]
 }
 
-async fn lag(node: &str) -> Finding {
+async fn lag(node: &str) -> Vec<Finding> {
     let told = match Client::new(node, None) {
         Ok(client) => client.readiness().await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -314,10 +319,17 @@ async fn lag(node: &str) -> Finding {
     match told {
         Ok(answer) => {
             let found = format!("{node}: ready, {} frames behind", answer.value.lag_frames);
-            finding("lag", Status::Ok, found, "")
+            let mut findings = vec![finding("lag", Status::Ok, found, "")];
+            findings.extend(answer.value.relay.iter().map(|line| derived::line(node, line)));
+            findings
         }
         Err(error) => {
-            finding("lag", Status::Unsafe, format!("{node}: {error}"), "look at its /readyz and its log")
+            vec![finding(
+                "lag",
+                Status::Unsafe,
+                format!("{node}: {error}"),
+                "look at its /readyz and its log",
+            )]
         }
     }
 }

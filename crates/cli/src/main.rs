@@ -21,6 +21,7 @@ mod groups;
 mod journal;
 mod keys;
 mod names;
+mod nats;
 mod nodes;
 mod objects;
 mod operate;
@@ -70,6 +71,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Journal { verb } => journal::run(verb, out),
         Noun::View { verb } => view::run(verb, out),
         Noun::Snapshot { verb } => snapshots::run(verb, out),
+        Noun::Nats { verb } => nats::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
         Noun::Webhook { verb: WebhookVerb::Key { file } } => webhooks::make_key(&file, out),
         Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
@@ -116,6 +118,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         | Noun::Journal { .. }
         | Noun::View { .. }
         | Noun::Snapshot { .. }
+        | Noun::Nats { .. }
         | Noun::Doctor(_) => {}
     }
     Ok(Verdict::Yes)

@@ -26,6 +26,16 @@ pub(crate) struct InitArgs {
     store: StoreArgs,
 }
 
+/// A new journal with its first organization.
+#[derive(Debug, Args)]
+pub(crate) struct FoundArgs {
+    #[command(flatten)]
+    first: InitArgs,
+    /// Over NATS, make the journal's stream only, and not those beside it for subscribers (`grantbook nats prepare`).
+    #[arg(long)]
+    journal_only: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrgVerb {
     /// Make another organization and print its owner's first key, once. Stop the server first, if the journal is a file.
@@ -53,8 +63,9 @@ pub(crate) struct RecoverArgs {
     store: StoreArgs,
 }
 
-pub(crate) fn init(args: InitArgs, out: Output) -> anyhow::Result<Verdict> {
-    let outcome = wait(init::init(args.options()?))?;
+pub(crate) fn init(args: FoundArgs, out: Output) -> anyhow::Result<Verdict> {
+    let FoundArgs { first, journal_only } = args;
+    let outcome = wait(init::init(InitOptions { journal_only, ..first.options()? }))?;
     give(out, &outcome)
 }
 
@@ -77,7 +88,7 @@ pub(crate) fn owner(verb: OwnerVerb, reason: Option<String>, out: Output) -> any
 impl InitArgs {
     fn options(self) -> Result<InitOptions, Usage> {
         let Self { org, owner: owner_email, replicas, store } = self;
-        Ok(InitOptions { journal: store.journal()?, replicas, org, owner_email })
+        Ok(InitOptions { journal: store.journal()?, replicas, org, owner_email, journal_only: false })
     }
 }
 

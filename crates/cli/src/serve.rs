@@ -59,6 +59,10 @@ pub(crate) struct ServeArgs {
     /// The URL under which clients reach the server, such as `https://pdp.example.com`: its AuthZEN configuration tells it.
     #[arg(long, env = "GRANTBOOK_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
+    /// Publish every event, and every change of access, into streams of NATS for subscribers; several processes may have
+    /// this, one at a time publishes. Needs `grantbook nats prepare`.
+    #[arg(long, env = "GRANTBOOK_RELAY")]
+    relay: bool,
     #[command(flatten)]
     views: ViewArgs,
     #[command(flatten)]
@@ -125,6 +129,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         ready_file,
         public_url,
         views,
+        relay,
         webhooks,
         watchers,
         watchers_each,
@@ -147,11 +152,13 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         snapshots: snapshots.config(),
         node_name,
         scrub_every: scrub_every.0,
+        relay,
         webhooks: webhooks.options(),
         watchers,
     };
     if let Err(
         fault @ (ConfigError::OnePartAlone(_)
+        | ConfigError::NothingToRelay
         | ConfigError::SnapshotsOfNobody
         | ConfigError::NoPlaceForSnapshots
         | ConfigError::SnapshotsWithoutView),

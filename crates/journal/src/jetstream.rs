@@ -9,6 +9,7 @@
 mod append;
 mod connection;
 mod copy;
+mod derived;
 mod error;
 mod inspect;
 mod nodes;
@@ -24,6 +25,9 @@ use grantbook_domain::id::OrgId;
 
 pub use connection::ApiError;
 pub use copy::CopyInto;
+pub use derived::{
+    Derived, DerivedFindings, DerivedState, End, Interrupted, Message, Place, Prepared, Publisher,
+};
 pub use error::JetStreamError;
 pub use inspect::{Inspection, Permission, Permissions, StreamFindings};
 pub use nodes::NodesError;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use grantbook_domain::id::InstallationId;
-use grantbook_journal::Journal;
+use grantbook_journal::{Journal, jetstream::JetStreamJournal};
 use tokio::task::spawn_blocking;
 
 pub use crate::start::StartError;
@@ -15,6 +15,7 @@ use crate::{
     ids::IdSource,
     public_url::PublicUrl,
     read::ReadNode,
+    relay::{self, Followed, Relay, RelayHandle},
     start::OpenJournal,
     viewing::Viewing,
     webhooks::{Configured, Deliverer, Setting, Webhooks},
@@ -40,6 +41,8 @@ pub struct AppState {
     pub installation: InstallationId,
     /// The URL under which clients reach the server, if it was said.
     pub public_url: Option<PublicUrl>,
+    /// The relay, if it runs here.
+    pub relay: Option<RelayHandle>,
     /// The key of webhooks and their deliveries, if the process was told of them.
     pub webhooks: Option<Webhooks>,
     /// How many may watch.
@@ -81,6 +84,7 @@ pub struct App {
     journal: OpenJournal,
     commands: Option<CommandService>,
     viewing: Option<Viewing>,
+    relay: Option<Relay>,
     deliverer: Option<Deliverer>,
     state: AppState,
 }
@@ -95,9 +99,32 @@ impl App {
                 Self::build_on(config, &journal, OpenJournal::Embedded(Arc::clone(&journal))).await
             }
             OpenJournal::JetStream(journal) => {
-                Self::build_on(config, &journal, OpenJournal::JetStream(Arc::clone(&journal))).await
+                // Before anything runs: a relay that cannot is refused, not left out.
+                let publishers = if config.relay { Some(relay::open(&journal).await?) } else { None };
+                let opened = OpenJournal::JetStream(Arc::clone(&journal));
+                let mut app = Self::build_on(config, &journal, opened).await?;
+                if let Some((publishers, followed)) = publishers.zip(app.followed(journal)) {
+                    let relay = Relay::start(publishers, &followed);
+                    app.state.relay = Some(relay.handle());
+                    app.relay = Some(relay);
+                }
+                Ok(app)
             }
         }
+    }
+
+    /// What a relay here follows.
+    fn followed(&self, journal: Arc<JetStreamJournal>) -> Option<Followed> {
+        let (node, viewing) = self.state.parts.node().zip(self.viewing.as_ref())?;
+        let projector = &viewing.projector;
+        let (reader, progress) = (projector.reader(), projector.progress());
+        Some(Followed {
+            journal,
+            node: node.clone(),
+            reader,
+            progress,
+            installation: self.state.installation,
+        })
     }
 
     async fn build_on<J: Journal>(
@@ -137,6 +164,7 @@ impl App {
             ids,
             installation,
             public_url: config.public_url.clone(),
+            relay: None,
             webhooks: None,
             watchers: config.watchers,
         };
@@ -146,7 +174,7 @@ impl App {
             let deliveries = deliverer.as_ref().map(Deliverer::deliveries);
             state.webhooks = Some(Webhooks { configured, deliveries });
         }
-        Ok(Self { journal: opened, commands, viewing, deliverer, state })
+        Ok(Self { journal: opened, commands, viewing, relay: None, deliverer, state })
     }
 
     /// What routes get.
@@ -157,12 +185,15 @@ impl App {
     /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { journal, commands, viewing, deliverer, state } = self;
+        let Self { journal, commands, viewing, relay, deliverer, state } = self;
         if let Some(deliverer) = deliverer {
             deliverer.stop().await;
         }
         if let Some(commands) = commands {
             commands.shutdown().await;
+        }
+        if let Some(relay) = relay {
+            relay.stop().await;
         }
         if let Some(viewing) = viewing {
             viewing.stop().await;

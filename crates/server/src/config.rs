@@ -78,6 +78,8 @@ pub struct ServeConfig {
     pub node_name: Option<String>,
     /// How often the view is read whole and compared with its digest.
     pub scrub_every: Duration,
+    /// Whether it publishes events and changes of access into streams for subscribers, over NATS.
+    pub relay: bool,
     /// Whether webhooks are made and delivered, and how.
     pub webhooks: Option<WebhookOptions>,
     /// How many may watch at once.
@@ -107,6 +109,11 @@ pub enum ConfigError {
     /// A command service has no view.
     #[error("a command service has no view to make snapshots of: leave --snapshots to read nodes")]
     SnapshotsWithoutView,
+    /// There are no streams to relay to, or no view to relay from.
+    #[error(
+        "--relay publishes what a view holds into streams of NATS: it needs --nats, and `serve all` or `serve read`"
+    )]
+    NothingToRelay,
     /// The ready file has no place.
     #[error("the ready file's directory {} does not exist", .0.display())]
     NoPlaceForReadyFile(PathBuf),
@@ -125,6 +132,7 @@ impl Default for ServeConfig {
             snapshots: SnapshotConfig::default(),
             node_name: None,
             scrub_every: SCRUB_EVERY,
+            relay: false,
             webhooks: None,
             watchers: WatchLimits::default(),
         }
@@ -134,6 +142,9 @@ impl Default for ServeConfig {
 impl ServeConfig {
     /// Looks at everything before anything is opened.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.relay && (self.role == Role::Command || matches!(self.journal, JournalAddress::Embedded(_))) {
+            return Err(ConfigError::NothingToRelay);
+        }
         if let JournalAddress::Embedded(data) = &self.journal {
             match self.role {
                 Role::All => {}
@@ -187,6 +198,8 @@ mod tests {
             let alone = ServeConfig { role, ..here.clone() };
             assert!(matches!(alone.validate(), Err(ConfigError::OnePartAlone(_))));
         }
+        let relay = ServeConfig { relay: true, ..here.clone() };
+        assert_eq!(relay.validate(), Err(ConfigError::NothingToRelay));
         let config = ServeConfig { ready_file: Some(absent.join("ready")), ..here.clone() };
         assert_eq!(config.validate(), Err(ConfigError::NoPlaceForReadyFile(absent)));
         for ready in ["ready".into(), directory.path().join("ready")] {

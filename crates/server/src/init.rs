@@ -39,6 +39,8 @@ pub struct InitOptions {
     pub org: String,
     /// The first owner's e-mail.
     pub owner_email: String,
+    /// Whether the streams beside a new journal in NATS are left out.
+    pub journal_only: bool,
 }
 
 /// Whose key was lost.
@@ -89,6 +91,10 @@ pub async fn init(options: InitOptions) -> Result<InitOutcome, StartError> {
     let found = found(&options, &clock, &ids)?;
     let identity = Identity { installation: ids.id(), created_at: clock.now() };
     let opened = OpenJournal::create(&options.journal, identity, options.replicas).await?;
+    if let (OpenJournal::JetStream(journal), false) = (&opened, options.journal_only) {
+        // Before the first record: until that is there, init may be run again.
+        journal.prepare().await?;
+    }
     let appended = match &opened {
         OpenJournal::Embedded(journal) => append(journal.as_ref(), &found, 0).await,
         OpenJournal::JetStream(journal) => append(journal.as_ref(), &found, 0).await,

@@ -20,6 +20,7 @@ pub mod public_url;
 pub mod pulse;
 pub mod read;
 pub mod rebuild;
+pub mod relay;
 pub mod routes;
 pub mod secret;
 pub mod snapshots;

@@ -15,7 +15,9 @@ use grantbook_journal::{
 };
 use serde_json::{Value, json};
 
-pub use grantbook_journal::jetstream::{Inspection, Permission, StreamFindings};
+pub use grantbook_journal::jetstream::{
+    DerivedFindings, DerivedState, Inspection, Permission, Prepared, StreamFindings,
+};
 
 use crate::{
     config::{JournalAddress, NatsOptions},
@@ -128,6 +130,11 @@ pub fn report_json(report: &Report) -> Value {
 /// What is found of a journal in NATS.
 pub async fn inspect(options: &NatsOptions) -> Result<Inspection, StartError> {
     Ok(JetStreamJournal::inspect(options).await?)
+}
+
+/// Makes the streams beside a journal in NATS, or finds that they are as they must be.
+pub async fn prepare(options: &NatsOptions) -> Result<Vec<Prepared>, StartError> {
+    Ok(JetStreamJournal::open(options).await?.prepare().await?)
 }
 
 /// Whether the embedded journal opens, and its head.

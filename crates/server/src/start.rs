@@ -22,6 +22,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use crate::{
     command::{FoldError, SubmitError},
     config::{ConfigError, JournalAddress},
+    relay::RelayError,
     secret::NoRandomness,
     snapshots::SnapshotError,
     webhooks::{StoreError, TlsError, WebhookKeyError},
@@ -55,6 +56,9 @@ pub enum StartError {
     /// The journal in NATS does not open.
     #[error("{0}")]
     JetStream(#[from] JetStreamError),
+    /// No relay starts.
+    #[error("{0}")]
+    Relay(#[from] RelayError),
     /// The journal cannot be read.
     #[error("{0}")]
     Read(#[from] ReadError),

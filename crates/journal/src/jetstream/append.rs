@@ -15,13 +15,13 @@ use super::{
 use crate::{AppendError, frame::FRAME_MAX_BYTES};
 
 /// Refuses an append that another stream's subjects would take.
-const STREAM_HEADER: &str = "Nats-Expected-Stream";
-/// The guard of an organization's first frame, over all subjects.
-const HEAD_HEADER: &str = "Nats-Expected-Last-Sequence";
+pub(super) const STREAM_HEADER: &str = "Nats-Expected-Stream";
+/// The guard over all subjects: of an organization's first frame, and of every message of a derived stream.
+pub(super) const HEAD_HEADER: &str = "Nats-Expected-Last-Sequence";
 
 // Numbers of refusals, from the server's list of errors.
 /// The last sequence is another one.
-const WRONG_LAST_SEQUENCE: u64 = 10071;
+pub(super) const WRONG_LAST_SEQUENCE: u64 = 10071;
 /// So it seems, as another append is under way; a cluster answers so to the only writer too.
 const WRONG_LAST_SEQUENCE_IN_FLIGHT: u64 = 10164;
 /// An append with the same id is under way; the stream is not ready; the cluster is not; the leader is just changing.

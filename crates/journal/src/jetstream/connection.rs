@@ -106,6 +106,12 @@ impl Connection {
         Ok(Self { client, options: options.clone(), complaint })
     }
 
+    /// The same connection, about another stream.
+    pub(super) fn about(&self, stream: String) -> Self {
+        let options = NatsOptions { stream, ..self.options.clone() };
+        Self { client: self.client.clone(), options, complaint: Arc::clone(&self.complaint) }
+    }
+
     async fn check_server(&self) -> Result<(), JetStreamError> {
         let info = self.server();
         let server = info.server_name.clone();

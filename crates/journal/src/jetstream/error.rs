@@ -64,6 +64,20 @@ pub enum JetStreamError {
         /// Its name.
         stream: String,
     },
+    /// There is no such stream beside the journal's.
+    #[error("there is no stream {stream}: run `grantbook nats prepare --nats ...` first")]
+    NotPrepared {
+        /// Its name.
+        stream: String,
+    },
+    /// A stream beside the journal's is beside another one.
+    #[error(
+        "the stream {stream} was made from another journal than this one: give it, or this one, another name"
+    )]
+    OfOtherJournal {
+        /// Its name.
+        stream: String,
+    },
     /// There are frames in it.
     #[error(
         "the stream {stream} holds a journal already: init makes the first organization of a new one; use `grantbook org create` for another organization"

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Connection, JetStreamError, NatsOptions,
+    Connection, DerivedFindings, JetStreamError, NatsOptions,
     connection::{ApiError, PATIENCE},
-    stream,
+    derived, stream,
 };
 use crate::Identity;
 
@@ -34,6 +34,8 @@ pub struct Inspection {
     pub round_trip: Duration,
     /// The stream, if it is there.
     pub stream: Option<StreamFindings>,
+    /// The streams beside it.
+    pub derived: Vec<DerivedFindings>,
     /// What we may do.
     pub permissions: Permissions,
 }
@@ -95,7 +97,7 @@ pub(super) async fn inspect(options: &NatsOptions) -> Result<Inspection, JetStre
     let findings = found.map(|found| StreamFindings {
         replicas: found.replicas(),
         leader: found.cluster.as_ref().and_then(|cluster| cluster.leader.clone()),
-        drifts: found.drifts(options),
+        drifts: found.drifts(&options.subjects()),
         identity: found.identity(),
         is_copying: found.is_copying(),
         last_sequence: found.state.last_seq,
@@ -104,6 +106,8 @@ pub(super) async fn inspect(options: &NatsOptions) -> Result<Inspection, JetStre
         created: found.created.clone(),
         server_time: found.ts.clone(),
     });
+    let identity = findings.as_ref().and_then(|found| found.identity);
+    let (derived, permissions) = tokio::join!(derived::look(&connection, identity), probe(&connection));
     Ok(Inspection {
         is_new_enough: connection.is_fit(),
         server: info.server_name,
@@ -113,7 +117,8 @@ pub(super) async fn inspect(options: &NatsOptions) -> Result<Inspection, JetStre
         cluster: info.cluster,
         round_trip,
         stream: findings,
-        permissions: probe(&connection).await,
+        derived,
+        permissions,
     })
 }
 

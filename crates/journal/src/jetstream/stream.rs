@@ -87,6 +87,16 @@ pub(super) struct FoundMessage {
 }
 
 impl FoundMessage {
+    /// A header's value, as it is stored.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let bytes = STANDARD.decode(self.hdrs.as_ref()?).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.lines().skip(1).filter_map(|line| line.split_once(':'));
+        let found = lines.find(|(own, _)| own.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim().to_owned())
+    }
+
     /// As a reader sees it.
     pub(super) fn stored(self, options: &NatsOptions) -> Result<Stored, ReadError> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -124,7 +134,7 @@ fn guard_in_text(headers: &str) -> Option<u64> {
 }
 
 impl StreamInfo {
-    fn mark(&self, name: &str) -> Option<&str> {
+    pub(super) fn mark(&self, name: &str) -> Option<&str> {
         self.config.get("metadata")?.get(name)?.as_str()
     }
 
@@ -143,10 +153,10 @@ impl StreamInfo {
         self.config.get("num_replicas").and_then(Value::as_u64).unwrap_or(1)
     }
 
-    /// Each setting that is not as it must be, in words.
-    pub(super) fn drifts(&self, options: &NatsOptions) -> Vec<String> {
+    /// Each setting that is not as it must be for a stream of these subjects, in words.
+    pub(super) fn drifts(&self, subjects: &str) -> Vec<String> {
         let mut drifts = Vec::new();
-        for (name, must, absent) in settings(options) {
+        for (name, must, absent) in settings(subjects) {
             let is = self.config.get(name).filter(|value| !value.is_null()).unwrap_or(&absent);
             if *is != must {
                 drifts.push(format!("{name} is {is}, must be {must}"));
@@ -165,11 +175,11 @@ impl StreamInfo {
 
 /// What must be so for nothing to be lost or exchanged: each setting, its value, and what it is where the server does
 /// not say it.
-fn settings(options: &NatsOptions) -> Vec<(&'static str, Value, Value)> {
+fn settings(subjects: &str) -> Vec<(&'static str, Value, Value)> {
     let none = || Value::Null;
     let off = || (Value::Bool(false), Value::Bool(false));
     let mut settings = vec![
-        ("subjects", json!([options.subjects()]), none()),
+        ("subjects", json!([subjects]), none()),
         ("retention", json!("limits"), json!("limits")),
         ("storage", json!("file"), none()),
         ("discard", json!("new"), json!("old")),
@@ -235,11 +245,11 @@ pub(super) fn recognized(connection: &Connection, info: &StreamInfo) -> Result<I
         None => return Err(foreign("its metadata does not say which journal it is")),
     }
     let identity = info.identity().ok_or_else(|| foreign("its metadata does not say which journal it is"))?;
-    let drifts = info.drifts(connection.options());
+    let drifts = info.drifts(&connection.options().subjects());
     if drifts.is_empty() { Ok(identity) } else { Err(JetStreamError::Drifted { stream, drifts }) }
 }
 
-/// Makes the stream, or finds that it is there. Of those who make it at once, one succeeds; the others find its.
+/// Makes the journal's stream, or finds that it is there.
 pub(super) async fn provision(
     connection: &Connection,
     marks: Marks,
@@ -249,18 +259,24 @@ pub(super) async fn provision(
         return Ok(info);
     }
     let wanted = replicas.unwrap_or(if connection.server().cluster.is_some() { 3 } else { 1 });
-    let config = config(connection.options(), marks, wanted);
-    match patiently(|| connection.api::<StreamInfo>("STREAM.CREATE", &config)).await {
+    make(connection, wanted, &config(connection.options(), marks, wanted)).await
+}
+
+/// Makes the connection's stream. Of those who make it at once, one succeeds; the others find its.
+pub(super) async fn make(
+    connection: &Connection,
+    replicas: u8,
+    config: &Value,
+) -> Result<StreamInfo, JetStreamError> {
+    let stream = || connection.stream().to_owned();
+    match patiently(|| connection.api::<StreamInfo>("STREAM.CREATE", config)).await {
         Ok(info) => Ok(info),
         Err(ApiError::Refused { err_code: NAME_IN_USE, .. }) => {
-            let missing = JetStreamError::Missing { stream: connection.stream().to_owned() };
-            patiently(|| info(connection)).await?.ok_or(missing)
+            patiently(|| info(connection)).await?.ok_or_else(|| JetStreamError::Missing { stream: stream() })
         }
-        Err(ApiError::Refused { description, .. }) => Err(JetStreamError::Replicas {
-            stream: connection.stream().to_owned(),
-            replicas: wanted,
-            fault: description,
-        }),
+        Err(ApiError::Refused { description: fault, .. }) => {
+            Err(JetStreamError::Replicas { stream: stream(), replicas, fault })
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -276,18 +292,34 @@ pub(super) async fn mark(
 }
 
 fn config(options: &NatsOptions, Marks { identity, copying }: Marks, replicas: u8) -> Value {
-    let mut metadata = BTreeMap::from([
-        (FORMAT_MARK, FORMAT.to_owned()),
-        (INSTALLATION_MARK, identity.installation.to_string()),
-        (CREATED_MARK, identity.created_at.millis().to_string()),
-    ]);
+    let mut metadata = identity_marks(identity);
     if copying {
         metadata.insert(COPYING_MARK, "true".to_owned());
     }
+    let description = "The journal of Grantbook: never change, purge or delete it.";
+    keeping(&options.stream, description, &options.subjects(), (replicas, metadata))
+}
+
+/// What the metadata says of the journal that a stream is, or is made from.
+pub(super) fn identity_marks(identity: Identity) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        (FORMAT_MARK, FORMAT.to_owned()),
+        (INSTALLATION_MARK, identity.installation.to_string()),
+        (CREATED_MARK, identity.created_at.millis().to_string()),
+    ])
+}
+
+/// The configuration of a stream that keeps everything, on so many servers, with this metadata.
+pub(super) fn keeping(
+    stream: &str,
+    description: &str,
+    subjects: &str,
+    (replicas, metadata): (u8, BTreeMap<&'static str, String>),
+) -> Value {
     json!({
-        "name": options.stream,
-        "description": "The journal of Grantbook: never change, purge or delete it.",
-        "subjects": [options.subjects()],
+        "name": stream,
+        "description": description,
+        "subjects": [subjects],
         "retention": "limits",
         "storage": "file",
         "discard": "new",

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use grantbook_api::readiness::{Health, Readiness};
+use grantbook_api::readiness::{Health, Readiness, RelayLine};
 use grantbook_domain::position::Position;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -17,6 +17,7 @@ use crate::{
     nodes::Disagreement,
     pulse::Behind,
     read::{NodeState, NodeStatus, ReadNode},
+    relay::RelayHandle,
 };
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
@@ -83,6 +84,19 @@ fn readiness(web: &Web) -> Readiness {
         lag_frames: status.lag_frames,
         age_ms: Some(status.age_ms),
         disagreement: disagreements(web).first().map(ToString::to_string),
+        relay: web
+            .app
+            .relay
+            .iter()
+            .flat_map(RelayHandle::lines)
+            .map(|line| RelayLine {
+                stream: line.stream,
+                state: line.state.word().to_owned(),
+                reason: line.state.why().map(str::to_owned),
+                position: position(line.sequence),
+                lag_frames: status.head.saturating_sub(line.sequence),
+            })
+            .collect(),
     }
 }
 
@@ -114,6 +128,9 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
         disagreements(&web).len() as u64,
     );
     gauge(&mut text, "grantbook_ready", "Whether the node answers.", u64::from(ready));
+    if let Some(relay) = &web.app.relay {
+        text.push_str(&relay.metrics(status.head));
+    }
     if let Some(deliveries) = web.app.webhooks.as_ref().and_then(|webhooks| webhooks.deliveries.as_ref()) {
         text.push_str(&deliveries.metrics());
     }

@@ -1,0 +1,51 @@
+//! `grantbook nats`: the NATS servers' side, for operators.
+
+use clap::{Args, Subcommand};
+use grantbook_server::{
+    config::JournalAddress,
+    operate::{self, Prepared},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    exit::{Usage, Verdict},
+    output::Output,
+    store::StoreArgs,
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NatsVerb {
+    /// Make the streams beside a journal, or check that they are as they must be. Changes nothing that is there, and may
+    /// be run again at any time.
+    Prepare(PrepareArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PrepareArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(crate) fn run(verb: NatsVerb, out: Output) -> anyhow::Result<Verdict> {
+    let NatsVerb::Prepare(PrepareArgs { store }) = verb;
+    let JournalAddress::Nats(options) = store.journal()? else {
+        return Err(Usage("only a journal in NATS has streams beside it: give --nats".to_owned()).into());
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let prepared = runtime.block_on(operate::prepare(&options))?;
+    if out.is_json() {
+        out.json(&prepared.iter().map(json_of).collect::<Vec<_>>())?;
+    } else {
+        for Prepared { stream, is_new, replicas, messages } in &prepared {
+            let state = if *is_new { "made" } else { "as it must be" };
+            let copies = if *replicas == 1 { "replica" } else { "replicas" };
+            out.line(&format!("{stream:<24} {state:<14} {replicas} {copies}, {messages} messages"))?;
+        }
+    }
+    Ok(Verdict::Yes)
+}
+
+fn json_of(prepared: &Prepared) -> Value {
+    let Prepared { stream, is_new, replicas, messages } = prepared;
+    json!({"stream": stream, "is_new": is_new, "replicas": replicas, "messages": messages})
+}
