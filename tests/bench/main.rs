@@ -1,9 +1,11 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
-//! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild check questions embed http
-//! served watch relay revocation`; and `large`, which runs only if it is asked for (`make bench-large`). A debug build runs each on a small
+//! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild bootstrap check questions
+//! embed http served watch relay revocation`; and `large` and `bootstrap-large`, which run only if they are asked for.
+//! A debug build runs each on a small
 //! organization, to see that it runs at all.
 
+mod bootstrap;
 mod change;
 mod check;
 mod durable;
@@ -37,6 +39,12 @@ fn main() -> Result<()> {
     }
     if runs("rebuild") {
         rebuild::run()?;
+    }
+    if runs("bootstrap") {
+        bootstrap::run(false)?;
+    }
+    if wanted.iter().any(|one| one == "bootstrap-large") {
+        bootstrap::run(true)?;
     }
     if runs("check") {
         check::run()?;

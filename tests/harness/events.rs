@@ -42,7 +42,7 @@ impl Events {
         let mut events = Self { lines: BufReader::new(stream) };
         let status = events.line()?.context("no answer")?;
         ensure!(status.contains(" 200 "), "{status}");
-        while events.line()?.context("no end of the head")? != "" {}
+        while !events.line()?.context("no end of the head")?.is_empty() {}
         Ok(events)
     }
 

@@ -98,15 +98,16 @@ impl Receiver {
         let script: Script = Box::new(|_| Answer::Status(204, ""));
         let shared =
             Arc::new(Shared { received: Mutex::default(), script: Mutex::new(script), more: Condvar::new() });
-        let shares = Arc::clone(&shared);
+        let receiver = Self { address, shared };
+        let taking = receiver.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let shared = Arc::clone(&shares);
+                let one = taking.clone();
                 // One that goes wrong is one that the sender gave up.
-                thread::spawn(move || shared.serve(stream).unwrap_or_default());
+                thread::spawn(move || one.shared.serve(stream).unwrap_or_default());
             }
         });
-        Ok(Self { address, shared })
+        Ok(receiver)
     }
 
     /// Where it listens: `http://127.0.0.1:PORT/PATH`.

@@ -23,6 +23,7 @@ mod relay;
 mod report;
 mod rivals;
 mod secrets;
+mod snapshots;
 mod story;
 mod tidy;
 mod watch;

@@ -83,11 +83,11 @@ fn every_event_comes_signed_and_in_order_also_across_kill_9_in_the_middle() -> R
     receiver.wait("everything", |received| received.iter().any(|one| one.name() == "KeyRevoked"))?;
     let accepted = receiver.accepted();
     assert_eq!(names(&accepted), expected, "each event once, in the order of the journal");
-    let received = receiver.received();
-    let cut_off = &received[4];
-    let again = received.iter().filter(|one| one.id == cut_off.id).count();
+    let all = receiver.received();
+    let cut_off = &all[4];
+    let again = all.iter().filter(|one| one.id == cut_off.id).count();
     assert!(again >= 2, "what was not acknowledged is sent again under its id");
-    for one in &received {
+    for one in &all {
         assert_eq!(one.path, "/a?b=c");
         assert!(one.is_signed_by(&secret), "{one:?}");
         assert!(!one.is_signed_by("whsec_AAAA"));
@@ -105,6 +105,23 @@ fn every_event_comes_signed_and_in_order_also_across_kill_9_in_the_middle() -> R
     let metrics = server.http()?.send("GET", "/metrics", &Value::Null)?.body;
     let metrics = String::from_utf8(metrics)?;
     assert!(metrics.contains(&format!("grantbook_webhook_lag_ms{{webhook=\"{id}\"}} 0\n")), "{metrics}");
+    Ok(())
+}
+
+#[test]
+fn changes_of_access_come_as_messages_of_their_own() -> Result<()> {
+    let (server, _place) = delivering("1s")?;
+    let receiver = Receiver::start()?;
+    let (_, secret) = hook(&server, &json!({"url": receiver.url("/"), "kinds": ["change"]}))?;
+    let story = Story::tell(&server)?;
+    let path = format!("/v1/groups/{}/members/token/{}", story.group, story.token);
+    server.call("DELETE", &path, &Value::Null)?.expect(200)?;
+    let come = receiver.wait("the loss", |all| all.iter().any(|one| one.name() == "AccessLost"))?;
+    let mut kinds = names(&come);
+    kinds.dedup();
+    assert_eq!(kinds, ["AccessGained", "AccessLost"], "what was given, then what was taken, and no events");
+    assert!(come.iter().all(|one| one.is_signed_by(&secret)));
+    assert!(come.iter().any(|one| one.body()["data"].to_string().contains(&story.token)));
     Ok(())
 }
 
@@ -197,11 +214,11 @@ fn secrets_are_shown_once_rotate_with_a_grace_and_are_in_no_file() -> Result<()>
     let (mut server, place) = delivering("20ms")?;
     let receiver = Receiver::start()?;
     let mut http = server.http()?.as_bearer(&server.owner_key);
-    let make = json!({"url": receiver.url("/"), "events": ["ProjectCreated"]});
+    let wanted = json!({"url": receiver.url("/"), "events": ["ProjectCreated"]});
     let id = [("idempotency-key", "h-1")];
-    let made = http.send_with("POST", "/v1/webhooks", &id, &make)?.expect(201)?;
+    let made = http.send_with("POST", "/v1/webhooks", &id, &wanted)?.expect(201)?;
     let first = made["secret"].as_str().context("a secret")?.to_owned();
-    let again = http.send_with("POST", "/v1/webhooks", &id, &make)?.expect(201)?;
+    let again = http.send_with("POST", "/v1/webhooks", &id, &wanted)?.expect(201)?;
     assert_eq!((&again["secret"], &again["secret_withheld"]), (&Value::Null, &json!(true)));
     let hook = made["id"].as_str().context("an id")?.to_owned();
     let rotate = format!("/v1/webhooks/{hook}/rotate");

@@ -19,6 +19,9 @@ pub struct Readiness {
     pub lag_frames: u64,
     /// Milliseconds since the node last knew itself to be at the head; `null` if it never was.
     pub age_ms: Option<u64>,
+    /// Where this node's view holds something else than another node's, in words: one of them is damaged or wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<String>,
     /// The streams for subscribers, if a relay runs here. What ails it does not make the node unready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relay: Vec<RelayLine>,

@@ -26,8 +26,10 @@ use crate::{
     reverse::{AccessibleArgs, PermissionsArgs, WhoCanArgs},
     roles::RoleVerb,
     serve::ServeArgs,
+    snapshots::SnapshotVerb,
     tokens::TokenVerb,
     users::UserVerb,
+    view::ViewVerb,
     watch::WatchArgs,
     webhooks::WebhookVerb,
     when::Bound,
@@ -104,7 +106,7 @@ pub(crate) struct Globals {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Noun {
     /// Run the service.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Begin: make the first organization and print its owner's first key, once.
     Init(FoundArgs),
     /// Operate on organizations.
@@ -121,6 +123,16 @@ pub(crate) enum Noun {
     Journal {
         #[command(subcommand)]
         verb: JournalVerb,
+    },
+    /// The view of a node: verify, bootstrap, build.
+    View {
+        #[command(subcommand)]
+        verb: ViewVerb,
+    },
+    /// Snapshots of views, and the keys that sign them.
+    Snapshot {
+        #[command(subcommand)]
+        verb: SnapshotVerb,
     },
     /// The NATS servers' side: the streams beside a journal.
     Nats {
@@ -290,6 +302,12 @@ mod tests {
             "grantbook journal copy --from d --to nats://a,nats://b --replicas 3",
             "grantbook journal export --data d -o f",
             "grantbook journal import --data d -i f",
+            "grantbook view verify --data d",
+            "grantbook view bootstrap --nats nats://a --snapshots nats --snapshot-trust 3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
+            "grantbook view build --nats nats://a --snapshots s --accept-differences",
+            "grantbook snapshot key snapshot.key",
+            "grantbook snapshot make --data d --snapshots s --snapshot-key k",
+            "grantbook serve read --nats nats://a --snapshots nats --snapshot-key k --snapshot-every 15m --node-name n --scrub-every 1h",
             "grantbook nats prepare --nats nats://a",
             "grantbook serve read --nats nats://a --relay",
             "grantbook init --org acme --owner a@b --nats nats://a --journal-only",

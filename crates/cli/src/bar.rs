@@ -33,6 +33,12 @@ impl Bar {
         self.draw(done, whole, || format!("{records} records, {speed} a second"));
     }
 
+    /// So many of so many rows.
+    pub(crate) fn show_loaded(&mut self, rows: u64, of: u64) {
+        let speed = rows / self.seconds();
+        self.draw(rows, of, || format!("{rows} of {of} rows, {speed} a second"));
+    }
+
     /// So many rows, about so many of so many principals.
     pub(crate) fn show_rows(&mut self, rows: u64, principals: u64, whole: u64) {
         let speed = rows / self.seconds();

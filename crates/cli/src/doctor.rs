@@ -13,7 +13,7 @@ use grantbook_server::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{exit::Verdict, output::Output, store::StoreArgs};
+use crate::{exit::Verdict, nodes::nodes, output::Output, store::StoreArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
@@ -30,7 +30,7 @@ pub(crate) struct DoctorArgs {
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+pub(crate) enum Status {
     Ok,
     Warn,
     Unknown,
@@ -39,10 +39,10 @@ enum Status {
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-struct Finding {
-    check: String,
-    status: Status,
-    found: String,
+pub(crate) struct Finding {
+    pub(crate) check: String,
+    pub(crate) status: Status,
+    pub(crate) found: String,
     /// What to do; empty if nothing is to be done.
     advice: &'static str,
 }
@@ -51,7 +51,11 @@ pub(crate) fn run(args: &DoctorArgs, out: Output) -> anyhow::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let findings = runtime.block_on(async {
         let mut findings = match args.store.journal()? {
-            JournalAddress::Nats(options) => nats(&options, &args.monitor).await,
+            JournalAddress::Nats(options) => {
+                let mut findings = nats(&options, &args.monitor).await;
+                findings.extend(nodes(&options).await);
+                findings
+            }
             file @ JournalAddress::Embedded(_) => vec![embedded(&file).await],
         };
         for node in &args.node {
@@ -74,7 +78,12 @@ pub(crate) fn run(args: &DoctorArgs, out: Output) -> anyhow::Result<Verdict> {
     Ok(if is_safe { Verdict::Yes } else { Verdict::Failed })
 }
 
-fn finding(check: &str, status: Status, found: impl Into<String>, advice: &'static str) -> Finding {
+pub(crate) fn finding(
+    check: &str,
+    status: Status,
+    found: impl Into<String>,
+    advice: &'static str,
+) -> Finding {
     let advice = if status == Status::Ok { "" } else { advice };
     Finding { check: check.to_owned(), status, found: found.into(), advice }
 }

@@ -22,6 +22,7 @@ mod journal;
 mod keys;
 mod names;
 mod nats;
+mod nodes;
 mod objects;
 mod operate;
 mod output;
@@ -33,9 +34,11 @@ mod roles;
 mod scope;
 mod serve;
 mod session;
+mod snapshots;
 mod store;
 mod tokens;
 mod users;
+mod view;
 mod watch;
 mod webhooks;
 mod when;
@@ -62,10 +65,12 @@ fn main() -> ExitCode {
 
 fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
     match noun {
-        Noun::Serve(args) => serve::run(args),
+        Noun::Serve(args) => serve::run(*args),
         Noun::Init(args) => operate::init(args, out),
         Noun::Org { verb } => operate::org(verb, out),
         Noun::Journal { verb } => journal::run(verb, out),
+        Noun::View { verb } => view::run(verb, out),
+        Noun::Snapshot { verb } => snapshots::run(verb, out),
         Noun::Nats { verb } => nats::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
         Noun::Webhook { verb: WebhookVerb::Key { file } } => webhooks::make_key(&file, out),
@@ -111,6 +116,8 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         | Noun::Org { .. }
         | Noun::Owner { .. }
         | Noun::Journal { .. }
+        | Noun::View { .. }
+        | Noun::Snapshot { .. }
         | Noun::Nats { .. }
         | Noun::Doctor(_) => {}
     }

@@ -16,7 +16,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     exit::{Usage, Verdict},
+    snapshots::SnapshotArgs,
     store::StoreArgs,
+    when::Every,
 };
 
 const EXAMPLES: &str = "\
@@ -62,6 +64,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "GRANTBOOK_RELAY")]
     relay: bool,
     #[command(flatten)]
+    views: ViewArgs,
+    #[command(flatten)]
     webhooks: WebhookArgs,
     /// How many streams of `GET /v1/watch` there may be at once.
     #[arg(long, env = "GRANTBOOK_WATCHERS", default_value_t = WatchLimits::default().all, value_name = "NUMBER")]
@@ -72,6 +76,19 @@ pub(crate) struct ServeArgs {
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
+}
+
+/// What becomes of the view.
+#[derive(Debug, Args)]
+struct ViewArgs {
+    #[command(flatten)]
+    snapshots: SnapshotArgs,
+    /// What to call this node, where nodes are named.
+    #[arg(long, env = "GRANTBOOK_NODE_NAME", value_name = "NAME")]
+    node_name: Option<String>,
+    /// How often the view's file is read whole and compared with its digest, such as 1h.
+    #[arg(long, env = "GRANTBOOK_SCRUB_EVERY", default_value = "1h", value_name = "TIME")]
+    scrub_every: Every,
 }
 
 #[derive(Debug, Args)]
@@ -111,12 +128,14 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         listen,
         ready_file,
         public_url,
+        views,
         relay,
         webhooks,
         watchers,
         watchers_each,
         log,
     } = args;
+    let ViewArgs { snapshots, node_name, scrub_every } = views;
     let watchers = WatchLimits { all: watchers, each: watchers_each };
     let role = match part {
         Part::All => Role::All,
@@ -130,11 +149,21 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         listen,
         ready_file,
         public_url,
+        snapshots: snapshots.config(),
+        node_name,
+        scrub_every: scrub_every.0,
         relay,
         webhooks: webhooks.options(),
         watchers,
     };
-    if let Err(fault @ (ConfigError::OnePartAlone(_) | ConfigError::NothingToRelay)) = config.validate() {
+    if let Err(
+        fault @ (ConfigError::OnePartAlone(_)
+        | ConfigError::NothingToRelay
+        | ConfigError::SnapshotsOfNobody
+        | ConfigError::NoPlaceForSnapshots
+        | ConfigError::SnapshotsWithoutView),
+    ) = config.validate()
+    {
         return Err(Usage(fault.to_string()).into());
     }
     start_logging(&log)?;

@@ -1,6 +1,6 @@
 //! `grantbook webhook`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
@@ -122,6 +122,13 @@ pub(crate) struct UpdateArgs {
     /// Take the description away.
     #[arg(long)]
     no_description: bool,
+    #[command(flatten)]
+    switch: Switch,
+}
+
+/// Whether messages are sent; as it is if neither is said.
+#[derive(Debug, Args)]
+struct Switch {
     /// Send messages, also those of the time between.
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
@@ -131,7 +138,7 @@ pub(crate) struct UpdateArgs {
 }
 
 /// Makes a key file: the only verb without a server.
-pub(crate) fn make_key(file: &PathBuf, out: Output) -> anyhow::Result<Verdict> {
+pub(crate) fn make_key(file: &Path, out: Output) -> anyhow::Result<Verdict> {
     let key = WebhookKey::create(file)?;
     out.note(&format!(
         "{} holds webhook key {}: start every process that makes or delivers webhooks with --webhooks and a copy of it",
@@ -194,7 +201,7 @@ async fn update(session: &Session, args: UpdateArgs) -> anyhow::Result<()> {
         events: (args.all_events || !events.is_empty()).then_some(events),
         kinds: words(kinds),
         description: change(args.description, args.no_description),
-        enabled: (args.enable || args.disable).then_some(args.enable),
+        enabled: (args.switch.enable || args.switch.disable).then_some(args.switch.enable),
     };
     let answer = session.client.update_webhook(&args.id, &body).await?;
     session.out.done(&answer, &format!("webhook {}", args.id), "updated")?;

@@ -1,6 +1,9 @@
 //! Times on the command line: `90d`, `12h`, `30m`, `45s`, combinations such as `1d12h`, or RFC 3339.
 
-use std::{str::FromStr, time::SystemTime};
+use std::{
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 
@@ -9,6 +12,10 @@ const SECONDS: [(char, i64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), 
 /// A length of time, in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) i64);
+
+/// How often something is done: a length of time that is not nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Every(pub(crate) Duration);
 
 /// When something ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +55,16 @@ impl FromStr for Span {
             seconds = seconds.checked_add(part).ok_or_else(fault)?;
         }
         if text.is_empty() || number.is_some() { Err(fault()) } else { Ok(Self(seconds)) }
+    }
+}
+
+impl FromStr for Every {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Span(seconds) = text.parse()?;
+        let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+        seconds.map(|seconds| Self(Duration::from_secs(seconds))).ok_or_else(|| "at least 1s".to_owned())
     }
 }
 

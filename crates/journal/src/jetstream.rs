@@ -12,6 +12,8 @@ mod copy;
 mod derived;
 mod error;
 mod inspect;
+mod nodes;
+mod objects;
 mod options;
 mod stream;
 mod tail;
@@ -28,6 +30,8 @@ pub use derived::{
 };
 pub use error::JetStreamError;
 pub use inspect::{Inspection, Permission, Permissions, StreamFindings};
+pub use nodes::NodesError;
+pub use objects::{Bucket, BucketError};
 pub use options::{Credentials, NatsOptions, Tls};
 pub use tail::JetStreamTail;
 

@@ -1,10 +1,9 @@
 //! The wiring: journal, fold, command service, projector, started and ended together, or the parts that are wanted.
 
-use std::{fs, path::Path, sync::Arc};
+use std::sync::Arc;
 
 use grantbook_domain::id::InstallationId;
 use grantbook_journal::{Journal, jetstream::JetStreamJournal};
-use grantbook_views::{Opened, ViewWriter};
 use tokio::task::spawn_blocking;
 
 pub use crate::start::StartError;
@@ -14,16 +13,18 @@ use crate::{
     command::{CommandHandle, CommandService, Fold},
     config::{Role, ServeConfig, WatchLimits},
     ids::IdSource,
-    project::Projector,
     public_url::PublicUrl,
     read::ReadNode,
     relay::{self, Followed, Relay, RelayHandle},
-    start::{OpenJournal, make_directory},
+    start::OpenJournal,
+    viewing::Viewing,
     webhooks::{Configured, Deliverer, Setting, Webhooks},
 };
 
 /// The view's file in the data directory.
 pub const VIEW_FILE: &str = "view.redb";
+/// The file of a view that was built beside it, for the next start to adopt.
+pub const NEXT_FILE: &str = "view.next.redb";
 /// The file in the data directory that says what was sent to webhooks.
 pub const WEBHOOKS_FILE: &str = "webhooks.redb";
 
@@ -82,7 +83,7 @@ impl Parts {
 pub struct App {
     journal: OpenJournal,
     commands: Option<CommandService>,
-    projector: Option<Projector>,
+    viewing: Option<Viewing>,
     relay: Option<Relay>,
     deliverer: Option<Deliverer>,
     state: AppState,
@@ -114,7 +115,8 @@ impl App {
 
     /// What a relay here follows.
     fn followed(&self, journal: Arc<JetStreamJournal>) -> Option<Followed> {
-        let (node, projector) = self.state.parts.node().zip(self.projector.as_ref())?;
+        let (node, viewing) = self.state.parts.node().zip(self.viewing.as_ref())?;
+        let projector = &viewing.projector;
         let (reader, progress) = (projector.reader(), projector.progress());
         Some(Followed {
             journal,
@@ -140,20 +142,20 @@ impl App {
             let fold = Fold::replay(journal.as_ref()).await?;
             Ok::<_, StartError>(CommandService::start(Arc::clone(journal), fold, clock.clone(), ids.clone()))
         };
-        let (parts, commands, projector) = match config.role {
+        let (parts, commands, viewing) = match config.role {
             Role::All => {
                 // The view catches up while the fold is made.
-                let projector = project(config, journal, installation).await?;
-                let (commands, node) = (command().await?, ReadNode::new(&projector, journal));
-                (Parts::All(commands.handle(), node), Some(commands), Some(projector))
+                let viewing = Viewing::start(config, journal, &opened).await?;
+                let (commands, node) = (command().await?, node(&viewing, journal));
+                (Parts::All(commands.handle(), node), Some(commands), Some(viewing))
             }
             Role::Command => {
                 let commands = command().await?;
                 (Parts::Command(commands.handle()), Some(commands), None)
             }
             Role::Read => {
-                let projector = project(config, journal, installation).await?;
-                (Parts::Read(ReadNode::new(&projector, journal)), None, Some(projector))
+                let viewing = Viewing::start(config, journal, &opened).await?;
+                (Parts::Read(node(&viewing, journal)), None, Some(viewing))
             }
         };
         let mut state = AppState {
@@ -172,7 +174,7 @@ impl App {
             let deliveries = deliverer.as_ref().map(Deliverer::deliveries);
             state.webhooks = Some(Webhooks { configured, deliveries });
         }
-        Ok(Self { journal: opened, commands, projector, relay: None, deliverer, state })
+        Ok(Self { journal: opened, commands, viewing, relay: None, deliverer, state })
     }
 
     /// What routes get.
@@ -183,7 +185,7 @@ impl App {
     /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { journal, commands, projector, relay, deliverer, state } = self;
+        let Self { journal, commands, viewing, relay, deliverer, state } = self;
         if let Some(deliverer) = deliverer {
             deliverer.stop().await;
         }
@@ -193,25 +195,16 @@ impl App {
         if let Some(relay) = relay {
             relay.stop().await;
         }
-        if let Some(projector) = projector {
-            projector.stop().await;
+        if let Some(viewing) = viewing {
+            viewing.stop().await;
         }
         drop(state);
         journal.close().await
     }
 }
 
-async fn project<J: Journal>(
-    config: &ServeConfig,
-    journal: &Arc<J>,
-    installation: InstallationId,
-) -> Result<Projector, StartError> {
-    let data = config.data.clone();
-    let writer = spawn_blocking(move || {
-        make_directory(&data)?;
-        open_view(&data.join(VIEW_FILE), installation)
-    });
-    Ok(Projector::start(Arc::clone(journal), writer.await??))
+fn node<J: Journal>(viewing: &Viewing, journal: &Arc<J>) -> ReadNode {
+    ReadNode::new(&viewing.projector, journal).hearing(viewing.nodes())
 }
 
 /// Begins to deliver webhooks, if the process has a view.
@@ -230,18 +223,4 @@ async fn deliver(
         file: config.data.join(WEBHOOKS_FILE),
     };
     Deliverer::start(setting).await.map(Some)
-}
-
-/// Opens the view, which is readable by its owner only: it holds people's names and addresses.
-fn open_view(path: &Path, installation: InstallationId) -> Result<ViewWriter, StartError> {
-    let (writer, opened) = ViewWriter::open(path, installation)?;
-    match opened {
-        Opened::Resumed => {}
-        Opened::Fresh => tracing::info!("the view is new and filled from the journal"),
-        Opened::Rebuilt(stale) => tracing::warn!(?stale, "the view is of no use and filled again"),
-    }
-    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    let failed = |source| StartError::Write { path: path.to_owned(), source };
-    fs::set_permissions(path, owner_only).map_err(failed)?;
-    Ok(writer)
 }

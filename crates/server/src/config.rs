@@ -4,11 +4,14 @@ use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 
-use crate::{public_url::PublicUrl, webhooks::WebhookOptions};
+use crate::{
+    project::SCRUB_EVERY, public_url::PublicUrl, snapshots::SnapshotConfig, webhooks::WebhookOptions,
+};
 
 /// Where a journal is.
 #[derive(Debug, Clone)]
@@ -69,6 +72,12 @@ pub struct ServeConfig {
     pub ready_file: Option<PathBuf>,
     /// The URL under which clients reach the server; it is told where URLs are asked for.
     pub public_url: Option<PublicUrl>,
+    /// What becomes of snapshots of the view.
+    pub snapshots: SnapshotConfig,
+    /// What the node is called.
+    pub node_name: Option<String>,
+    /// How often the view is read whole and compared with its digest.
+    pub scrub_every: Duration,
     /// Whether it publishes events and changes of access into streams for subscribers, over NATS.
     pub relay: bool,
     /// Whether webhooks are made and delivered, and how.
@@ -89,6 +98,17 @@ pub enum ConfigError {
     /// One part alone on a journal that only one process can open.
     #[error("the embedded journal belongs to one process, which is everything: `serve {0}` needs --nats")]
     OnePartAlone(&'static str),
+    /// There is a place for snapshots, but no key to sign with and nobody to trust.
+    #[error(
+        "--snapshots does nothing by itself: give --snapshot-key to make them, --snapshot-trust to use them, or both"
+    )]
+    SnapshotsOfNobody,
+    /// There is a key, or somebody to trust, but no place.
+    #[error("--snapshot-key and --snapshot-trust need --snapshots DIR|nats")]
+    NoPlaceForSnapshots,
+    /// A command service has no view.
+    #[error("a command service has no view to make snapshots of: leave --snapshots to read nodes")]
+    SnapshotsWithoutView,
     /// There are no streams to relay to, or no view to relay from.
     #[error(
         "--relay publishes what a view holds into streams of NATS: it needs --nats, and `serve all` or `serve read`"
@@ -109,6 +129,9 @@ impl Default for ServeConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)),
             ready_file: None,
             public_url: None,
+            snapshots: SnapshotConfig::default(),
+            node_name: None,
+            scrub_every: SCRUB_EVERY,
             relay: false,
             webhooks: None,
             watchers: WatchLimits::default(),
@@ -131,6 +154,15 @@ impl ServeConfig {
             if !data.exists() {
                 return Err(ConfigError::NoData(data.clone()));
             }
+        }
+        let SnapshotConfig { place, key, trust, .. } = &self.snapshots;
+        match (place.is_some(), key.is_some() || !trust.is_empty()) {
+            (true, false) => return Err(ConfigError::SnapshotsOfNobody),
+            (false, true) => return Err(ConfigError::NoPlaceForSnapshots),
+            _ => {}
+        }
+        if self.role == Role::Command && place.is_some() {
+            return Err(ConfigError::SnapshotsWithoutView);
         }
         if self.data.exists() && !self.data.is_dir() {
             return Err(ConfigError::NotADirectory(self.data.clone()));

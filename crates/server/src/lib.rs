@@ -2,6 +2,7 @@
 
 pub mod app;
 pub(crate) mod authzen;
+pub mod bootstrap;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -11,16 +12,20 @@ pub mod http;
 pub mod ids;
 pub mod init;
 mod listen;
+pub mod nodes;
 pub mod operate;
 pub mod position;
 pub mod project;
 pub mod public_url;
 pub mod pulse;
 pub mod read;
+pub mod rebuild;
 pub mod relay;
 pub mod routes;
 pub mod secret;
+pub mod snapshots;
 pub mod start;
+mod viewing;
 pub mod webhooks;
 
 pub use listen::serve;

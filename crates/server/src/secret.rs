@@ -193,5 +193,12 @@ fn random_digits() -> Result<String, NoRandomness> {
     Ok(text)
 }
 
+/// 256 bits that nobody can guess.
+pub(crate) fn random() -> Result<[u8; 32], NoRandomness> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(NoRandomness)?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests;

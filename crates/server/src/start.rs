@@ -24,6 +24,7 @@ use crate::{
     config::{ConfigError, JournalAddress},
     relay::RelayError,
     secret::NoRandomness,
+    snapshots::SnapshotError,
     webhooks::{StoreError, TlsError, WebhookKeyError},
 };
 
@@ -70,6 +71,20 @@ pub enum StartError {
     /// The view does not open.
     #[error("{0}")]
     View(#[from] ViewError),
+    /// A snapshot cannot be made or looked for.
+    #[error("{0}")]
+    Snapshot(#[from] SnapshotError),
+    /// There is a view already that goes on.
+    #[error("{} is a view that goes on from where it is: remove it first, if it is to be made anew", .0.display())]
+    ViewThere(PathBuf),
+    /// The journal cannot be followed.
+    #[error("the new view is quarantined at sequence {sequence}: {why}")]
+    Quarantined {
+        /// The last sequence in the view.
+        sequence: u64,
+        /// Why.
+        why: String,
+    },
     /// The address is not free.
     #[error("cannot listen on {listen}: {source}")]
     Listen {

@@ -53,6 +53,7 @@ fn main() {
 fn questions(writer: &mut ViewWriter, load: &mut Load, (principals, rounds): (u64, u64)) {
     let filled = load.records.last().unwrap().position;
     check(writer, &mut load.dice, (principals, rounds), None);
+    ask_image(writer, &mut load.dice, (principals, rounds));
     change(writer, load, principals);
     println!("as of before these changes:");
     check(writer, &mut load.dice, (principals, rounds), Some(filled));
@@ -99,6 +100,22 @@ fn check(writer: &ViewWriter, dice: &mut Dice, (principals, rounds): (u64, u64),
         "check, a hundred on one snapshot: {:.2} us",
         start.elapsed().as_secs_f64() * 1e6 / rounds as f64
     );
+}
+
+/// The same questions to the image in memory.
+fn ask_image(writer: &mut ViewWriter, dice: &mut Dice, (principals, rounds): (u64, u64)) {
+    writer.keep_image().unwrap();
+    writer.publish_image();
+    let image = writer.reader().image().unwrap();
+    let asked: Vec<_> = (0..rounds)
+        .map(|_| (token(dice.below(principals)), project_id(dice.below(PROJECTS)).to_string()))
+        .collect();
+    let start = Cpu::now();
+    let allowed =
+        asked.iter().filter(|(token, project)| image.check(org(), &question(*token, project), AT).allows());
+    let allowed = allowed.count();
+    let each = start.elapsed().as_secs_f64() * 1e9 / rounds as f64;
+    println!("check, from the image: {each:.0} ns, {allowed} of {rounds} allowed");
 }
 
 /// What one change costs: a grant to a group that everybody is in, and a relabelled project.

@@ -64,10 +64,7 @@ impl ViewDigest {
 
     /// A row came.
     pub(crate) fn add(&mut self, table: Table, key: &[u8], value: &[u8]) {
-        let mut carry = false;
-        for (word, more) in self.words.iter_mut().zip(Self::row(table, key, value).words) {
-            (*word, carry) = word.carrying_add(more, carry);
-        }
+        self.join(Self::row(table, key, value));
     }
 
     /// A row went.
@@ -75,6 +72,14 @@ impl ViewDigest {
         let mut borrow = false;
         for (word, less) in self.words.iter_mut().zip(Self::row(table, key, value).words) {
             (*word, borrow) = word.borrowing_sub(less, borrow);
+        }
+    }
+
+    /// The rows of another sum came.
+    pub fn join(&mut self, other: Self) {
+        let mut carry = false;
+        for (word, more) in self.words.iter_mut().zip(other.words) {
+            (*word, carry) = word.carrying_add(more, carry);
         }
     }
 

@@ -23,6 +23,11 @@ impl Put {
         Self::new(64).raw(&org.bytes())
     }
 
+    /// Goes on behind these bytes.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     pub(crate) fn raw(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self

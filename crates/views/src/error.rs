@@ -75,6 +75,17 @@ pub enum ViewError {
         /// The sum over the rows.
         found: ViewDigest,
     },
+    /// The file is of another format.
+    #[error("the view has format {found}, this version reads {expected}")]
+    Format {
+        /// Its format's number.
+        found: u32,
+        /// [`crate::FORMAT_VERSION`].
+        expected: u32,
+    },
+    /// Pages of the file did not check out; the store has gone back to some that do.
+    #[error("{} was damaged, and the store has gone back to what it could save: delete the file, it is rebuilt from the journal", .0.display())]
+    Repaired(PathBuf),
     /// Whoever asked for a long scan has ended it.
     #[error("interrupted")]
     Interrupted,

@@ -5,6 +5,7 @@
 //! [`Snapshot`] the only way out. Its answers equal those of the domain's slow fold at every position.
 
 mod access;
+mod access_listing;
 mod as_of;
 pub mod audit;
 mod authenticate;
@@ -14,6 +15,7 @@ mod check;
 mod compare;
 mod digest;
 pub mod document;
+mod dump;
 mod encode;
 mod encode_scope;
 pub mod error;
@@ -52,6 +54,7 @@ pub use crate::{
     compare::{AccessChange, Comparison},
     digest::ViewDigest,
     document::Document,
+    dump::{Chunk, Loader, Whole},
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
     facet::{Touched, event_name},
@@ -64,5 +67,5 @@ pub use crate::{
     stager::{Batch, StagedBatch, Stager},
     table::FORMAT_VERSION,
     timeline::{AccessStep, Timeline},
-    writer::{Opened, Stale, ViewWriter},
+    writer::{Opened, Stale, Verified, ViewWriter},
 };

@@ -231,9 +231,12 @@ impl Snapshot {
 
     /// Every organization, by id.
     pub fn organizations(&self) -> Result<Vec<Organization>, ViewError> {
-        let ids = self.range(Table::Orgs, &[], None)?.map(|row| Take::new(Table::Orgs, row?.0.value()).id());
-        let ids: Vec<OrgId> = ids.collect::<Result<_, _>>()?;
-        ids.into_iter().filter_map(|org| self.organization(org).transpose()).collect()
+        self.orgs()?.into_iter().filter_map(|org| self.organization(org).transpose()).collect()
+    }
+
+    /// The id of every organization, in order.
+    pub(crate) fn orgs(&self) -> Result<Vec<OrgId>, ViewError> {
+        self.range(Table::Orgs, &[], None)?.map(|row| Take::new(Table::Orgs, row?.0.value()).id()).collect()
     }
 
     /// One organization.

@@ -3,7 +3,10 @@
 use std::{fs, path::Path, sync::Arc};
 
 use grantbook_domain::id::InstallationId;
-use redb::{Database, DatabaseError, Durability, ReadableDatabase, TableError, backends::InMemoryBackend};
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, TableError, WriteTransaction,
+    backends::InMemoryBackend,
+};
 
 use crate::{
     digest::ViewDigest,
@@ -59,6 +62,19 @@ pub enum Stale {
     },
 }
 
+/// What a view is, whose rows are all there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// Whose journal it was filled from.
+    pub installation: InstallationId,
+    /// The sequence of the last frame in it.
+    pub sequence: u64,
+    /// How many rows it has.
+    pub rows: u64,
+    /// Their sum.
+    pub digest: ViewDigest,
+}
+
 /// What a file says of itself.
 enum Found {
     Nothing,
@@ -92,6 +108,44 @@ impl ViewWriter {
         fs::remove_file(path).map_err(|source| ViewError::Replace { path: path.to_owned(), source })?;
         let db = Database::create(path).map_err(fail)?;
         Ok((Self::fresh(db, installation)?, Opened::Rebuilt(stale)))
+    }
+
+    /// Whether opening the file would go on with a view that holds something; else it would begin with an empty one.
+    /// Changes nothing.
+    pub fn would_resume(path: &Path, installation: InstallationId) -> Result<bool, ViewError> {
+        // An empty file is what a crash leaves of a view that was just begun.
+        if fs::metadata(path).is_ok_and(|file| file.len() == 0) || !path.exists() {
+            return Ok(false);
+        }
+        let fail =
+            |error: DatabaseError| ViewError::Open { path: path.to_owned(), source: Box::new(error.into()) };
+        let db = Database::open(path).map_err(fail)?;
+        match look_at(&db)? {
+            Found::View { format, installation: Some(found) } if format == FORMAT_VERSION => {
+                Ok(found == installation && Self::resume(db)?.sequence > 0)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Looks at the file of a view that nobody uses: at each page, as the store checks it, then at all rows. `pace` as
+    /// for [`Snapshot::scrub`](crate::Snapshot::scrub). A file whose pages do not check out may be changed by the store, which tries to save it.
+    pub fn verify(path: &Path, pace: impl FnMut(u64) -> bool) -> Result<Verified, ViewError> {
+        let fail =
+            |error: DatabaseError| ViewError::Open { path: path.to_owned(), source: Box::new(error.into()) };
+        let mut db = Database::open(path).map_err(fail)?;
+        let Found::View { format, installation: Some(installation) } = look_at(&db)? else {
+            return Err(ViewError::NotAView(path.to_owned()));
+        };
+        if format != FORMAT_VERSION {
+            return Err(ViewError::Format { found: format, expected: FORMAT_VERSION });
+        }
+        if !db.check_integrity().map_err(fail)? {
+            return Err(ViewError::Repaired(path.to_owned()));
+        }
+        let view = Self::resume(db)?;
+        let rows = view.reader().snapshot()?.scrub(pace)?;
+        Ok(Verified { installation, sequence: view.sequence, rows, digest: view.digest })
     }
 
     /// A view that lives in memory only.
@@ -176,21 +230,28 @@ impl ViewWriter {
 
     pub(crate) fn fresh(db: Database, installation: InstallationId) -> Result<Self, ViewError> {
         let transaction = db.begin_write()?;
-        {
-            let mut meta = transaction.open_table(META)?;
-            meta.insert(META_FORMAT, FORMAT_VERSION.to_be_bytes().as_slice())?;
-            meta.insert(META_INSTALLATION, installation.bytes().as_slice())?;
-            meta.insert(META_DIGEST, ViewDigest::default().bytes().as_slice())?;
-            for table in Table::ALL {
-                transaction.open_table(table.definition())?;
-            }
-        }
+        Self::label(&transaction, installation)?;
+        transaction.open_table(META)?.insert(META_DIGEST, ViewDigest::default().bytes().as_slice())?;
         transaction.commit()?;
         let (shared, digest) = (Arc::new(Shared::new(db)), ViewDigest::default());
         Ok(Self { shared, sequence: 0, checkpoint: Vec::new(), digest, keeper: None })
     }
 
-    fn resume(db: Database) -> Result<Self, ViewError> {
+    /// Makes a file say that it is a view, with every table that one has.
+    pub(crate) fn label(
+        transaction: &WriteTransaction,
+        installation: InstallationId,
+    ) -> Result<(), ViewError> {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(META_FORMAT, FORMAT_VERSION.to_be_bytes().as_slice())?;
+        meta.insert(META_INSTALLATION, installation.bytes().as_slice())?;
+        for table in Table::ALL {
+            transaction.open_table(table.definition())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn resume(db: Database) -> Result<Self, ViewError> {
         let shared = Arc::new(Shared::new(db));
         let snapshot = ViewReader::new(Arc::clone(&shared)).snapshot()?;
         let (sequence, checkpoint) = (snapshot.sequence()?, snapshot.checkpoint()?);

@@ -113,7 +113,8 @@ impl Connection {
     /// The same connection, about another stream.
     pub(super) fn about(&self, stream: String) -> Self {
         let options = NatsOptions { stream, ..self.options.clone() };
-        Self { client: self.client.clone(), options, complaint: Arc::clone(&self.complaint) }
+        let (complaint, unanswered) = (Arc::clone(&self.complaint), Arc::clone(&self.unanswered));
+        Self { client: self.client.clone(), options, complaint, unanswered }
     }
 
     async fn check_server(&self) -> Result<(), JetStreamError> {

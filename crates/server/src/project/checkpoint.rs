@@ -6,30 +6,35 @@ use serde::{Deserialize, Serialize};
 
 /// The end of the stream, and of each organization's chain if this was written durably: with many organizations the
 /// ends are long, and a batch that is not durable is never where a view is resumed after a crash.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Checkpoint {
-    pub(super) end: StreamEnd,
+pub(crate) struct Checkpoint {
+    pub(crate) end: StreamEnd,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     orgs: Option<Vec<(OrgId, OrgEnd)>>,
 }
 
 impl Checkpoint {
     /// Of chains that stand at the view's sequence.
-    pub(super) fn of(chains: &Chains, whole: bool) -> Self {
+    pub(crate) fn of(chains: &Chains, whole: bool) -> Self {
         Self { end: chains.end(), orgs: whole.then(|| chains.orgs().collect()) }
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(self)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
     }
 
+    /// The end of each organization's chain, if it holds them.
+    pub(crate) fn orgs(&self) -> Option<&[(OrgId, OrgEnd)]> {
+        self.orgs.as_deref()
+    }
+
     /// The chains, if it holds them.
-    pub(super) fn chains(self, installation: InstallationId) -> Option<Chains> {
+    pub(crate) fn chains(self, installation: InstallationId) -> Option<Chains> {
         Some(Chains::restore(installation, self.end, self.orgs?))
     }
 }

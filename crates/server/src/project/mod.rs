@@ -2,24 +2,29 @@
 //! says so, and reads refuse.
 
 mod checkpoint;
+mod marks;
 mod progress;
+mod scrub;
 mod view;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use grantbook_journal::{Journal, ReadError, Stored, Tail, chain::Chains};
-use grantbook_views::{ViewReader, ViewWriter};
+use grantbook_views::{Snapshot, ViewReader, ViewWriter};
 use tokio::{
-    sync::watch,
+    sync::{mpsc, oneshot, watch},
     task::{JoinHandle, spawn_blocking},
     time::{Instant, sleep},
 };
 
+pub(crate) use checkpoint::Checkpoint;
+pub use marks::{MARK_EVERY, Mark, Marks};
 pub use progress::{NodeState, Progress};
+pub use scrub::SCRUB_EVERY;
 
 use self::{
-    checkpoint::Checkpoint,
-    view::{Fault, Intake, Prepared, View},
+    scrub::Scrubber,
+    view::{Fault, Intake, Prepared, View, is_much},
 };
 use crate::pulse::{Broken, Heard, Pulse};
 
@@ -43,19 +48,48 @@ pub struct Projector {
     reader: ViewReader,
     progress: watch::Receiver<Progress>,
     stop: watch::Sender<bool>,
+    settle: Settle,
     task: JoinHandle<()>,
+}
+
+/// Asks a projector for its view with everything that it knows of the chains beside it; clone it freely.
+#[derive(Debug, Clone)]
+pub struct Settle(mpsc::Sender<oneshot::Sender<Snapshot>>);
+
+impl Settle {
+    /// The view as of the batch under way, made durable; none if the projector has ended.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        let (answer, snapshot) = oneshot::channel();
+        self.0.send(answer).await.ok()?;
+        snapshot.await.ok()
+    }
 }
 
 impl Projector {
     /// Starts on an opened view, whatever it holds.
     pub fn start<J: Journal>(journal: Arc<J>, writer: ViewWriter) -> Self {
+        Self::start_with(journal, writer, SCRUB_EVERY)
+    }
+
+    /// Starts on an opened view, which is then read whole and compared with its digest every so often.
+    pub fn start_with<J: Journal>(journal: Arc<J>, writer: ViewWriter, scrub_every: Duration) -> Self {
         let reader = writer.reader();
         let (sequence, state) = (writer.sequence(), NodeState::Starting);
-        let beginning = Progress { sequence, head: sequence, state, fresh_as_of: Instant::now() };
+        let marks = Marks::new(sequence, writer.digest());
+        let beginning = Progress { sequence, head: sequence, state, fresh_as_of: Instant::now(), marks };
         let (tell, progress) = watch::channel(beginning);
         let (stop, stopping) = watch::channel(false);
-        let task = tokio::spawn(Follower { journal, tell, stopping, told: None }.run(writer));
-        Self { reader, progress, stop, task }
+        let (settle, asked) = mpsc::channel(1);
+        let settle = Settle(settle);
+        let follower =
+            Follower { journal, tell, stopping, told: None, scrub_every, asked, _asks: settle.clone() };
+        let task = tokio::spawn(follower.run(writer));
+        Self { reader, progress, stop, settle, task }
+    }
+
+    /// What asks for settled snapshots of the view.
+    pub fn settle(&self) -> Settle {
+        self.settle.clone()
     }
 
     /// The view's reader.
@@ -84,6 +118,11 @@ struct Follower<J> {
     stopping: watch::Receiver<bool>,
     /// When an outage was last told of.
     told: Option<Instant>,
+    scrub_every: Duration,
+    /// Who wants the view settled.
+    asked: mpsc::Receiver<oneshot::Sender<Snapshot>>,
+    /// Keeps the queue open.
+    _asks: Settle,
 }
 
 impl<J: Journal> Follower<J> {
@@ -167,7 +206,9 @@ impl<J: Journal> Follower<J> {
     async fn follow(&mut self, view: View, intake: Intake) -> Result<(), Fault> {
         let (seen, known) = watch::channel(view.sequence());
         let pulse = Pulse::start(Arc::clone(&self.journal), known);
-        let ended = self.follow_with((view, intake), &seen, pulse.heard()).await;
+        let scrubber = Scrubber::start(view.reader(), self.scrub_every);
+        let ended = self.follow_with((view, intake), &seen, pulse.heard(), scrubber.damage()).await;
+        scrubber.stop().await;
         pulse.stop().await;
         ended
     }
@@ -177,28 +218,49 @@ impl<J: Journal> Follower<J> {
         (mut view, mut intake): (View, Intake),
         seen: &watch::Sender<u64>,
         mut heard: watch::Receiver<Heard>,
+        mut damage: watch::Receiver<Option<String>>,
     ) -> Result<(), Fault> {
         let mut tail = self.journal.tail(view.sequence());
         while !self.is_stopping() {
             // Dropping the question loses no frame.
-            let asked = tokio::select! {
-                frames = tail.next(FRAMES_MAX, IDLE) => frames,
+            let mut asker = None;
+            let read = tokio::select! {
+                frames = tail.next(room_behind(view.sequence()), IDLE) => frames,
                 _ = heard.changed() => Ok(Vec::new()),
+                _ = damage.changed() => Ok(Vec::new()),
+                found = self.asked.recv() => { asker = found; Ok(Vec::new()) }
                 _ = self.stopping.changed() => break,
             };
-            let mut waiting = self.read(asked).await?;
+            (view, intake) = self.settle(view, intake, asker).await?;
+            let mut waiting = self.read(read).await?;
             let mut prepared = None;
             while prepared.is_some() || !waiting.is_empty() && !self.is_stopping() {
                 // Read on meanwhile.
+                let room = room_behind(waiting.last().map_or(intake.sequence(), |stored| stored.sequence));
                 let turn = turn(view, intake, (prepared, waiting));
-                let (turned, read) = tokio::join!(turn, tail.next(FRAMES_MAX, Duration::ZERO));
+                let (turned, read) = tokio::join!(turn, tail.next(room, Duration::ZERO));
                 (view, intake, prepared) = turned?;
-                let sequence = view.sequence();
+                let (sequence, marks) = (view.sequence(), view.marks());
                 seen.send_replace(sequence);
-                self.tell.send_modify(|progress| progress.sequence = sequence);
+                self.tell.send_modify(|progress| {
+                    (progress.sequence, progress.marks) = (sequence, marks);
+                });
+                if prepared.is_none() {
+                    let asker = self.asked.try_recv().ok();
+                    (view, intake) = self.settle(view, intake, asker).await?;
+                }
+                if damage.borrow().is_some() {
+                    break;
+                }
                 waiting = self.read(read).await?;
             }
+            if let Some(why) = damage.borrow().clone() {
+                return Err(Fault::Damaged(why));
+            }
             self.judge(view.sequence(), &heard.borrow_and_update().clone())?;
+            if !view.is_published() && self.tell.borrow().state == NodeState::Running {
+                view = published(view).await?;
+            }
             if intake.is_due() {
                 (view, intake) = flushed(view, intake).await?;
             }
@@ -228,6 +290,22 @@ impl<J: Journal> Follower<J> {
             is_news || moved
         });
         Ok(())
+    }
+
+    /// Gives the view to whoever asked for it.
+    async fn settle(
+        &self,
+        mut view: View,
+        mut intake: Intake,
+        asker: Option<oneshot::Sender<Snapshot>>,
+    ) -> Result<(View, Intake), Fault> {
+        let Some(asker) = asker else { return Ok((view, intake)) };
+        spawn_blocking(move || {
+            // Nobody may wait for it any more.
+            drop(asker.send(view.settled(&mut intake)?));
+            Ok((view, intake))
+        })
+        .await?
     }
 
     fn is_stopping(&self) -> bool {
@@ -261,6 +339,12 @@ impl<J: Journal> Follower<J> {
     }
 }
 
+/// How many frames to read behind a sequence: up to where a batch ends.
+fn room_behind(sequence: u64) -> NonZeroUsize {
+    let room = usize::try_from(MARK_EVERY - sequence % MARK_EVERY).ok().and_then(NonZeroUsize::new);
+    room.map_or(FRAMES_MAX, |room| room.min(FRAMES_MAX))
+}
+
 /// The view with its image, which takes a while to build from many rows.
 async fn with_image(writer: ViewWriter, chains: Chains) -> Result<(View, Intake), Fault> {
     spawn_blocking(move || View::new(writer, chains)).await?
@@ -273,7 +357,7 @@ async fn turn(
     mut intake: Intake,
     (prepared, waiting): (Option<Prepared>, Vec<Stored>),
 ) -> Result<(View, Intake, Option<Prepared>), Fault> {
-    if prepared.is_none() && waiting.len() < FRAMES_MAX.get() {
+    if prepared.is_none() && !is_much(&waiting) {
         return spawn_blocking(move || {
             view.commit(intake.take(&waiting)?)?;
             Ok((view, intake, None))
@@ -289,6 +373,11 @@ async fn turn(
     let (committed, next) = tokio::join!(committing, preparing);
     let (view, (intake, next)) = (committed??, next??);
     Ok((view, intake, next))
+}
+
+/// The view, of which readers now have an image.
+async fn published(mut view: View) -> Result<View, Fault> {
+    spawn_blocking(move || view.publish().map(|()| view)).await?
 }
 
 async fn flushed(mut view: View, mut intake: Intake) -> Result<(View, Intake), Fault> {

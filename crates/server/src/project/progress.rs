@@ -2,6 +2,8 @@
 
 use tokio::time::Instant;
 
+use super::marks::Marks;
+
 /// What the projector is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeState {
@@ -31,6 +33,8 @@ pub struct Progress {
     pub state: NodeState,
     /// The view holds everything that the journal held at this moment.
     pub fresh_as_of: Instant,
+    /// What the view holds, to be compared with other nodes'.
+    pub marks: Marks,
 }
 
 impl Progress {

@@ -7,13 +7,28 @@ use grantbook_journal::{
     ReadError, Stored,
     chain::{ChainError, Chains, Step},
 };
-use grantbook_views::{Batch, StagedBatch, Stager, ViewError, ViewWriter};
+use grantbook_views::{Batch, Snapshot, StagedBatch, Stager, ViewError, ViewReader, ViewWriter};
 use tokio::time::Instant;
 
-use super::{FRAMES_MAX, checkpoint::Checkpoint};
+use super::{
+    FRAMES_MAX,
+    checkpoint::Checkpoint,
+    marks::{MARK_EVERY, Marks},
+};
 
 /// At most so long are batches committed without being durable: a crash costs the replay of the rest.
 const DURABLE_EVERY: Duration = Duration::from_secs(1);
+
+/// A batch with so many bytes is worked out while the one before it is committed.
+const MUCH_BYTES: usize = 1 << 20;
+
+/// Whether so much was read at once that there is more: what is read ends where a mark is due.
+pub(super) fn is_much(frames: &[Stored]) -> bool {
+    let ends_at_mark = frames.last().is_some_and(|last| last.sequence.is_multiple_of(MARK_EVERY));
+    ends_at_mark
+        || frames.len() >= FRAMES_MAX.get()
+        || frames.iter().map(|stored| stored.bytes.len()).sum::<usize>() >= MUCH_BYTES
+}
 
 /// Why the projector stops. Nothing is skipped.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +53,9 @@ pub(super) enum Fault {
     /// The checkpoint is not of this view.
     #[error("the view's checkpoint is not understood")]
     Checkpoint,
+    /// The view's rows are not those that were written.
+    #[error("{0}")]
+    Damaged(String),
     /// It was told to stop before it had begun.
     #[error("stopped")]
     Stopped,
@@ -65,6 +83,11 @@ pub(super) struct Prepared {
 }
 
 impl Intake {
+    /// The last frame that was taken in.
+    pub(super) const fn sequence(&self) -> u64 {
+        self.chains.end().sequence
+    }
+
     /// Checks the next frames and works out what they change, all or nothing.
     pub(super) fn take(&mut self, frames: &[Stored]) -> Result<Prepared, Fault> {
         let mut records = Vec::new();
@@ -80,7 +103,7 @@ impl Intake {
         let durable = self.is_due();
         let staged = self.stage(&records, durable)?;
         self.dirty_since = if durable { None } else { self.dirty_since.or_else(|| Some(Instant::now())) };
-        Ok(Prepared { staged, durable, full: frames.len() >= FRAMES_MAX.get() })
+        Ok(Prepared { staged, durable, full: is_much(frames) })
     }
 
     /// Whether there is something to make durable by now.
@@ -98,8 +121,8 @@ impl Intake {
 
     fn stage(&mut self, records: &[Recorded], durable: bool) -> Result<StagedBatch, Fault> {
         let checkpoint = Checkpoint::of(&self.chains, durable).encode().map_err(ViewError::from)?;
-        let last_sequence = self.chains.end().sequence;
-        Ok(self.stager.stage(&Batch { records, last_sequence, checkpoint: &checkpoint })?)
+        let batch = Batch { records, last_sequence: self.sequence(), checkpoint: &checkpoint };
+        Ok(self.stager.stage(&batch)?)
     }
 }
 
@@ -111,13 +134,15 @@ pub(super) struct View {
     /// none before it has caught up: until then nobody reads, and building one from all rows costs less than changing it
     /// with every batch.
     published: bool,
+    marks: Marks,
 }
 
 impl View {
     /// A view with what takes in its next frames; `chains` stand where the view stands. Builds the image of what it holds.
     pub(super) fn new(writer: ViewWriter, chains: Chains) -> Result<(Self, Intake), Fault> {
         let intake = Intake { chains, stager: writer.stager(), dirty_since: None };
-        let mut view = Self { writer, published: false };
+        let marks = Marks::new(writer.sequence(), writer.digest());
+        let mut view = Self { writer, published: false, marks };
         if view.sequence() > 0 {
             view.publish()?;
         }
@@ -128,9 +153,34 @@ impl View {
         self.writer.sequence()
     }
 
+    /// What it holds and held.
+    pub(super) const fn marks(&self) -> Marks {
+        self.marks
+    }
+
+    /// A handle for reading.
+    pub(super) fn reader(&self) -> ViewReader {
+        self.writer.reader()
+    }
+
+    /// Whether readers have an image.
+    pub(super) const fn is_published(&self) -> bool {
+        self.published
+    }
+
+    /// Commits durably, with the ends of all chains beside the rows, and gives the view as of then. Everything that was
+    /// taken in is committed already.
+    pub(super) fn settled(&mut self, intake: &mut Intake) -> Result<Snapshot, Fault> {
+        let rest = Prepared { staged: intake.stage(&[], true)?, durable: true, full: false };
+        intake.dirty_since = None;
+        self.commit(rest)?;
+        Ok(self.writer.reader().snapshot()?)
+    }
+
     /// Commits a batch; batches come in the order in which they were taken in.
     pub(super) fn commit(&mut self, batch: Prepared) -> Result<(), Fault> {
         self.writer.commit(batch.staged, batch.durable)?;
+        self.marks.note(self.writer.sequence(), self.writer.digest());
         if self.published || !batch.full { self.publish() } else { Ok(()) }
     }
 
@@ -142,7 +192,8 @@ impl View {
         }
     }
 
-    fn publish(&mut self) -> Result<(), Fault> {
+    /// Gives readers an image of what it holds.
+    pub(super) fn publish(&mut self) -> Result<(), Fault> {
         if !self.published {
             self.writer.keep_image()?;
             self.published = true;

@@ -9,6 +9,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     confirm::{Confirmer, Unconfirmed},
+    nodes::{Disagreement, Nodes},
     project::{NodeState, Progress, Projector},
 };
 
@@ -27,6 +28,8 @@ pub struct ReadNode {
     progress: watch::Receiver<Progress>,
     /// How to be sure that the view is not behind, if others append to the journal.
     confirmer: Option<Arc<Confirmer>>,
+    /// What is heard of other nodes.
+    nodes: Option<Nodes>,
 }
 
 /// How the node is, for readiness.
@@ -108,7 +111,17 @@ impl ReadNode {
         let progress = projector.progress();
         let confirmer = || Arc::new(Confirmer::following(journal, &progress, |progress| progress.sequence));
         let confirmer = journal.is_shared().then(confirmer);
-        Self { reader: projector.reader(), progress, confirmer }
+        Self { reader: projector.reader(), progress, confirmer, nodes: None }
+    }
+
+    /// The same, that listens to other nodes.
+    pub fn hearing(self, nodes: Option<Nodes>) -> Self {
+        Self { nodes, ..self }
+    }
+
+    /// Where this node holds something else than another, as far as is known.
+    pub fn disagreements(&self) -> Vec<Disagreement> {
+        self.nodes.as_ref().map(Nodes::alarms).unwrap_or_default()
     }
 
     /// How far the view has come, to wait for.

@@ -14,8 +14,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     command::CommandHandle,
     http::{Web, metrics::gauge, problem::Failure, read::json},
+    nodes::Disagreement,
     pulse::Behind,
-    read::{NodeState, NodeStatus},
+    read::{NodeState, NodeStatus, ReadNode},
     relay::RelayHandle,
 };
 
@@ -82,6 +83,7 @@ fn readiness(web: &Web) -> Readiness {
         head: position(status.head),
         lag_frames: status.lag_frames,
         age_ms: Some(status.age_ms),
+        disagreement: disagreements(web).first().map(ToString::to_string),
         relay: web
             .app
             .relay
@@ -96,6 +98,11 @@ fn readiness(web: &Web) -> Readiness {
             })
             .collect(),
     }
+}
+
+/// Where the view holds something else than other nodes' views.
+fn disagreements(web: &Web) -> Vec<Disagreement> {
+    web.app.parts.node().map(ReadNode::disagreements).unwrap_or_default()
 }
 
 /// Counters in Prometheus' text format.
@@ -114,6 +121,12 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
     gauge(&mut text, "grantbook_lag_age_ms", "For how long the view has been behind, in ms.", status.age_ms);
     gauge(&mut text, "grantbook_view_sequence", "Sequence of the last frame in the view.", status.sequence);
     gauge(&mut text, "grantbook_journal_head", "Sequence of the last frame in the journal.", status.head);
+    gauge(
+        &mut text,
+        "grantbook_view_disagreements",
+        "Places of the journal at which another node's view holds something else.",
+        disagreements(&web).len() as u64,
+    );
     gauge(&mut text, "grantbook_ready", "Whether the node answers.", u64::from(ready));
     if let Some(relay) = &web.app.relay {
         text.push_str(&relay.metrics(status.head));

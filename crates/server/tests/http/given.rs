@@ -78,6 +78,7 @@ impl Given {
         let options = |org: &str, owner_email: &str| InitOptions {
             journal: JournalAddress::Embedded(data.path().to_owned()),
             replicas: None,
+            journal_only: false,
             org: org.into(),
             owner_email: owner_email.into(),
         };

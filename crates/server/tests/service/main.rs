@@ -18,5 +18,7 @@ mod given;
 mod group_commit;
 mod offline;
 mod project;
+mod rebuild;
 mod replay;
+mod snapshots;
 mod unknown;

@@ -22,6 +22,7 @@ fn options(data: &Path, org: &str) -> InitOptions {
     InitOptions {
         journal: JournalAddress::Embedded(data.to_owned()),
         replicas: None,
+        journal_only: false,
         org: org.to_owned(),
         owner_email: "ada@example.com".to_owned(),
     }

@@ -9,6 +9,7 @@ mod audit;
 mod brute;
 mod changes;
 mod draw;
+mod dump;
 mod granted;
 mod image;
 mod lifecycle;

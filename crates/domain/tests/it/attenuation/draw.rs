@@ -94,7 +94,7 @@ impl World {
     fn draw_webhook(&mut self, choice: u8) -> Command {
         let known = self.org.state.living_webhooks().next().map(|webhook| webhook.id);
         match known {
-            Some(id) if choice % 3 == 0 => Command::DeleteWebhook { id },
+            Some(id) if choice.is_multiple_of(3) => Command::DeleteWebhook { id },
             Some(id) if choice % 3 == 1 => {
                 Command::RotateWebhook { id, key: "k2".to_owned(), grace_seconds: 60 }
             }

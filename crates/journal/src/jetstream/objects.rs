@@ -1,0 +1,127 @@
+//! A bucket of the object store beside the journal's stream, for snapshots of views. Whole objects in, whole objects out.
+
+use std::{fmt, io::Cursor, time::Duration};
+
+use async_nats::jetstream::{self, object_store, object_store::ObjectStore};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use tokio::{io::AsyncReadExt as _, time::timeout};
+
+use super::{JetStreamJournal, NatsOptions, connection::patiently};
+
+/// How long one object may take, or one question.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A bucket that is there.
+#[derive(Clone)]
+pub struct Bucket {
+    store: ObjectStore,
+    name: String,
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bucket").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Why a bucket does not give or take an object.
+#[derive(Debug, thiserror::Error)]
+#[error("the object store {bucket} {fault}")]
+pub struct BucketError {
+    /// Its name.
+    pub bucket: String,
+    /// What is wrong, in words.
+    pub fault: String,
+}
+
+impl NatsOptions {
+    /// The bucket of snapshots.
+    pub fn snapshots_bucket(&self) -> String {
+        format!("{}_SNAPSHOTS", self.stream)
+    }
+}
+
+impl JetStreamJournal {
+    /// The bucket of snapshots; makes none.
+    pub async fn snapshots(&self) -> Result<Bucket, BucketError> {
+        let name = self.inner.connection.options().snapshots_bucket();
+        let context = jetstream::new(self.inner.connection.client().clone());
+        let store = within(&name, context.get_object_store(&name)).await.map_err(|mut error| {
+            error.fault = format!(
+                "cannot be used ({}); an operator makes it with `grantbook snapshot prepare`",
+                error.fault
+            );
+            error
+        })?;
+        Ok(Bucket { store, name })
+    }
+
+    /// Makes the bucket of snapshots on as many servers as keep the journal, or finds that it is there.
+    pub async fn prepare_snapshots(&self) -> Result<String, BucketError> {
+        let connection = &self.inner.connection;
+        let name = connection.options().snapshots_bucket();
+        let failed = |fault: String| BucketError { bucket: name.clone(), fault };
+        let info = patiently(|| super::stream::info(connection)).await;
+        let info = info.map_err(|error| failed(error.to_string()))?;
+        let replicas = info.map_or(1, |info| info.replicas());
+        let context = jetstream::new(connection.client().clone());
+        if context.get_object_store(&name).await.is_ok() {
+            return Ok(name);
+        }
+        let config = object_store::Config {
+            bucket: name.clone(),
+            description: Some("Snapshots of Grantbook's views, signed.".to_owned()),
+            num_replicas: usize::try_from(replicas).unwrap_or(1),
+            ..object_store::Config::default()
+        };
+        within(&name, context.create_object_store(config)).await?;
+        Ok(name)
+    }
+}
+
+impl Bucket {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of all objects.
+    pub async fn list(&self) -> Result<Vec<String>, BucketError> {
+        let list = within(&self.name, self.store.list()).await?;
+        let names = list.map(|info| info.map(|info| info.name)).boxed().try_collect();
+        within(&self.name, names).await
+    }
+
+    /// Keeps an object.
+    pub async fn put(&self, name: &str, bytes: Bytes) -> Result<(), BucketError> {
+        let mut reader = Cursor::new(bytes);
+        within(&self.name, self.store.put(name, &mut reader)).await.map(drop)
+    }
+
+    /// Gives an object, whole.
+    pub async fn get(&self, name: &str) -> Result<Bytes, BucketError> {
+        let mut object = within(&self.name, self.store.get(name)).await?;
+        let mut bytes = Vec::with_capacity(object.info().size);
+        within(&self.name, object.read_to_end(&mut bytes)).await?;
+        Ok(bytes.into())
+    }
+
+    /// Removes an object.
+    pub async fn remove(&self, name: &str) -> Result<(), BucketError> {
+        within(&self.name, self.store.delete(name)).await
+    }
+}
+
+/// The answer, if it comes in time.
+async fn within<T, E: std::fmt::Display>(
+    bucket: &str,
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, BucketError> {
+    let fault = match timeout(PATIENCE, asked).await {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(error)) => format!("fails: {error}"),
+        Err(_) => format!("has not answered within {PATIENCE:?}"),
+    };
+    Err(BucketError { bucket: bucket.to_owned(), fault })
+}

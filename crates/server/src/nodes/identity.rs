@@ -1,0 +1,27 @@
+//! The id of a node: made once, and kept in its data directory.
+
+use std::{fs, io, path::Path};
+
+use crate::{ids::IdSource, snapshots::NodeId, start::StartError};
+
+/// The file in the data directory.
+pub const NODE_ID_FILE: &str = "node-id";
+
+/// The id of the node with this data directory. Blocks.
+pub fn node_id(data: &Path, ids: &IdSource) -> Result<NodeId, StartError> {
+    let path = data.join(NODE_ID_FILE);
+    let failed = |source| StartError::Write { path: path.clone(), source };
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let broken =
+                || io::Error::other("it does not hold the id of a node: remove it, a new one is made");
+            text.trim().parse().map_err(|_| failed(broken()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let node: NodeId = ids.id();
+            fs::write(&path, format!("{node}\n")).map_err(failed)?;
+            Ok(node)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}

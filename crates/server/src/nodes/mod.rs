@@ -1,0 +1,11 @@
+//! What nodes say of themselves, and what one hears of the others.
+
+mod identity;
+mod look;
+mod status;
+mod watch;
+
+pub use identity::{NODE_ID_FILE, node_id};
+pub use look::{LookError, prepare, statuses};
+pub use status::{Disagreement, Status, disagreements};
+pub use watch::{Nodes, NodesConfig, TOLD_EVERY, Talk};

@@ -1,0 +1,201 @@
+//! Where snapshots lie: a directory each, or a group of objects. One without a manifest is none.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use grantbook_journal::jetstream::Bucket;
+use tokio::task::spawn_blocking;
+
+use super::SnapshotError;
+use crate::start::make_directory;
+
+/// The name of the manifest within a snapshot.
+pub(super) const MANIFEST: &str = "manifest";
+
+/// Where snapshots lie.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// In this directory.
+    Directory(PathBuf),
+    /// In a bucket of NATS.
+    Bucket(Box<Bucket>),
+}
+
+/// A snapshot that is being written; it is none before it is sealed.
+#[derive(Debug)]
+pub struct Draft {
+    store: Store,
+    name: String,
+}
+
+impl Store {
+    /// The names of all snapshots, the newest position first.
+    pub async fn list(&self) -> Result<Vec<String>, SnapshotError> {
+        let mut names: Vec<String> = match self {
+            Self::Directory(path) => {
+                let path = path.clone();
+                spawn_blocking(move || whole_ones(&path)).await??
+            }
+            Self::Bucket(bucket) => {
+                let objects = bucket.list().await?;
+                let whole = objects.iter().filter_map(|name| name.strip_suffix("/manifest"));
+                whole.map(str::to_owned).collect()
+            }
+        };
+        names.sort_unstable();
+        names.reverse();
+        Ok(names)
+    }
+
+    /// A piece of a snapshot.
+    pub async fn get(&self, snapshot: &str, piece: &str) -> Result<Bytes, SnapshotError> {
+        match self {
+            Self::Directory(path) => {
+                let path = path.join(snapshot).join(piece);
+                let read = spawn_blocking(move || fs::read(&path).map_err(failed(&path)));
+                Ok(read.await??.into())
+            }
+            Self::Bucket(bucket) => Ok(bucket.get(&format!("{snapshot}/{piece}")).await?),
+        }
+    }
+
+    /// Its manifest, as it lies there.
+    pub async fn manifest(&self, snapshot: &str) -> Result<Bytes, SnapshotError> {
+        self.get(snapshot, MANIFEST).await
+    }
+
+    /// Begins a snapshot. What the same maker left of one that it did not finish is removed: its names end alike.
+    pub async fn begin(&self, name: &str) -> Result<Draft, SnapshotError> {
+        let maker = name.rsplit('-').next().unwrap_or(name).to_owned();
+        match self {
+            Self::Directory(path) => {
+                let (path, own) = (path.clone(), draft_name(name));
+                spawn_blocking(move || {
+                    make_directory(&path).map_err(|error| SnapshotError::File {
+                        path: path.clone(),
+                        source: io::Error::other(error.to_string()),
+                    })?;
+                    sweep(&path, &maker)?;
+                    let own = path.join(own);
+                    fs::create_dir(&own).map_err(failed(&own))
+                })
+                .await??;
+            }
+            Self::Bucket(bucket) => {
+                let objects = bucket.list().await?;
+                for object in &objects {
+                    let Some((snapshot, _)) = object.split_once('/') else { continue };
+                    let is_whole = objects.contains(&format!("{snapshot}/{MANIFEST}"));
+                    if !is_whole && snapshot.ends_with(&maker) {
+                        bucket.remove(object).await?;
+                    }
+                }
+            }
+        }
+        Ok(Draft { store: self.clone(), name: name.to_owned() })
+    }
+
+    /// Removes all but the newest so many.
+    pub async fn keep_newest(&self, kept: usize) -> Result<(), SnapshotError> {
+        for old in self.list().await?.into_iter().skip(kept) {
+            match self {
+                Self::Directory(path) => {
+                    let path = path.join(old);
+                    spawn_blocking(move || {
+                        // First what makes it one: it is never found half.
+                        let manifest = path.join(MANIFEST);
+                        fs::remove_file(&manifest).map_err(failed(&manifest))?;
+                        fs::remove_dir_all(&path).map_err(failed(&path))
+                    })
+                    .await??;
+                }
+                Self::Bucket(bucket) => {
+                    bucket.remove(&format!("{old}/{MANIFEST}")).await?;
+                    let of_it = format!("{old}/");
+                    for object in bucket.list().await?.iter().filter(|name| name.starts_with(&of_it)) {
+                        bucket.remove(object).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Draft {
+    /// Adds a piece, durably.
+    pub async fn put(&self, piece: &str, bytes: Vec<u8>) -> Result<(), SnapshotError> {
+        match &self.store {
+            Store::Directory(path) => {
+                let path = path.join(draft_name(&self.name)).join(piece);
+                spawn_blocking(move || write(&path, &bytes).map_err(failed(&path))).await?
+            }
+            Store::Bucket(bucket) => Ok(bucket.put(&format!("{}/{piece}", self.name), bytes.into()).await?),
+        }
+    }
+
+    /// Adds the manifest, last, and makes it a snapshot.
+    pub async fn seal(self, manifest: Vec<u8>) -> Result<(), SnapshotError> {
+        self.put(MANIFEST, manifest).await?;
+        let Store::Directory(path) = self.store else { return Ok(()) };
+        let (from, to) = (path.join(draft_name(&self.name)), path.join(&self.name));
+        spawn_blocking(move || {
+            sync(&from).and_then(|()| fs::rename(&from, &to)).and_then(|()| sync(&path)).map_err(failed(&to))
+        })
+        .await?
+    }
+}
+
+/// Hidden, so that nobody takes it for a snapshot.
+fn draft_name(name: &str) -> String {
+    format!(".{name}")
+}
+
+fn whole_ones(path: &Path) -> Result<Vec<String>, SnapshotError> {
+    let mut names = Vec::new();
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
+        entries => entries.map_err(failed(path))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed(path))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && entry.path().join(MANIFEST).is_file() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Removes what a maker has left of earlier tries.
+fn sweep(path: &Path, maker: &str) -> Result<(), SnapshotError> {
+    for entry in fs::read_dir(path).map_err(failed(path))? {
+        let entry = entry.map_err(failed(path))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_whole = !name.starts_with('.') && entry.path().join(MANIFEST).is_file();
+        if name.ends_with(maker) && !is_whole && entry.path().is_dir() {
+            fs::remove_dir_all(entry.path()).map_err(failed(&entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> SnapshotError + use<> {
+    let path = path.to_owned();
+    move |source| SnapshotError::File { path: path.clone(), source }
+}

@@ -1,0 +1,176 @@
+//! How the read side begins: the view's file is adopted, made of a snapshot, or filled from the journal; then the projector
+//! runs, and beside it whatever makes snapshots and talks with other nodes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use grantbook_domain::id::InstallationId;
+use grantbook_journal::Journal;
+use grantbook_views::{Opened, ViewWriter};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::{
+    app::{NEXT_FILE, VIEW_FILE},
+    bootstrap::{Source, Stage, bootstrap},
+    clock::Clock,
+    config::ServeConfig,
+    ids::IdSource,
+    nodes::{Nodes, NodesConfig, TOLD_EVERY, Talk, node_id},
+    project::Projector,
+    snapshots::{Maker, NodeId, Place, SnapshotConfig, SnapshotError, SnapshotKey, Store, keep_making},
+    start::{OpenJournal, StartError, make_directory},
+};
+
+/// The projector and what runs beside it.
+#[derive(Debug)]
+pub(crate) struct Viewing {
+    pub(crate) projector: Projector,
+    /// Makes snapshots.
+    maker: Option<JoinHandle<()>>,
+    /// Compares this node with others.
+    talk: Option<Talk>,
+}
+
+impl Viewing {
+    /// Opens the view, by whatever way is the shortest, and follows the journal.
+    pub(crate) async fn start<J: Journal>(
+        config: &ServeConfig,
+        journal: &Arc<J>,
+        opened: &OpenJournal,
+    ) -> Result<Self, StartError> {
+        let installation = journal.identity().installation;
+        let (data, clock) = (config.data.clone(), Clock::system());
+        let node: NodeId = spawn_blocking(move || {
+            make_directory(&data)?;
+            node_id(&data, &IdSource::system())
+        })
+        .await??;
+        let store = open_store(config.snapshots.place.as_ref(), opened).await?;
+        let writer = open(config, journal, store.clone()).await?;
+        let projector = Projector::start_with(Arc::clone(journal), writer, config.scrub_every);
+        let maker = match (store, &config.snapshots.key) {
+            (Some(store), Some(key)) => {
+                let key = SnapshotKey::read(key).map_err(SnapshotError::from)?;
+                let maker = Maker { store, key, installation, node, clock: clock.clone() };
+                Some(tokio::spawn(keep_making(maker, projector.settle(), config.snapshots.every)))
+            }
+            _ => None,
+        };
+        let talk = match opened {
+            OpenJournal::JetStream(jetstream) => {
+                let (name, url) =
+                    (config.node_name.clone(), config.public_url.as_ref().map(ToString::to_string));
+                let talking = NodesConfig { node, name, url, installation, every: TOLD_EVERY, clock };
+                Some(Talk::start(Arc::clone(jetstream), projector.progress(), talking))
+            }
+            OpenJournal::Embedded(_) => None,
+        };
+        Ok(Self { projector, maker, talk })
+    }
+
+    /// What is heard of other nodes.
+    pub(crate) fn nodes(&self) -> Option<Nodes> {
+        self.talk.as_ref().map(Talk::nodes)
+    }
+
+    /// Ends everything, and makes the view durable.
+    pub(crate) async fn stop(self) {
+        if let Some(maker) = self.maker {
+            maker.abort();
+        }
+        drop(self.talk);
+        self.projector.stop().await;
+    }
+}
+
+/// Where snapshots lie, if anywhere.
+pub(crate) async fn open_store(
+    place: Option<&Place>,
+    opened: &OpenJournal,
+) -> Result<Option<Store>, SnapshotError> {
+    match (place, opened) {
+        (None, _) => Ok(None),
+        (Some(Place::Directory(path)), _) => Ok(Some(Store::Directory(path.clone()))),
+        (Some(Place::Nats), OpenJournal::JetStream(journal)) => {
+            Ok(Some(Store::Bucket(Box::new(journal.snapshots().await?))))
+        }
+        (Some(Place::Nats), OpenJournal::Embedded(_)) => Err(SnapshotError::NoNats),
+    }
+}
+
+async fn open<J: Journal>(
+    config: &ServeConfig,
+    journal: &Arc<J>,
+    store: Option<Store>,
+) -> Result<ViewWriter, StartError> {
+    let installation = journal.identity().installation;
+    let view = config.data.join(VIEW_FILE);
+    let next = config.data.join(NEXT_FILE);
+    let looked = view.clone();
+    let resumes = spawn_blocking(move || {
+        adopt(&next, &looked, installation)?;
+        Ok::<_, StartError>(ViewWriter::would_resume(&looked, installation)?)
+    })
+    .await??;
+    let SnapshotConfig { trust, .. } = &config.snapshots;
+    if let Some(store) = store.filter(|_| !resumes && !trust.is_empty()) {
+        let source = Source { journal: Arc::clone(journal), store, trust: trust.clone() };
+        let mut told = 0;
+        let made = bootstrap(&source, &view, &mut |stage| tell(stage, &mut told)).await?;
+        if let Some((writer, manifest)) = made {
+            let (sequence, rows) = (manifest.sequence, manifest.rows);
+            tracing::info!(sequence, rows, "the view was made of a snapshot; the journal's rest follows");
+            return Ok(writer);
+        }
+        tracing::info!("no snapshot is of use; the view is filled from the whole journal");
+    }
+    spawn_blocking(move || open_view(&view, installation)).await?
+}
+
+/// Takes a view that was built beside the one that served, if there is one. Blocks.
+fn adopt(next: &Path, view: &Path, installation: InstallationId) -> Result<(), StartError> {
+    if !next.exists() {
+        return Ok(());
+    }
+    if !ViewWriter::would_resume(next, installation)? {
+        tracing::warn!(
+            file = %next.display(),
+            "the view that was built beside this one is of another format or journal; it is left alone"
+        );
+        return Ok(());
+    }
+    fs::rename(next, view).map_err(|source| StartError::Write { path: view.to_owned(), source })?;
+    tracing::info!("the view that was built beside the last one is adopted");
+    Ok(())
+}
+
+/// Each tenth, and what was refused.
+fn tell(stage: Stage<'_>, told: &mut u64) {
+    match stage {
+        Stage::Refused { name, why } => tracing::warn!(name, %why, "a snapshot is not used"),
+        Stage::Loading { name, rows, of } => {
+            let percent = rows.saturating_mul(100) / of.max(1);
+            if percent / 10 != *told / 10 || percent == 100 {
+                tracing::info!(name, percent, rows, "a snapshot is loaded");
+            }
+            *told = percent;
+        }
+    }
+}
+
+/// Opens the view, which is readable by its owner only: it holds people's names and addresses.
+pub(crate) fn open_view(path: &PathBuf, installation: InstallationId) -> Result<ViewWriter, StartError> {
+    let (writer, opened) = ViewWriter::open(path, installation)?;
+    match opened {
+        Opened::Resumed => {}
+        Opened::Fresh => tracing::info!("the view is new and filled from the journal"),
+        Opened::Rebuilt(stale) => tracing::warn!(?stale, "the view is of no use and filled again"),
+    }
+    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    let failed = |source| StartError::Write { path: path.clone(), source };
+    fs::set_permissions(path, owner_only).map_err(failed)?;
+    Ok(writer)
+}
