@@ -72,6 +72,9 @@ pub(crate) const SCHEDULE: &[Fault] = &[
     fault("a following broker stands still", ALL, |stage| pause_broker(stage, false), resume_broker),
     Fault {
         lasts: LONG,
+        // Seen once: as long as it stood still the two others had no leader for JetStream as a whole (error 10008, for two minutes),
+        // and nothing was accepted. It is not known why.
+        writable: false,
         ..fault("the leading broker stands still", ALL, |stage| pause_broker(stage, true), resume_broker)
     },
     Fault { writable: false, ..fault("kill -9 of all brokers", ALL, kill_all_brokers, start_all_brokers) },
