@@ -1,6 +1,8 @@
 //! Real nats-servers on loopback: one, or a cluster of three.
 
+mod ask;
 mod block;
+pub mod configured;
 mod disk;
 pub mod identity;
 
@@ -66,7 +68,14 @@ pub struct NatsOptions {
 
 impl Default for NatsOptions {
     fn default() -> Self {
-        Self { servers: 1, sync_always: true, binary: None, config: String::new(), disk: None, cuttable: false }
+        Self {
+            servers: 1,
+            sync_always: true,
+            binary: None,
+            config: String::new(),
+            disk: None,
+            cuttable: false,
+        }
     }
 }
 

@@ -21,6 +21,8 @@ mod groups;
 mod journal;
 mod keys;
 mod names;
+mod nats;
+mod nats_config;
 mod objects;
 mod operate;
 mod output;
@@ -61,6 +63,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Init(args) => operate::init(args, out),
         Noun::Org { verb } => operate::org(verb, out),
         Noun::Journal { verb } => journal::run(verb, out),
+        Noun::Nats { verb } => nats::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
         Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
         noun => {
@@ -101,6 +104,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         | Noun::Org { .. }
         | Noun::Owner { .. }
         | Noun::Journal { .. }
+        | Noun::Nats { .. }
         | Noun::Doctor(_) => {}
     }
     Ok(Verdict::Yes)

@@ -4,18 +4,21 @@ use std::{
     io::{self, IsTerminal},
     net::SocketAddr,
     path::PathBuf,
+    time::Duration,
 };
 
 use clap::{Args, ValueEnum};
 use grantbook_server::{
     config::{ConfigError, Role, ServeConfig},
     public_url::PublicUrl,
+    read::{Freshness, WhenStale},
 };
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     exit::{Usage, Verdict},
     store::StoreArgs,
+    when::Span,
 };
 
 const EXAMPLES: &str = "\
@@ -56,21 +59,56 @@ pub(crate) struct ServeArgs {
     /// The URL under which clients reach the server, such as `https://pdp.example.com`: its AuthZEN configuration tells it.
     #[arg(long, env = "GRANTBOOK_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
+    #[command(flatten)]
+    freshness: FreshnessArgs,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
 
+/// How stale what is answered may be.
+#[derive(Debug, Args)]
+struct FreshnessArgs {
+    /// A node that has been behind a head that it knows for longer is stale: 1s to 1h.
+    #[arg(long, env = "GRANTBOOK_MAX_LAG", default_value = "5s", value_name = "TIME")]
+    max_lag: Span,
+    /// So is one without word from the journal's leader for longer: 5s to 1h.
+    #[arg(long, env = "GRANTBOOK_MAX_SILENCE", default_value = "30s", value_name = "TIME")]
+    max_silence: Span,
+    /// What a stale node does: refuse questions, or answer them with the header Grantbook-Stale.
+    #[arg(long, env = "GRANTBOOK_WHEN_STALE", value_enum, default_value = "refuse", value_name = "WHAT")]
+    when_stale: StaleChoice,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StaleChoice {
+    /// 503 `stale`.
+    Refuse,
+    /// The answer from what there is, marked. Who has less access since may still be let in.
+    Mark,
+}
+
+impl FreshnessArgs {
+    fn bounds(&self) -> Freshness {
+        let when_stale = match self.when_stale {
+            StaleChoice::Refuse => WhenStale::Refuse,
+            StaleChoice::Mark => WhenStale::Mark,
+        };
+        let bound = |Span(seconds)| Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+        Freshness { max_lag: bound(self.max_lag), max_silence: bound(self.max_silence), when_stale }
+    }
+}
+
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, log } = args;
+    let ServeArgs { part, store, listen, ready_file, public_url, freshness, log } = args;
     let role = match part {
         Part::All => Role::All,
         Part::Command => Role::Command,
         Part::Read => Role::Read,
     };
-    let config =
-        ServeConfig { role, journal: store.journal()?, data: store.data, listen, ready_file, public_url };
-    if let Err(fault @ ConfigError::OnePartAlone(_)) = config.validate() {
+    let (journal, data, freshness) = (store.journal()?, store.data, freshness.bounds());
+    let config = ServeConfig { role, journal, data, listen, ready_file, public_url, freshness };
+    if let Err(fault @ (ConfigError::OnePartAlone(_) | ConfigError::Freshness(_))) = config.validate() {
         return Err(Usage(fault.to_string()).into());
     }
     start_logging(&log)?;

@@ -1,9 +1,9 @@
 //! The wiring: journal, fold, command service, projector, started and ended together, or the parts that are wanted.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fmt, fs, path::Path, sync::Arc};
 
 use grantbook_domain::id::InstallationId;
-use grantbook_journal::Journal;
+use grantbook_journal::{Gaps, Journal};
 use grantbook_views::{Opened, ViewWriter};
 use tokio::task::spawn_blocking;
 
@@ -16,7 +16,7 @@ use crate::{
     ids::IdSource,
     project::Projector,
     public_url::PublicUrl,
-    read::ReadNode,
+    read::{Freshness, ReadNode},
     start::{OpenJournal, make_directory},
 };
 
@@ -36,6 +36,32 @@ pub struct AppState {
     pub installation: InstallationId,
     /// The URL under which clients reach the server, if it was said.
     pub public_url: Option<PublicUrl>,
+    /// How stale what is answered may be.
+    pub freshness: Freshness,
+    /// What was missing where it should have been.
+    pub gaps: GapsMet,
+}
+
+/// Tells what the journal's readers of this process met; cheap to clone.
+#[derive(Clone)]
+pub struct GapsMet(Arc<dyn Fn() -> Gaps + Send + Sync>);
+
+impl GapsMet {
+    fn of<J: Journal>(journal: &Arc<J>) -> Self {
+        let journal = Arc::downgrade(journal);
+        Self(Arc::new(move || journal.upgrade().map(|journal| journal.gaps()).unwrap_or_default()))
+    }
+
+    /// As of now.
+    pub fn now(&self) -> Gaps {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for GapsMet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.now().fmt(f)
+    }
 }
 
 /// Which parts of the service a process is: at least one.
@@ -106,7 +132,8 @@ impl App {
             Role::All => {
                 // The view catches up while the fold is made.
                 let projector = project(config, journal, installation).await?;
-                let (commands, node) = (command().await?, ReadNode::new(&projector, journal));
+                let node = ReadNode::new(&projector, journal).within(config.freshness);
+                let commands = command().await?;
                 (Parts::All(commands.handle(), node), Some(commands), Some(projector))
             }
             Role::Command => {
@@ -115,10 +142,13 @@ impl App {
             }
             Role::Read => {
                 let projector = project(config, journal, installation).await?;
-                (Parts::Read(ReadNode::new(&projector, journal)), None, Some(projector))
+                let node = ReadNode::new(&projector, journal).within(config.freshness);
+                (Parts::Read(node), None, Some(projector))
             }
         };
-        let state = AppState { parts, clock, ids, installation, public_url: config.public_url.clone() };
+        let public_url = config.public_url.clone();
+        let (freshness, gaps) = (config.freshness, GapsMet::of(journal));
+        let state = AppState { parts, clock, ids, installation, public_url, freshness, gaps };
         Ok(Self { journal: opened, commands, projector, state })
     }
 

@@ -8,7 +8,10 @@ use std::{
 
 pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 
-use crate::public_url::PublicUrl;
+use crate::{
+    public_url::PublicUrl,
+    read::{BadBound, Freshness},
+};
 
 /// Where a journal is.
 #[derive(Debug, Clone)]
@@ -54,6 +57,8 @@ pub struct ServeConfig {
     pub ready_file: Option<PathBuf>,
     /// The URL under which clients reach the server; it is told where URLs are asked for.
     pub public_url: Option<PublicUrl>,
+    /// How stale what it answers may be.
+    pub freshness: Freshness,
 }
 
 /// Why a configuration does not make sense.
@@ -71,6 +76,9 @@ pub enum ConfigError {
     /// The ready file has no place.
     #[error("the ready file's directory {} does not exist", .0.display())]
     NoPlaceForReadyFile(PathBuf),
+    /// How stale it may be.
+    #[error("{0}")]
+    Freshness(#[from] BadBound),
 }
 
 impl Default for ServeConfig {
@@ -83,6 +91,7 @@ impl Default for ServeConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)),
             ready_file: None,
             public_url: None,
+            freshness: Freshness::default(),
         }
     }
 }
@@ -90,6 +99,7 @@ impl Default for ServeConfig {
 impl ServeConfig {
     /// Looks at everything before anything is opened.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        self.freshness.validate()?;
         if let JournalAddress::Embedded(data) = &self.journal {
             match self.role {
                 Role::All => {}

@@ -1,6 +1,10 @@
 //! Copying a journal into a stream: every frame at its own sequence, with its own guard, or not at all.
 
-use std::{collections::HashMap, sync::Arc, sync::OnceLock, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use grantbook_domain::id::OrgId;
@@ -54,7 +58,8 @@ impl CopyInto {
             return Err(JetStreamError::OtherJournal { stream });
         }
         let (created, replicas, head) = (info.created.clone(), info.replicas(), info.state.last_seq);
-        let inner = Inner { connection, identity, created, replaced: OnceLock::new() };
+        let (replaced, gaps) = (OnceLock::new(), Mutex::default());
+        let inner = Inner { connection, identity, created, replaced, gaps };
         let journal = JetStreamJournal { inner: Arc::new(inner) };
         Ok(Self { journal, replicas, head, last: HashMap::new() })
     }

@@ -7,7 +7,10 @@ mod view;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use grantbook_journal::{Journal, ReadError, Stored, Tail, chain::Chains};
+use grantbook_journal::{
+    Journal, ReadError, Stored, Tail,
+    chain::{ChainError, Chains},
+};
 use grantbook_views::{ViewReader, ViewWriter};
 use tokio::{
     sync::watch,
@@ -51,7 +54,8 @@ impl Projector {
     pub fn start<J: Journal>(journal: Arc<J>, writer: ViewWriter) -> Self {
         let reader = writer.reader();
         let (sequence, state) = (writer.sequence(), NodeState::Starting);
-        let beginning = Progress { sequence, head: sequence, state, fresh_as_of: Instant::now() };
+        let fresh_as_of = Instant::now();
+        let beginning = Progress { sequence, head: sequence, state, fresh_as_of, heard_at: None };
         let (tell, progress) = watch::channel(beginning);
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(Follower { journal, tell, stopping, told: None }.run(writer));
@@ -191,18 +195,51 @@ impl<J: Journal> Follower<J> {
                 // The next frames are read while these are applied.
                 let applying = blocking(view, move |view| view.apply(&waiting));
                 let (applied, read) = tokio::join!(applying, tail.next(FRAMES_MAX, Duration::ZERO));
-                view = applied?;
+                let (applied, misfit) = applied?;
+                view = applied;
+                waiting = match misfit {
+                    None => self.read(read).await?,
+                    Some(misfit) => {
+                        view = self.settle(view, misfit).await?;
+                        tail = self.journal.tail(view.sequence());
+                        Vec::new()
+                    }
+                };
                 let sequence = view.sequence();
                 seen.send_replace(sequence);
                 self.tell.send_modify(|progress| progress.sequence = sequence);
-                waiting = self.read(read).await?;
             }
             self.judge(view.sequence(), &heard.borrow_and_update().clone())?;
             if view.is_due() {
-                view = blocking(view, View::flush).await?;
+                view = blocking(view, View::flush).await?.0;
             }
         }
         blocking(view, View::flush).await.map(drop)
+    }
+
+    /// The next frame as it came does not fit. A store that keeps several copies may have one that does: no frame is
+    /// taken that does not.
+    async fn settle(&mut self, view: View, misfit: ChainError) -> Result<View, Fault> {
+        let next = view.sequence().saturating_add(1);
+        tracing::warn!(sequence = next, %misfit, "a frame does not fit: the journal's other copies are asked for");
+        let copies = loop {
+            match self.journal.copies(next).await {
+                Ok(copies) => break copies,
+                Err(error) => self.pause(error).await?,
+            }
+            if self.is_stopping() {
+                return Err(Fault::Stopped);
+            }
+        };
+        let mut view = view;
+        for copy in copies {
+            let (tried, misfit) = blocking(view, move |view| view.apply(&[copy])).await?;
+            view = tried;
+            if misfit.is_none() && view.sequence() == next {
+                return Ok(view);
+            }
+        }
+        Err(misfit.into())
     }
 
     /// What the journal's pulse says about a view that has come so far.
@@ -224,6 +261,7 @@ impl<J: Journal> Follower<J> {
             }
             let moved = progress.head != last;
             progress.head = last;
+            progress.heard_at = heard.ever.then_some(heard.at);
             is_news || moved
         });
         Ok(())
@@ -266,9 +304,9 @@ async fn with_image(writer: ViewWriter, chains: Chains) -> Result<View, Fault> {
 }
 
 /// Works on the view beside the runtime.
-async fn blocking(
+async fn blocking<T: Send + 'static>(
     mut view: View,
-    work: impl FnOnce(&mut View) -> Result<(), Fault> + Send + 'static,
-) -> Result<View, Fault> {
-    spawn_blocking(move || work(&mut view).map(|()| view)).await?
+    work: impl FnOnce(&mut View) -> Result<T, Fault> + Send + 'static,
+) -> Result<(View, T), Fault> {
+    spawn_blocking(move || work(&mut view).map(|done| (view, done))).await?
 }

@@ -31,6 +31,8 @@ pub struct Progress {
     pub state: NodeState,
     /// The view holds everything that the journal held at this moment.
     pub fresh_as_of: Instant,
+    /// When the journal's leader was last asked for the head and answered.
+    pub heard_at: Option<Instant>,
 }
 
 impl Progress {

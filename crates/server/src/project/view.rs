@@ -73,11 +73,18 @@ impl View {
         self.chains.end().sequence
     }
 
-    /// Applies the next frames, all or nothing.
-    pub(super) fn apply(&mut self, frames: &[Stored]) -> Result<(), Fault> {
-        let mut records = Vec::new();
+    /// Applies the next frames, up to one that does not fit, which is told.
+    pub(super) fn apply(&mut self, frames: &[Stored]) -> Result<Option<ChainError>, Fault> {
+        let (mut records, mut misfit) = (Vec::new(), None);
         for stored in frames {
-            let Step::Next(frame) = self.chains.take(stored)? else { continue };
+            let frame = match self.chains.take(stored) {
+                Ok(Step::Next(frame)) => frame,
+                Ok(Step::Repeat) => continue,
+                Err(error) => {
+                    misfit = Some(error);
+                    break;
+                }
+            };
             let placed = (0..).zip(frame.records).map(|(index, record)| Recorded {
                 position: Position::of(stored.sequence, index),
                 org: stored.org,
@@ -90,7 +97,7 @@ impl View {
         if self.published {
             self.writer.publish_image();
         }
-        Ok(())
+        Ok(misfit)
     }
 
     /// Whether there is something to make durable by now.
