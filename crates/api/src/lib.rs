@@ -17,6 +17,7 @@ pub mod check;
 pub mod client;
 pub mod diff;
 pub mod explain;
+pub mod feed;
 pub mod grant_history;
 pub mod grants;
 pub mod groups;

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod confirm;
+pub mod feed;
 pub mod http;
 pub mod ids;
 pub mod init;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use grantbook_domain::{id::OrgId, position::Position};
 
+use crate::digest::ViewDigest;
+
 /// Why a view could not be opened, written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
@@ -65,6 +67,17 @@ pub enum ViewError {
         /// What is odd.
         detail: String,
     },
+    /// The rows are not those that the writer left: the file was damaged, or changed by somebody else.
+    #[error("the view is damaged: its rows add up to {found}, not to the digest kept, {kept}")]
+    Diverged {
+        /// The digest kept beside the rows.
+        kept: ViewDigest,
+        /// The sum over the rows.
+        found: ViewDigest,
+    },
+    /// Whoever asked for a long scan has ended it.
+    #[error("interrupted")]
+    Interrupted,
     /// A value does not serialize.
     #[error("a document does not serialize: {0}")]
     Json(#[from] serde_json::Error),

@@ -58,6 +58,36 @@ pub(crate) fn facets(record: &Record) -> BTreeSet<Facet> {
     found
 }
 
+/// The accounts and projects that an event touches: what the audit log finds it under.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Users and service tokens.
+    pub principals: BTreeSet<Principal>,
+    /// Projects.
+    pub projects: BTreeSet<ProjectId>,
+}
+
+impl Touched {
+    /// By one event.
+    pub fn by(event: &Event) -> Self {
+        let mut found = BTreeSet::new();
+        touch(&mut found, event);
+        let mut touched = Self::default();
+        for facet in found {
+            match facet {
+                Facet::Principal(one) => drop(touched.principals.insert(one)),
+                Facet::Project(id) => drop(touched.projects.insert(id)),
+                Facet::Actor(_)
+                | Facet::Credential(_)
+                | Facet::Group(_)
+                | Facet::Object(_)
+                | Facet::Event(_) => {}
+            }
+        }
+        touched
+    }
+}
+
 fn touch(found: &mut BTreeSet<Facet>, event: &Event) {
     match event {
         Event::OrganizationCreated { id, .. } => {
@@ -154,7 +184,7 @@ fn object(object_type: &str, id: &impl ToString) -> Facet {
 }
 
 /// The event's name, as it is stored and as clients see it.
-pub(crate) fn event_name(event: &Event) -> &'static str {
+pub fn event_name(event: &Event) -> &'static str {
     match event {
         Event::OrganizationCreated { .. } => "OrganizationCreated",
         Event::CatalogExtended { .. } => "CatalogExtended",

@@ -9,6 +9,7 @@ mod as_of;
 pub mod audit;
 mod authenticate;
 mod chains;
+mod changes;
 mod check;
 mod compare;
 mod digest;
@@ -43,11 +44,14 @@ pub use crate::{
     as_of::Moment,
     audit::{AuditFilter, AuditPage, AuditRecords, Order},
     authenticate::Authenticated,
+    changes::{Cause, RecordChange, Who},
     check::Checker,
     compare::{AccessChange, Comparison},
+    digest::ViewDigest,
     document::Document,
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
+    facet::{Touched, event_name},
     granted::{GrantState, Granted, GrantedFilter, GrantedPage, GrantedPlace, Reach},
     image::Image,
     list::{GrantFilter, ListCursor, Listed, Listing, Page},

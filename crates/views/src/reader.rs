@@ -159,10 +159,8 @@ impl Snapshot {
 impl Snapshot {
     /// The sequence of the last frame applied, of any organization; 0 before the first.
     pub fn sequence(&self) -> Result<u64, ViewError> {
-        let meta = self.pinned.transaction.open_table(META)?;
-        let Some(bytes) = meta.get(META_SEQUENCE)? else { return Ok(0) };
+        let Some(bytes) = self.meta(META_SEQUENCE)? else { return Ok(0) };
         bytes
-            .value()
             .try_into()
             .map(u64::from_be_bytes)
             .map_err(|_| ViewError::bad_row("view_meta", "sequence has not 8 bytes"))
@@ -170,8 +168,13 @@ impl Snapshot {
 
     /// What the writer's caller put beside the last batch; empty before the first.
     pub fn checkpoint(&self) -> Result<Vec<u8>, ViewError> {
+        Ok(self.meta(META_CHECKPOINT)?.unwrap_or_default())
+    }
+
+    /// What the file says of itself under a name.
+    pub(crate) fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, ViewError> {
         let meta = self.pinned.transaction.open_table(META)?;
-        Ok(meta.get(META_CHECKPOINT)?.map(|bytes| bytes.value().to_vec()).unwrap_or_default())
+        Ok(meta.get(name)?.map(|bytes| bytes.value().to_vec()))
     }
 
     /// The position of the organization's last record; [`Position::START`] before its first.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use redb::WriteTransaction;
 
-use crate::{error::ViewError, reader::Snapshot, table::Table};
+use crate::{digest::ViewDigest, error::ViewError, reader::Snapshot, table::Table};
 
 /// What a batch changes; nothing is written before [`Changes::write`].
 #[derive(Debug)]
@@ -79,8 +79,12 @@ impl Changes {
         rows.map(|(key, value)| (key.as_slice(), value.as_deref()))
     }
 
-    /// Writes everything, in the order of the keys.
-    pub(crate) fn write(self, transaction: &WriteTransaction) -> Result<(), ViewError> {
+    /// Writes everything, in the order of the keys; gives the digest of all rows, from that of the rows before.
+    pub(crate) fn write(
+        self,
+        transaction: &WriteTransaction,
+        mut digest: ViewDigest,
+    ) -> Result<ViewDigest, ViewError> {
         for (table, changed) in Table::ALL.into_iter().zip(self.tables) {
             let mut rows = changed.added;
             rows.extend(changed.rows);
@@ -90,12 +94,18 @@ impl Changes {
             rows.sort_unstable_by(|one, other| one.0.cmp(&other.0));
             let mut open = transaction.open_table(table.definition())?;
             for (key, value) in rows {
-                match value {
-                    Some(value) => drop(open.insert(key.as_slice(), value.as_slice())?),
-                    None => drop(open.remove(key.as_slice())?),
+                let old = match &value {
+                    Some(value) => open.insert(key.as_slice(), value.as_slice())?,
+                    None => open.remove(key.as_slice())?,
+                };
+                if let Some(old) = old {
+                    digest.take_off(table, &key, old.value());
+                }
+                if let Some(value) = value {
+                    digest.add(table, &key, &value);
                 }
             }
         }
-        Ok(())
+        Ok(digest)
     }
 }

@@ -3,7 +3,7 @@
 use redb::TableDefinition;
 
 /// The number of the layout that this version writes and reads. Another number means: replace the file and fill it again.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// What the file says of itself; the only table that keeps its name and shape in every format.
 pub(crate) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("view_meta");
@@ -15,6 +15,8 @@ pub(crate) const META_INSTALLATION: &str = "installation";
 pub(crate) const META_SEQUENCE: &str = "sequence";
 /// In [`META`]: what the caller put beside the last batch.
 pub(crate) const META_CHECKPOINT: &str = "checkpoint";
+/// In [`META`]: the sum of all rows, 32 bytes; see [`crate::ViewDigest`].
+pub(crate) const META_DIGEST: &str = "digest";
 
 /// A table of rows derived from records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

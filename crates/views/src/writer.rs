@@ -6,19 +6,25 @@ use grantbook_domain::{id::InstallationId, position::Position, record::Recorded}
 use redb::{Database, DatabaseError, Durability, ReadableDatabase, TableError, backends::InMemoryBackend};
 
 use crate::{
+    digest::ViewDigest,
     error::ViewError,
     fold::Fold,
     image::{Keeper, Touched},
     reader::{Shared, ViewReader},
-    table::{FORMAT_VERSION, META, META_CHECKPOINT, META_FORMAT, META_INSTALLATION, META_SEQUENCE, Table},
+    table::{
+        FORMAT_VERSION, META, META_CHECKPOINT, META_DIGEST, META_FORMAT, META_INSTALLATION, META_SEQUENCE,
+        Table,
+    },
 };
 
 /// The only way into a view; one per file, redb refuses a second.
 #[derive(Debug)]
 pub struct ViewWriter {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     sequence: u64,
     checkpoint: Vec<u8>,
+    /// The sum of all rows.
+    digest: ViewDigest,
     /// What keeps the image, if one is kept.
     keeper: Option<Keeper>,
 }
@@ -119,14 +125,16 @@ impl ViewWriter {
 
         let mut transaction = self.shared.db.begin_write()?;
         transaction.set_durability(if durable { Durability::Immediate } else { Durability::None })?;
-        changes.write(&transaction)?;
+        let digest = changes.write(&transaction, self.digest)?;
         {
             let mut meta = transaction.open_table(META)?;
             meta.insert(META_SEQUENCE, batch.last_sequence.to_be_bytes().as_slice())?;
             meta.insert(META_CHECKPOINT, batch.checkpoint)?;
+            meta.insert(META_DIGEST, digest.bytes().as_slice())?;
         }
         transaction.commit()?;
         self.sequence = batch.last_sequence;
+        self.digest = digest;
         self.checkpoint = batch.checkpoint.to_vec();
         if let (Some(mut keeper), Some(touched)) = (self.keeper.take(), touched) {
             // One that failed is not put back.
@@ -159,6 +167,11 @@ impl ViewWriter {
         &self.checkpoint
     }
 
+    /// The digest of all rows, as [`Snapshot::kept_digest`](crate::Snapshot::kept_digest) gives it.
+    pub fn digest(&self) -> ViewDigest {
+        self.digest
+    }
+
     /// A handle for reading.
     pub fn reader(&self) -> ViewReader {
         ViewReader::new(Arc::clone(&self.shared))
@@ -183,25 +196,28 @@ impl ViewWriter {
         Ok(())
     }
 
-    fn fresh(db: Database, installation: InstallationId) -> Result<Self, ViewError> {
+    pub(crate) fn fresh(db: Database, installation: InstallationId) -> Result<Self, ViewError> {
         let transaction = db.begin_write()?;
         {
             let mut meta = transaction.open_table(META)?;
             meta.insert(META_FORMAT, FORMAT_VERSION.to_be_bytes().as_slice())?;
             meta.insert(META_INSTALLATION, installation.bytes().as_slice())?;
+            meta.insert(META_DIGEST, ViewDigest::default().bytes().as_slice())?;
             for table in Table::ALL {
                 transaction.open_table(table.definition())?;
             }
         }
         transaction.commit()?;
-        Ok(Self { shared: Arc::new(Shared::new(db)), sequence: 0, checkpoint: Vec::new(), keeper: None })
+        let (shared, digest) = (Arc::new(Shared::new(db)), ViewDigest::default());
+        Ok(Self { shared, sequence: 0, checkpoint: Vec::new(), digest, keeper: None })
     }
 
     fn resume(db: Database) -> Result<Self, ViewError> {
         let shared = Arc::new(Shared::new(db));
         let snapshot = ViewReader::new(Arc::clone(&shared)).snapshot()?;
         let (sequence, checkpoint) = (snapshot.sequence()?, snapshot.checkpoint()?);
-        Ok(Self { shared, sequence, checkpoint, keeper: None })
+        let digest = snapshot.kept_digest()?;
+        Ok(Self { shared, sequence, checkpoint, digest, keeper: None })
     }
 }
 

@@ -15,7 +15,7 @@ mod health;
 mod keys;
 mod lists;
 mod members;
-mod names;
+pub(crate) mod names;
 pub(crate) mod noop;
 mod objects;
 mod openapi;

@@ -8,7 +8,7 @@ use grantbook_domain::{
     model::{Gives, Grant},
     record::Recorded,
 };
-use grantbook_views::{Batch, FORMAT_VERSION, Opened, Stale, ViewError, ViewWriter};
+use grantbook_views::{Batch, FORMAT_VERSION, Opened, Stale, ViewDigest, ViewError, ViewWriter};
 use redb::{Database, TableDefinition};
 use tempfile::tempdir;
 
@@ -16,12 +16,12 @@ use crate::world::{INSTALLATION, World, view_of};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("view_meta");
 
-fn batch(records: &[Recorded]) -> Batch<'_> {
+pub(crate) fn batch(records: &[Recorded]) -> Batch<'_> {
     let last_sequence = records.last().unwrap().position.sequence();
     Batch { records, last_sequence, checkpoint: b"checkpoint" }
 }
 
-fn digest(writer: &ViewWriter) -> [u8; 32] {
+fn digest(writer: &ViewWriter) -> ViewDigest {
     writer.reader().snapshot().unwrap().digest(None).unwrap()
 }
 

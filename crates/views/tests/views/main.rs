@@ -13,5 +13,6 @@ mod granted;
 mod image;
 mod lifecycle;
 mod reverse;
+mod scrub;
 mod story;
 mod world;
