@@ -137,9 +137,9 @@ fn the_documented_permissions_are_enough_and_no_more_than_that_is_allowed() -> R
         )
     };
     let users = [
-        user("operator", subjects("operator (`init`, `journal copy`, `journal import`)")?),
-        user("command", subjects("command service")?),
-        user("read", subjects("read node")?),
+        user("operator", subjects("operator")?),
+        user("command", subjects("command")?),
+        user("read", subjects("read")?),
     ];
     let nats = nats(format!("authorization {{ users: [ {} ] }}", users.join(", ")))?;
     let password = identity::write(dir.path(), "pw", "pw")?;

@@ -26,7 +26,15 @@ fn damage(nats: &mut Nats, index: usize) -> Result<()> {
 /// How many gaps a new read node met, which holds the whole journal and answers correctly in any case.
 fn gaps_of_a_new_node(first: &Server) -> Result<u64> {
     let node = first.another("read")?;
-    let told = node.http()?.send("GET", "/readyz", &Value::Null)?.expect(200)?;
+    let deadline = Instant::now() + LIMIT;
+    let told = loop {
+        let told = node.http()?.send("GET", "/readyz", &Value::Null)?;
+        if told.status == 200 {
+            break told.json();
+        }
+        ensure!(Instant::now() < deadline, "not ready: {}", told.json());
+        thread::sleep(Duration::from_millis(20));
+    };
     let tokens = node.call("GET", "/v1/tokens?limit=100", &Value::Null)?.expect(200)?;
     assert_eq!(tokens["items"].as_array().map(Vec::len), Some(19));
     let (met, sequences) = (told["gaps"]["met"].as_u64().context("a count")?, &told["gaps"]["sequences"]);

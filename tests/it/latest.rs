@@ -84,8 +84,12 @@ fn each_role_tells_how_it_is() -> Result<()> {
     let embedded = Server::start()?;
     let default = json!({"max_lag_ms": 5000, "max_silence_ms": 30_000, "when_stale": "refuse"});
     let set = json!({"max_lag_ms": 2000, "max_silence_ms": 60_000, "when_stale": "mark"});
-    let scenes =
-        [("read", &read, &set), ("command", &command, &default), ("all", &all, &default), ("all", &embedded, &default)];
+    let scenes = [
+        ("read", &read, &set),
+        ("command", &command, &default),
+        ("all", &all, &default),
+        ("all", &embedded, &default),
+    ];
     for (role, server, bounds) in scenes {
         let ready = told_of_its_head(server)?;
         let healthy = server.http()?.send("GET", "/healthz", &Value::Null)?.expect(200)?;
@@ -114,7 +118,10 @@ fn each_role_tells_how_it_is() -> Result<()> {
         ] {
             assert!(metrics.contains(line), "{role}: {line} in {metrics}");
         }
-        assert!(metrics.contains(&format!("grantbook_max_silence_ms {}\n", bounds["max_silence_ms"])), "{metrics}");
+        assert!(
+            metrics.contains(&format!("grantbook_max_silence_ms {}\n", bounds["max_silence_ms"])),
+            "{metrics}"
+        );
     }
     for (flag, bad) in [("--max-lag", "0s"), ("--max-silence", "4s"), ("--max-silence", "2h")] {
         let refused = grantbook_tests::binary::run(&["serve", flag, bad], &[])?;

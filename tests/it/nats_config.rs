@@ -123,9 +123,9 @@ impl Client {
     fn ask(&self, subject: &str, body: &Value) -> Option<Value> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let asked = self.client.request(subject.to_owned(), body.into());
-        let answer = self.runtime.block_on(async {
-            tokio::time::timeout(Duration::from_secs(2), asked).await.ok()?.ok()
-        })?;
+        let answer = self
+            .runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(2), asked).await.ok()?.ok() })?;
         serde_json::from_slice(&answer.payload).ok()
     }
 }
@@ -168,7 +168,8 @@ impl Scene {
         (1..=3)
             .map(|number| {
                 let config = fs::read_to_string(self.dir.join(format!("server-{number}.conf")))?;
-                let line = config.lines().find_map(|line| line.strip_prefix("http: ")).context("an address")?;
+                let line =
+                    config.lines().find_map(|line| line.strip_prefix("http: ")).context("an address")?;
                 Ok(format!("http://{}", line.trim_matches('"')))
             })
             .collect()
@@ -202,7 +203,8 @@ fn nobody_does_more(scene: &Scene, command: &Server) -> Result<()> {
         assert!(!may_make, "{role:?}");
     }
     let operator = scene.client(url, &scene.key("operator"))?;
-    for (stream, subjects) in [("GRANTBOOK_EVENTS", "grantbook.events.>"), ("GRANTBOOK_CHANGES", "grantbook.changes.>")]
+    for (stream, subjects) in
+        [("GRANTBOOK_EVENTS", "grantbook.events.>"), ("GRANTBOOK_CHANGES", "grantbook.changes.>")]
     {
         let config = json!({"name": stream, "subjects": [subjects], "storage": "file", "num_replicas": 3});
         let made = operator.ask(&format!("$JS.API.STREAM.CREATE.{stream}"), &config).context("an answer")?;
@@ -211,7 +213,8 @@ fn nobody_does_more(scene: &Scene, command: &Server) -> Result<()> {
     let subscriber = scene.client(url, &scene.key("subscriber"))?;
     let consumer = json!({"stream_name": "GRANTBOOK_EVENTS", "action": "create",
         "config": {"name": "c", "durable_name": "c", "ack_policy": "explicit"}});
-    let made = subscriber.ask("$JS.API.CONSUMER.CREATE.GRANTBOOK_EVENTS.c", &consumer).context("an answer")?;
+    let made =
+        subscriber.ask("$JS.API.CONSUMER.CREATE.GRANTBOOK_EVENTS.c", &consumer).context("an answer")?;
     assert!(made["error"].is_null(), "{made}");
     Ok(())
 }
@@ -220,7 +223,8 @@ fn nobody_does_more(scene: &Scene, command: &Server) -> Result<()> {
 fn mirror_has_all(scene: &Scene, read: &Server) -> Result<()> {
     let head = read.http()?.send("GET", "/metrics", &Value::Null)?.body;
     let head = String::from_utf8(head)?;
-    let head = head.lines().find_map(|line| line.strip_prefix("grantbook_journal_head ")).context("a head")?;
+    let head =
+        head.lines().find_map(|line| line.strip_prefix("grantbook_journal_head ")).context("a head")?;
     let head: u64 = head.parse()?;
     let mut server = Configured::start(&scene.dir.join("mirror.conf"))?;
     server.wait_for("Server is ready")?;
@@ -232,7 +236,10 @@ fn mirror_has_all(scene: &Scene, read: &Server) -> Result<()> {
     loop {
         let made = archive.ask("$JS.API.STREAM.CREATE.GRANTBOOK", &config);
         let told = archive.ask("$JS.API.STREAM.INFO.GRANTBOOK", &Value::Null);
-        if told.as_ref().is_some_and(|told| told["state"]["last_seq"] == head && told["state"]["messages"] == head) {
+        if told
+            .as_ref()
+            .is_some_and(|told| told["state"]["last_seq"] == head && told["state"]["messages"] == head)
+        {
             return Ok(());
         }
         ensure!(Instant::now() < deadline, "of {head}: {made:?} {told:?}\n{}", server.log());

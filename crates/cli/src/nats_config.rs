@@ -87,7 +87,7 @@ pub(crate) fn run(args: ConfigArgs, out: Output) -> anyhow::Result<Verdict> {
             Usage("--ports are four: for clients, servers, leaf nodes and monitoring".to_owned()).into()
         );
     };
-    let (dir_text, store) = (whole(&dir)?, whole(&store.unwrap_or_else(|| dir.join("store")))?);
+    let store = whole(&store.unwrap_or_else(|| dir.join("store")))?;
     let plan = ServerPlan {
         servers,
         cluster,
@@ -96,7 +96,6 @@ pub(crate) fn run(args: ConfigArgs, out: Output) -> anyhow::Result<Verdict> {
         store,
         tls: tls_dir.as_deref().map(whole).transpose()?,
         options: NatsOptions { stream, prefix, ..NatsOptions::new(Vec::new()) },
-        dir: dir_text,
     };
     let written = operate::write_servers(&plan, &dir)?;
     let urls = plan.urls().join(",");

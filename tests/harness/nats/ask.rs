@@ -39,16 +39,25 @@ impl Nats {
 
     /// One question to JetStream's API, as anybody.
     pub fn ask(&self, verb: &str, body: &Value) -> Result<Value> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let client = async_nats::connect(self.urls()).await?;
-            let asked = client.request(format!("$JS.API.{verb}"), body.to_string().into());
-            let answer = tokio::time::timeout(Duration::from_secs(5), asked).await.context("no answer")??;
-            let answer: Value = serde_json::from_slice(&answer.payload)?;
-            if answer["error"].is_object() {
-                bail!("{}", answer["error"]);
-            }
-            Ok(answer)
-        })
+        ask(self.urls(), verb, body)
     }
+
+    /// The same, of one server.
+    pub fn ask_one(&self, index: usize, verb: &str, body: &Value) -> Result<Value> {
+        ask(vec![self.urls().get(index).context("there is such a server")?.clone()], verb, body)
+    }
+}
+
+fn ask(urls: Vec<String>, verb: &str, body: &Value) -> Result<Value> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let client = async_nats::connect(urls).await?;
+        let asked = client.request(format!("$JS.API.{verb}"), body.to_string().into());
+        let answer = tokio::time::timeout(Duration::from_secs(5), asked).await.context("no answer")??;
+        let answer: Value = serde_json::from_slice(&answer.payload)?;
+        if answer["error"].is_object() {
+            bail!("{}", answer["error"]);
+        }
+        Ok(answer)
+    })
 }

@@ -25,8 +25,6 @@ pub struct ServerPlan {
     pub tls: Option<String>,
     /// Names of stream and subjects.
     pub options: NatsOptions,
-    /// Where the files will lie, for those that name each other.
-    pub dir: String,
 }
 
 /// Where servers listen. Those on one machine count up from here.
@@ -63,12 +61,13 @@ impl ServerPlan {
         self.validate()?;
         let fault = |error: nkeys::error::Error| JetStreamError::Options(format!("no nkey is made: {error}"));
         let mut files = Vec::new();
-        let mut users = Vec::new();
+        let (mut users, mut seeds) = (Vec::new(), Vec::new());
         for role in NatsRole::ALL {
             let pair = KeyPair::new_user();
             users.push((role, pair.public_key()));
-            let text = pair.seed().map_err(fault)? + "\n";
-            files.push(ServerFile { path: format!("keys/{}.nk", role.name()), text });
+            let seed = pair.seed().map_err(fault)?;
+            files.push(ServerFile { path: format!("keys/{}.nk", role.name()), text: format!("{seed}\n") });
+            seeds.push((role, seed));
         }
         let [system, archive] = [KeyPair::new_user(), KeyPair::new_user()];
         for (name, pair) in [("system", &system), ("archive", &archive)] {
@@ -83,8 +82,11 @@ impl ServerPlan {
             let text = self.server(index, &password);
             files.push(ServerFile { path: format!("server-{}.conf", index + 1), text });
         }
-        files.push(ServerFile { path: "mirror.conf".to_owned(), text: self.mirror(&archive.public_key()) });
-        files.push(ServerFile { path: "edge.conf".to_owned(), text: self.edge() });
+        let seed = |role: NatsRole| seeds.iter().find(|(of, _)| *of == role).map(|(_, seed)| seed.as_str());
+        let mirror = self.mirror(&archive.public_key(), seed(NatsRole::Mirror).unwrap_or_default());
+        files.push(ServerFile { path: "mirror.conf".to_owned(), text: mirror });
+        let edge = self.edge(seed(NatsRole::Edge).unwrap_or_default());
+        files.push(ServerFile { path: "edge.conf".to_owned(), text: edge });
         Ok(files)
     }
 
@@ -103,7 +105,7 @@ impl ServerPlan {
         if !self.hosts.is_empty() && self.hosts.len() != self.servers {
             return refuse("name as many hosts as there are servers, or none");
         }
-        let texts = [&self.cluster, &self.store, &self.dir];
+        let texts = [&self.cluster, &self.store];
         let texts = texts.into_iter().chain(&self.hosts).chain(&self.tls);
         for text in texts {
             if text.is_empty() || text.contains(['"', '\\', '\n', '\r', '$']) {
@@ -203,22 +205,21 @@ impl ServerPlan {
         text
     }
 
-    fn remotes(&self, account: &str, role: NatsRole) -> String {
+    /// To where the journal is; the server wants the seed itself, not the file with it.
+    fn remotes(&self, account: &str, seed: &str) -> String {
         let scheme = if self.tls.is_some() { "tls" } else { "nats-leaf" };
         let urls: Vec<String> = (0..self.servers)
             .map(|index| format!("\"{scheme}://{}:{}\"", self.host(index), self.port(self.ports.leaf, index)))
             .collect();
         let tls = self.tls.as_ref().map(|dir| format!("\n    tls {{ ca_file: \"{dir}/ca.pem\" }}"));
         format!(
-            "leafnodes {{\n  remotes: [ {{\n    urls: [{}]\n    account: {account}\n    nkey: \"{}/keys/{}.nk\"{}\n  }} ]\n}}\n",
+            "leafnodes {{\n  remotes: [ {{\n    urls: [{}]\n    account: {account}\n    nkey: {seed}{}\n  }} ]\n}}\n",
             urls.join(", "),
-            self.dir,
-            role.name(),
             tls.unwrap_or_default()
         )
     }
 
-    fn mirror(&self, archive: &str) -> String {
+    fn mirror(&self, archive: &str, seed: &str) -> String {
         let port = self.port(self.ports.client, 0).saturating_add(100);
         format!(
             "# A server elsewhere that keeps a copy of the journal, in an account that the cluster knows nothing of.\n\
@@ -230,11 +231,11 @@ impl ServerPlan {
             self.cluster,
             self.store,
             self.cluster,
-            self.remotes("ARCHIVE", NatsRole::Mirror)
+            self.remotes("ARCHIVE", seed)
         )
     }
 
-    fn edge(&self) -> String {
+    fn edge(&self, seed: &str) -> String {
         let port = self.port(self.ports.client, 0).saturating_add(200);
         format!(
             "# A server at the edge, on the machine of the read nodes: it keeps nothing, and lets in who reaches it.\n\
@@ -246,7 +247,7 @@ impl ServerPlan {
              # What is asked of JetStream here is asked of the cluster.\n\
              default_js_domain: {{ EDGE: {DOMAIN} }}\n{}",
             self.cluster,
-            self.remotes("EDGE", NatsRole::Edge)
+            self.remotes("EDGE", seed)
         )
     }
 }
@@ -264,7 +265,6 @@ mod tests {
             store: "/var/lib/nats".to_owned(),
             tls: None,
             options: NatsOptions::new(Vec::new()),
-            dir: "/etc/nats".to_owned(),
         }
     }
 
