@@ -2,7 +2,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-nats test check fmt doc golden bench bench-rivals run nats
+.PHONY: help demo demo-nats test check fmt doc golden bench bench-large bench-rivals run nats
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ golden: ## accept changed golden files; read the diff before you commit it
 bench: nats ## the benchmarks behind docs/performance.md
 	$(CARGO) build --locked --release --package grantbook-cli
 	$(CARGO) bench --locked --package grantbook-tests
+
+bench-large: ## up to a million principals: image, memory, start, checks; about 10 GB below target/ while it runs
+	$(CARGO) bench --locked --package grantbook-tests -- large
 
 bench-rivals: ## checks beside casbin and cedar-policy in one process; builds their many dependencies
 	$(CARGO) run --locked --release --package rivals

@@ -13,7 +13,7 @@ use grantbook_views::{Batch, Snapshot, ViewWriter};
 
 use crate::{
     durable::identity,
-    report::{histogram, nanos, note, per_second, quantile, rate, row, table},
+    report::{histogram, nanos, note, per_second, quantile, rate, row, sizes, table},
     workload::{self, AT, Dice, ORG, Shape},
 };
 
@@ -24,7 +24,7 @@ const PERMISSIONS: [&str; 3] = ["read", "update", "create_acls"];
 pub(crate) fn run() -> Result<()> {
     let columns = ["principals", "checks/s", "mean", "p50", "p99", "allowed", "compared with the fold"];
     table("Checks in process, one at a time, through redb (P1)", &columns);
-    for principals in [1_000, 10_000, 100_000] {
+    for principals in sizes(&[1_000, 10_000, 100_000]) {
         checks(principals)?;
     }
     Ok(())

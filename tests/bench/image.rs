@@ -23,28 +23,38 @@ use crate::{
     change,
     check::{Asked, COMPARED, questions, zipf_questions},
     durable::identity,
-    report::{histogram, nanos, note, per_second, processor_nanos, quantile, rate, resident_mib, row, table},
+    plot::{Axis, Plot},
+    report::{
+        float, histogram, nanos, note, per_second, processor_nanos, quantile, rate, resident_mib, row, sizes,
+        table,
+    },
     workload::{self, AT, ORG, Shape},
 };
 
 const QUESTIONS: usize = 200_000;
 const ROUNDS: usize = 5;
+/// How many principals the group has that is changed.
+const MANY: u128 = if cfg!(debug_assertions) { 1_000 } else { 100_000 };
 
 pub(crate) fn run() -> Result<()> {
     let columns =
         ["principals", "depth", "drawn", "mean", "p50", "p99", "allowed", "built in", "bytes a principal"];
     table("Checks in process, one at a time, from the image (P1, P10)", &columns);
-    for principals in [1_000, 10_000, 100_000] {
-        series(Shape { principals, depth: 3 }, &["uniform", "zipf 1.1"])?;
+    let (x, y) = (Axis::of("how deep groups are nested"), Axis::time("mean of a check").by_tens());
+    let mut plot = Plot::new("check-by-depth", "A check in process, 10,000 principals", x, y);
+    for principals in sizes(&[1_000, 10_000, 100_000]) {
+        series(Shape { principals, depth: 3 }, &["uniform", "zipf 1.1"], None)?;
     }
-    for depth in [1, 2, 4, 8] {
-        series(Shape { principals: 10_000, depth }, &["uniform"])?;
+    for depth in sizes(&[1, 2, 4, 8]) {
+        let principals = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
+        series(Shape { principals, depth }, &["uniform"], Some(&mut plot))?;
     }
+    plot.write()?;
     changes()
 }
 
 /// One organization: built, compared, measured.
-fn series(shape: Shape, draws: &[&str]) -> Result<()> {
+fn series(shape: Shape, draws: &[&str], mut plot: Option<&mut Plot>) -> Result<()> {
     let view = View::filled(shape)?;
     let snapshot = view.writer.reader().snapshot()?;
     // The first one warms the store's cache; the second shows what an image takes.
@@ -53,7 +63,7 @@ fn series(shape: Shape, draws: &[&str]) -> Result<()> {
     let started = Instant::now();
     let image = Image::build(&snapshot)?;
     let built = started.elapsed();
-    let bytes = (resident_mib() - before) * 1_048_576.0 / to_f64(shape.principals);
+    let bytes = (resident_mib() - before) * 1_048_576.0 / float(shape.principals);
     ensure!(first.position(ORG) == image.position(ORG), "both are of one snapshot");
     for draw in draws {
         let questions = match *draw {
@@ -66,6 +76,13 @@ fn series(shape: Shape, draws: &[&str]) -> Result<()> {
             ensure!(said == rows && rows == oracle, "{question:?}: image {said}, rows {rows}, fold {oracle}");
         }
         let (mean, allowed) = untimed(&image, &questions)?;
+        if let Some(plot) = &mut plot {
+            plot.add("image", float(shape.depth), float(mean.into()));
+            let (started, some) = (Instant::now(), questions.len() / 20);
+            questions.iter().take(some).try_for_each(|question| question.ask(&snapshot).map(drop))?;
+            let mean = u64::try_from(started.elapsed().as_nanos())? / u64::try_from(some)?;
+            plot.add("redb", float(shape.depth), float(mean.into()));
+        }
         let latencies = timed(&questions, || Ok(None), &image)?;
         row(&[
             shape.principals.to_string(),
@@ -84,7 +101,7 @@ fn series(shape: Shape, draws: &[&str]) -> Result<()> {
 }
 
 /// The mean of a loop without a clock in it, by processor time, and how many were allowed in one round.
-fn untimed(image: &Image, questions: &[Asked]) -> Result<(u64, usize)> {
+pub(crate) fn untimed(image: &Image, questions: &[Asked]) -> Result<(u64, usize)> {
     let count = |image: &Image| questions.iter().filter(|question| question.of_image(image)).count();
     let allowed = count(image);
     let started = processor_nanos();
@@ -117,13 +134,12 @@ type Kind = (&'static str, fn(u128) -> Event);
 
 /// What a change costs, and checks while a thousand changes a second are published.
 fn changes() -> Result<()> {
-    const PRINCIPALS: u128 = 100_000;
-    let shape = Shape { principals: PRINCIPALS, depth: 3 };
+    let shape = Shape { principals: MANY, depth: 3 };
     let (mut bare, mut kept) = (View::filled(shape)?, View::filled(shape)?);
     kept.writer.keep_image()?;
     kept.writer.publish_image();
     for view in [&mut bare, &mut kept] {
-        let members = (0..PRINCIPALS).map(|number| workload::member(workload::principal(number).into(), 999));
+        let members = (0..MANY).map(|number| workload::member(workload::principal(number).into(), 999));
         let members: Vec<Event> = members.collect();
         members.chunks(4096).try_for_each(|events| view.apply(events.to_vec()).map(drop))?;
     }
@@ -149,14 +165,14 @@ fn changes() -> Result<()> {
         row(&[what.to_owned(), quantile(&rows, 0.5), quantile(&both, 0.5), quantile(&both, 0.99)]);
     }
     agree(&kept)?;
-    while_changing(kept, PRINCIPALS)
+    while_changing(kept, MANY)
 }
 
 /// The image kept up through all these changes answers like one built from the rows, and like the fold.
 fn agree(kept: &View) -> Result<()> {
     let image = kept.writer.reader().image().context("an image was published")?;
     let built = Image::build(&kept.writer.reader().snapshot()?)?;
-    for question in questions(100_000, COMPARED) {
+    for question in questions(MANY, COMPARED) {
         let (said, again, oracle) =
             (question.of_image(&image), question.of_image(&built), question.of_fold(&kept.fold));
         ensure!(said == again && again == oracle, "{question:?}: kept {said}, built {again}, fold {oracle}");
@@ -205,7 +221,7 @@ fn change_until(ended: &AtomicBool, mut kept: View) -> Result<(usize, Duration)>
     let started = Instant::now();
     let mut count = 0_u32;
     while !ended.load(Ordering::Relaxed) {
-        let number = u128::from(count) * 7919 % 100_000;
+        let number = u128::from(count) * 7919 % MANY;
         kept.apply(vec![workload::member(workload::principal(number).into(), u128::from(count % 999))])?;
         count += 1;
         let due = Duration::from_millis(1) * count;
@@ -250,13 +266,8 @@ impl View {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn to_f64(number: u128) -> f64 {
-    number as f64
-}
-
 impl Asked {
-    fn of_image(&self, image: &Image) -> bool {
+    pub(crate) fn of_image(&self, image: &Image) -> bool {
         image.check(ORG, &self.question(), AT).allows()
     }
 }

@@ -1,16 +1,23 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
-//! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild check http`.
+//! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild check questions embed http
+//! served`; and `large`, which runs only if it is asked for (`make bench-large`). A debug build runs each on a small
+//! organization, to see that it runs at all.
 
 mod change;
 mod check;
 mod durable;
+mod embed;
 mod http;
 mod image;
 mod jetstream;
+mod large;
 mod load;
+mod plot;
+mod questions;
 mod rebuild;
 mod report;
+mod served;
 mod workload;
 
 use anyhow::Result;
@@ -31,6 +38,18 @@ fn main() -> Result<()> {
     if runs("check") {
         check::run()?;
         image::run()?;
+    }
+    if runs("questions") {
+        questions::run()?;
+    }
+    if runs("embed") {
+        embed::run()?;
+    }
+    if wanted.iter().any(|one| one == "large") {
+        large::run()?;
+    }
+    if runs("served") {
+        served::run()?;
     }
     if runs("http") {
         http::run()?;

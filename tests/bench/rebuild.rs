@@ -15,7 +15,7 @@ use grantbook_views::ViewWriter;
 
 use crate::{
     durable::{PATIENCE, identity, size},
-    report::{per_second, rate, resident_mib, row, table},
+    report::{per_second, rate, resident_mib, row, sizes, table},
     workload::{self, ORG},
 };
 
@@ -24,7 +24,7 @@ const RECORDS_PER_FRAME: u64 = 64;
 pub(crate) fn run() -> Result<()> {
     let title = format!("Starting from a journal of {RECORDS_PER_FRAME} records a frame (P6, P10)");
     table(&title, &["principals", "records", "what", "records/s", "size or memory"]);
-    for principals in [10_000, 100_000] {
+    for principals in sizes(&[10_000, 100_000]) {
         start_from(principals)?;
     }
     Ok(())

@@ -75,6 +75,18 @@ pub(crate) fn nanos(nanos: u64) -> String {
     }
 }
 
+/// The sizes to take figures of: all of these, in a debug build the smallest.
+pub(crate) fn sizes(all: &[u128]) -> Vec<u128> {
+    let smallest = all.iter().copied().min();
+    if cfg!(debug_assertions) { smallest.into_iter().collect() } else { all.to_vec() }
+}
+
+/// A number with as many digits as are shown.
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+pub(crate) fn float(number: u128) -> f64 {
+    number as f64
+}
+
 /// How many a second.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub(crate) fn rate(count: usize, elapsed: Duration) -> f64 {

@@ -18,6 +18,8 @@ use grantbook_domain::{
 pub(crate) const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 const GROUPS: u128 = 1_000;
 const PROJECTS: u128 = 1_000;
+/// The number of the owner among the users, and of its key.
+const OWNER: u128 = 1 << 38;
 
 /// A small, well-known generator (SplitMix64): the same seed gives the same workload everywhere.
 #[derive(Debug, Clone)]
@@ -59,6 +61,11 @@ pub(crate) fn group_id(number: u128) -> GroupId {
 /// The principal with this number: users and service tokens in turn.
 pub(crate) fn principal(number: u128) -> Principal {
     if number.is_multiple_of(2) { Principal::User(id(3, number)) } else { Principal::Token(id(4, number)) }
+}
+
+/// The first owner.
+pub(crate) fn owner() -> Principal {
+    Principal::User(id(3, OWNER))
 }
 
 /// How large an organization is.
@@ -162,9 +169,9 @@ fn founding() -> Vec<Event> {
     let founding = Founding {
         org: ORG,
         name: "bench".to_owned(),
-        owner: id(3, 1 << 38),
+        owner: id(3, OWNER),
         email: "owner@example.com".to_owned(),
-        key: id(8, 1 << 38),
+        key: id(8, OWNER),
         hash: KeyHash([0; 32]),
         builtins: [built_in(0), built_in(1), built_in(2)],
         at: AT,

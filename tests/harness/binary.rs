@@ -11,11 +11,18 @@ use anyhow::{Context, Result, ensure};
 /// Where the executable is; builds it the first time.
 pub fn grantbook() -> Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BINARY.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    let what = ["--package", "grantbook-cli", "--bin", "grantbook"];
+    let built = BINARY.get_or_init(|| build(&what, "grantbook").map_err(|error| format!("{error:#}")));
     built.as_deref().map_err(|error| anyhow::anyhow!("cannot build the executable: {error}"))
 }
 
-fn build() -> Result<PathBuf> {
+/// Where an example is; builds it.
+pub fn example(name: &str) -> Result<PathBuf> {
+    build(&["--package", "grantbook-tests", "--example", name], &format!("examples/{name}"))
+}
+
+/// Builds something and says where it is, below the directory of the profile.
+fn build(what: &[&str], path: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let profile_dir = own
         .ancestors()
@@ -24,7 +31,7 @@ fn build() -> Result<PathBuf> {
         .context("the test executable lies in no target directory")?;
     let target_dir = profile_dir.parent().context("the target directory has a parent")?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "grantbook-cli", "--bin", "grantbook"]);
+    cargo.args(["build", "--quiet"]).args(what);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
@@ -37,7 +44,7 @@ fn build() -> Result<PathBuf> {
     cargo.arg("--target-dir").arg(target_dir).current_dir(env!("CARGO_MANIFEST_DIR"));
     let status = cargo.status().context("cargo does not start")?;
     ensure!(status.success(), "cargo build ended with {status}");
-    Ok(profile_dir.join("grantbook"))
+    Ok(profile_dir.join(path))
 }
 
 /// Runs the executable with a clean environment and waits for its end.

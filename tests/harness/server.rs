@@ -47,6 +47,16 @@ impl Server {
         Self::found(None, &[])
     }
 
+    /// A server on an installation that is in the directory `data` of another, with the key of an owner; started.
+    pub fn on(owned: tempfile::TempDir, owner_key: &str) -> Result<Self> {
+        let (dir, owner_key) = (owned.path().join("data"), owner_key.to_owned());
+        let (base, init, env) = (String::new(), Value::Null, Vec::new());
+        let mut server =
+            Self { dir, owned: Some(owned), child: None, base, owner_key, init, env, nats: None };
+        server.spawn()?;
+        Ok(server)
+    }
+
     /// A new installation in NATS, of which this process will be everything; not started.
     pub fn init_over(nats: &str) -> Result<Self> {
         Self::init_over_as(nats, &[])

@@ -101,7 +101,7 @@ impl Scene {
         }
     }
 
-    fn client(&self, url: &str, key: &str) -> Result<Client> {
+    fn client(url: &str, key: &str) -> Result<Client> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let seed = fs::read_to_string(key)?;
         let options = async_nats::ConnectOptions::new()
@@ -188,7 +188,7 @@ fn nobody_does_more(scene: &Scene, command: &Server) -> Result<()> {
     assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("outcome_unknown")));
     let url = scene.nats.split(',').next().unwrap_or_default();
     for role in NatsRole::ALL {
-        let client = scene.client(url, &scene.key(role.name()))?;
+        let client = Scene::client(url, &scene.key(role.name()))?;
         for verb in ["STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG.DELETE"] {
             let answer = client.ask(&format!("$JS.API.{verb}.GRANTBOOK"), &json!({"seq": 1}));
             assert!(answer.is_none(), "{role:?} {verb}: {answer:?}");
@@ -202,7 +202,7 @@ fn nobody_does_more(scene: &Scene, command: &Server) -> Result<()> {
             client.ask("$JS.API.STREAM.CREATE.OTHER", &json!({"name": "OTHER", "subjects": ["x"]})).is_some();
         assert!(!may_make, "{role:?}");
     }
-    let operator = scene.client(url, &scene.key("operator"))?;
+    let operator = Scene::client(url, &scene.key("operator"))?;
     for (stream, subjects) in
         [("GRANTBOOK_EVENTS", "grantbook.events.>"), ("GRANTBOOK_CHANGES", "grantbook.changes.>")]
     {
@@ -210,7 +210,7 @@ fn nobody_does_more(scene: &Scene, command: &Server) -> Result<()> {
         let made = operator.ask(&format!("$JS.API.STREAM.CREATE.{stream}"), &config).context("an answer")?;
         assert!(made["error"].is_null(), "{made}");
     }
-    let subscriber = scene.client(url, &scene.key("subscriber"))?;
+    let subscriber = Scene::client(url, &scene.key("subscriber"))?;
     let consumer = json!({"stream_name": "GRANTBOOK_EVENTS", "action": "create",
         "config": {"name": "c", "durable_name": "c", "ack_policy": "explicit"}});
     let made =
@@ -229,7 +229,7 @@ fn mirror_has_all(scene: &Scene, read: &Server) -> Result<()> {
     let mut server = Configured::start(&scene.dir.join("mirror.conf"))?;
     server.wait_for("Server is ready")?;
     let url = format!("nats://127.0.0.1:{}", scene.client_port + 100);
-    let archive = scene.client(&url, &scene.key("archive"))?;
+    let archive = Scene::client(&url, &scene.key("archive"))?;
     let config = json!({"name": "GRANTBOOK", "storage": "file", "deny_delete": true, "deny_purge": true,
         "mirror": {"name": "GRANTBOOK", "external": {"api": "$JS.grantbook.API"}}});
     let deadline = Instant::now() + LIMIT;

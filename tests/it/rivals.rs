@@ -78,8 +78,16 @@ fn a_part_sends_what_is_not_its_own_elsewhere() -> Result<()> {
     let (command, read) = (first.another("command")?, first.another("read")?);
     let refused = read.call("POST", "/v1/tokens", &json!({"name": "t"}))?;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (421, Some("wrong_role")));
-    let refused = command.call("GET", "/v1/whoami", &Value::Null)?;
+    // A plan writes nothing, but it is decided by who decides.
+    let commands = json!({"commands": [{"method": "POST", "path": "/v1/tokens", "body": {"name": "t"}}]});
+    let refused = read.call("POST", "/v1/plan", &commands)?;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (421, Some("wrong_role")));
+    command.call("POST", "/v1/plan", &commands)?.expect(200)?;
+    for path in ["/v1/whoami", "/v1/report"] {
+        let refused = command.call("GET", path, &Value::Null)?;
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (421, Some("wrong_role")));
+        read.call("GET", path, &Value::Null)?.expect(200)?;
+    }
     let made = command.call("POST", "/v1/tokens", &json!({"name": "t"}))?;
     let position = made.header("grantbook-position").context("a position")?.to_owned();
     let id = made.expect(201)?["id"].as_str().context("an id")?.to_owned();

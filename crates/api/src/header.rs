@@ -17,5 +17,7 @@ pub const AT_LEAST: &str = "grantbook-at-least";
 pub const LATEST: &str = "latest";
 /// On answers of a node that is set to answer although it is stale: `lag_frames=N,age_ms=N`.
 pub const STALE: &str = "grantbook-stale";
+/// On reports: how many principals are looked at.
+pub const PRINCIPALS: &str = "grantbook-principals";
 /// On everything: echoed and logged.
 pub const REQUEST_ID: &str = "x-request-id";

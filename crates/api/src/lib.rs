@@ -32,6 +32,7 @@ pub mod problem;
 pub mod projects;
 pub mod readiness;
 pub mod reference;
+pub mod report;
 pub mod reverse;
 pub mod roles;
 pub mod scope;

@@ -22,6 +22,7 @@ use crate::{
     objects::ObjectVerb,
     operate::{InitArgs, OrgVerb, OwnerVerb},
     projects::ProjectVerb,
+    report::ReportArgs,
     reverse::{AccessibleArgs, PermissionsArgs, WhoCanArgs},
     roles::RoleVerb,
     serve::ServeArgs,
@@ -91,8 +92,9 @@ pub(crate) struct Globals {
     /// Of reads: answer at this position or later; `latest`: with everything acknowledged so far, by whomever.
     #[arg(long, global = true, value_name = "POSITION|latest")]
     pub(crate) at_least: Option<String>,
-    /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), or an age such as 30d.
-    #[arg(long, global = true, value_name = "POSITION|TIME|AGE")]
+    /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), a date (its last
+    /// instant, UTC), or an age such as 30d.
+    #[arg(long, global = true, value_name = "POSITION|TIME|DATE|AGE")]
     pub(crate) as_of: Option<Bound>,
 }
 
@@ -192,6 +194,8 @@ pub(crate) enum Noun {
     Timeline(TimelineArgs),
     /// Show who gained and lost what between two moments.
     Diff(DiffArgs),
+    /// Write who has what, by which grant, given by whom: everybody, now or as of a day, as a table or JSON.
+    Report(ReportArgs),
     /// Show what was decided, by whom, when, why.
     Audit(AuditArgs),
     /// Show whose key this is.
@@ -255,6 +259,8 @@ mod tests {
             "grantbook serve read --nats nats://a --max-lag 2s --max-silence 1m --when-stale mark",
             "grantbook grant list --as-of 2026-01-01T00:00:00Z",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
+            "grantbook report --as-of 2026-06-30 --format csv --output report.csv",
+            "grantbook report --project production --permission update --format ndjson",
             "grantbook audit --since 30d --output audit.ndjson --resume",
             "grantbook grant history --by user:ada@example.com --project P --newest-first",
             "grantbook batch -f -",

@@ -33,6 +33,12 @@ impl Bar {
         self.draw(done, whole, || format!("{records} records, {speed} a second"));
     }
 
+    /// So many rows, about so many of so many principals.
+    pub(crate) fn show_rows(&mut self, rows: u64, principals: u64, whole: u64) {
+        let speed = rows / self.seconds();
+        self.draw(principals, whole, || format!("{rows} rows, {speed} a second"));
+    }
+
     pub(crate) fn clear(&self) {
         if self.told.is_some() {
             write!(io::stderr(), "\r\x1b[K").unwrap_or_default();

@@ -28,6 +28,7 @@ mod operate;
 mod output;
 mod projects;
 mod reference;
+mod report;
 mod reverse;
 mod roles;
 mod scope;
@@ -96,6 +97,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Permissions(args) => reverse::permissions(session, args).await?,
         Noun::Timeline(args) => changes::timeline(session, args).await?,
         Noun::Diff(args) => changes::diff(session, args).await?,
+        Noun::Report(args) => report::run(session, args).await?,
         Noun::Audit(args) => audit::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.

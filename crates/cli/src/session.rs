@@ -16,7 +16,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(globals: Globals, out: Output) -> anyhow::Result<Self> {
         let Globals { url, command_url, key, json: _, reason, idempotency_key, at_least, as_of } = globals;
-        let as_of = as_of.map(|moment| moment.text()).transpose()?;
+        let as_of = as_of.map(|moment| moment.moment()).transpose()?;
         let key = key.filter(|key| !key.expose().is_empty());
         let Some(key) = key else {
             return Err(Usage("no key: set GRANTBOOK_KEY or give --key".to_owned()).into());

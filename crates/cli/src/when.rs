@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::SystemTime};
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 
 const SECONDS: [(char, i64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
@@ -85,6 +85,16 @@ impl Expiry {
 }
 
 impl Bound {
+    /// As the server takes it, for a moment that is looked back to: a date is its last instant, UTC.
+    pub(crate) fn moment(&self) -> anyhow::Result<String> {
+        match self {
+            Self::At(text) if NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok() => {
+                Ok(format!("{text}T23:59:59.999Z"))
+            }
+            Self::At(_) | Self::Ago(_) => self.text(),
+        }
+    }
+
     /// As the server takes it.
     pub(crate) fn text(&self) -> anyhow::Result<String> {
         match self {
@@ -144,6 +154,14 @@ mod tests {
     fn a_bound_that_is_no_length_is_left_to_the_server() {
         assert_eq!("30d".parse(), Ok(Bound::Ago(Span(2_592_000))));
         assert_eq!("3jK9".parse(), Ok(Bound::At("3jK9".to_owned())));
+    }
+
+    #[test]
+    fn a_day_that_is_looked_back_to_is_over() {
+        let moment = |text: &str| text.parse::<Bound>().unwrap().moment().unwrap();
+        assert_eq!(moment("2026-06-30"), "2026-06-30T23:59:59.999Z");
+        assert_eq!(moment("2026-06-30T12:00:00Z"), "2026-06-30T12:00:00Z");
+        assert_eq!(moment("3jK9"), "3jK9");
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub enum Ask {
     AsOf,
     /// Who gained and lost what between two moments.
     Diff,
+    /// Who had what, given by whom: everybody.
+    Report,
     /// How the access of a principal changed.
     Timeline,
     /// How access to a project changed.
@@ -103,7 +105,7 @@ pub enum Ask {
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -124,6 +126,7 @@ impl Ask {
         Self::GrantHistory,
         Self::AsOf,
         Self::Diff,
+        Self::Report,
         Self::Timeline,
         Self::ProjectTimeline,
     ];
@@ -135,7 +138,7 @@ impl Ask {
             Self::Catalog => Needs::Permission(Permission::READ, On::AllProjects),
             Self::Check | Self::Permissions => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
             Self::Explain | Self::WhoCan => Needs::Permission(Permission::READ_ACLS, On::Object),
-            Self::Access | Self::Plan | Self::Accessible | Self::Timeline => {
+            Self::Access | Self::Plan | Self::Accessible | Self::Report | Self::Timeline => {
                 Needs::Permission(Permission::READ_ACLS, On::Organization)
             }
             Self::ProjectTimeline => Needs::Permission(Permission::READ_ACLS, On::Project),

@@ -58,7 +58,8 @@ impl Checker<'_> {
         Ok(grants)
     }
 
-    fn survey(&mut self, grants: &[Reaching<Rc<[Block]>>]) -> Result<Vec<AccessRow>, ViewError> {
+    /// What these grants, all in force, give somebody whom all of them reach.
+    pub(crate) fn survey(&mut self, grants: &[Reaching<Rc<[Block]>>]) -> Result<Vec<AccessRow>, ViewError> {
         let (org, catalog) = (self.org, Arc::clone(&self.catalog));
         let living = self.every_project()?;
         let projects: Vec<ProjectView<'_>> = living.iter().map(|project| project.view()).collect();

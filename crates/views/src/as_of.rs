@@ -21,6 +21,9 @@ use crate::{
     table::Table,
 };
 
+/// Every so many records of an organization one is marked in `times`, from the first on.
+pub(crate) const MARK_EVERY: u64 = 32;
+
 /// A moment in an organization's life: after which record, and at which instant expiry is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
@@ -49,11 +52,26 @@ impl Snapshot {
 
     /// The moment at an instant: after the last record that is not later.
     pub fn moment_at(&self, org: OrgId, at: Timestamp) -> Result<Moment, ViewError> {
-        let end = row_key::time(org, at, Position::from_u64(u64::MAX));
-        let last = self.range(Table::Times, &row_key::org(org), Some(&end))?.next_back();
-        let last = last.map(|row| last_position(Table::Times, row?.0.value())).transpose()?;
-        let position = self.bound(last.or(Some(Position::START))).unwrap_or(Position::START);
-        Ok(Moment { position, at })
+        let start = row_key::at_position(org, self.mark_before(org, at.plus_millis(1))?);
+        let end = row_key::beyond(&row_key::org(org));
+        let mut position = Position::START;
+        for row in self.range(Table::History, &start, end.as_deref())? {
+            let (key, value) = row?;
+            if Take::new(Table::History, value.value()).time()? > at {
+                break;
+            }
+            position = last_position(Table::History, key.value())?;
+        }
+        Ok(Moment { position: self.bound(Some(position)).unwrap_or(position), at })
+    }
+
+    /// The last mark in time before `at`; [`Position::START`] if there is none. Records do not step back in time, so that
+    /// what lies at `at` is soon found from there on: see [`MARK_EVERY`].
+    pub(crate) fn mark_before(&self, org: OrgId, at: Timestamp) -> Result<Position, ViewError> {
+        let end = row_key::time(org, at, Position::START);
+        let mark = self.range(Table::Times, &row_key::org(org), Some(&end))?.next_back();
+        let mark = mark.map(|row| last_position(Table::Times, row?.0.value())).transpose()?;
+        Ok(mark.unwrap_or(Position::START))
     }
 }
 

@@ -104,10 +104,8 @@ impl Snapshot {
         let Some(mut span) = self.span(org, filter, page)? else {
             return Ok(AuditRecords { items, next: None });
         };
-        let facets: Vec<_> = filter.facets().iter().map(|facet| (Table::Audit, facet.key(org))).collect();
-        let history = [(Table::History, row_key::org(org))];
-        let lists: &[_] = if facets.is_empty() { &history } else { &facets };
-        while let Some(position) = self.meet(lists, page.order, span)? {
+        let lists: Vec<_> = filter.facets().iter().map(|facet| facet.key(org)).collect();
+        while let Some(position) = self.meet(org, &lists, page.order, span)? {
             if items.len() == page.limit {
                 let next = items.last().map(|last: &Recorded| last.position);
                 return Ok(AuditRecords { items, next });
@@ -146,24 +144,31 @@ impl Snapshot {
 
     /// The first record that is not before `at`.
     fn first_at(&self, org: OrgId, at: Timestamp) -> Result<Option<Position>, ViewError> {
-        let start = row_key::time(org, at, Position::START);
+        let start = row_key::at_position(org, self.mark_before(org, at)?);
         let end = row_key::beyond(&row_key::org(org));
-        match self.range(Table::Times, &start, end.as_deref())?.next() {
-            None => Ok(None),
-            Some(row) => last_position(Table::Times, row?.0.value()).map(Some),
+        for row in self.range(Table::History, &start, end.as_deref())? {
+            let (key, value) = row?;
+            if Take::new(Table::History, value.value()).time()? >= at {
+                return last_position(Table::History, key.value()).map(Some);
+            }
         }
+        Ok(None)
     }
 
-    /// The next position that is in every list.
+    /// The next position that is in every list; of any record if there is no list.
     fn meet(
         &self,
-        lists: &[(Table, Vec<u8>)],
+        org: OrgId,
+        lists: &[Vec<u8>],
         order: Order,
         mut span: Span,
     ) -> Result<Option<Position>, ViewError> {
+        if lists.is_empty() {
+            return self.next_record(org, order, span);
+        }
         let mut agreeing = 0;
-        for (table, list) in lists.iter().cycle() {
-            let Some(found) = self.next_in(*table, list, order, span)? else { return Ok(None) };
+        for list in lists.iter().cycle() {
+            let Some(found) = self.next_in(list, order, span)? else { return Ok(None) };
             let here = match order {
                 Order::Ascending => span.first,
                 Order::Descending => span.last,
@@ -180,31 +185,25 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// The first position of a list in the span, or the last one if newest come first.
-    pub(crate) fn next_in(
-        &self,
-        table: Table,
-        list: &[u8],
-        order: Order,
-        span: Span,
-    ) -> Result<Option<Position>, ViewError> {
-        let start = row_key::versioned(list, span.first);
-        let mut end = row_key::versioned(list, span.last);
+    /// The first record in the span, or the last one if newest come first.
+    fn next_record(&self, org: OrgId, order: Order, span: Span) -> Result<Option<Position>, ViewError> {
+        let start = row_key::at_position(org, span.first);
+        let mut end = row_key::at_position(org, span.last);
         // One byte more is the least key beyond: the end is exclusive.
         end.push(0);
-        let mut rows = self.range(table, &start, Some(&end))?;
+        let mut rows = self.range(Table::History, &start, Some(&end))?;
         let row = match order {
             Order::Ascending => rows.next(),
             Order::Descending => rows.next_back(),
         };
-        row.map(|row| last_position(table, row?.0.value())).transpose()
+        row.map(|row| last_position(Table::History, row?.0.value())).transpose()
     }
 }
 
 impl AuditFilter {
     fn facets(&self) -> Vec<Facet> {
         let named = [
-            self.object.clone().map(Facet::Object),
+            self.object.clone().map(Facet::of_object),
             self.credential.map(Facet::Credential),
             self.group.map(Facet::Group),
             self.project.map(Facet::Project),

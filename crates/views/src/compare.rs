@@ -132,7 +132,7 @@ impl<'s> Comparison<'s> {
         let mut same_ground = first <= last;
         for name in GROUND {
             let records = Facet::Event(name.to_owned()).key(org);
-            let between = |span| after.0.next_in(Table::Audit, &records, Order::Ascending, span);
+            let between = |span| after.0.next_in(&records, Order::Ascending, span);
             same_ground = same_ground && (span.first > last || between(span)?.is_none());
         }
         Ok(Self { before: side(before)?, after: side(after)?, within, same_ground })
@@ -299,7 +299,7 @@ fn holds(row: &AccessRow, object: &ObjectRef, place: &Place) -> bool {
 }
 
 /// The place of an object; none if it is not there. One that was removed is still asked about by naming its project.
-fn place_of(checker: &mut Checker<'_>, object: &ObjectRef) -> Result<Option<Place>, ViewError> {
+pub(crate) fn place_of(checker: &mut Checker<'_>, object: &ObjectRef) -> Result<Option<Place>, ViewError> {
     let home = checker.object(object)?.and_then(|known| known.project).map(|id| id.to_string());
     let target = Target { object_type: &object.object_type, id: &object.id, project: home.as_deref() };
     match checker.locate(target) {

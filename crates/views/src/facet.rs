@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     event::Event,
-    id::{GroupId, KeyId, OrgId, ProjectId},
+    id::{GroupId, Id, KeyId, OrgId, ProjectId},
     model::{Gives, Grant, Key},
     principal::{Actor, Grantee, Principal},
     record::Record,
@@ -26,6 +26,15 @@ pub(crate) enum Facet {
 }
 
 impl Facet {
+    /// Of an object of any type: groups and projects are found as what they are.
+    pub(crate) fn of_object(object: ObjectRef) -> Self {
+        match (object.object_type.as_str(), object.id.parse::<Id<()>>()) {
+            ("group", Ok(id)) => Self::Group(GroupId::new(id.uuid())),
+            ("project", Ok(id)) => Self::Project(ProjectId::new(id.uuid())),
+            _ => Self::Object(object),
+        }
+    }
+
     /// The beginning of the index keys under this facet.
     pub(crate) fn key(&self, org: OrgId) -> Vec<u8> {
         let put = Put::of(org);
@@ -126,7 +135,7 @@ fn touch(found: &mut BTreeSet<Facet>, event: &Event) {
         | Event::ProjectUpdated { project }
         | Event::ProjectDeleted { project } => touch_project(found, project.id),
         Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
-            found.insert(Facet::Object(object.object.clone()));
+            found.insert(Facet::of_object(object.object.clone()));
             object.project.into_iter().for_each(|id| touch_project(found, id));
         }
         Event::GrantCreated { grant } | Event::GrantRevoked { grant } | Event::GrantExpired { grant } => {
@@ -154,7 +163,6 @@ fn touch_grantee(found: &mut BTreeSet<Facet>, grantee: Grantee) {
     found.extend(grantee.principal().map(Facet::Principal));
     if let Grantee::Group(id) = grantee {
         found.insert(Facet::Group(id));
-        found.insert(object("group", &id));
     }
 }
 
@@ -164,19 +172,13 @@ fn touch_scope(found: &mut BTreeSet<Facet>, scope: &Scope) {
         Scope::Organization => {}
         Scope::Projects(selector) => selector.ids().for_each(|id| touch_project(found, id)),
         Scope::Object(one) => {
-            found.insert(Facet::Object(one.clone()));
-            match (one.object_type.as_str(), one.id.parse()) {
-                ("project", Ok(id)) => touch_project(found, id),
-                ("group", Ok(id)) => touch_grantee(found, Grantee::Group(GroupId::new(id.uuid()))),
-                _ => {}
-            }
+            found.insert(Facet::of_object(one.clone()));
         }
     }
 }
 
 fn touch_project(found: &mut BTreeSet<Facet>, id: ProjectId) {
     found.insert(Facet::Project(id));
-    found.insert(object("project", &id));
 }
 
 fn object(object_type: &str, id: &impl ToString) -> Facet {

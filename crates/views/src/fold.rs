@@ -16,6 +16,7 @@ use grantbook_domain::{
 };
 
 use crate::{
+    as_of::MARK_EVERY,
     document::Document,
     encode::Put,
     error::ViewError,
@@ -62,10 +63,11 @@ impl<'s> Fold<'s> {
         self.follow(recorded)?;
         let stored = Put::new(512).time(record.at).raw(&serde_json::to_vec(record)?).done();
         self.staged.add(Table::History, row_key::at_position(*org, *position), stored);
-        self.staged.add(Table::Times, row_key::time(*org, record.at, *position), Vec::new());
+        if record.ordinal % MARK_EVERY == 1 {
+            self.staged.add(Table::Times, row_key::time(*org, record.at, *position), Vec::new());
+        }
         for facet in facets(record) {
-            let key = row_key::versioned(&facet.key(*org), *position);
-            self.staged.add(Table::Audit, key, Vec::new());
+            self.post(&facet.key(*org), *position)?;
         }
         record.events.iter().try_for_each(|event| self.event(place, event))
     }
@@ -79,7 +81,12 @@ impl<'s> Fold<'s> {
         if record.ordinal != expected {
             return Err(ViewError::Gap { org: *org, position: *position, expected, found: record.ordinal });
         }
-        self.staged.put(Table::Orgs, key, Put::new(16).position(*position).u64(record.ordinal).done());
+        if last.is_some_and(|last| record.at < last.at) {
+            let place = Place { org: *org, position: *position };
+            return Err(odd(place, "a record that steps back in time"));
+        }
+        let row = OrgRow { last: *position, ordinal: record.ordinal, at: record.at };
+        self.staged.put(Table::Orgs, key, row.encode());
         Ok(())
     }
 

@@ -25,9 +25,11 @@ mod holdings;
 pub mod image;
 pub mod list;
 mod locate;
+mod posting;
 mod project_timeline;
 mod reach;
 pub mod reader;
+mod report;
 mod reverse;
 mod row;
 mod row_key;
@@ -56,6 +58,7 @@ pub use crate::{
     image::Image,
     list::{GrantFilter, ListCursor, Listed, Listing, Page},
     reader::{Snapshot, ViewReader},
+    report::{Gift, Population, Report, ReportFilter, ReportLine},
     reverse::{Part, Reversed, Whose},
     table::FORMAT_VERSION,
     timeline::{AccessStep, Timeline},

@@ -16,7 +16,7 @@ use redb::{AccessGuard, Database, Range, ReadOnlyTable, ReadTransaction, Readabl
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    encode::Take,
+    encode::{Put, Take},
     error::ViewError,
     image::Image,
     row::Version,
@@ -111,12 +111,17 @@ pub(crate) struct CatalogAdditions {
 pub(crate) struct OrgRow {
     pub(crate) last: Position,
     pub(crate) ordinal: u64,
+    pub(crate) at: Timestamp,
 }
 
 impl OrgRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Put::new(24).position(self.last).u64(self.ordinal).time(self.at).done()
+    }
+
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, ViewError> {
         let mut take = Take::new(Table::Orgs, bytes);
-        Ok(Self { last: take.position()?, ordinal: take.u64()? })
+        Ok(Self { last: take.position()?, ordinal: take.u64()?, at: take.time()? })
     }
 }
 

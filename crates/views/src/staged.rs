@@ -1,6 +1,6 @@
 //! Rows that a batch will write, over the rows that are there. Sorted by table and key they go in quickly.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use redb::WriteTransaction;
 
@@ -44,6 +44,19 @@ impl<'s> Staged<'s> {
             Some(staged) => Ok(staged.clone()),
             None => Ok(self.below.row(table, key)?.map(|cell| cell.value().to_vec())),
         }
+    }
+
+    /// The row as it stands in this batch, to be changed in place; none: there is no such row.
+    pub(crate) fn edit(&mut self, table: Table, key: Vec<u8>) -> Result<&mut Option<Vec<u8>>, ViewError> {
+        let changed = self.changes.tables.get_mut(table as usize);
+        let changed = changed.ok_or_else(|| ViewError::bad_row(table.name(), "not among the tables"))?;
+        Ok(match changed.rows.entry(key) {
+            Entry::Occupied(staged) => staged.into_mut(),
+            Entry::Vacant(vacant) => {
+                let stored = self.below.row(table, vacant.key())?.map(|cell| cell.value().to_vec());
+                vacant.insert(stored)
+            }
+        })
     }
 
     pub(crate) fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {

@@ -25,7 +25,6 @@ use crate::{
     facet::Facet,
     reader::Snapshot,
     row::{Given, GrantRow},
-    table::Table,
 };
 
 /// Most records looked at that change nothing, before a part of the answer is given.
@@ -157,7 +156,7 @@ impl Snapshot {
         for facet in facets {
             let span = Span { first, last: nearest.unwrap_or(last) };
             if span.first <= span.last {
-                let found = self.next_in(Table::Audit, &facet.key(org), Order::Ascending, span)?;
+                let found = self.next_in(&facet.key(org), Order::Ascending, span)?;
                 nearest = found.or(nearest);
             }
         }
@@ -261,7 +260,7 @@ impl Interest {
         }));
         let role = |id: &RoleId| ObjectRef { object_type: "role".to_owned(), id: id.to_string() };
         facets.extend(self.roles.iter().map(|id| Facet::Object(role(id))));
-        facets.extend(self.objects.iter().cloned().map(Facet::Object));
+        facets.extend(self.objects.iter().cloned().map(Facet::of_object));
         if self.wide {
             facets.extend(["ProjectCreated", "ProjectUpdated", "ProjectDeleted"].map(event));
         }

@@ -11,7 +11,7 @@ use super::{Client, ClientError, successful};
 use crate::audit::{AuditQuery, End, NDJSON};
 
 /// How long a whole stream may take: as long as bits of it keep coming.
-const STREAM_TIMEOUT: Duration = Duration::from_hours(24 * 365);
+pub(super) const STREAM_TIMEOUT: Duration = Duration::from_hours(24 * 365);
 
 /// A stream of lines.
 #[derive(Debug)]

@@ -8,6 +8,7 @@
 mod calls;
 mod error;
 mod lines;
+mod report;
 #[cfg(test)]
 mod wire_test;
 
@@ -21,7 +22,7 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use self::{error::ClientError, lines::Lines};
+pub use self::{error::ClientError, lines::Lines, report::ReportStream};
 use crate::{header, list::Page, problem::Problem, secret::Secret};
 
 /// How long to wait for a connection.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use async_nats::Request;
+use async_nats::{HeaderValue, Request};
 use serde_json::json;
 
 use super::{
@@ -59,7 +59,7 @@ impl Inner {
         let Some(headers) = message.headers.as_ref().filter(|_| message.status.is_none()) else {
             return Ok(None);
         };
-        let told = |name: &str| headers.get(name).map(|value| value.as_str());
+        let told = |name: &str| headers.get(name).map(HeaderValue::as_str);
         let found = told(SEQUENCE).and_then(|text| text.parse().ok());
         let org = told(SUBJECT).and_then(|subject| self.connection.options().org_of(subject));
         let (Some(found), Some(org)) = (found, org) else { return Ok(None) };

@@ -1,6 +1,8 @@
 //! Configurations of nats-servers that keep a journal safely, as text: a cluster, a mirror elsewhere, a leaf node at the
 //! edge, and the nkeys of those who may come in.
 
+use std::fmt::Write as _;
+
 use nkeys::KeyPair;
 
 use super::{
@@ -190,18 +192,20 @@ impl ServerPlan {
             .to_owned();
         for (role, public) in users {
             let heard: Vec<String> = role.subscribes().iter().map(|subject| (*subject).to_owned()).collect();
-            text.push_str(&format!(
+            let _infallible = write!(
+                text,
                 "      # {}\n      {{ nkey: {public}, permissions: {{\n        publish: {{ allow: [{}] }}\n        \
                  subscribe: {{ allow: [{}] }}\n      }} }}\n",
                 role.name(),
                 quoted(&role.publishes(&self.options)),
                 quoted(&heard)
-            ));
+            );
         }
-        text.push_str(&format!(
+        let _infallible = write!(
+            text,
             "    ]\n  }}\n  # For those who look after the servers: it sees no journal.\n  \
              SYS {{ users: [ {{ nkey: {system} }} ] }}\n}}\nsystem_account: SYS\n"
-        ));
+        );
         text
     }
 

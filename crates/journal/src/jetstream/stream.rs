@@ -173,7 +173,7 @@ impl StreamInfo {
         silences.sort_unstable();
         let copies = usize::try_from(self.replicas()).unwrap_or(usize::MAX);
         // The leader itself and so many others are a majority.
-        let Some(last) = (copies / 2).checked_sub(1) else { return None };
+        let last = (copies / 2).checked_sub(1)?;
         let silence = silences.get(last).map(|nanoseconds| Duration::from_nanos(*nanoseconds));
         match silence {
             Some(silence) if silence <= LEASE => None,

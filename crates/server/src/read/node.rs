@@ -178,6 +178,11 @@ impl ReadNode {
         self.reader.image().filter(|image| image.sequence() >= sequence)
     }
 
+    /// Whether the view is beyond the bounds that this node was given.
+    pub fn is_stale(&self) -> bool {
+        self.status().is_stale(&self.freshness)
+    }
+
     /// How the node is.
     pub fn status(&self) -> NodeStatus {
         let mut progress = self.progress.borrow().clone();

@@ -23,6 +23,7 @@ pub(crate) mod plan;
 mod projects;
 mod records;
 pub(crate) mod render;
+mod report;
 mod reverse;
 mod roles;
 mod scope_words;
@@ -58,6 +59,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(access::routes())
         .merge(reverse::routes())
         .merge(diff::routes())
+        .merge(report::routes())
         .merge(timeline::routes())
         .merge(audit::routes())
         .merge(whoami::routes())

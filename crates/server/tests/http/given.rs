@@ -8,7 +8,8 @@ use axum::{
     http::{HeaderMap, Request},
 };
 use grantbook_server::{
-    app::App,
+    app::{App, AppState},
+    clock::Clock,
     config::{JournalAddress, ServeConfig},
     http,
     init::{InitOptions, create_org, init},
@@ -137,6 +138,17 @@ impl Given {
     /// By the owner.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(&self.owner_key, ("GET", path), &[], &Value::Null).await
+    }
+
+    /// By the owner, on a clock that is set ahead, which the command side does not see: no notice is there.
+    pub(crate) async fn get_later(&self, path: &str, millis: i64) -> Value {
+        let state = self.app.state();
+        let (clock, hand) = Clock::settable(state.clock.now());
+        hand.advance_ms(millis);
+        let router = http::router(AppState { clock, ..state });
+        let request = Request::get(path).header("authorization", format!("Bearer {}", self.owner_key));
+        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        serde_json::from_slice(&to_bytes(response.into_body(), usize::MAX).await.unwrap()).unwrap()
     }
 
     /// By the owner.

@@ -253,6 +253,29 @@ async fn who_from_where_with_what_and_why_and_whose_end_it_was() {
 }
 
 #[tokio::test]
+async fn a_grant_whose_time_has_passed_has_expired_and_is_in_no_report() {
+    let given = Given::new().await;
+    let project = given.project("dev").await;
+    let (token, _) = given.token().await;
+    let soon = given.app.state().clock.now().plus_millis(3_600_000);
+    let body = json!({"to": {"type": "token", "id": token}, "permissions": ["read"],
+        "on": {"object": {"type": "project", "id": project}}, "expires_at": soon.to_string()});
+    given.made("/v1/grants", body).await;
+    let history = format!("/v1/grants/history?to=token:{token}&project={project}");
+    let report = format!("/v1/report?principal=token:{token}");
+    for (millis, state, rows) in [(0, "in_force", 1), (3_500_000, "in_force", 1), (3_700_000, "expired", 0)] {
+        let told = given.get_later(&history, millis).await;
+        let item = &told["items"][0];
+        assert_eq!((&item["state"], &item["holds"]), (&json!(state), &json!(rows == 1)), "{told}");
+        assert!(item.get("ended").is_none(), "no record ended it");
+        let told = given.get_later(&report, millis).await;
+        assert_eq!(told["end"]["rows"], json!(rows), "{told}");
+        let ended = &told["report"]["population"]["grants_ended"];
+        assert_eq!(ended, &json!(1 - rows), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_malformed_is_refused() {
     let given = Given::new().await;
     for query in [

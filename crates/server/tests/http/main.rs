@@ -19,6 +19,7 @@ mod grant_history;
 mod lists;
 mod openapi;
 mod replay;
+mod report;
 mod reveal;
 mod reverse;
 mod story;

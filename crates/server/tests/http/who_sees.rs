@@ -69,6 +69,9 @@ fn questions(asked: &Asked) -> Vec<Question> {
         get("timeline of a principal", format!("/v1/timeline?principal=token:{token}")),
         get("timeline of a project", format!("/v1/timeline?project={project}")),
         get("diff", format!("/v1/diff?from=2020-01-01T00:00:00Z&to={then}")),
+        get("report", "/v1/report".into()),
+        get("report, as of", format!("/v1/report?as_of={then}")),
+        Question { accept: "text/csv", ..get("report, as a table", "/v1/report".into()) },
         post(
             "plan",
             "/v1/plan",
@@ -127,7 +130,9 @@ fn cell(answer: &Answer) -> String {
         words.collect::<Option<Vec<_>>>().map(|words| words.join(","))
     };
     let streamed = || {
-        let lines = answer.header("content-type").contains("ndjson").then(|| answer.text.lines().count());
+        let kind = answer.header("content-type");
+        let by_line = kind.contains("ndjson") || kind.contains("csv");
+        let lines = by_line.then(|| answer.text.lines().count());
         lines.map(|lines| format!("{lines} lines"))
     };
     let told = body["code"]
@@ -140,7 +145,7 @@ fn cell(answer: &Answer) -> String {
             let all = body["evaluations"].as_array()?;
             Some(all.iter().map(|one| one["decision"].to_string()).collect::<Vec<_>>().join(","))
         })
-        .or_else(|| ["items", "results", "permissions"].iter().find_map(|name| count(name)))
+        .or_else(|| ["items", "results", "permissions", "rows"].iter().find_map(|name| count(name)))
         .or_else(streamed);
     format!("{} {}", answer.status, told.unwrap_or_default()).trim_end().to_owned()
 }

@@ -187,17 +187,8 @@ impl All<'_> {
         for permission in catalog.all_permissions() {
             let expected = self.state.decide_by_grants(principal, permission, &located, now).is_ok();
             let name = catalog.permission_name(permission);
-            let type_name = catalog.type_name(located.object_type).to_owned();
-            let found = access.rows.iter().any(|row| {
-                let general = match located.project.filter(|_| in_project) {
-                    Some(project) => row.projects.has(project),
-                    None => row.organization,
-                };
-                row.permission == name
-                    && row.types.contains(&type_name)
-                    && (row.objects.contains(&located.object)
-                        || (general && !row.except.contains(&located.object)))
-            });
+            let type_name = catalog.type_name(located.object_type);
+            let found = brute::holds(&access.rows, (name, type_name), &located, in_project);
             assert_eq!(found, expected, "{principal:?} {name} {target:?} {access:?}");
         }
     }

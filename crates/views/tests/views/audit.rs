@@ -1,6 +1,7 @@
 //! The history's filters against brute force over the records.
 
 use grantbook_domain::{
+    event::Event,
     id::{GroupId, ProjectId},
     position::Position,
     principal::{Actor, Principal},
@@ -27,6 +28,68 @@ proptest! {
             let mut newest_first = expected;
             newest_first.reverse();
             prop_assert_eq!(pages(&snapshot, &world, &filter, Order::Descending), newest_first);
+        }
+    }
+}
+
+/// So many records of one project that its lists have full blocks, in frames of seven that lie ever further apart.
+fn busy_world() -> World {
+    let mut world = World::settled(5);
+    let project = world.state.projects().next().unwrap().clone();
+    let last = world.records.last().unwrap().clone();
+    for number in 0..900 {
+        let mut one = last.clone();
+        one.position =
+            Position::of(last.position.sequence() + 1 + (number / 7) * (number / 7 + 1), number % 7);
+        one.record.ordinal += number + 1;
+        one.record.at = last.record.at.plus_millis(i64::try_from(number / 3).unwrap());
+        one.record.actor = if number % 50 == 0 { Actor::System } else { Actor::Operator };
+        one.record.events = vec![Event::ProjectUpdated { project: project.clone() }];
+        world.records.push(one);
+    }
+    world
+}
+
+#[test]
+fn long_lists_are_walked_both_ways_from_anywhere() {
+    let world = busy_world();
+    let writer = view_of(&world.records, usize::MAX);
+    let snapshot = writer.reader().snapshot().unwrap();
+    let digest = snapshot.digest(None).unwrap();
+    assert_eq!(view_of(&world.records, 1).reader().snapshot().unwrap().digest(None).unwrap(), digest);
+    let project = world.state.projects().next().map(|project| project.id);
+    let busy = AuditFilter { project, ..AuditFilter::default() };
+    let rare = AuditFilter { actor: Some(Actor::System), ..busy.clone() };
+    let by_object = AuditFilter { object: project.map(|id| object("project", id)), ..AuditFilter::default() };
+    let judged = [(busy.clone(), busy.clone()), (by_object, busy), (rare.clone(), rare), Default::default()];
+    for (filter, rule) in judged {
+        let expected: Vec<_> = world.records.iter().filter(|one| meets(&rule, one)).collect();
+        for here in &world.records {
+            let next = |order| {
+                let page = AuditPage { after: Some(here.position), order, limit: 1 };
+                snapshot.audit(world.org, &filter, &page).unwrap().items.pop()
+            };
+            let after = expected.iter().find(|one| one.position > here.position);
+            assert_eq!(next(Order::Ascending).as_ref(), after.copied());
+            let before = expected.iter().rfind(|one| one.position < here.position);
+            assert_eq!(next(Order::Descending).as_ref(), before.copied());
+        }
+    }
+}
+
+#[test]
+fn an_instant_is_found_between_the_marks() {
+    let world = busy_world();
+    let snapshot = view_of(&world.records, usize::MAX).reader().snapshot().unwrap();
+    for one in &world.records {
+        for at in [-1, 0, 1].map(|millis| one.record.at.plus_millis(millis)) {
+            let last = world.records.iter().rfind(|one| one.record.at <= at).map(|one| one.position);
+            let moment = snapshot.moment_at(world.org, at).unwrap();
+            assert_eq!((moment.position, moment.at), (last.unwrap_or(Position::START), at));
+            let page = AuditPage { after: None, order: Order::Ascending, limit: 1 };
+            let filter = AuditFilter { from: Some(at), ..AuditFilter::default() };
+            let first = snapshot.audit(world.org, &filter, &page).unwrap().items.pop();
+            assert_eq!(first.as_ref(), world.records.iter().find(|one| one.record.at >= at));
         }
     }
 }

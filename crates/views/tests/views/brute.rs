@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    access::{Question, Reason, Target},
+    access::{Located, Question, Reason, Target},
     id::{GroupId, KeyId, OrgId, ProjectId, TokenId},
     model::Effect,
     principal::{Grantee, Principal},
     scope::ObjectRef,
     state::OrgState,
+    survey::AccessRow,
     time::Timestamp,
 };
 
@@ -167,4 +168,22 @@ fn climb(state: &OrgState, from: Grantee, now: Timestamp, counts: &dyn Fn(Grante
 /// The oracle's answer.
 pub(crate) fn answer(state: &OrgState, question: &Question<'_>, now: Timestamp) -> Reason {
     state.check(question, now)
+}
+
+/// Whether rows of effective access have a permission on an object that was found.
+pub(crate) fn holds(
+    rows: &[AccessRow],
+    (permission, type_name): (&str, &str),
+    located: &Located,
+    in_project: bool,
+) -> bool {
+    rows.iter().any(|row| {
+        let general = match located.project.filter(|_| in_project) {
+            Some(project) => row.projects.has(project),
+            None => row.organization,
+        };
+        row.permission == permission
+            && row.types.iter().any(|name| name == type_name)
+            && (row.objects.contains(&located.object) || (general && !row.except.contains(&located.object)))
+    })
 }
