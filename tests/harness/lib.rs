@@ -10,6 +10,7 @@
 pub mod binary;
 pub mod cut;
 pub mod frames;
+pub mod hooks;
 pub mod nats;
 pub mod org;
 pub mod server;

@@ -126,9 +126,9 @@ impl Server {
         self.env.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Takes one back.
+    /// Takes an environment variable away from the processes started from now on.
     pub fn unset_env(&mut self, name: &str) {
-        self.env.retain(|(set, _)| set != name);
+        self.env.retain(|(known, _)| known != name);
     }
 
     /// Starts the process and waits until it is ready.

@@ -30,4 +30,5 @@ mod rivals;
 mod secrets;
 mod story;
 mod tidy;
+mod webhooks;
 mod who_can;

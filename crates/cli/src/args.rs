@@ -28,6 +28,7 @@ use crate::{
     serve::ServeArgs,
     tokens::TokenVerb,
     users::UserVerb,
+    webhooks::WebhookVerb,
     when::Bound,
     why::WhyArgs,
 };
@@ -172,6 +173,11 @@ pub(crate) enum Noun {
         #[command(subcommand)]
         verb: GrantVerb,
     },
+    /// Webhooks: where messages about events and changes of access are sent.
+    Webhook {
+        #[command(subcommand)]
+        verb: WebhookVerb,
+    },
     /// Several writes at once, all or none.
     Batch(BatchArgs),
     /// Show what a file of access would change, and who would gain and lose what; writes nothing.
@@ -263,6 +269,18 @@ mod tests {
             "grantbook report --project production --permission update --format ndjson",
             "grantbook audit --since 30d --output audit.ndjson --resume",
             "grantbook grant history --by user:ada@example.com --project P --newest-first",
+            "grantbook webhook key hooks.key",
+            "grantbook webhook create https://h/x --event KeyRevoked,AccessLost --kind record --description d",
+            "grantbook webhook list --json",
+            "grantbook webhook show ID",
+            "grantbook webhook update ID --to https://h/y --all-events --no-description --disable",
+            "grantbook webhook rotate ID --grace 1h",
+            "grantbook webhook replay ID --from start",
+            "grantbook webhook dead-letters ID",
+            "grantbook webhook retry ID MESSAGE",
+            "grantbook webhook test ID",
+            "grantbook webhook delete ID",
+            "grantbook serve --webhooks hooks.key --webhook-allow 10.0.0.0/8,hooks:8080 --webhook-retry 1s,5m",
             "grantbook batch -f -",
             "grantbook plan -f access.yaml --json",
             "grantbook apply -f access.yaml --plan reviewed.json",

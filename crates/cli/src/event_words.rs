@@ -34,6 +34,7 @@ async fn described(kind: &str, event: &Value, names: &NameBook<'_>) -> Option<St
             let object = event.get("object")?;
             Some(format!("{verb} {}:{}", text(object, "type")?, text(object, "id")?))
         }
+        "Webhook" => Some(format!("{verb} webhook {}", text(event.get("webhook")?, "id")?)),
         "Key" => key(verb, event, names).await,
         "Member" => member(verb, event, names).await,
         "Grant" => grant(verb, event, names).await,

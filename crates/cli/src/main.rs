@@ -37,6 +37,7 @@ mod session;
 mod store;
 mod tokens;
 mod users;
+mod webhooks;
 mod when;
 mod whoami;
 mod why;
@@ -50,6 +51,7 @@ use crate::{
     exit::Verdict,
     output::Output,
     session::Session,
+    webhooks::WebhookVerb,
 };
 
 fn main() -> ExitCode {
@@ -66,6 +68,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Journal { verb } => journal::run(verb, out),
         Noun::Nats { verb } => nats::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
+        Noun::Webhook { verb: WebhookVerb::Key { file } } => webhooks::make_key(&file, out),
         Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
         noun => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -86,6 +89,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Group { verb } => groups::run(session, verb).await?,
         Noun::Role { verb } => roles::run(session, verb).await?,
         Noun::Grant { verb } => grants::run(session, verb).await?,
+        Noun::Webhook { verb } => webhooks::run(session, verb).await?,
         Noun::Batch(args) => batch::run(session, args).await?,
         Noun::Plan(args) => declare::plan(session, args).await?,
         Noun::Apply(args) => declare::apply(session, args).await?,

@@ -12,6 +12,7 @@ use grantbook_server::{
     config::{ConfigError, Role, ServeConfig},
     public_url::PublicUrl,
     read::{Freshness, WhenStale},
+    webhooks::{Allowed, Schedule, WebhookOptions},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -61,6 +62,8 @@ pub(crate) struct ServeArgs {
     public_url: Option<PublicUrl>,
     #[command(flatten)]
     freshness: FreshnessArgs,
+    #[command(flatten)]
+    webhooks: WebhookArgs,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
@@ -99,15 +102,46 @@ impl FreshnessArgs {
     }
 }
 
+#[derive(Debug, Args)]
+struct WebhookArgs {
+    /// The file of the webhook key (`grantbook webhook key FILE` makes one): webhooks can be made, and a process that has a
+    /// view delivers them.
+    #[arg(long = "webhooks", env = "GRANTBOOK_WEBHOOKS", value_name = "KEYFILE")]
+    key_file: Option<PathBuf>,
+    /// Send webhooks also to this host, host:port or network (10.0.0.0/8), by http too; otherwise to public addresses by
+    /// https only.
+    #[arg(
+        long,
+        env = "GRANTBOOK_WEBHOOK_ALLOW",
+        value_name = "PATTERN",
+        value_delimiter = ',',
+        requires = "key_file"
+    )]
+    webhook_allow: Vec<Allowed>,
+    /// The waits between attempts to deliver a message; after the last it is a dead letter. 5s,5m,30m,2h,5h,10h,14h,20h,24h
+    /// if absent.
+    #[arg(long, env = "GRANTBOOK_WEBHOOK_RETRY", value_name = "WAITS", requires = "key_file")]
+    webhook_retry: Option<Schedule>,
+}
+
+impl WebhookArgs {
+    fn options(self) -> Option<WebhookOptions> {
+        let Self { key_file, webhook_allow: allow, webhook_retry } = self;
+        let schedule = webhook_retry.unwrap_or_default();
+        key_file.map(|key_file| WebhookOptions { key_file, allow, schedule })
+    }
+}
+
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, freshness, log } = args;
+    let ServeArgs { part, store, listen, ready_file, public_url, freshness, webhooks, log } = args;
     let role = match part {
         Part::All => Role::All,
         Part::Command => Role::Command,
         Part::Read => Role::Read,
     };
     let (journal, data, freshness) = (store.journal()?, store.data, freshness.bounds());
-    let config = ServeConfig { role, journal, data, listen, ready_file, public_url, freshness };
+    let webhooks = webhooks.options();
+    let config = ServeConfig { role, journal, data, listen, ready_file, public_url, webhooks, freshness };
     if let Err(fault @ (ConfigError::OnePartAlone(_) | ConfigError::Freshness(_))) = config.validate() {
         return Err(Usage(fault.to_string()).into());
     }

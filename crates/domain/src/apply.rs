@@ -52,6 +52,12 @@ impl OrgState {
             | Event::KeyExpired { .. }
             | Event::MemberExpired { .. }
             | Event::GrantExpired { .. } => self.note(event),
+            Event::WebhookCreated { webhook }
+            | Event::WebhookUpdated { webhook }
+            | Event::WebhookRotated { webhook }
+            | Event::WebhookDeleted { webhook } => {
+                self.webhooks.insert(webhook.id, Arc::new(webhook.clone()));
+            }
         }
     }
 

@@ -2,11 +2,12 @@
 
 use crate::{
     catalog::TypeDefinition,
-    id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId},
+    id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId, WebhookId},
     model::{Effect, Gives, KeyHash, Narrowing, RolePermission},
     principal::{Caller, Grantee, Principal},
     scope::{Labels, ObjectRef, Scope},
     time::Timestamp,
+    webhook::MessageKind,
 };
 
 /// Who asks for a command.
@@ -259,6 +260,52 @@ pub enum Command {
     RevokeGrant {
         /// Which.
         id: GrantId,
+    },
+    /// Makes a webhook.
+    CreateWebhook {
+        /// Its id.
+        id: WebhookId,
+        /// Where messages are sent.
+        url: String,
+        /// Only messages of these names; all if empty.
+        events: Vec<String>,
+        /// Messages of these kinds; at least one.
+        kinds: Vec<MessageKind>,
+        /// What for.
+        description: Option<String>,
+        /// Whether messages are sent.
+        enabled: bool,
+        /// Names the key that its signing secret is derived from.
+        key: String,
+    },
+    /// Changes a webhook; the lists replace the old ones.
+    UpdateWebhook {
+        /// Which.
+        id: WebhookId,
+        /// New URL.
+        url: Option<String>,
+        /// New names.
+        events: Option<Vec<String>>,
+        /// New kinds.
+        kinds: Option<Vec<MessageKind>>,
+        /// New description.
+        description: Change<String>,
+        /// Whether messages are sent.
+        enabled: Option<bool>,
+    },
+    /// Gives a webhook a new signing secret.
+    RotateWebhook {
+        /// Which.
+        id: WebhookId,
+        /// Names the key that the new secret is derived from.
+        key: String,
+        /// How long the former secret signs too, in seconds.
+        grace_seconds: u64,
+    },
+    /// Ends a webhook for ever.
+    DeleteWebhook {
+        /// Which.
+        id: WebhookId,
     },
     /// Records the expiries that have passed and are not yet in the journal; only for [`Author::System`].
     NoteExpiries {

@@ -8,6 +8,7 @@ use crate::{
     id::OrgId,
     model::{Grant, Group, Key, Membership, Project, RegisteredObject, Role, Token, User},
     time::Timestamp,
+    webhook::Webhook,
 };
 
 /// One fact. Stored under its name: `{"TokenCreated":{"token":{...}}}`.
@@ -177,4 +178,64 @@ pub enum Event {
         /// As it was.
         grant: Grant,
     },
+    /// A webhook was made.
+    WebhookCreated {
+        /// As it is now.
+        webhook: Webhook,
+    },
+    /// A webhook's URL, filters, description changed, or it was enabled or disabled.
+    WebhookUpdated {
+        /// As it is now.
+        webhook: Webhook,
+    },
+    /// A webhook got a new signing secret; the former one signs too until its `until`.
+    WebhookRotated {
+        /// As it is now.
+        webhook: Webhook,
+    },
+    /// A webhook ended.
+    WebhookDeleted {
+        /// As it was at its end.
+        webhook: Webhook,
+    },
+}
+
+impl Event {
+    /// The name of every event, in the order of their declaration.
+    pub const NAMES: [&str; 34] = [
+        "OrganizationCreated",
+        "CatalogExtended",
+        "UserCreated",
+        "UserUpdated",
+        "UserDeactivated",
+        "TokenCreated",
+        "TokenUpdated",
+        "TokenDeleted",
+        "TokenExpired",
+        "KeyIssued",
+        "KeyRotated",
+        "KeyRevoked",
+        "KeyExpired",
+        "GroupCreated",
+        "GroupUpdated",
+        "GroupDeleted",
+        "MemberAdded",
+        "MemberRemoved",
+        "MemberExpired",
+        "RoleCreated",
+        "RoleUpdated",
+        "RoleDeleted",
+        "ProjectCreated",
+        "ProjectUpdated",
+        "ProjectDeleted",
+        "ObjectRegistered",
+        "ObjectRemoved",
+        "GrantCreated",
+        "GrantRevoked",
+        "GrantExpired",
+        "WebhookCreated",
+        "WebhookUpdated",
+        "WebhookRotated",
+        "WebhookDeleted",
+    ];
 }

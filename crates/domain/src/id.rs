@@ -37,6 +37,9 @@ pub mod kind {
     /// A grant.
     #[derive(Debug)]
     pub enum Grant {}
+    /// A webhook.
+    #[derive(Debug)]
+    pub enum Webhook {}
     /// One installation of Grantbook: the identity of a journal.
     #[derive(Debug)]
     pub enum Installation {}
@@ -58,6 +61,8 @@ pub type RoleId = Id<kind::Role>;
 pub type ProjectId = Id<kind::Project>;
 /// Id of a grant.
 pub type GrantId = Id<kind::Grant>;
+/// Id of a webhook.
+pub type WebhookId = Id<kind::Webhook>;
 /// Id of an installation (a journal's identity).
 pub type InstallationId = Id<kind::Installation>;
 

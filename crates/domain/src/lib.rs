@@ -24,3 +24,4 @@ pub mod state;
 pub mod survey;
 pub mod text;
 pub mod time;
+pub mod webhook;

@@ -235,7 +235,11 @@ impl Outlook<'_> {
             | Event::TokenExpired { .. }
             | Event::KeyExpired { .. }
             | Event::MemberExpired { .. }
-            | Event::GrantExpired { .. } => {}
+            | Event::GrantExpired { .. }
+            | Event::WebhookCreated { .. }
+            | Event::WebhookUpdated { .. }
+            | Event::WebhookRotated { .. }
+            | Event::WebhookDeleted { .. } => {}
         }
     }
 

@@ -25,6 +25,8 @@ pub enum Kind {
     Object,
     /// A grant.
     Grant,
+    /// A webhook.
+    Webhook,
     /// An object type.
     ObjectType,
     /// A permission.
@@ -45,6 +47,7 @@ impl Kind {
             Self::Project => "project",
             Self::Object => "object",
             Self::Grant => "grant",
+            Self::Webhook => "webhook",
             Self::ObjectType => "object type",
             Self::Permission => "permission",
         }
@@ -146,6 +149,14 @@ pub enum Refusal {
         /// Why.
         refusal: Box<Refusal>,
     },
+    /// An organization has so many living ones at most.
+    #[error("an organization has at most {limit} {}s", kind.word())]
+    TooMany {
+        /// What kind.
+        kind: Kind,
+        /// How many.
+        limit: usize,
+    },
     /// No room for more permissions or types.
     #[error("the catalog has no room for more {}s", .0.word())]
     CatalogFull(Kind),
@@ -172,6 +183,7 @@ impl Refusal {
             Self::ObjectMoved => "object_moved",
             Self::ParentFixed => "parent_fixed",
             Self::CatalogFull(_) => "catalog_full",
+            Self::TooMany { .. } => "too_many",
             Self::InBatch { refusal, .. } => refusal.code(),
         }
     }

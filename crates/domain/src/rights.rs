@@ -101,11 +101,13 @@ pub enum Ask {
     Timeline,
     /// How access to a project changed.
     ProjectTimeline,
+    /// Read webhooks, look at their deliveries and steer them, besides reading the audit log.
+    Webhooks,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -129,6 +131,7 @@ impl Ask {
         Self::Report,
         Self::Timeline,
         Self::ProjectTimeline,
+        Self::Webhooks,
     ];
 
     /// What the question needs.
@@ -149,6 +152,7 @@ impl Ask {
             Self::Role => Needs::Permission(Permission::READ, On::Role),
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
+            Self::Webhooks => Needs::Permission(Permission::DELEGATE, On::Organization),
             Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff => {
                 Needs::Permission(Permission::READ, On::AuditLog)
             }
@@ -161,7 +165,11 @@ pub const fn needs(command: &Command) -> Needs {
     use Needs::{Each, Operator, System, UnlessOwn};
     match command {
         Command::Batch(_) => Each,
-        Command::ExtendCatalog { .. } => Needs::Permission(Permission::DELEGATE, On::Organization),
+        Command::ExtendCatalog { .. }
+        | Command::CreateWebhook { .. }
+        | Command::UpdateWebhook { .. }
+        | Command::RotateWebhook { .. }
+        | Command::DeleteWebhook { .. } => Needs::Permission(Permission::DELEGATE, On::Organization),
         Command::CreateUser { .. } | Command::CreateToken { .. } => {
             Needs::Permission(Permission::CREATE, On::Members)
         }

@@ -11,13 +11,14 @@ use uuid::Uuid;
 
 use crate::{
     catalog::{Catalog, ObjectType, Permission, PermissionSet, TypeSet},
-    id::{GrantId, GroupId, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
+    id::{GrantId, GroupId, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId, WebhookId},
     model::{
         Builtin, Effect, Gives, Grant, Group, Key, Membership, Project, RegisteredObject, Role, Token, User,
     },
     principal::{Grantee, Principal},
     scope::{ObjectRef, ProjectView},
     time::Timestamp,
+    webhook::Webhook,
 };
 
 /// What must be unique among the living.
@@ -84,6 +85,7 @@ pub struct OrgState {
     pub(crate) grants_of_role: OrdSet<(RoleId, GrantId)>,
     pub(crate) grants_by_selector: OrdSet<GrantId>,
     pub(crate) keys_by_selector: OrdSet<KeyId>,
+    pub(crate) webhooks: OrdMap<WebhookId, Arc<Webhook>>,
     pub(crate) names: OrdMap<(NameKind, String), Uuid>,
     pub(crate) expiring: OrdSet<(Timestamp, Expiring)>,
     pub(crate) builtin_groups: OrdMap<Builtin, GroupId>,
@@ -195,6 +197,16 @@ impl OrgState {
     /// A grant, living or revoked.
     pub fn grant(&self, id: GrantId) -> Option<&Grant> {
         self.grants.get(&id).map(Arc::as_ref)
+    }
+
+    /// A webhook, living or ended.
+    pub fn webhook(&self, id: WebhookId) -> Option<&Webhook> {
+        self.webhooks.get(&id).map(Arc::as_ref)
+    }
+
+    /// The webhooks that have not ended.
+    pub fn living_webhooks(&self) -> impl Iterator<Item = &Webhook> {
+        self.webhooks.values().map(Arc::as_ref).filter(|webhook| webhook.ended_at.is_none())
     }
 
     /// The unrevoked grants to exactly this grantee.

@@ -35,6 +35,11 @@ pub enum TextFault {
     /// A key's text: secrets have no place in what is kept for ever.
     #[error("must not contain a key: secrets are never stored; revoke it")]
     HoldsKey,
+    /// Not a URL that a webhook may have.
+    #[error(
+        "must be https://host[:port][/path][?query] without user, password or fragment; an address in its usual form"
+    )]
+    NotAUrl,
     /// Not of the form `local@domain`.
     #[error("must be an e-mail address")]
     NotAnEmail,
@@ -63,8 +68,13 @@ pub fn check_line(text: &str, max_bytes: usize) -> Result<(), TextFault> {
     require_no_key(text)
 }
 
-/// Refuses a text that contains what looks like a key, `gb_st_` or `gb_pk_` with at least 22 letters and digits behind.
+/// Refuses a text that contains what looks like a key, `gb_st_` or `gb_pk_` with at least 22 letters and digits behind, or
+/// like the signing secret of a webhook, `whsec_` with at least 32 digits of base64 behind.
 pub fn require_no_key(text: &str) -> Result<(), TextFault> {
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    if text.split("whsec_").skip(1).any(|rest| rest.bytes().take_while(base64).count() >= 32) {
+        return Err(TextFault::HoldsKey);
+    }
     let looks_like_key = |rest: &str| {
         let id = rest.strip_prefix("st_").or_else(|| rest.strip_prefix("pk_")).unwrap_or_default();
         id.bytes().take_while(u8::is_ascii_alphanumeric).count() >= 22

@@ -18,10 +18,13 @@ use crate::{
     public_url::PublicUrl,
     read::{Freshness, ReadNode},
     start::{OpenJournal, make_directory},
+    webhooks::{Configured, Deliverer, Setting, Webhooks},
 };
 
 /// The view's file in the data directory.
 pub const VIEW_FILE: &str = "view.redb";
+/// The file in the data directory that says what was sent to webhooks.
+pub const WEBHOOKS_FILE: &str = "webhooks.redb";
 
 /// What every route has; cheap to clone.
 #[derive(Debug, Clone)]
@@ -40,6 +43,8 @@ pub struct AppState {
     pub freshness: Freshness,
     /// What was missing where it should have been.
     pub gaps: GapsMet,
+    /// The key of webhooks and their deliveries, if the process was told of them.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// Tells what the journal's readers of this process met; cheap to clone.
@@ -99,6 +104,7 @@ pub struct App {
     journal: OpenJournal,
     commands: Option<CommandService>,
     projector: Option<Projector>,
+    deliverer: Option<Deliverer>,
     state: AppState,
 }
 
@@ -123,6 +129,10 @@ impl App {
         opened: OpenJournal,
     ) -> Result<Self, StartError> {
         let installation = journal.identity().installation;
+        let configured = match config.webhooks.clone() {
+            Some(options) => Some(spawn_blocking(move || options.read()).await??),
+            None => None,
+        };
         let (clock, ids) = (Clock::system(), IdSource::system());
         let command = async || {
             let fold = Fold::replay(journal.as_ref()).await?;
@@ -146,10 +156,24 @@ impl App {
                 (Parts::Read(node), None, Some(projector))
             }
         };
-        let public_url = config.public_url.clone();
         let (freshness, gaps) = (config.freshness, GapsMet::of(journal));
-        let state = AppState { parts, clock, ids, installation, public_url, freshness, gaps };
-        Ok(Self { journal: opened, commands, projector, state })
+        let mut state = AppState {
+            parts,
+            clock,
+            ids,
+            installation,
+            public_url: config.public_url.clone(),
+            freshness,
+            gaps,
+            webhooks: None,
+        };
+        let mut deliverer = None;
+        if let Some(configured) = configured {
+            deliverer = deliver(config, &state, &configured).await?;
+            let deliveries = deliverer.as_ref().map(Deliverer::deliveries);
+            state.webhooks = Some(Webhooks { configured, deliveries });
+        }
+        Ok(Self { journal: opened, commands, projector, deliverer, state })
     }
 
     /// What routes get.
@@ -160,7 +184,10 @@ impl App {
     /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { journal, commands, projector, state } = self;
+        let Self { journal, commands, projector, deliverer, state } = self;
+        if let Some(deliverer) = deliverer {
+            deliverer.stop().await;
+        }
         if let Some(commands) = commands {
             commands.shutdown().await;
         }
@@ -183,6 +210,24 @@ async fn project<J: Journal>(
         open_view(&data.join(VIEW_FILE), installation)
     });
     Ok(Projector::start(Arc::clone(journal), writer.await??))
+}
+
+/// Begins to deliver webhooks, if the process has a view.
+async fn deliver(
+    config: &ServeConfig,
+    state: &AppState,
+    configured: &Configured,
+) -> Result<Option<Deliverer>, StartError> {
+    let Some(node) = state.parts.node() else { return Ok(None) };
+    let setting = Setting {
+        reader: node.reader.clone(),
+        progress: node.progress(),
+        clock: state.clock.clone(),
+        installation: state.installation,
+        configured: configured.clone(),
+        file: config.data.join(WEBHOOKS_FILE),
+    };
+    Deliverer::start(setting).await.map(Some)
 }
 
 /// Opens the view, which is readable by its owner only: it holds people's names and addresses.

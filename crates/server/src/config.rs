@@ -11,6 +11,7 @@ pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 use crate::{
     public_url::PublicUrl,
     read::{BadBound, Freshness},
+    webhooks::WebhookOptions,
 };
 
 /// Where a journal is.
@@ -59,6 +60,8 @@ pub struct ServeConfig {
     pub public_url: Option<PublicUrl>,
     /// How stale what it answers may be.
     pub freshness: Freshness,
+    /// Whether webhooks are made and delivered, and how.
+    pub webhooks: Option<WebhookOptions>,
 }
 
 /// Why a configuration does not make sense.
@@ -92,6 +95,7 @@ impl Default for ServeConfig {
             ready_file: None,
             public_url: None,
             freshness: Freshness::default(),
+            webhooks: None,
         }
     }
 }

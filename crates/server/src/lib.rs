@@ -20,5 +20,6 @@ pub mod read;
 pub mod routes;
 pub mod secret;
 pub mod start;
+pub mod webhooks;
 
 pub use listen::serve;

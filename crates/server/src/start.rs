@@ -23,6 +23,7 @@ use crate::{
     command::{FoldError, SubmitError},
     config::{ConfigError, JournalAddress},
     secret::NoRandomness,
+    webhooks::{StoreError, TlsError, WebhookKeyError},
 };
 
 /// Why the server, or an operator's command, cannot begin or go on.
@@ -105,6 +106,15 @@ pub enum StartError {
     /// No key can be made.
     #[error("{0}")]
     NoRandomness(#[from] NoRandomness),
+    /// The webhook key cannot be read.
+    #[error("{0}")]
+    WebhookKey(#[from] WebhookKeyError),
+    /// The file of webhook deliveries is of no use.
+    #[error("{0}")]
+    WebhookStore(#[from] StoreError),
+    /// Webhooks cannot be sent.
+    #[error("{0}")]
+    WebhookTls(#[from] TlsError),
     /// A task of the runtime has failed.
     #[error("a task failed: {0}")]
     Task(#[from] JoinError),

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId},
+    id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId, WebhookId},
     model::{Gives, Grant, Group, Key, Personal, Project, RegisteredObject, Role, Token, User},
     principal::Grantee,
     scope::{Atom, ObjectRef, Scope},
     time::Timestamp,
+    webhook::Webhook,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -293,6 +294,27 @@ impl Document for Grant {
             owners.push(Belonging::Object(object, self.generation));
         }
         owners
+    }
+}
+
+impl Document for Webhook {
+    type Id = WebhookId;
+    const KIND: Kind = Kind::Webhook;
+
+    fn id_bytes(id: &WebhookId) -> Vec<u8> {
+        id.bytes().to_vec()
+    }
+    fn id(&self) -> WebhookId {
+        self.id
+    }
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+    fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at
+    }
+    fn lists(&self) -> Vec<List<'_>> {
+        vec![List::All(Self::KIND)]
     }
 }
 

@@ -141,6 +141,12 @@ fn touch(found: &mut BTreeSet<Facet>, event: &Event) {
         Event::GrantCreated { grant } | Event::GrantRevoked { grant } | Event::GrantExpired { grant } => {
             touch_grant(found, grant);
         }
+        Event::WebhookCreated { webhook }
+        | Event::WebhookUpdated { webhook }
+        | Event::WebhookRotated { webhook }
+        | Event::WebhookDeleted { webhook } => {
+            found.insert(object("webhook", &webhook.id));
+        }
     }
 }
 
@@ -218,5 +224,9 @@ pub fn event_name(event: &Event) -> &'static str {
         Event::GrantCreated { .. } => "GrantCreated",
         Event::GrantRevoked { .. } => "GrantRevoked",
         Event::GrantExpired { .. } => "GrantExpired",
+        Event::WebhookCreated { .. } => "WebhookCreated",
+        Event::WebhookUpdated { .. } => "WebhookUpdated",
+        Event::WebhookRotated { .. } => "WebhookRotated",
+        Event::WebhookDeleted { .. } => "WebhookDeleted",
     }
 }

@@ -127,6 +127,10 @@ impl<'s> Fold<'s> {
                 self.object(place, object)
             }
             Event::GrantCreated { grant } | Event::GrantRevoked { grant } => self.grant(place, grant),
+            Event::WebhookCreated { webhook }
+            | Event::WebhookUpdated { webhook }
+            | Event::WebhookRotated { webhook }
+            | Event::WebhookDeleted { webhook } => self.thing(place, webhook, &[]),
             // Notices have no effect: readers judge expiry by the clock.
             Event::TokenExpired { .. }
             | Event::KeyExpired { .. }

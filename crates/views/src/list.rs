@@ -5,6 +5,7 @@ use grantbook_domain::{
     model::{Gives, Grant, Group, Key, Membership, Project, RegisteredObject, Role, Token, User},
     position::Position,
     principal::{Grantee, Principal},
+    webhook::Webhook,
 };
 
 use crate::{
@@ -99,6 +100,11 @@ impl Snapshot {
 
     /// The living projects.
     pub fn projects(&self, org: OrgId, listing: &Listing<'_>) -> Result<Page<Project>, ViewError> {
+        self.all(org, listing)
+    }
+
+    /// The living webhooks.
+    pub fn webhooks(&self, org: OrgId, listing: &Listing<'_>) -> Result<Page<Webhook>, ViewError> {
         self.all(org, listing)
     }
 

@@ -260,7 +260,11 @@ impl Concerned {
             | Event::TokenExpired { .. }
             | Event::KeyExpired { .. }
             | Event::MemberExpired { .. }
-            | Event::GrantExpired { .. } => {}
+            | Event::GrantExpired { .. }
+            | Event::WebhookCreated { .. }
+            | Event::WebhookUpdated { .. }
+            | Event::WebhookRotated { .. }
+            | Event::WebhookDeleted { .. } => {}
         }
         Ok(())
     }

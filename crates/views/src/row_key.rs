@@ -34,6 +34,8 @@ pub enum Kind {
     Object = 9,
     /// A grant.
     Grant = 10,
+    /// A webhook.
+    Webhook = 11,
 }
 
 /// One list of things, in the order of their creation.

@@ -304,7 +304,11 @@ impl Interest {
             | Event::TokenExpired { .. }
             | Event::KeyExpired { .. }
             | Event::MemberExpired { .. }
-            | Event::GrantExpired { .. } => false,
+            | Event::GrantExpired { .. }
+            | Event::WebhookCreated { .. }
+            | Event::WebhookUpdated { .. }
+            | Event::WebhookRotated { .. }
+            | Event::WebhookDeleted { .. } => false,
         }
     }
 

@@ -9,6 +9,7 @@ mod calls;
 mod error;
 mod lines;
 mod report;
+mod webhooks;
 #[cfg(test)]
 mod wire_test;
 
@@ -176,7 +177,10 @@ impl Client {
 
     /// Where something with a body goes: questions that are posted to where reads go, all else to where writes go.
     fn target(&self, path: &[&str]) -> Result<Url, ClientError> {
-        let is_question = matches!(path, ["v1", "check" | "explain", ..]);
+        let is_question = matches!(
+            path,
+            ["v1", "check" | "explain", ..] | ["v1", "webhooks", _, "dead-letters" | "replay" | "test", ..]
+        );
         let Some(base) = self.command_base.as_ref().filter(|_| !is_question) else {
             return self.url(path, None::<&()>);
         };

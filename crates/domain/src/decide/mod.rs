@@ -15,6 +15,7 @@ mod people;
 mod projects;
 mod roles;
 mod tokens;
+mod webhooks;
 
 use crate::{
     authority::Holdings,
@@ -178,6 +179,10 @@ impl<'a> Judge<'a> {
             Command::RemoveObject { object } => self.remove_object(object),
             Command::CreateGrant { .. } => self.create_grant(command),
             Command::RevokeGrant { id } => self.revoke_grant(*id),
+            Command::CreateWebhook { .. }
+            | Command::UpdateWebhook { .. }
+            | Command::RotateWebhook { .. }
+            | Command::DeleteWebhook { .. } => self.judge_webhook(command),
             Command::NoteExpiries { limit } => Ok(self.note_expiries(*limit)),
             Command::RecoverOwner { .. } => self.recover_owner(command),
         }

@@ -28,3 +28,4 @@ mod roles;
 mod tokens;
 mod users;
 mod visibility;
+mod webhooks;

@@ -10,10 +10,11 @@ use grantbook_domain::{
     principal::{Grantee, Principal},
     refusal::Refusal,
     scope::{Labels, Scope},
+    webhook::WEBHOOKS_MAX,
 };
 
 use crate::{
-    given::{Give, Org, all, as_user, by, object},
+    given::{Give, Org, all, as_user, by, object, webhook},
     rights_table::variants,
 };
 
@@ -40,6 +41,7 @@ fn name_and_code(refusal: &Refusal) -> (&'static str, &'static str) {
         Refusal::ParentFixed => ("ParentFixed", "parent_fixed"),
         Refusal::InBatch { .. } => ("InBatch", "name_taken"),
         Refusal::CatalogFull(_) => ("CatalogFull", "catalog_full"),
+        Refusal::TooMany { .. } => ("TooMany", "too_many"),
     }
 }
 
@@ -71,6 +73,10 @@ fn refused(org: &mut Org) -> Vec<(Author, Command)> {
     org.register(&experiment, Some(home));
     let permissions: Vec<_> = (9..64).map(|number| format!("p{number}")).collect();
     org.done(Command::ExtendCatalog { object_types: vec![], permissions });
+    for _ in 0..WEBHOOKS_MAX {
+        let one = webhook(org.id());
+        org.done(one);
+    }
     let (owners, hash) = (org.owners(), KeyHash([0; 32]));
     let extend = |types: &[(&str, &str)], permissions: &[&str]| {
         let one =
@@ -99,6 +105,7 @@ fn refused(org: &mut Org) -> Vec<(Author, Command)> {
         (ada, extend(&[("dataset", "organization")], &[])),
         (ada, Command::Batch(vec![project(org, "home")])),
         (ada, extend(&[], &["one-more"])),
+        (ada, webhook(org.id())),
     ]
 }
 

@@ -8,6 +8,7 @@ use grantbook_domain::{
     principal::{Grantee, Principal},
     rights::{Ask, needs},
     scope::{Labels, ObjectRef, Scope},
+    webhook::MessageKind,
 };
 
 /// The command's name; a new command does not compile until it has one here.
@@ -39,6 +40,10 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::RemoveObject { .. } => "RemoveObject",
         Command::CreateGrant { .. } => "CreateGrant",
         Command::RevokeGrant { .. } => "RevokeGrant",
+        Command::CreateWebhook { .. } => "CreateWebhook",
+        Command::UpdateWebhook { .. } => "UpdateWebhook",
+        Command::RotateWebhook { .. } => "RotateWebhook",
+        Command::DeleteWebhook { .. } => "DeleteWebhook",
         Command::NoteExpiries { .. } => "NoteExpiries",
         Command::RecoverOwner { .. } => "RecoverOwner",
     }
@@ -46,7 +51,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
 
 /// One command of each kind.
 pub(crate) fn samples() -> Vec<Command> {
-    [people(), keys(), groups_and_roles(), places(), grants_and_others()].concat()
+    [people(), keys(), groups_and_roles(), places(), grants_and_others(), webhooks()].concat()
 }
 
 fn text(word: &str) -> String {
@@ -140,6 +145,24 @@ fn grants_and_others() -> Vec<Command> {
             key: Id::from_u128(3),
             hash: KeyHash([0; 32]),
         },
+    ]
+}
+
+fn webhooks() -> Vec<Command> {
+    let id = Id::from_u128(9);
+    vec![
+        Command::CreateWebhook {
+            id,
+            url: text("https://example.com/hook"),
+            events: Vec::new(),
+            kinds: vec![MessageKind::Record],
+            description: None,
+            enabled: true,
+            key: text("k"),
+        },
+        Command::UpdateWebhook { id, url: None, events: None, kinds: None, description: None, enabled: None },
+        Command::RotateWebhook { id, key: text("k"), grace_seconds: 0 },
+        Command::DeleteWebhook { id },
     ]
 }
 

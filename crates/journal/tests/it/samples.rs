@@ -12,6 +12,7 @@ use grantbook_domain::{
     record::{RECORD_SCHEMA, Record},
     scope::{Atom, Labels, ObjectRef, Scope, Selector},
     time::Timestamp,
+    webhook::{MessageKind, Signer, Webhook},
 };
 
 const CREATED: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -35,6 +36,7 @@ pub(crate) fn events() -> Vec<Event> {
     events.extend(principals());
     events.extend(groups_and_roles());
     events.extend(things_and_grants());
+    events.extend(webhooks());
     events
 }
 
@@ -80,6 +82,15 @@ fn things_and_grants() -> [Event; 8] {
         Event::GrantCreated { grant: grant() },
         Event::GrantRevoked { grant: organization },
         Event::GrantExpired { grant: object },
+    ]
+}
+
+fn webhooks() -> [Event; 4] {
+    [
+        Event::WebhookCreated { webhook: webhook() },
+        Event::WebhookUpdated { webhook: webhook() },
+        Event::WebhookRotated { webhook: webhook() },
+        Event::WebhookDeleted { webhook: webhook() },
     ]
 }
 
@@ -231,6 +242,21 @@ fn grant() -> Grant {
         expires_at: EXPIRES,
         reason: Some("rollout".into()),
         builtin: true,
+        created_at: CREATED,
+        ended_at: ENDED,
+    }
+}
+
+fn webhook() -> Webhook {
+    Webhook {
+        id: id(9),
+        url: "https://hooks.example.com/grantbook?team=nlp".into(),
+        events: vec!["AccessLost".into(), "KeyRevoked".into()],
+        kinds: vec![MessageKind::Record, MessageKind::Change],
+        description: Some("pager".into()),
+        enabled: true,
+        signer: Signer { key: "00112233445566aa".into(), generation: 2, until: None },
+        former: Some(Signer { key: "00112233445566aa".into(), generation: 1, until: EXPIRES }),
         created_at: CREATED,
         ended_at: ENDED,
     }

@@ -98,5 +98,9 @@ fn subject(recorded: &Recorded, event: &Event) -> String {
         Event::GrantCreated { grant } | Event::GrantRevoked { grant } | Event::GrantExpired { grant } => {
             format!("grant:{}", grant.id)
         }
+        Event::WebhookCreated { webhook }
+        | Event::WebhookUpdated { webhook }
+        | Event::WebhookRotated { webhook }
+        | Event::WebhookDeleted { webhook } => format!("webhook:{}", webhook.id),
     }
 }

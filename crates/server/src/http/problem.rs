@@ -165,6 +165,24 @@ impl Failure {
         Self::new(StatusCode::MISDIRECTED_REQUEST, "wrong_role", detail)
     }
 
+    /// The process was not told of the installation's webhook key.
+    pub(crate) fn webhooks_not_configured() -> Self {
+        let detail =
+            "this process was not started with --webhooks KEYFILE, which webhooks' secrets are derived from";
+        Self::unavailable("webhooks_not_configured", detail)
+    }
+
+    /// This node has another webhook key than the one that the secret is derived from.
+    pub(crate) fn webhook_key_differs() -> Self {
+        let detail = "the webhook's secret is derived from another key than this node has: rotate it";
+        Self::new(StatusCode::CONFLICT, "webhook_key_differs", detail)
+    }
+
+    /// There is no such dead letter.
+    pub(crate) fn no_dead_letter() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "no such dead letter")
+    }
+
     /// Nobody knows whether something newer is there.
     pub(crate) fn unconfirmed(why: &Unconfirmed) -> Self {
         Self::unavailable("journal_unavailable", why.to_string())
@@ -361,7 +379,8 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
         | Refusal::KeyEnded
         | Refusal::ObjectMoved
         | Refusal::ParentFixed
-        | Refusal::CatalogFull(_) => StatusCode::CONFLICT,
+        | Refusal::CatalogFull(_)
+        | Refusal::TooMany { .. } => StatusCode::CONFLICT,
         Refusal::InBatch { refusal, .. } => refusal_status(refusal),
     }
 }

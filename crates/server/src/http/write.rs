@@ -119,17 +119,22 @@ impl Write {
             }
             understood => understood,
         };
-        let (submission, command, secrets) = understood?;
+        let (submission, command, mut secrets) = understood?;
         let submitted = commands.submit(submission).await;
         web.metrics.command(counted(&submitted));
-        answer(&web, &submitted?, &command, &secrets)
+        let outcome = submitted?;
+        if outcome.replayed {
+            secrets.shown_before();
+        }
+        answer(&web, &outcome, &command, &secrets)
     }
 
     /// The command that the request stands for.
     fn understand(&self) -> Result<(Submission, Command, Secrets), Failure> {
         let (web, who, body) = (&self.web, self.who, self.body.clone());
         let state = web.commands()?.state(who.org).ok_or_else(Failure::bad_credential)?;
-        let intake = Intake { ids: &web.app.ids, state: &state, issued: &HashMap::new() };
+        let webhooks = web.app.webhooks.as_ref().map(|webhooks| &webhooks.configured);
+        let intake = Intake { ids: &web.app.ids, state: &state, issued: &HashMap::new(), webhooks };
         let segments = path::segments(&self.path).ok_or_else(Failure::no_route)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (command, secrets, own_reason) = if matches!(segments.as_slice(), ["v1", "batch" | "plan"]) {
@@ -137,7 +142,9 @@ impl Write {
             (command, secrets, None)
         } else {
             let Plan { command, secret, reason, .. } = plan(self.method.as_str(), &segments, body, &intake)?;
-            (command, secret.into_iter().collect(), reason)
+            let mut secrets = Secrets::default();
+            secret.into_iter().for_each(|made| secrets.add(made));
+            (command, secrets, reason)
         };
         let submission = Submission {
             org: who.org,

@@ -122,6 +122,11 @@ impl ReadNode {
         Self { freshness, ..self }
     }
 
+    /// How far the view has come, to wait for.
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
     /// Returns once the view holds everything that the journal held when this was called; at once if nobody but this
     /// process appends.
     pub async fn confirm(&self) -> Result<(), Unconfirmed> {

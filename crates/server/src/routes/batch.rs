@@ -29,17 +29,17 @@ pub(crate) fn plan_all(body: Value, intake: &Intake<'_>) -> Result<(Command, Sec
     }
     let mut ids = Vec::with_capacity(commands.len());
     let mut planned = Vec::with_capacity(commands.len());
-    let mut secrets = Secrets::new();
+    let mut secrets = Secrets::default();
     let mut issued = HashMap::new();
     for (index, command) in commands.into_iter().enumerate() {
-        let intake = Intake { ids: intake.ids, state: intake.state, issued: &issued };
+        let intake = Intake { issued: &issued, ..*intake };
         let Plan { command, id, secret, reason: _ } = plan_one(command, index, &ids, &intake)?;
         if let Some((id, principal)) = keys::issued_by(&command, &intake) {
             issued.insert(id, principal);
         }
         planned.push(command);
         ids.push(id);
-        secrets.extend(secret);
+        secret.into_iter().for_each(|made| secrets.add(made));
     }
     Ok((Command::Batch(planned), secrets))
 }

@@ -180,6 +180,9 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
     let help =
         "Frames that one replica of the journal did not have, or had damaged, and others were asked for.";
     counter(&mut text, "grantbook_gaps_total", help, told.gaps.met);
+    if let Some(deliveries) = web.app.webhooks.as_ref().and_then(|webhooks| webhooks.deliveries.as_ref()) {
+        text.push_str(&deliveries.metrics());
+    }
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(CONTENT_TYPE, kind)], text).into_response()
 }

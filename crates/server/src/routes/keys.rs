@@ -19,7 +19,7 @@ use crate::{
         grants::scope_in_body,
         lists::Wanted,
         names,
-        plan::{Intake, Plan, id_in_path, instant},
+        plan::{Intake, Made, Plan, id_in_path, instant},
         render,
         sight::{Sight, Thing},
     },
@@ -51,7 +51,7 @@ pub(super) fn issue(principal: Principal, body: Value, intake: &Intake<'_>) -> R
     let id = intake.ids.id();
     let secret = Secret::mint(KeyKind::of(principal), id).map_err(|error| Failure::internal(&error))?;
     let command = Command::IssueKey { id, principal, name, hash: secret.hash(), expires_at, narrow };
-    Ok(Plan { secret: Some((id, secret)), ..Plan::new(command, id.to_string()) })
+    Ok(Plan { secret: Some(Made::Key(id, secret)), ..Plan::new(command, id.to_string()) })
 }
 
 pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
@@ -61,7 +61,7 @@ pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan,
     let new_id = intake.ids.id();
     let secret = Secret::mint(KeyKind::of(principal), new_id).map_err(|error| Failure::internal(&error))?;
     let command = Command::RotateKey { id, new_id, hash: secret.hash(), grace_seconds };
-    Ok(Plan { secret: Some((new_id, secret)), ..Plan::new(command, new_id.to_string()) })
+    Ok(Plan { secret: Some(Made::Key(new_id, secret)), ..Plan::new(command, new_id.to_string()) })
 }
 
 /// The key that a command issues, and whose.

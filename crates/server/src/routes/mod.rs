@@ -6,6 +6,7 @@ pub(crate) mod batch;
 mod catalog;
 mod changes;
 pub(crate) mod check;
+mod deliveries;
 mod diff;
 mod explain;
 mod grant_history;
@@ -32,6 +33,7 @@ mod timeline;
 mod tokens;
 pub(crate) mod turns;
 mod users;
+mod webhooks;
 pub(crate) mod what_if;
 mod whoami;
 
@@ -74,6 +76,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(roles::routes())
         .merge(grants::routes())
         .merge(grant_history::routes())
+        .merge(webhooks::routes())
         .merge(batch::routes())
         .merge(what_if::routes())
         .merge(authzen::routes())

@@ -40,6 +40,12 @@ pub(crate) fn present(state: &OrgState, command: &Command) -> Value {
         Command::CreateGrant { id, .. } | Command::RevokeGrant { id } => {
             state.grant(*id).map(|grant| render::value(&render::grant(grant)))
         }
+        Command::CreateWebhook { id, .. }
+        | Command::UpdateWebhook { id, .. }
+        | Command::RotateWebhook { id, .. }
+        | Command::DeleteWebhook { id } => {
+            state.webhook(*id).map(|webhook| render::value(&render::webhook(webhook)))
+        }
         Command::Batch(_) | Command::NoteExpiries { .. } | Command::RecoverOwner { .. } => None,
     };
     shown.unwrap_or_default()

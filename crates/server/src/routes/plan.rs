@@ -1,28 +1,75 @@
 //! What writes mean: method, path and body become a command. One table for single requests and for batches.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use grantbook_api::reference::{GranteeRef, GranteeType};
 use grantbook_domain::{
     command::Command,
-    id::{Id, KeyId, RoleId},
+    id::{Id, KeyId, RoleId, WebhookId},
     model::Builtin,
     principal::{Grantee, Principal},
     refusal::Kind,
     state::OrgState,
     time::Timestamp,
+    webhook::Webhook,
 };
 use serde_json::Value;
 
 use crate::{
     http::problem::Failure,
     ids::IdSource,
-    routes::{catalog, grants, groups, keys, members, objects, projects, roles, tokens, users},
+    routes::{catalog, grants, groups, keys, members, objects, projects, roles, tokens, users, webhooks},
     secret::Secret,
+    webhooks::{Configured, WebhookKey},
 };
 
-/// Secrets made for the keys of one request, for its one answer.
-pub(crate) type Secrets = BTreeMap<KeyId, Secret>;
+/// Secrets made for one request, for its one answer.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    keys: BTreeMap<KeyId, Secret>,
+    /// The webhooks that it makes or rotates,
+    webhooks: BTreeSet<WebhookId>,
+    /// and the key that their secrets are derived from; none once they were shown.
+    webhook_key: Option<WebhookKey>,
+}
+
+/// A secret made for one command.
+#[derive(Debug)]
+pub(crate) enum Made {
+    /// A key's.
+    Key(KeyId, Secret),
+    /// A webhook's, derived from this key.
+    Webhook(WebhookId, WebhookKey),
+}
+
+impl Secrets {
+    /// One more.
+    pub(crate) fn add(&mut self, made: Made) {
+        match made {
+            Made::Key(id, secret) => drop(self.keys.insert(id, secret)),
+            Made::Webhook(id, key) => {
+                self.webhooks.insert(id);
+                self.webhook_key = Some(key);
+            }
+        }
+    }
+
+    /// For an answer that was given before. Keys need no look: a repeated request's record has other ids.
+    pub(crate) fn shown_before(&mut self) {
+        self.webhook_key = None;
+    }
+
+    /// The text of a key made for this request.
+    pub(crate) fn of_key(&self, id: KeyId) -> Option<&str> {
+        self.keys.get(&id).map(Secret::expose)
+    }
+
+    /// The signing secret of a webhook made or rotated by this request.
+    pub(crate) fn of_webhook(&self, webhook: &Webhook) -> Option<String> {
+        let key = self.webhook_key.as_ref().filter(|_| self.webhooks.contains(&webhook.id))?;
+        key.secret(webhook.id, &webhook.signer).map(|secret| secret.text())
+    }
+}
 
 /// What turning a request into a command may look at.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +80,8 @@ pub(crate) struct Intake<'a> {
     pub(crate) state: &'a OrgState,
     /// The keys of earlier commands of the same batch.
     pub(crate) issued: &'a HashMap<KeyId, Principal>,
+    /// What the process was told of webhooks.
+    pub(crate) webhooks: Option<&'a Configured>,
 }
 
 /// A command, and what else its request said.
@@ -43,7 +92,7 @@ pub(crate) struct Plan {
     /// The id of what it makes or changes: `$N.id` in a batch.
     pub(crate) id: String,
     /// The secret made for it.
-    pub(crate) secret: Option<(KeyId, Secret)>,
+    pub(crate) secret: Option<Made>,
     /// The reason in its body.
     pub(crate) reason: Option<String>,
 }
@@ -68,6 +117,7 @@ pub(crate) fn plan(method: &str, path: &[&str], body: Value, intake: &Intake<'_>
         ("POST", ["v1", "tokens", id, "keys"]) => keys::issue(keys::token(id)?, body, intake),
         ("POST", ["v1", "users", id, "keys"]) => keys::issue(keys::user(id)?, body, intake),
         ("POST", ["v1", "keys", id, "rotate"]) => keys::rotate(id, body, intake),
+        ("POST", ["v1", "webhooks", id, "rotate"]) => webhooks::rotate(id, body, intake),
         ("POST", ["v1", "groups", id, "members"]) => members::add(id, body),
         ("DELETE", ["v1", "groups", id, "members", kind, member]) => members::remove(id, kind, member),
         _ => Err(Failure::no_route()),
@@ -84,6 +134,7 @@ fn create(noun: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure>
         "groups" => groups::create(body, intake),
         "roles" => roles::create(body, intake),
         "grants" => grants::create(body, intake),
+        "webhooks" => webhooks::create(body, intake),
         _ => Err(Failure::no_route()),
     }
 }
@@ -95,6 +146,7 @@ fn update(noun: &str, id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan
         "tokens" => tokens::update(id, body),
         "groups" => groups::update(id, body),
         "roles" => roles::update(id, body, intake),
+        "webhooks" => webhooks::update(id, body, intake),
         _ => Err(Failure::no_route()),
     }
 }
@@ -108,6 +160,7 @@ fn delete(noun: &str, id: &str, intake: &Intake<'_>) -> Result<Plan, Failure> {
         "groups" => groups::delete(id),
         "roles" => roles::delete(id, intake),
         "grants" => grants::revoke(id),
+        "webhooks" => webhooks::delete(id),
         _ => Err(Failure::no_route()),
     }
 }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use grantbook_api::{
     catalog as catalog_words, grants, groups, keys, members, objects, projects, roles, scope as scope_words,
-    secret, tokens, users,
+    secret, tokens, users, webhooks,
 };
 use grantbook_domain::{
     catalog::TypeDefinition,
@@ -11,6 +11,7 @@ use grantbook_domain::{
     model::{self, Effect, Gives, Narrowing},
     scope::{Atom, Scope, Selector},
     time::Timestamp,
+    webhook,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -32,6 +33,13 @@ pub(crate) fn answer(events: &[Event], secrets: &Secrets) -> (StatusCode, Value)
         Some(Event::KeyRotated { key, old }) => {
             let mut shown = with_secret(self::key(key), key, secrets);
             shown.old_valid_until = time(old.expires_at);
+            (StatusCode::CREATED, value(&shown))
+        }
+        Some(Event::WebhookCreated { webhook } | Event::WebhookRotated { webhook }) => {
+            let mut shown = self::webhook(webhook);
+            let text = secrets.of_webhook(webhook).map(secret::Secret::new);
+            shown.secret_withheld = text.is_none();
+            shown.secret = Some(text);
             (StatusCode::CREATED, value(&shown))
         }
         Some(event) => {
@@ -114,6 +122,18 @@ fn told(event: &Event) -> Told {
         Event::GrantCreated { grant } => ("GrantCreated", "grant", true, value(&self::grant(grant))),
         Event::GrantRevoked { grant } => ("GrantRevoked", "grant", false, value(&self::grant(grant))),
         Event::GrantExpired { grant } => ("GrantExpired", "grant", false, value(&self::grant(grant))),
+        Event::WebhookCreated { webhook } => {
+            ("WebhookCreated", "webhook", true, value(&self::webhook(webhook)))
+        }
+        Event::WebhookUpdated { webhook } => {
+            ("WebhookUpdated", "webhook", false, value(&self::webhook(webhook)))
+        }
+        Event::WebhookRotated { webhook } => {
+            ("WebhookRotated", "webhook", true, value(&self::webhook(webhook)))
+        }
+        Event::WebhookDeleted { webhook } => {
+            ("WebhookDeleted", "webhook", false, value(&self::webhook(webhook)))
+        }
     };
     Told { name, kind, makes, body }
 }
@@ -248,6 +268,29 @@ pub(crate) fn grant(grant: &model::Grant) -> grants::Grant {
     }
 }
 
+/// A webhook, without its secret and without how its delivery goes.
+pub(crate) fn webhook(webhook: &webhook::Webhook) -> webhooks::Webhook {
+    let kind = |kind: &webhook::MessageKind| match kind {
+        webhook::MessageKind::Record => webhooks::MessageKind::Record,
+        webhook::MessageKind::Change => webhooks::MessageKind::Change,
+    };
+    webhooks::Webhook {
+        id: webhook.id.to_string(),
+        url: webhook.url.clone(),
+        events: webhook.events.clone(),
+        kinds: webhook.kinds.iter().map(kind).collect(),
+        description: webhook.description.clone(),
+        enabled: webhook.enabled,
+        secret: None,
+        secret_withheld: false,
+        secret_generation: webhook.signer.generation,
+        old_valid_until: time(webhook.former.as_ref().and_then(|former| former.until)),
+        created_at: webhook.created_at.to_string(),
+        deleted_at: time(webhook.ended_at),
+        delivery: None,
+    }
+}
+
 /// A whole catalog.
 pub(crate) fn catalog(catalog: &grantbook_domain::catalog::Catalog) -> catalog_words::Catalog {
     let object_type = |(name, parent): (&str, Option<&str>)| catalog_words::ObjectType {
@@ -271,7 +314,7 @@ pub(crate) fn time(at: Option<Timestamp>) -> Option<String> {
 }
 
 fn with_secret(mut shown: keys::Key, key: &model::Key, secrets: &Secrets) -> keys::Key {
-    let text = secrets.get(&key.id).map(|made| secret::Secret::new(made.expose()));
+    let text = secrets.of_key(key.id).map(secret::Secret::new);
     shown.secret_withheld = text.is_none();
     shown.secret = Some(text);
     shown

@@ -93,6 +93,8 @@ fn questions(asked: &Asked) -> Vec<Question> {
         get("tokens/{id}", format!("/v1/tokens/{token}")),
         get("tokens/{id}/keys", format!("/v1/tokens/{token}/keys")),
         get("catalog", "/v1/catalog".into()),
+        get("webhooks", "/v1/webhooks".into()),
+        get("webhooks/{id}", format!("/v1/webhooks/{ghost}")),
     ]
 }
 

@@ -11,7 +11,7 @@ use grantbook_domain::{
 
 use super::setting::{World, expiry};
 use crate::given::{
-    all, all_but, excluding, ids, label, labelled, labels, named, on_project, one_of, within,
+    all, all_but, excluding, ids, label, labelled, labels, named, on_project, one_of, webhook, within,
 };
 
 /// What one command is drawn from: small bytes name the earlier choices, so that failures shrink.
@@ -79,6 +79,7 @@ impl World {
                 permissions: draw_role_permissions(b),
                 includes: vec![pick(&self.roles, c)],
             },
+            31 if a % 2 == 0 => self.draw_webhook(b),
             _ => Command::ExtendCatalog {
                 object_types: vec![TypeDefinition {
                     name: format!("type{}", a % 3),
@@ -86,6 +87,18 @@ impl World {
                 }],
                 permissions: vec![format!("verb{}", a % 3)],
             },
+        }
+    }
+
+    /// They confer nothing, whoever makes them.
+    fn draw_webhook(&mut self, choice: u8) -> Command {
+        let known = self.org.state.living_webhooks().next().map(|webhook| webhook.id);
+        match known {
+            Some(id) if choice % 3 == 0 => Command::DeleteWebhook { id },
+            Some(id) if choice % 3 == 1 => {
+                Command::RotateWebhook { id, key: "k2".to_owned(), grace_seconds: 60 }
+            }
+            _ => webhook(self.org.id()),
         }
     }
 

@@ -8,5 +8,5 @@ mod words;
 pub(crate) use org::{Org, START};
 pub(crate) use words::{
     Give, all, all_but, as_user, assert_made, by, excluding, ids, label, labelled, labels, named, object,
-    on_project, one_of, project_object, within,
+    on_project, one_of, project_object, webhook, within,
 };

@@ -3,12 +3,13 @@
 use grantbook_domain::{
     command::{Author, Command},
     event::Event,
-    id::{GrantId, ProjectId, RoleId, UserId},
+    id::{GrantId, ProjectId, RoleId, UserId, WebhookId},
     model::{Effect, Gives},
     principal::{Caller, Grantee, Principal},
     refusal::Refusal,
     scope::{Atom, Labels, ObjectRef, Scope, Selector},
     time::Timestamp,
+    webhook::MessageKind,
 };
 
 /// A caller without a key, so with all of its principal's authority.
@@ -70,6 +71,19 @@ pub(crate) fn project_object(id: ProjectId) -> ObjectRef {
 
 pub(crate) fn on_project(id: ProjectId) -> Scope {
     Scope::Object(project_object(id))
+}
+
+/// A webhook that wants everything.
+pub(crate) fn webhook(id: WebhookId) -> Command {
+    Command::CreateWebhook {
+        id,
+        url: "https://example.com/hook?for=acme".to_owned(),
+        events: Vec::new(),
+        kinds: vec![MessageKind::Change, MessageKind::Record],
+        description: Some("alerts".to_owned()),
+        enabled: true,
+        key: "k1".to_owned(),
+    }
 }
 
 /// Exactly one event was made, of this name.

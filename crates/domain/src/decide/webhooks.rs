@@ -1,0 +1,108 @@
+//! Webhooks: made, changed, given new secrets, deleted for ever. They confer nothing: what they are sent is what a holder
+//! of `delegate` on the organization could give to anybody.
+
+use super::{Events, Judge, changed, require_prose, text};
+use crate::{
+    command::Command,
+    event::Event,
+    id::WebhookId,
+    refusal::{Kind, Refusal},
+    text::{TextFault, check_word},
+    webhook::{CHANGE_NAMES, Destination, GRACE_MAX_SECONDS, Signer, WEBHOOKS_MAX, Webhook},
+};
+
+impl Judge<'_> {
+    pub(super) fn judge_webhook(&self, command: &Command) -> Events {
+        match command {
+            Command::CreateWebhook { id, url, events, kinds, description, enabled, key } => {
+                let webhook = Webhook {
+                    id: *id,
+                    url: url.clone(),
+                    events: events.clone(),
+                    kinds: kinds.clone(),
+                    description: description.clone(),
+                    enabled: *enabled,
+                    signer: Signer { key: key.clone(), generation: 1, until: None },
+                    former: None,
+                    created_at: self.at,
+                    ended_at: None,
+                };
+                let webhook = fitting(webhook)?;
+                if self.state.living_webhooks().count() >= WEBHOOKS_MAX {
+                    return Err(Refusal::TooMany { kind: Kind::Webhook, limit: WEBHOOKS_MAX });
+                }
+                Ok(vec![Event::WebhookCreated { webhook }])
+            }
+            Command::UpdateWebhook { .. } => self.update_webhook(command),
+            Command::RotateWebhook { id, key, grace_seconds } => {
+                self.rotate_webhook(*id, key, *grace_seconds)
+            }
+            Command::DeleteWebhook { id } => {
+                let webhook = self.state.webhook(*id).ok_or(Refusal::NotFound(Kind::Webhook))?;
+                if webhook.ended_at.is_some() {
+                    return Ok(Vec::new());
+                }
+                let webhook = Webhook { ended_at: Some(self.at), ..webhook.clone() };
+                Ok(vec![Event::WebhookDeleted { webhook }])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn update_webhook(&self, command: &Command) -> Events {
+        let Command::UpdateWebhook { id, url, events, kinds, description, enabled } = command else {
+            return Ok(Vec::new());
+        };
+        let old = self.living_webhook(*id)?;
+        let webhook = fitting(Webhook {
+            url: url.clone().unwrap_or_else(|| old.url.clone()),
+            events: events.clone().unwrap_or_else(|| old.events.clone()),
+            kinds: kinds.clone().unwrap_or_else(|| old.kinds.clone()),
+            description: changed(description.as_ref(), old.description.as_ref()),
+            enabled: enabled.unwrap_or(old.enabled),
+            ..old.clone()
+        })?;
+        if webhook == *old { Ok(Vec::new()) } else { Ok(vec![Event::WebhookUpdated { webhook }]) }
+    }
+
+    fn rotate_webhook(&self, id: WebhookId, key: &str, grace_seconds: u64) -> Events {
+        if grace_seconds > GRACE_MAX_SECONDS {
+            return Err(Refusal::invalid("/grace_seconds", "must be at most 31622400, a year"));
+        }
+        let old = self.living_webhook(id)?;
+        let grace_millis = i64::try_from(grace_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let until = Some(self.at.plus_millis(grace_millis));
+        let generation = old.signer.generation.saturating_add(1);
+        let webhook = fitting(Webhook {
+            signer: Signer { key: key.to_owned(), generation, until: None },
+            former: (grace_seconds > 0).then(|| Signer { until, ..old.signer.clone() }),
+            ..old.clone()
+        })?;
+        Ok(vec![Event::WebhookRotated { webhook }])
+    }
+
+    fn living_webhook(&self, id: WebhookId) -> Result<&Webhook, Refusal> {
+        let found = self.state.webhook(id).filter(|webhook| webhook.ended_at.is_none());
+        found.ok_or(Refusal::NotFound(Kind::Webhook))
+    }
+}
+
+/// The webhook with its lists sorted, without repeats.
+fn fitting(mut webhook: Webhook) -> Result<Webhook, Refusal> {
+    text("/url", Destination::parse(&webhook.url).map(drop))?;
+    require_prose("/description", webhook.description.as_deref())?;
+    text("/key", check_word(&webhook.signer.key))?;
+    for (index, name) in webhook.events.iter().enumerate() {
+        if !Event::NAMES.contains(&name.as_str()) && !CHANGE_NAMES.contains(&name.as_str()) {
+            return Err(Refusal::invalid(&format!("/events/{index}"), "there is no message of this name"));
+        }
+    }
+    if webhook.kinds.is_empty() {
+        return Err(Refusal::Text { pointer: "/kinds".to_owned(), fault: TextFault::Empty });
+    }
+    webhook.events.sort();
+    webhook.events.dedup();
+    webhook.kinds.sort();
+    webhook.kinds.dedup();
+    Ok(webhook)
+}

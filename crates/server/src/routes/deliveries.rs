@@ -1,0 +1,226 @@
+//! `/v1/webhooks/{id}/...`: how deliveries go, on the node that delivers, and what can be asked of them
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{StatusCode, Uri, request::Parts},
+    response::{IntoResponse, Response},
+};
+use grantbook_api::{
+    list::{Page, PageQuery},
+    webhooks::{Attempt, DeadLetter, Delivery, DeliveryState, ReplayWebhook, Webhook},
+};
+use grantbook_domain::{position::Position, webhook};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{
+        Web, authn, body,
+        path::InPath,
+        problem::Failure,
+        query,
+        read::{Reading, json, with_position},
+    },
+    position,
+    routes::{lists, render, webhooks::find},
+    webhooks::{Deliveries, Standing, SteerError, Tried, message_id},
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new()
+        .routes(routes!(dead_letters))
+        .routes(routes!(retry))
+        .routes(routes!(replay))
+        .routes(routes!(test))
+}
+
+impl From<SteerError> for Failure {
+    fn from(error: SteerError) -> Self {
+        match error {
+            SteerError::NoSuchLetter => Self::no_dead_letter(),
+            SteerError::WrongKey => Self::webhook_key_differs(),
+            SteerError::View(error) => error.into(),
+            SteerError::Store(error) => Self::internal(&error),
+        }
+    }
+}
+
+/// The deliveries of this node, if it is one that delivers.
+fn deliveries(web: &Web) -> Result<&Deliveries, Failure> {
+    let elsewhere = "this node delivers no webhooks: ask the one that was started with --webhooks";
+    let here = web.app.webhooks.as_ref().and_then(|webhooks| webhooks.deliveries.as_ref());
+    here.ok_or_else(|| Failure::wrong_role(elsewhere))
+}
+
+/// A webhook as it is shown, with its delivery if that is known here.
+pub(super) fn shown(reading: &Reading, webhook: &webhook::Webhook) -> Result<Webhook, Failure> {
+    let mut shown = render::webhook(webhook);
+    if let (Ok(deliveries), None) = (deliveries(&reading.web), &reading.as_of) {
+        let standing = deliveries.standing(&reading.today, reading.org, webhook.id)?;
+        shown.delivery = Some(delivery(reading, webhook, &standing, deliveries.can_sign(webhook)));
+    }
+    Ok(shown)
+}
+
+fn delivery(reading: &Reading, webhook: &webhook::Webhook, standing: &Standing, can_sign: bool) -> Delivery {
+    let state = if !webhook.enabled {
+        DeliveryState::Disabled
+    } else if standing.gone.as_ref() == Some(&webhook.url) {
+        DeliveryState::Gone
+    } else if !can_sign {
+        DeliveryState::WrongKey
+    } else if standing.failing.is_some() {
+        DeliveryState::Failing
+    } else {
+        DeliveryState::Delivering
+    };
+    let failing = standing.failing.as_ref();
+    Delivery {
+        state,
+        delivered_to: reading.web.position_text(standing.cursor.done),
+        failing_since: failing.map(|failing| failing.since.to_string()),
+        attempts: failing.map_or(0, |failing| failing.attempts),
+        next_attempt_at: failing.map(|failing| failing.next.to_string()),
+        last_attempt: standing.last.as_ref().map(attempt),
+        dead_letters: standing.dead,
+    }
+}
+
+fn attempt(tried: &Tried) -> Attempt {
+    Attempt {
+        at: tried.at.to_string(),
+        delivered: tried.is_delivered(),
+        status: tried.status,
+        error: tried.error.clone(),
+    }
+}
+
+/// Messages that were given up, in the order of their records. Each page is of the moment: what is retried leaves the list.
+#[utoipa::path(get, path = "/v1/webhooks/{id}/dead-letters", tag = "webhooks", operation_id = "list_dead_letters",
+    params(("id" = String, Path, description = "The webhook's id."), PageQuery),
+    responses((status = 200, body = Page<DeadLetter>, description = "One page.")))]
+async fn dead_letters(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+    let answer = reading.answer_at_leisure(move |reading| {
+        let PageQuery { limit, cursor, as_of } = query::read(&uri)?;
+        if as_of.is_some() {
+            return Err(Failure::invalid("dead letters are of now: there is no as_of"));
+        }
+        let limit = lists::size(limit)?;
+        let webhook = find(reading, &id)?;
+        let deliveries = deliveries(&reading.web)?;
+        let bad_cursor = |_| Failure::invalid("the parameter cursor is not one of this list");
+        let found = deliveries.dead_letters(webhook.id, cursor.as_deref(), limit + 1);
+        let mut letters = if cursor.is_some() { found.map_err(bad_cursor)? } else { found? };
+        let more = letters.len() > limit;
+        letters.truncate(limit);
+        let installation = reading.web.app.installation;
+        let item = |letter: &crate::webhooks::DeadLetter| DeadLetter {
+            id: message_id(installation, letter.position, letter.index),
+            name: letter.name.clone(),
+            position: reading.web.position_text(letter.position),
+            attempts: letter.attempts,
+            last_attempt: attempt(&letter.last),
+        };
+        let items: Vec<DeadLetter> = letters.iter().map(item).collect();
+        let next = if more { items.last().map(|last| last.id.clone()) } else { None };
+        Ok(Page { items, next })
+    });
+    answer.await
+}
+
+/// Tries a dead letter once more, now and whatever else is in turn; if it is accepted it leaves the list.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/dead-letters/{message}/retry", tag = "webhooks", operation_id = "retry_dead_letter",
+    params(("id" = String, Path, description = "The webhook's id."), ("message" = String, Path, description = "The message's id.")),
+    responses((status = 200, body = Attempt, description = "How it went.")))]
+async fn retry(
+    State(web): State<Arc<Web>>,
+    InPath((id, message)): InPath<(String, String)>,
+    parts: Parts,
+    body: Body,
+) -> Response {
+    let asked = async {
+        let (reading, webhook) = steered(&web, &parts, &id).await?;
+        body::require_none(&parts.headers, body).await?;
+        let retried = deliveries(&web)?.retry(&reading.today, reading.org, &webhook, &message).await?;
+        told(&reading, &webhook, "retry");
+        positioned(&reading, &attempt(&retried))
+    };
+    asked.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Sends the messages of records after a position, again or for the first time, each with the id that it had before.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/replay", tag = "webhooks", operation_id = "replay_webhook",
+    params(("id" = String, Path, description = "The webhook's id.")),
+    request_body = ReplayWebhook, responses((status = 200, body = Webhook, description = "As it stands then.")))]
+async fn replay(
+    State(web): State<Arc<Web>>,
+    InPath(id): InPath<String>,
+    parts: Parts,
+    body: Body,
+) -> Response {
+    let asked = async {
+        let (reading, webhook) = steered(&web, &parts, &id).await?;
+        let bytes = body::read(&parts.headers, body).await?;
+        let ReplayWebhook { from } = body::parse(&bytes)?;
+        let from = replay_from(&reading, &from)?;
+        let (deliveries, org, hook) = (deliveries(&web)?.clone(), reading.org, webhook.id);
+        let replayed = tokio::task::spawn_blocking(move || deliveries.replay(org, hook, from)).await;
+        replayed.map_err(|error| Failure::internal(&error))??;
+        told(&reading, &webhook, "replay");
+        positioned(&reading, &shown(&reading, &webhook)?)
+    };
+    asked.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Sends a test message, `WebhookTest`, once, also to a webhook that is not enabled.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks", operation_id = "test_webhook",
+    params(("id" = String, Path, description = "The webhook's id.")),
+    responses((status = 200, body = Attempt, description = "How it went.")))]
+async fn test(State(web): State<Arc<Web>>, InPath(id): InPath<String>, parts: Parts, body: Body) -> Response {
+    let asked = async {
+        let (reading, webhook) = steered(&web, &parts, &id).await?;
+        body::require_none(&parts.headers, body).await?;
+        let id = format!("msg_test_{}", web.app.ids.request_id());
+        let tried = deliveries(&web)?.test(&webhook, id).await?;
+        told(&reading, &webhook, "test");
+        positioned(&reading, &attempt(&tried))
+    };
+    asked.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The webhook that somebody steers, who may.
+async fn steered(web: &Arc<Web>, parts: &Parts, id: &str) -> Result<(Reading, webhook::Webhook), Failure> {
+    web.node()?;
+    let who = authn::authenticate(web, &parts.headers).await?;
+    query::require_none(&parts.uri)?;
+    let reading = Reading::begin(web, who, &parts.headers).await?;
+    let webhook = find(&reading, id)?;
+    deliveries(web)?;
+    Ok((reading, webhook))
+}
+
+fn replay_from(reading: &Reading, from: &str) -> Result<Position, Failure> {
+    let from = match from {
+        "start" => Position::START,
+        "now" => reading.position,
+        text => position::decode(reading.web.app.installation, text)
+            .map_err(|error| Failure::invalid_at("/from", error.to_string()))?,
+    };
+    if from > reading.position {
+        return Err(Failure::invalid_at("/from", "lies beyond the organization's last record"));
+    }
+    Ok(from)
+}
+
+/// Steering is no record: the log of the node says who did it.
+fn told(reading: &Reading, webhook: &webhook::Webhook, what: &str) {
+    let caller = reading.caller;
+    tracing::info!(org = %reading.org, webhook = %webhook.id, principal = ?caller.principal, key = ?caller.key, what,
+        "a webhook's deliveries were steered");
+}
+
+fn positioned<T: serde::Serialize>(reading: &Reading, body: &T) -> Result<Response, Failure> {
+    Ok(with_position(json(StatusCode::OK, body)?, &reading.position_text))
+}

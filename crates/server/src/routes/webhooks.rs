@@ -1,0 +1,164 @@
+//! `/v1/webhooks`: where messages are sent; how that goes is in `deliveries`
+
+use std::sync::Arc;
+
+use axum::{http::Uri, response::Response};
+use grantbook_api::{
+    list::{AsOfQuery, Page, PageQuery},
+    webhooks::{CreateWebhook, MessageKind, RotateWebhook, UpdateWebhook, Webhook},
+};
+use grantbook_domain::{command::Command, id::WebhookId, refusal::Kind, rights::Ask, webhook};
+use serde_json::Value;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
+    routes::{
+        deliveries,
+        lists::Wanted,
+        plan::{Intake, Made, Plan, id_in_path},
+        render,
+        sight::{Sight, Thing},
+    },
+    webhooks::Configured,
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, post))
+        .routes(routes!(get, patch, delete_one))
+        .routes(routes!(post_rotation))
+        .merge(deliveries::routes())
+}
+
+pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+    let CreateWebhook { url, events, kinds, description, enabled } = shape(body)?;
+    let configured = configured(intake)?;
+    require_reachable(&url, Some(configured))?;
+    let id = intake.ids.id();
+    let both = vec![webhook::MessageKind::Record, webhook::MessageKind::Change];
+    let command = Command::CreateWebhook {
+        id,
+        url,
+        events: events.unwrap_or_default(),
+        kinds: kinds.map_or(both, |kinds| kinds.into_iter().map(kind).collect()),
+        description,
+        enabled: enabled.unwrap_or(true),
+        key: configured.key.name(),
+    };
+    let secret = Some(Made::Webhook(id, configured.key.clone()));
+    Ok(Plan { secret, ..Plan::new(command, id.to_string()) })
+}
+
+pub(super) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+    let id = id_in_path(id, Kind::Webhook)?;
+    let UpdateWebhook { url, events, kinds, description, enabled } = shape(body)?;
+    if let Some(url) = &url {
+        require_reachable(url, intake.webhooks)?;
+    }
+    let kinds = kinds.map(|kinds| kinds.into_iter().map(kind).collect());
+    let command = Command::UpdateWebhook { id, url, events, kinds, description, enabled };
+    Ok(Plan::new(command, id.to_string()))
+}
+
+pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+    let id: WebhookId = id_in_path(id, Kind::Webhook)?;
+    let RotateWebhook { grace_seconds } = shape(body)?;
+    let configured = configured(intake)?;
+    let command = Command::RotateWebhook { id, key: configured.key.name(), grace_seconds };
+    let secret = Some(Made::Webhook(id, configured.key.clone()));
+    Ok(Plan { secret, ..Plan::new(command, id.to_string()) })
+}
+
+pub(super) fn delete(id: &str) -> Result<Plan, Failure> {
+    let id = id_in_path(id, Kind::Webhook)?;
+    Ok(Plan::new(Command::DeleteWebhook { id }, id.to_string()))
+}
+
+fn configured<'a>(intake: &Intake<'a>) -> Result<&'a Configured, Failure> {
+    intake.webhooks.ok_or_else(Failure::webhooks_not_configured)
+}
+
+/// Says early what every attempt would say: nothing is ever sent there.
+fn require_reachable(url: &str, configured: Option<&Configured>) -> Result<(), Failure> {
+    let Some(configured) = configured else { return Ok(()) };
+    configured.foresee(url).map_err(|why| Failure::invalid_at("/url", why.to_string()))
+}
+
+fn kind(kind: MessageKind) -> webhook::MessageKind {
+    match kind {
+        MessageKind::Record => webhook::MessageKind::Record,
+        MessageKind::Change => webhook::MessageKind::Change,
+    }
+}
+
+/// Webhooks tell what happens in the organization, so whoever looks at them may read the audit log too.
+pub(super) fn require(sight: &mut Sight<'_>) -> Result<(), Failure> {
+    sight.require(Ask::Webhooks, &Thing::Whole)?;
+    sight.require(Ask::Audit, &Thing::Whole)
+}
+
+/// A living webhook, for who may look at webhooks.
+pub(super) fn find(reading: &Reading, id: &str) -> Result<webhook::Webhook, Failure> {
+    let mut sight = Sight::new(reading)?;
+    require(&mut sight)?;
+    let id: WebhookId = id_in_path(id, Kind::Webhook)?;
+    sight.find(Ask::Webhooks, &Thing::Whole, &id, Kind::Webhook)
+}
+
+/// The webhooks.
+#[utoipa::path(get, path = "/v1/webhooks", tag = "webhooks", operation_id = "list_webhooks",
+    params(PageQuery), responses((status = 200, body = Page<Webhook>, description = "One page.")))]
+async fn list(reading: Reading, uri: Uri) -> Response {
+    let answer = reading.answer_at_leisure(move |reading| {
+        let wanted = Wanted::plain("webhooks", query::read(&uri)?)?;
+        require(&mut Sight::new(reading)?)?;
+        let show = |webhook: &webhook::Webhook| Ok(Some(render::webhook(webhook)));
+        wanted.page(reading, |listing| reading.snapshot.webhooks(reading.org, listing), show)
+    });
+    answer.await
+}
+
+/// Makes a webhook. The answer is the only one that ever holds its signing secret.
+#[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", operation_id = "create_webhook",
+    request_body = CreateWebhook, responses((status = 201, body = Webhook, description = "Made.")))]
+async fn post(write: Write) -> Response {
+    write.run().await
+}
+
+/// One webhook; from a node that delivers, with how that goes.
+#[utoipa::path(get, path = "/v1/webhooks/{id}", tag = "webhooks", operation_id = "get_webhook",
+    params(("id" = String, Path, description = "Its id."), AsOfQuery),
+    responses((status = 200, body = Webhook, description = "As it is.")))]
+async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+    let answer = reading.answer_at_leisure(move |reading| {
+        query::require_no_other(&uri)?;
+        let found = find(reading, &id)?;
+        deliveries::shown(reading, &found)
+    });
+    answer.await
+}
+
+/// Changes a webhook. What was not sent yet is sent as it says from then on.
+#[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "webhooks", operation_id = "update_webhook",
+    params(("id" = String, Path, description = "Its id.")),
+    request_body = UpdateWebhook, responses((status = 200, body = Webhook, description = "As it is now.")))]
+async fn patch(write: Write) -> Response {
+    write.run().await
+}
+
+/// Ends a webhook, for ever.
+#[utoipa::path(delete, path = "/v1/webhooks/{id}", tag = "webhooks", operation_id = "delete_webhook",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, body = Webhook, description = "As it was at its end.")))]
+async fn delete_one(write: Write) -> Response {
+    write.run().await
+}
+
+/// Gives a webhook a new signing secret. The answer is the only one that ever holds it.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/rotate", tag = "webhooks", operation_id = "rotate_webhook",
+    params(("id" = String, Path, description = "Its id.")),
+    request_body = RotateWebhook, responses((status = 201, body = Webhook, description = "With its new secret.")))]
+async fn post_rotation(write: Write) -> Response {
+    write.run().await
+}
