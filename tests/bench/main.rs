@@ -1,7 +1,7 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
 //! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild check questions embed http
-//! served`; and `large`, which runs only if it is asked for (`make bench-large`). A debug build runs each on a small
+//! served watch`; and `large`, which runs only if it is asked for (`make bench-large`). A debug build runs each on a small
 //! organization, to see that it runs at all.
 
 mod change;
@@ -18,6 +18,7 @@ mod questions;
 mod rebuild;
 mod report;
 mod served;
+mod watch;
 mod workload;
 
 use anyhow::Result;
@@ -50,6 +51,9 @@ fn main() -> Result<()> {
     }
     if runs("served") {
         served::run()?;
+    }
+    if runs("watch") {
+        watch::run()?;
     }
     if runs("http") {
         http::run()?;

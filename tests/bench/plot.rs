@@ -4,14 +4,15 @@ use std::{fmt::Write as _, fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 820.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 78.0;
 const RIGHT: f64 = 560.0;
 const TOP: f64 = 56.0;
 const BOTTOM: f64 = 360.0;
 /// Told apart also by who sees colours otherwise (Okabe and Ito).
-const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+const COLOURS: [&str; 8] =
+    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222", "#882255"];
 
 /// A picture of some lines.
 #[derive(Debug, Default)]
@@ -50,10 +51,10 @@ impl Axis {
 
     fn text(self, tick: f64) -> String {
         if !self.time {
-            let (value, unit) = shortened(tick, [(1.0, ""), (1e3, "k"), (1e6, "M")]);
+            let (value, unit) = shortened(tick, &[(1.0, ""), (1e3, "k"), (1e6, "M")]);
             return format!("{value}{unit}");
         }
-        let (value, unit) = shortened(tick, [(1.0, "ns"), (1e3, "us"), (1e6, "ms")]);
+        let (value, unit) = shortened(tick, &[(1.0, "ns"), (1e3, "us"), (1e6, "ms"), (1e9, "s")]);
         format!("{value} {unit}")
     }
 }
@@ -208,9 +209,9 @@ fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 /// A number at a tick in the largest unit that it has one of, with few digits.
-fn shortened(number: f64, units: [(f64, &'static str); 3]) -> (String, &'static str) {
-    let [first, ..] = units;
-    let (size, unit) = units.into_iter().rev().find(|(size, _)| number >= size * 0.999_999).unwrap_or(first);
+fn shortened(number: f64, units: &[(f64, &'static str)]) -> (String, &'static str) {
+    let fits = units.iter().rev().find(|(size, _)| number >= size * 0.999_999);
+    let (size, unit) = fits.or(units.first()).copied().unwrap_or((1.0, ""));
     let text = format!("{:.3}", number / size);
     (text.trim_end_matches('0').trim_end_matches('.').to_owned(), unit)
 }

@@ -9,7 +9,9 @@ use grantbook_domain::{
     record::{Record, Recorded},
     state::OrgState,
 };
-use grantbook_views::{Batch, Comparison, Moment, Part, ReportFilter, Snapshot, ViewWriter, Whose};
+use grantbook_views::{
+    Batch, Comparison, ListCursor, Moment, Part, ReportFilter, Snapshot, ViewWriter, Whose,
+};
 
 use crate::{
     check::fill,
@@ -85,17 +87,23 @@ impl Organization {
         };
         let someone = |number: u128| principal(number % principals);
         time("access of one", 200, &mut |number| Ok(snapshot.access(ORG, someone(number), AT).map(drop)?))?;
-        time("who-can, a page of 100", 10, &mut |number| {
-            let id = project_id(number % 1_000).to_string();
+        let who_can = |project: u128, after: Option<&ListCursor>| {
+            let id = project_id(project % 1_000).to_string();
             let object = Target { object_type: "project", id: &id, project: None };
-            let part = Part { after: None, limit: 100 };
+            let part = Part { after, limit: 100 };
             let found = snapshot.checker(ORG, AT)?.who_can("update", object, Whose::Everybody, part)?;
-            found.map(drop).map_err(|reason| anyhow::anyhow!("{reason:?}"))
+            found.map_err(|reason| anyhow::anyhow!("{reason:?}"))
+        };
+        time("who-can, first page of 100", 10, &mut |number| who_can(number, None).map(drop))?;
+        let mut after = who_can(1, None)?.next;
+        time("who-can, a page after it", 10, &mut |_| {
+            after = who_can(1, after.as_ref())?.next;
+            Ok(())
         })?;
         time("timeline of one", 50, &mut |number| {
             Ok(snapshot.timeline(ORG, someone(number / 7919 * 97), (*then, *now), 100).map(drop)?)
         })?;
-        time("timeline of a project", 2, &mut |number| {
+        time("timeline of a project", 1, &mut |number| {
             Ok(snapshot.project_timeline(ORG, project_id(number % 1_000), (*then, *now), 100).map(drop)?)
         })?;
         let started = Instant::now();

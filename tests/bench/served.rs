@@ -1,7 +1,11 @@
 //! Checks over HTTP on the generated workload, through the real binary: by key, of another, in batches, and as of an
 //! earlier position; uniform and by Zipf's law.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use grantbook_domain::{event::Event, id::KeyId, principal::Principal, record::Record};
@@ -11,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     check::{Asked, questions, zipf_questions},
+    durable::PATIENCE,
     load,
     plot::{Axis, Plot},
     rebuild,
@@ -66,8 +71,7 @@ impl Served {
         failed.map_or(Ok(()), Err)?;
         let owner = keys.get(&workload::owner()).context("the owner's key")?.clone();
         let server = Server::on(dir, &owner)?;
-        let then = server.call("GET", "/v1/whoami", &Value::Null)?;
-        let then = then.header("grantbook-position").context("a position")?.to_owned();
+        let then = position_once_ready(&server)?;
         for number in 0..100 {
             server.call("POST", "/v1/projects", &json!({"name": format!("later-{number}")}))?.expect(201)?;
         }
@@ -114,6 +118,20 @@ impl Served {
             }
         }
         Ok(())
+    }
+}
+
+/// Where the view stands once it has everything.
+fn position_once_ready(server: &Server) -> Result<String> {
+    let started = Instant::now();
+    loop {
+        let reply = server.call("GET", "/v1/whoami", &Value::Null)?;
+        if reply.status == 200 || started.elapsed() > PATIENCE {
+            let position = reply.header("grantbook-position").map(str::to_owned);
+            reply.expect(200)?;
+            return position.context("a position");
+        }
+        thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod binary;
 pub mod cut;
+pub mod events;
 pub mod frames;
 pub mod hooks;
 pub mod nats;

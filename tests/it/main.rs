@@ -30,5 +30,6 @@ mod rivals;
 mod secrets;
 mod story;
 mod tidy;
+mod watch;
 mod webhooks;
 mod who_can;

@@ -85,6 +85,8 @@ impl ChangeType {
 /// One change of effective access: everybody in `who` gained, or lost, all of `access`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+// Plans have a schema of that name already.
+#[cfg_attr(feature = "openapi", schema(as = SubscribedChange))]
 pub struct AccessChange {
     /// Gained or lost.
     #[serde(rename = "type")]

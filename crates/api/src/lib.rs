@@ -40,6 +40,7 @@ pub mod secret;
 pub mod timeline;
 pub mod tokens;
 pub mod users;
+pub mod watch;
 pub mod webhooks;
 pub mod whoami;
 

@@ -28,6 +28,7 @@ use crate::{
     serve::ServeArgs,
     tokens::TokenVerb,
     users::UserVerb,
+    watch::WatchArgs,
     webhooks::WebhookVerb,
     when::Bound,
     why::WhyArgs,
@@ -204,6 +205,8 @@ pub(crate) enum Noun {
     Report(ReportArgs),
     /// Show what was decided, by whom, when, why.
     Audit(AuditArgs),
+    /// Follow what is decided, and who gains and loses what, as it comes.
+    Watch(WatchArgs),
     /// Show whose key this is.
     Whoami,
 }

@@ -1,6 +1,6 @@
 //! `grantbook audit`
 
-use std::path::PathBuf;
+use std::{borrow::Borrow, path::PathBuf};
 
 use clap::Args;
 use grantbook_api::{
@@ -136,8 +136,13 @@ async fn id_of(session: &Session, arg: &PrincipalArg) -> anyhow::Result<String> 
     Ok(format!("{}:{}", principal.kind, principal.id))
 }
 
-async fn print(session: &Session, names: &NameBook<'_>, items: &[AuditItem]) -> anyhow::Result<()> {
+pub(crate) async fn print(
+    session: &Session,
+    names: &NameBook<'_>,
+    items: &[impl Borrow<AuditItem>],
+) -> anyhow::Result<()> {
     for item in items {
+        let item = item.borrow();
         if session.out.is_json() {
             session.out.json_line(item)?;
             continue;

@@ -37,6 +37,7 @@ mod session;
 mod store;
 mod tokens;
 mod users;
+mod watch;
 mod webhooks;
 mod when;
 mod whoami;
@@ -103,6 +104,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Diff(args) => changes::diff(session, args).await?,
         Noun::Report(args) => report::run(session, args).await?,
         Noun::Audit(args) => audit::run(session, args).await?,
+        Noun::Watch(args) => watch::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.
         Noun::Serve(_)

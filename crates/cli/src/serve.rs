@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use grantbook_server::{
-    config::{ConfigError, Role, ServeConfig},
+    config::{ConfigError, Role, ServeConfig, WatchLimits},
     public_url::PublicUrl,
     read::{Freshness, WhenStale},
     webhooks::{Allowed, Schedule, WebhookOptions},
@@ -64,6 +64,12 @@ pub(crate) struct ServeArgs {
     freshness: FreshnessArgs,
     #[command(flatten)]
     webhooks: WebhookArgs,
+    /// How many streams of `GET /v1/watch` there may be at once.
+    #[arg(long, env = "GRANTBOOK_WATCHERS", default_value_t = WatchLimits::default().all, value_name = "NUMBER")]
+    watchers: usize,
+    /// How many of them one user or service token may have.
+    #[arg(long, env = "GRANTBOOK_WATCHERS_EACH", default_value_t = WatchLimits::default().each, value_name = "NUMBER")]
+    watchers_each: usize,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
@@ -133,15 +139,35 @@ impl WebhookArgs {
 }
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
-    let ServeArgs { part, store, listen, ready_file, public_url, freshness, webhooks, log } = args;
+    let ServeArgs {
+        part,
+        store,
+        listen,
+        ready_file,
+        public_url,
+        freshness,
+        webhooks,
+        watchers,
+        watchers_each,
+        log,
+    } = args;
+    let watchers = WatchLimits { all: watchers, each: watchers_each };
     let role = match part {
         Part::All => Role::All,
         Part::Command => Role::Command,
         Part::Read => Role::Read,
     };
-    let (journal, data, freshness) = (store.journal()?, store.data, freshness.bounds());
-    let webhooks = webhooks.options();
-    let config = ServeConfig { role, journal, data, listen, ready_file, public_url, webhooks, freshness };
+    let config = ServeConfig {
+        role,
+        journal: store.journal()?,
+        data: store.data,
+        listen,
+        ready_file,
+        public_url,
+        webhooks: webhooks.options(),
+        watchers,
+        freshness: freshness.bounds(),
+    };
     if let Err(fault @ (ConfigError::OnePartAlone(_) | ConfigError::Freshness(_))) = config.validate() {
         return Err(Usage(fault.to_string()).into());
     }

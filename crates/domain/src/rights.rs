@@ -103,11 +103,13 @@ pub enum Ask {
     ProjectTimeline,
     /// Read webhooks, look at their deliveries and steer them, besides reading the audit log.
     Webhooks,
+    /// Records and changes as they come; changes of access besides what the question about them needs.
+    Watch,
 }
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
@@ -132,6 +134,7 @@ impl Ask {
         Self::Timeline,
         Self::ProjectTimeline,
         Self::Webhooks,
+        Self::Watch,
     ];
 
     /// What the question needs.
@@ -153,7 +156,7 @@ impl Ask {
             Self::Grant => Needs::Permission(Permission::READ_ACLS, On::Scope),
             Self::Object => Needs::Permission(Permission::READ, On::Object),
             Self::Webhooks => Needs::Permission(Permission::DELEGATE, On::Organization),
-            Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff => {
+            Self::Audit | Self::GrantHistory | Self::AsOf | Self::Diff | Self::Watch => {
                 Needs::Permission(Permission::READ, On::AuditLog)
             }
         }

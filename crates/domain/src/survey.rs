@@ -30,7 +30,7 @@ pub struct EffectiveAccess {
 ///
 /// An object of one of the types is allowed iff it is in `objects`, or it is not in `except` and, for types that are or
 /// lie in projects, `projects` has its project, for other types, `organization` is true.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AccessRow {
     /// The permission's name.
     pub permission: String,
@@ -47,7 +47,7 @@ pub struct AccessRow {
 }
 
 /// A set of living projects.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ProjectSet {
     /// These and no other.
     Only(BTreeSet<ProjectId>),

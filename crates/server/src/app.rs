@@ -12,7 +12,7 @@ pub use crate::start::StartError;
 use crate::{
     clock::Clock,
     command::{CommandHandle, CommandService, Fold},
-    config::{Role, ServeConfig},
+    config::{Role, ServeConfig, WatchLimits},
     ids::IdSource,
     project::Projector,
     public_url::PublicUrl,
@@ -45,6 +45,8 @@ pub struct AppState {
     pub gaps: GapsMet,
     /// The key of webhooks and their deliveries, if the process was told of them.
     pub webhooks: Option<Webhooks>,
+    /// How many may watch.
+    pub watchers: WatchLimits,
 }
 
 /// Tells what the journal's readers of this process met; cheap to clone.
@@ -166,6 +168,7 @@ impl App {
             freshness,
             gaps,
             webhooks: None,
+            watchers: config.watchers,
         };
         let mut deliverer = None;
         if let Some(configured) = configured {

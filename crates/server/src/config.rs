@@ -43,6 +43,21 @@ pub enum Role {
     Read,
 }
 
+/// How many streams of `GET /v1/watch` there may be at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchLimits {
+    /// In all; below the 4096 connections that a process takes.
+    pub all: usize,
+    /// Of one user or service token.
+    pub each: usize,
+}
+
+impl Default for WatchLimits {
+    fn default() -> Self {
+        Self { all: 3_000, each: 100 }
+    }
+}
+
 /// How the server runs.
 #[derive(Debug, Clone)]
 pub struct ServeConfig {
@@ -62,6 +77,8 @@ pub struct ServeConfig {
     pub freshness: Freshness,
     /// Whether webhooks are made and delivered, and how.
     pub webhooks: Option<WebhookOptions>,
+    /// How many may watch at once.
+    pub watchers: WatchLimits,
 }
 
 /// Why a configuration does not make sense.
@@ -96,6 +113,7 @@ impl Default for ServeConfig {
             public_url: None,
             freshness: Freshness::default(),
             webhooks: None,
+            watchers: WatchLimits::default(),
         }
     }
 }

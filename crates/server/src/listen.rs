@@ -53,7 +53,7 @@ pub async fn serve(config: ServeConfig) -> Result<(), StartError> {
         write_ready_file(path, address)?;
     }
     tracing::info!(url = base_url(address), "requests are taken");
-    take_requests(listener, http::router(app.state()), limits, stop).await;
+    take_requests(listener, http::router_until(app.state(), Some(stop.clone())), limits, stop).await;
     tracing::info!("requests are taken no more");
     if let Some(path) = &config.ready_file {
         // Whoever waits for the next start must not take this one's file for it.

@@ -17,7 +17,7 @@ use crate::{
     encode::Take,
     error::ViewError,
     reader::Snapshot,
-    row::ProjectRow,
+    row::{GrantRow, ProjectRow},
     row_key::{self, Kind},
     table::Table,
 };
@@ -56,6 +56,16 @@ impl Checker<'_> {
             }
         }
         Ok(grants)
+    }
+
+    /// What somebody may do whom these grants reach, all in force.
+    pub(crate) fn access_by(&mut self, rows: &[GrantRow]) -> Result<Vec<AccessRow>, ViewError> {
+        let reaching = |row: &GrantRow| -> Result<_, ViewError> {
+            let (scope, blocks) = (row.scope.clone(), self.blocks(row)?);
+            Ok(Reaching { scope, effect: row.effect, types: row.types, blocks })
+        };
+        let grants = rows.iter().map(reaching).collect::<Result<Vec<_>, _>>()?;
+        self.survey(&grants)
     }
 
     /// What these grants, all in force, give somebody whom all of them reach.

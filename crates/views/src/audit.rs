@@ -100,25 +100,37 @@ impl Snapshot {
         filter: &AuditFilter,
         page: &AuditPage,
     ) -> Result<AuditRecords, ViewError> {
-        let mut items = Vec::new();
-        let Some(mut span) = self.span(org, filter, page)? else {
-            return Ok(AuditRecords { items, next: None });
-        };
-        let lists: Vec<_> = filter.facets().iter().map(|facet| facet.key(org)).collect();
-        while let Some(position) = self.meet(org, &lists, page.order, span)? {
-            if items.len() == page.limit {
-                let next = items.last().map(|last: &Recorded| last.position);
-                return Ok(AuditRecords { items, next });
-            }
+        let (positions, next) = self.audit_positions(org, filter, page)?;
+        let items = positions.into_iter().map(|position| {
             let record = self.record(org, position)?;
             let record = record.ok_or_else(|| ViewError::bad_row("audit", "points to no record"))?;
-            items.push(Recorded { position, org, record });
+            Ok(Recorded { position, org, record })
+        });
+        Ok(AuditRecords { items: items.collect::<Result<_, ViewError>>()?, next })
+    }
+
+    /// Where the records are that meet the filter, and `after` for the next page, if there is one.
+    pub fn audit_positions(
+        &self,
+        org: OrgId,
+        filter: &AuditFilter,
+        page: &AuditPage,
+    ) -> Result<(Vec<Position>, Option<Position>), ViewError> {
+        let mut found = Vec::new();
+        let Some(mut span) = self.span(org, filter, page)? else { return Ok((found, None)) };
+        let lists: Vec<_> = filter.facets().iter().map(|facet| facet.key(org)).collect();
+        while let Some(position) = self.meet(org, &lists, page.order, span)? {
+            if found.len() == page.limit {
+                let next = found.last().copied();
+                return Ok((found, next));
+            }
+            found.push(position);
             match span.beyond(position, page.order) {
                 Some(rest) => span = rest,
                 None => break,
             }
         }
-        Ok(AuditRecords { items, next: None })
+        Ok((found, None))
     }
 
     /// The positions in question: the page's, within the filter's times; none if there are none.

@@ -8,16 +8,24 @@
 //! Only those are looked at whom a record can touch. What they have is worked out once for all who are reached by the same
 //! grants, as far as these have something in common with what changed.
 
-use std::collections::BTreeSet;
+mod classes;
+mod compact;
+mod step;
+mod touch;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use grantbook_domain::{
     id::{GroupId, ProjectId},
     position::Position,
     principal::Principal,
     record::Recorded,
+    scope::ObjectRef,
     survey::{AccessRow, ProjectSet},
 };
 
+pub(crate) use self::touch::Deadline;
+use self::{step::Step, touch::Touch};
 use crate::{error::ViewError, reader::Snapshot};
 
 /// One change: all of `principals` gained, or lost, all of `rows`.
@@ -34,10 +42,10 @@ pub struct RecordChange {
     pub rows: Vec<AccessRow>,
     /// Why; of an expiry every time that passed and concerns them.
     pub causes: Vec<Cause>,
-    /// The projects that it is on, as sets of living ones.
-    pub on: Vec<ProjectSet>,
-    /// The projects that the single objects in it lie in.
-    pub within: BTreeSet<ProjectId>,
+    /// The types in its rows that are or lie in projects.
+    pub project_types: BTreeSet<String>,
+    /// The projects that single objects in its rows lie in.
+    pub homes: BTreeMap<ObjectRef, ProjectId>,
 }
 
 /// A set of principals.
@@ -65,9 +73,24 @@ pub struct Cause {
 }
 
 impl RecordChange {
-    /// Whether it is about access on a living project, or to something in it.
-    pub fn is_on(&self, project: ProjectId) -> bool {
-        self.within.contains(&project) || self.on.iter().any(|set| set.has(project))
+    /// What of its rows is on a living project, or in it; nothing if it is about other places.
+    pub fn within(&self, project: ProjectId) -> Vec<AccessRow> {
+        let cut = |row: &AccessRow| {
+            let types = row.types.iter().filter(|name| self.project_types.contains(*name));
+            let mine = |object: &&ObjectRef| self.homes.get(object) == Some(&project);
+            let held = row.projects.has(project);
+            let cut = AccessRow {
+                permission: row.permission.clone(),
+                types: types.cloned().collect(),
+                organization: false,
+                projects: ProjectSet::Only(held.then_some(project).into_iter().collect()),
+                objects: row.objects.iter().filter(mine).cloned().collect(),
+                except: row.except.iter().filter(mine).cloned().collect(),
+            };
+            let is_something = !cut.types.is_empty() && (held || !cut.objects.is_empty());
+            is_something.then_some(cut)
+        };
+        self.rows.iter().filter_map(cut).collect()
     }
 }
 
@@ -78,8 +101,23 @@ impl Snapshot {
     /// user and token that it can touch, the projects once, and a survey of grants and projects for each class of those
     /// who are reached by the same grants. A change of a project asks every grant that is not bound to projects by id.
     pub fn changes_of(&self, recorded: &Recorded) -> Result<Vec<RecordChange>, ViewError> {
-        // Comes with the next part of this work.
-        self.record(recorded.org, recorded.position)?;
-        Ok(Vec::new())
+        let Recorded { org, position, record } = recorded;
+        let Some(earlier) = position.get().checked_sub(1).map(Position::from_u64) else {
+            return Ok(Vec::new());
+        };
+        let (then, after) = (self.as_of(earlier), self.as_of(*position));
+        let start = then.moment_after(*org, earlier)?;
+        let mut changes = Vec::new();
+        let passed = Touch::by_time(&then, *org, (start, record.at))?;
+        if !passed.is_nobody() {
+            let step = Step { org: *org, before: (&then, start.at), after: (&then, record.at) };
+            changes.extend(step.changes(&passed)?);
+        }
+        let touched = Touch::by_record((&then, &after), recorded)?;
+        if !touched.is_nobody() {
+            let step = Step { org: *org, before: (&then, record.at), after: (&after, record.at) };
+            changes.extend(step.changes(&touched)?);
+        }
+        Ok(changes)
     }
 }

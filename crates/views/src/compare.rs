@@ -47,8 +47,8 @@ impl AccessChange {
 /// Two moments of an organization, for many questions about what changed between them.
 #[derive(Debug)]
 pub struct Comparison<'s> {
-    before: Side<'s>,
-    after: Side<'s>,
+    pub(crate) before: Side<'s>,
+    pub(crate) after: Side<'s>,
     /// Only what is held on this project, and in it.
     within: Option<ProjectId>,
     /// Whether projects, roles, objects and the catalog are the same at both.
@@ -110,8 +110,8 @@ impl Snapshot {
 
 /// One of two moments.
 #[derive(Debug)]
-struct Side<'s> {
-    checker: Checker<'s>,
+pub(crate) struct Side<'s> {
+    pub(crate) checker: Checker<'s>,
     living: BTreeSet<ProjectId>,
 }
 
@@ -138,6 +138,30 @@ impl<'s> Comparison<'s> {
         Ok(Self { before: side(before)?, after: side(after)?, within, same_ground })
     }
 
+    /// Between two states whose ground is known to be the same, or not; nothing is cut.
+    pub(crate) fn of_states(
+        mut before: Checker<'s>,
+        mut after: Checker<'s>,
+        same_ground: bool,
+    ) -> Result<Self, ViewError> {
+        if same_ground {
+            after.every_project = Some(before.every_project()?);
+            after.projects.clone_from(&before.projects);
+        }
+        Ok(Self { before: Side::of(before, None)?, after: Side::of(after, None)?, within: None, same_ground })
+    }
+
+    /// What somebody gains and loses who was reached by these grants, all in force, and is by those.
+    pub(crate) fn of_grants(
+        &mut self,
+        before: &[GrantRow],
+        after: &[GrantRow],
+    ) -> Result<AccessChange, ViewError> {
+        let before = self.before.checker.access_by(before)?;
+        let after = self.after.checker.access_by(after)?;
+        self.difference(&before, &after)
+    }
+
     /// What the principal gained and lost.
     pub fn of(&mut self, principal: Principal) -> Result<AccessChange, ViewError> {
         if self.same_ground && self.is_untouched(principal)? {
@@ -145,10 +169,14 @@ impl<'s> Comparison<'s> {
         }
         let before = self.before.checker.access(principal)?.rows;
         let after = self.after.checker.access(principal)?.rows;
+        self.difference(&before, &after)
+    }
+
+    fn difference(&mut self, before: &[AccessRow], after: &[AccessRow]) -> Result<AccessChange, ViewError> {
         if before == after && self.before.living == self.after.living {
             return Ok(AccessChange::default());
         }
-        let (old, new) = (spread(&before), spread(&after));
+        let (old, new) = (spread(before), spread(after));
         Ok(AccessChange {
             gained: self.after.beyond(&mut self.before, (&new, &old), self.within)?,
             lost: self.before.beyond(&mut self.after, (&old, &new), self.within)?,
@@ -238,6 +266,11 @@ impl<'s> Side<'s> {
             }
         }
         Ok(extent)
+    }
+
+    /// Whether objects of a type are or lie in projects.
+    pub(crate) fn is_in_project(&self, type_name: &str) -> bool {
+        self.checker.catalog.object_type(type_name).is_some_and(|object_type| self.in_project(object_type))
     }
 
     fn in_project(&self, object_type: ObjectType) -> bool {

@@ -286,6 +286,9 @@ impl Document for Grant {
             lists.push(List::GrantsOfRole(role));
         }
         lists.extend(named_projects(&self.on).into_iter().map(List::GrantsOnProject));
+        if is_across(&self.on) {
+            lists.push(List::GrantsAcross);
+        }
         lists
     }
     fn belongs_to(&self) -> Vec<Belonging<'_>> {
@@ -315,6 +318,15 @@ impl Document for Webhook {
     }
     fn lists(&self) -> Vec<List<'_>> {
         vec![List::All(Self::KIND)]
+    }
+}
+
+/// Whether a scope may take projects that it does not name.
+fn is_across(scope: &Scope) -> bool {
+    match scope {
+        Scope::Organization => true,
+        Scope::Object(object) => matches!(object.object_type.as_str(), "organization" | "org_project"),
+        Scope::Projects(selector) => selector.include.iter().any(|atom| !matches!(atom, Atom::Id(_))),
     }
 }
 

@@ -232,7 +232,16 @@ impl<'s> Fold<'s> {
             self.past_access(place, &key, (old.from, &bytes));
         }
         self.staged.put(Table::Access, key, HeadRow { from: place.position, ended, until }.encode());
+        self.deadline(place, grantee, until);
         Ok(())
+    }
+
+    /// Remembers a time that a row of `access` has.
+    fn deadline(&mut self, place: Place, grantee: Grantee, until: Timestamp) {
+        if until != Timestamp::FOREVER {
+            let key = row_key::deadline(place.org, until, grantee, place.position);
+            self.staged.put(Table::Deadlines, key, Vec::new());
+        }
     }
 
     fn membership(&mut self, place: Place, membership: &Membership) -> Result<(), ViewError> {
@@ -254,6 +263,7 @@ impl<'s> Fold<'s> {
             until: Timestamp::end(membership.expires_at),
         };
         self.staged.put(Table::Access, key, row.encode());
+        self.deadline(place, membership.member, row.until);
         self.open(place, list, &row_key::list_place(row.created_at, &id, place.position));
         Ok(())
     }
@@ -269,6 +279,7 @@ impl<'s> Fold<'s> {
         } else {
             let row = self.grant_row(place, grant)?;
             self.staged.put(Table::Access, key, row.encode());
+            self.deadline(place, grant.to, row.until);
         }
         self.thing(place, grant, &[])
     }

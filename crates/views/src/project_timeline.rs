@@ -19,16 +19,13 @@ use grantbook_domain::{
 
 use crate::{
     as_of::Moment,
+    changes::Deadline,
     check::{Checker, Stop},
     compare::Comparison,
-    encode::Take,
     error::ViewError,
     facet::Facet,
     list::Listing,
     reader::Snapshot,
-    row::{GrantRow, HeadRow, MembershipRow},
-    row_key::{self, tag},
-    table::Table,
     timeline::{AccessStep, MOMENTS_MAX, Timeline},
 };
 
@@ -48,15 +45,6 @@ const EVENTS: [&str; 12] = [
     "GrantRevoked",
 ];
 
-/// A time that passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Deadline {
-    /// Whose access it ends: an account's, a member's, a grantee's.
-    grantee: Grantee,
-    /// The record that set it.
-    set_by: Position,
-}
-
 type Deadlines = BTreeMap<Timestamp, Vec<Deadline>>;
 
 /// Who could be concerned.
@@ -75,7 +63,10 @@ impl Snapshot {
         (from, to): (Moment, Moment),
         limit: usize,
     ) -> Result<Timeline, ViewError> {
-        let deadlines = self.deadlines(org)?;
+        let mut deadlines = Deadlines::new();
+        for deadline in self.deadlines(org, (from.at, to.at))? {
+            deadlines.entry(deadline.at).or_default().push(deadline);
+        }
         let facets: Vec<_> = EVENTS.map(|name| Facet::Event(name.to_owned())).into();
         let facets = [facets, vec![Facet::Project(project)]].concat();
         let mut steps: Vec<AccessStep> = Vec::new();
@@ -108,37 +99,6 @@ impl Snapshot {
             steps.push(step);
         }
         Ok(Timeline { steps, next: Some(here) })
-    }
-
-    /// Every time that a row of `access` sets or ever set. One that was replaced changes nothing when it passes.
-    fn deadlines(&self, org: OrgId) -> Result<Deadlines, ViewError> {
-        let mut found = Deadlines::new();
-        for table in [Table::Access, Table::AccessPast] {
-            let prefix = row_key::org(org);
-            for row in self.prefix(table, &prefix)? {
-                let (key, value) = row?;
-                let mut key = Take::new(table, key.value());
-                key.raw(prefix.len())?;
-                let grantee = key.grantee()?;
-                if table == Table::AccessPast {
-                    key.position()?;
-                }
-                let (set_by, until) = match key.u8()? {
-                    tag::HEAD => HeadRow::decode(value.value()).map(|row| (row.from, row.until))?,
-                    tag::MEMBERSHIP => {
-                        MembershipRow::decode(value.value()).map(|row| (row.from, row.until))?
-                    }
-                    tag::GRANT => {
-                        GrantRow::decode(key.id()?, value.value()).map(|row| (row.from, row.until))?
-                    }
-                    other => return Err(key.bad(format!("tag {other}"))),
-                };
-                if until != Timestamp::FOREVER {
-                    found.entry(until).or_default().push(Deadline { grantee, set_by });
-                }
-            }
-        }
-        Ok(found)
     }
 
     /// Everybody who is the grantee, or in it at any depth, by memberships that were not removed.
@@ -197,23 +157,12 @@ impl Turn<'_> {
         if turn.by_time {
             let mut checker = then.checker(org, here.at)?;
             for deadline in passed {
-                if deadline.is_set(&mut checker, turn.moment.at)? && !turn.causes.contains(&deadline.set_by) {
+                if deadline.is_set(&mut checker)? && !turn.causes.contains(&deadline.set_by) {
                     turn.causes.push(deadline.set_by);
                 }
             }
         }
         Ok(turn)
-    }
-}
-
-impl Deadline {
-    /// Whether a row that is in force sets it.
-    fn is_set(&self, checker: &mut Checker<'_>, at: Timestamp) -> Result<bool, ViewError> {
-        let node = checker.node(self.grantee)?;
-        let own = |from: Position, until: Timestamp| from == self.set_by && until == at;
-        Ok(node.head.is_some_and(|head| own(head.from, head.until))
-            || node.memberships.iter().any(|(_, row)| own(row.from, row.until))
-            || node.grants.iter().any(|row| own(row.from, row.until)))
     }
 }
 

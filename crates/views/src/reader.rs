@@ -19,6 +19,7 @@ use crate::{
     encode::{Put, Take},
     error::ViewError,
     image::Image,
+    reverse::{Leads, LeadsOf},
     row::Version,
     row_key::{self, Kind},
     table::{META, META_CHECKPOINT, META_SEQUENCE, Table},
@@ -35,11 +36,13 @@ pub(crate) struct Shared {
     catalogs: RwLock<HashMap<(OrgId, Position), Arc<Catalog>>>,
     /// The image last published, if one is kept.
     image: RwLock<Option<Arc<Image>>>,
+    /// What the last page of "who can" went through, for the next one.
+    leads: RwLock<Option<Arc<Leads>>>,
 }
 
 impl Shared {
     pub(crate) fn new(db: Database) -> Self {
-        Self { db, catalogs: RwLock::default(), image: RwLock::default() }
+        Self { db, catalogs: RwLock::default(), image: RwLock::default(), leads: RwLock::default() }
     }
 
     pub(crate) fn publish(&self, image: Image) {
@@ -220,6 +223,18 @@ impl Snapshot {
         let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
         known.insert((org, version), Arc::clone(&catalog));
         Ok(catalog)
+    }
+
+    /// What was last gone through, if it was for the same question.
+    pub(crate) fn leads(&self, of: &LeadsOf) -> Option<Arc<Leads>> {
+        let last = self.shared.leads.read().unwrap_or_else(PoisonError::into_inner).clone();
+        last.filter(|last| last.of == *of)
+    }
+
+    /// Keeps it for the next page, instead of what was kept before.
+    pub(crate) fn keep_leads(&self, leads: &Arc<Leads>) {
+        let mut slot = self.shared.leads.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(Arc::clone(leads));
     }
 
     pub(crate) fn org_row(&self, org: OrgId) -> Result<Option<OrgRow>, ViewError> {

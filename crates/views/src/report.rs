@@ -9,11 +9,12 @@ use std::{
 };
 
 use grantbook_domain::{
-    catalog::Lineage,
+    catalog::{Lineage, ObjectType},
     id::{GrantId, GroupId, OrgId, ProjectId},
     model::Effect,
     position::Position,
     principal::{Grantee, Principal},
+    scope::Scope,
     state::Block,
     survey::{AccessRow, ProjectSet, Reaching},
     time::Timestamp,
@@ -25,7 +26,7 @@ use crate::{
     error::ViewError,
     explain::Step,
     reader::Snapshot,
-    row::{GrantRow, MembershipRow},
+    row::{GrantRow, MembershipRow, ProjectRow},
     row_key::{self, Kind},
     table::Table,
     things::membership,
@@ -276,7 +277,26 @@ impl Report<'_> {
             let (scope, blocks) = (row.scope.clone(), self.checker.blocks(row)?);
             reaching.push(Reaching { scope, effect: row.effect, types: row.types, blocks });
         }
-        self.checker.survey(&reaching)
+        let all = self.checker.every_project()?;
+        self.checker.every_project = Some(self.touched(&row.scope)?.unwrap_or_else(|| Rc::clone(&all)));
+        let surveyed = self.checker.survey(&reaching);
+        self.checker.every_project = Some(all);
+        surveyed
+    }
+
+    /// The projects that a scope can be about, if it is one object's: most grants are, and to look at every project for
+    /// each of them would take long.
+    fn touched(&mut self, scope: &Scope) -> Result<Option<Rc<[Rc<ProjectRow>]>>, ViewError> {
+        let Scope::Object(object) = scope else { return Ok(None) };
+        match self.checker.catalog.object_type(&object.object_type) {
+            None | Some(ObjectType::ORGANIZATION | ObjectType::ORG_PROJECT) => Ok(None),
+            Some(ObjectType::PROJECT) => {
+                let id = object.id.parse().ok();
+                let found = id.map(|id| self.checker.living_project(id)).transpose()?.flatten();
+                Ok(Some(found.into_iter().collect()))
+            }
+            Some(_) => Ok(Some(Rc::new([]))),
+        }
     }
 
     /// The parts that the filter asks for.

@@ -6,11 +6,13 @@
 use std::{
     collections::BTreeSet,
     ops::Bound::{Excluded, Unbounded},
+    sync::Arc,
 };
 
 use grantbook_domain::{
     access::{Reason, Target},
     catalog::{Lineage, ObjectType, Permission},
+    id::{OrgId, ProjectId},
     model::{Effect, Gives, Grant},
     position::Position,
     principal::{Grantee, Principal},
@@ -59,6 +61,23 @@ impl Whose {
             (Self::Users, Principal::Token(_)) | (Self::Tokens, Principal::User(_)) => false,
         }
     }
+}
+
+/// Everybody to whom a grant leads that could give what is asked for: they do not depend on what time it is.
+#[derive(Debug)]
+pub(crate) struct Leads {
+    pub(crate) of: LeadsOf,
+    to: BTreeSet<Grantee>,
+}
+
+/// What they are for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LeadsOf {
+    org: OrgId,
+    at: Position,
+    permission: Permission,
+    object: ObjectRef,
+    project: Option<ProjectId>,
 }
 
 /// The answer, or why there is nothing to answer: something asked about is not known or not active.
@@ -150,12 +169,12 @@ impl Checker<'_> {
     ) -> Result<Page<Principal>, Stop> {
         let permission = self.catalog.permission(permission).ok_or(Reason::UnknownPermission)?;
         let place = self.locate(object)?;
-        let reached = self.reached_from_grants(permission, &place)?;
+        let leads = self.leads(permission, &place)?;
         let start = part.after.map(place_of_principal).transpose()?;
         let start = start.map_or(Unbounded, |last| Excluded(Grantee::from(last)));
         let mut items: Vec<Listed<Principal>> = Vec::new();
         let mut question = None;
-        let beyond = reached.range((start, Unbounded)).filter_map(|one| one.principal());
+        let beyond = leads.to.range((start, Unbounded)).filter_map(|one| one.principal());
         for principal in beyond.filter(|one| whose.takes(*one)) {
             let asked = question.get_or_insert_with(|| Resolved {
                 principal,
@@ -174,6 +193,24 @@ impl Checker<'_> {
             items.push(Listed { thing: principal, cursor: principal_place(principal) });
         }
         Ok(Page { items, next: None })
+    }
+
+    /// Those to go through; looked for once for the pages of an answer, as long as nobody asks another question between.
+    fn leads(&mut self, permission: Permission, place: &Place) -> Result<Arc<Leads>, ViewError> {
+        let of = LeadsOf {
+            org: self.org,
+            at: self.at()?,
+            permission,
+            object: place.located.object.clone(),
+            project: place.located.project,
+        };
+        if let Some(known) = self.snapshot.leads(&of) {
+            return Ok(known);
+        }
+        let to = self.reached_from_grants(permission, place)?;
+        let leads = Arc::new(Leads { of, to });
+        self.snapshot.keep_leads(&leads);
+        Ok(leads)
     }
 
     /// Everybody to whom an allow grant leads that could give this, whatever has expired, ended or is denied: never

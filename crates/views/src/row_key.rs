@@ -57,6 +57,9 @@ pub enum List<'a> {
     GrantsOfRole(RoleId),
     /// Grants that name a project.
     GrantsOnProject(ProjectId),
+    /// Grants that are not bound to single projects or objects: on the organization, on all projects, or on a selector that
+    /// includes some by name or label.
+    GrantsAcross,
     /// Accounts of a kind that once took this external id; an entry never ends, so that a reader looks who has it.
     External(Kind, &'a str),
 }
@@ -128,6 +131,16 @@ pub(crate) fn key(id: KeyId) -> Vec<u8> {
     id.bytes().to_vec()
 }
 
+/// The beginning of all times of an organization that are not before an instant.
+pub(crate) fn deadlines(org: OrgId, at: Timestamp) -> Vec<u8> {
+    Put::of(org).time(at).done()
+}
+
+/// A time that a row of `access` of the grantee has, and the record that set it.
+pub(crate) fn deadline(org: OrgId, at: Timestamp, grantee: Grantee, set_by: Position) -> Vec<u8> {
+    Put::of(org).time(at).grantee(grantee).position(set_by).done()
+}
+
 /// The beginning of all entries of a list.
 pub(crate) fn list(org: OrgId, list: List<'_>) -> Vec<u8> {
     let put = Put::of(org);
@@ -140,6 +153,7 @@ pub(crate) fn list(org: OrgId, list: List<'_>) -> Vec<u8> {
         List::GrantsTo(grantee) => put.u8(6).grantee(grantee),
         List::GrantsOfRole(role) => put.u8(7).id(role),
         List::GrantsOnProject(project) => put.u8(8).id(project),
+        List::GrantsAcross => put.u8(10),
         List::External(kind, external_id) => put.u8(9).u8(kind as u8).text(external_id),
     }
     .done()

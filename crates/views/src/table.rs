@@ -31,10 +31,11 @@ pub(crate) enum Table {
     AccessPast,
     Keys,
     Lists,
+    Deadlines,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Orgs,
         Self::History,
         Self::Times,
@@ -45,6 +46,7 @@ impl Table {
         Self::AccessPast,
         Self::Keys,
         Self::Lists,
+        Self::Deadlines,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -59,6 +61,7 @@ impl Table {
             Self::AccessPast => "access_past",
             Self::Keys => "keys",
             Self::Lists => "lists",
+            Self::Deadlines => "deadlines",
         }
     }
 

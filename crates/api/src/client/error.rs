@@ -1,6 +1,6 @@
 //! Why a call of the client has no answer.
 
-use crate::problem::Problem;
+use crate::{problem::Problem, watch::WatchEnd};
 
 /// No answer. Of a check: treat it as a denial.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,9 @@ pub enum ClientError {
     /// The base is not an `http` or `https` URL, or holds more than scheme, host, port and path.
     #[error("not the URL of a server: expected something like http://127.0.0.1:7878")]
     BadUrl,
+    /// The caller may watch no more.
+    #[error("{}: {}", .0.reason, .0.detail)]
+    WatchEnded(WatchEnd),
     /// An id that cannot stand in a path: empty, `.` or `..`.
     #[error("not an id")]
     BadId,

@@ -9,6 +9,7 @@ mod calls;
 mod error;
 mod lines;
 mod report;
+mod watch;
 mod webhooks;
 #[cfg(test)]
 mod wire_test;
@@ -23,7 +24,12 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use self::{error::ClientError, lines::Lines, report::ReportStream};
+pub use self::{
+    error::ClientError,
+    lines::Lines,
+    report::ReportStream,
+    watch::{Watch, WatchMessage, Watched},
+};
 use crate::{header, list::Page, problem::Problem, secret::Secret};
 
 /// How long to wait for a connection.

@@ -7,7 +7,12 @@ use grantbook_api::{
     },
     reference::{self, PrincipalRef},
 };
-use grantbook_domain::{id::InstallationId, principal::Principal, record::Recorded, scope::ObjectRef};
+use grantbook_domain::{
+    id::{InstallationId, ProjectId},
+    principal::Principal,
+    record::Recorded,
+    scope::ObjectRef,
+};
 use grantbook_views::{AccessRow, ProjectSet, RecordChange, Snapshot, ViewError};
 
 use crate::{
@@ -26,6 +31,11 @@ pub struct Changed {
 }
 
 impl Changed {
+    /// What of it is about access on one project, or in it.
+    pub fn within(&self, project: ProjectId) -> AccessChange {
+        AccessChange { access: access(&self.change.within(project)), ..self.told.clone() }
+    }
+
     /// As a message of its own.
     pub fn message(&self, recorded: &Recorded) -> CloudEvent {
         let told = &self.told;

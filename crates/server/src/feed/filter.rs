@@ -80,7 +80,7 @@ impl Filter {
         self.kinds != Kinds::Records
             && (self.events.is_empty() || self.names(kind))
             && self.principal.is_none_or(|one| change.principals.contains(&one))
-            && self.project.is_none_or(|id| change.is_on(id))
+            && self.project.is_none_or(|id| !change.within(id).is_empty())
     }
 
     fn names(&self, kind: ChangeType) -> bool {

@@ -6,9 +6,13 @@
 mod changes;
 mod events;
 mod filter;
+mod place;
+mod told;
 
 pub use self::{
     changes::{Changed, changes_of},
     events::{events_of, record_of},
     filter::{Filter, Kinds},
+    place::Place,
+    told::{Newest, Told},
 };

@@ -64,6 +64,13 @@ fn demanded(web: &Web, headers: &HeaderMap) -> Result<Demand, Failure> {
     }
 }
 
+/// Whether the view may be believed now.
+pub(crate) async fn believed(web: &Web, node: &ReadNode) -> Result<(), Failure> {
+    let nobody = OrgId::from_u128(0);
+    let believed = node.wait_for(nobody, Position::START, Duration::ZERO).await;
+    believed.map(drop).map_err(|unready| failure(web, &unready))
+}
+
 fn failure(web: &Web, unready: &Unready) -> Failure {
     match unready {
         Unready::Behind { reached } => Failure::behind(web.position_text(*reached)),

@@ -1,7 +1,7 @@
 //! HTTP: authentication, problems, positions, limits, and the router that joins the routes.
 
 pub(crate) mod as_of;
-mod at_least;
+pub(crate) mod at_least;
 pub(crate) mod authn;
 pub(crate) mod body;
 pub(crate) mod cursor;
@@ -20,11 +20,13 @@ use std::sync::Arc;
 
 use axum::{Router, body::Bytes, middleware};
 use grantbook_domain::position::Position;
+use tokio::sync::watch;
 use utoipa::openapi::OpenApi;
 
 use crate::{
     app::AppState,
     command::CommandHandle,
+    feed::Newest,
     http::{metrics::Metrics, problem::Failure},
     position,
     read::ReadNode,
@@ -48,6 +50,12 @@ pub(crate) struct Web {
     pub(crate) cursors: cursor::Cursors,
     /// Who may use a thread for a while.
     pub(crate) threads: threads::Threads,
+    /// Who watches.
+    pub(crate) watchers: stream::Readers,
+    /// The newest records, as watchers get them.
+    pub(crate) newest: Newest,
+    /// Goes up once the process is to end.
+    stop: Option<watch::Receiver<bool>>,
 }
 
 impl Web {
@@ -63,6 +71,14 @@ impl Web {
         self.app.parts.node().ok_or_else(|| Failure::wrong_role(elsewhere))
     }
 
+    /// Returns once the process is to end.
+    pub(crate) async fn ending(&self) {
+        match self.stop.clone() {
+            Some(mut stop) => stop.wait_for(|up| *up).await.map(drop).unwrap_or_default(),
+            None => std::future::pending().await,
+        }
+    }
+
     /// A position as clients see it.
     pub(crate) fn position_text(&self, position: Position) -> String {
         position::encode(self.app.installation, position)
@@ -71,14 +87,22 @@ impl Web {
 
 /// Every route of the native API, with the limits, ids and log lines of requests.
 pub fn router(state: AppState) -> Router {
+    router_until(state, None)
+}
+
+/// The same; streams without an end are ended once the flag is up.
+pub fn router_until(state: AppState, stop: Option<watch::Receiver<bool>>) -> Router {
     let (routes, document) = routes::documented().split_for_parts();
     let document = Bytes::from(document_text(document));
     let web = Arc::new(Web {
+        watchers: stream::Readers::bounded(state.watchers.each, state.watchers.all),
+        newest: Newest::new(state.installation),
+        stop,
         app: state,
         metrics: Metrics::default(),
         document,
         ended_keys: authn::EndedKeys::default(),
-        readers: stream::Readers::default(),
+        readers: stream::Readers::bounded(stream::OF_ONE_MAX, usize::MAX),
         cursors: cursor::Cursors::new(),
         threads: threads::Threads::default(),
     });

@@ -254,6 +254,12 @@ impl Failure {
         self
     }
 
+    /// The problem, where it is not an answer of its own.
+    pub(crate) fn problem(&self) -> wire::Problem {
+        let Particulars { status, code, detail, .. } = &*self.0;
+        wire::Problem::new(status.as_u16(), code, &code.replace('_', " "), detail.clone())
+    }
+
     /// The answer. `request_id` is the request's.
     pub(crate) fn into_answer(self, request_id: &str) -> Response {
         let Particulars { status, code, detail, pointer, reached, challenge } = *self.0;

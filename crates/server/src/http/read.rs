@@ -67,7 +67,11 @@ impl Reading {
         headers: &HeaderMap,
     ) -> Result<Self, Failure> {
         at_least::wait(web, who.org, headers).await?;
-        let snapshot = web.node()?.reader.snapshot()?;
+        Self::of(web, who, web.node()?.reader.snapshot()?)
+    }
+
+    /// On a snapshot, as of now.
+    pub(crate) fn of(web: &Arc<Web>, who: Authenticated, snapshot: Snapshot) -> Result<Self, Failure> {
         let position = snapshot.position(who.org)?;
         let now = web.app.clock.now();
         Ok(Self {

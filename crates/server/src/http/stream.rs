@@ -39,13 +39,17 @@ pub(crate) fn send(sink: &Sink, chunk: Chunk) -> bool {
 }
 
 /// Most streams of one principal: one slow reader leaves places to others.
-const OF_ONE_MAX: usize = 4;
+pub(crate) const OF_ONE_MAX: usize = 4;
 
 type Counts = HashMap<(OrgId, Principal), usize>;
 
 /// Whose streams are under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Readers {
+    /// Most of one principal.
+    each: usize,
+    /// Most in all.
+    all: usize,
     streams: Arc<Mutex<Counts>>,
 }
 
@@ -57,14 +61,19 @@ pub(crate) struct OneOfReader {
 }
 
 impl Readers {
-    /// One more stream of this reader, unless there are [`OF_ONE_MAX`].
+    /// None yet; at most so many of one reader, and in all.
+    pub(crate) fn bounded(each: usize, all: usize) -> Self {
+        Self { each, all, streams: Arc::default() }
+    }
+
+    /// One more stream of this reader, unless there are too many.
     pub(crate) fn enter(&self, who: (OrgId, Principal)) -> Option<OneOfReader> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = streams.entry(who).or_default();
-        if *count >= OF_ONE_MAX {
+        let own = streams.get(&who).copied().unwrap_or_default();
+        if own >= self.each || streams.values().sum::<usize>() >= self.all {
             return None;
         }
-        *count += 1;
+        streams.insert(who, own + 1);
         Some(OneOfReader { streams: Arc::clone(&self.streams), who })
     }
 }
@@ -85,7 +94,12 @@ struct Chunks(mpsc::Receiver<Chunk>);
 
 /// A body and the sink that feeds it.
 pub(crate) fn body() -> (Sink, Body) {
-    let (sink, chunks) = mpsc::channel(CHUNKS_WAITING);
+    body_of(CHUNKS_WAITING)
+}
+
+/// The same, with at most so many chunks that wait.
+pub(crate) fn body_of(waiting: usize) -> (Sink, Body) {
+    let (sink, chunks) = mpsc::channel(waiting);
     (sink, Body::new(Chunks(chunks)))
 }
 
@@ -115,11 +129,13 @@ mod tests {
 
     #[test]
     fn a_reader_has_few_streams_and_leaves_others_theirs() {
-        let readers = Readers::default();
+        let readers = Readers::bounded(OF_ONE_MAX, OF_ONE_MAX + 1);
         let [one, other] = [1, 2].map(|id| (OrgId::from_u128(1), Principal::User(UserId::from_u128(id))));
         let mut held: Vec<_> = (0..OF_ONE_MAX).map(|_| readers.enter(one).unwrap()).collect();
         assert!(readers.enter(one).is_none());
-        assert!(readers.enter(other).is_some());
+        let others = readers.enter(other);
+        assert!(others.is_some() && readers.enter(other).is_none(), "all places are taken");
+        drop(others);
         held.pop();
         held.push(readers.enter(one).unwrap());
         drop(held);

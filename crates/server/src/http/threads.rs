@@ -8,17 +8,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const QUESTIONS: usize = 64;
 /// Most streams: each holds its thread as long as its reader takes.
 const STREAMS: usize = 32;
+/// Most pieces of watches that are made at once.
+const WATCHES: usize = 8;
 
 /// The places; one is free again when its permit is dropped.
 #[derive(Debug)]
 pub(crate) struct Threads {
     questions: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    watches: Arc<Semaphore>,
 }
 
 impl Default for Threads {
     fn default() -> Self {
-        Self { questions: Arc::new(Semaphore::new(QUESTIONS)), streams: Arc::new(Semaphore::new(STREAMS)) }
+        Self {
+            questions: Arc::new(Semaphore::new(QUESTIONS)),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            watches: Arc::new(Semaphore::new(WATCHES)),
+        }
     }
 }
 
@@ -26,6 +33,11 @@ impl Threads {
     /// Waits for a place for one question.
     pub(crate) async fn question(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.questions).acquire_owned().await.ok()
+    }
+
+    /// Waits for a place for one piece of a watch.
+    pub(crate) async fn watch(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.watches).acquire_owned().await.ok()
     }
 
     /// A place for one stream, if there is one now.

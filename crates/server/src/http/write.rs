@@ -143,7 +143,9 @@ impl Write {
         } else {
             let Plan { command, secret, reason, .. } = plan(self.method.as_str(), &segments, body, &intake)?;
             let mut secrets = Secrets::default();
-            secret.into_iter().for_each(|made| secrets.add(made));
+            if let Some(made) = secret {
+                secrets.add(made);
+            }
             (command, secrets, reason)
         };
         let submission = Submission {

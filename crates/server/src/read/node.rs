@@ -177,6 +177,11 @@ impl ReadNode {
         }
     }
 
+    /// How far the view has come, for whoever waits for more.
+    pub fn follow(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
     /// The image in memory, if there is one that has all that the view is known to have.
     pub fn image(&self) -> Option<Arc<Image>> {
         let sequence = self.progress.borrow().sequence;

@@ -39,7 +39,9 @@ pub(crate) fn plan_all(body: Value, intake: &Intake<'_>) -> Result<(Command, Sec
         }
         planned.push(command);
         ids.push(id);
-        secret.into_iter().for_each(|made| secrets.add(made));
+        if let Some(made) = secret {
+            secrets.add(made);
+        }
     }
     Ok((Command::Batch(planned), secrets))
 }

@@ -33,6 +33,7 @@ mod timeline;
 mod tokens;
 pub(crate) mod turns;
 mod users;
+mod watch;
 mod webhooks;
 pub(crate) mod what_if;
 mod whoami;
@@ -64,6 +65,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(report::routes())
         .merge(timeline::routes())
         .merge(audit::routes())
+        .merge(watch::routes())
         .merge(whoami::routes())
         .merge(projects::routes())
         .merge(catalog::routes())

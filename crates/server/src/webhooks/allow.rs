@@ -147,7 +147,7 @@ fn is_public(address: IpAddr) -> bool {
 /// The registry of special addresses (RFC 6890 and what was added since).
 fn is_public_v4(address: Ipv4Addr) -> bool {
     const SPECIAL: [(Ipv4Addr, u8); 16] = [
-        (Ipv4Addr::new(0, 0, 0, 0), 8),
+        (Ipv4Addr::UNSPECIFIED, 8),
         (Ipv4Addr::new(10, 0, 0, 0), 8),
         (Ipv4Addr::new(100, 64, 0, 0), 10),
         (Ipv4Addr::new(127, 0, 0, 0), 8),
@@ -167,8 +167,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !SPECIAL.iter().any(|(network, bits)| Allowed::Network((*network).into(), *bits).covers(address.into()))
 }
 
-/// Global unicast (2000::/3) without what stands for other addresses or for nothing: 2001::/23 with Teredo, 2001:db8::/32,
-/// 2002::/16 (6to4), 3fff::/20. Addresses that embed IPv4 ones by NAT64 lie outside of 2000::/3.
+/// Global unicast (`2000::/3`) without what stands for other addresses or for nothing: `2001::/23` with Teredo,
+/// `2001:db8::/32`, `2002::/16` (6to4), `3fff::/20`. Addresses that embed IPv4 ones by NAT64 lie outside of it.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let within = |network: [u16; 2], bits: u8| {
         let [first, second] = network;

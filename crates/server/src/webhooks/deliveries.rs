@@ -280,12 +280,9 @@ impl Keeper {
         for id in ended {
             self.shared.endpoints().remove(&id);
             let shared = Arc::clone(&self.shared);
-            match spawn_blocking(move || shared.store.forget(id)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::error!(%id, %error, "a webhook that has ended could not be forgotten")
-                }
-                Err(error) => tracing::error!(%id, %error, "a webhook that has ended could not be forgotten"),
+            let forgotten = spawn_blocking(move || shared.store.forget(id)).await;
+            if let Err(error) = forgotten.map_err(DeliveryError::from).and_then(|done| Ok(done?)) {
+                tracing::error!(%id, %error, "a webhook that has ended could not be forgotten");
             }
         }
     }

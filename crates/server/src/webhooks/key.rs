@@ -81,7 +81,8 @@ impl WebhookKey {
     /// Names the key in the journal; tells nothing about it.
     pub fn name(&self) -> String {
         let digest = self.derive(b"name", &[]);
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("{number:016x}")
     }
 
     /// The secret of a webhook in this generation, if it is derived from this key.

@@ -5,7 +5,7 @@ use std::{str::FromStr, time::Duration};
 use sha2::{Digest, Sha256};
 
 /// Longest wait that a receiver may ask for by `Retry-After`.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// The waits after the first, second, ... failed attempt; after the last of them the message is given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_receiver_may_ask_for_more_time_but_not_for_ever() {
         let schedule: Schedule = "10ms,20ms".parse().unwrap();
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         assert_eq!(schedule.wait(1, "m", Some(hour)), Some(hour));
         assert_eq!(schedule.wait(2, "m", Some(Duration::MAX)), Some(RETRY_AFTER_MAX));
         assert!(schedule.wait(2, "m", Some(Duration::ZERO)).unwrap() >= Duration::from_millis(20));

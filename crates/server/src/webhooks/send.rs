@@ -321,7 +321,7 @@ mod tests {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_str(text).unwrap())]);
             retry_after(&headers, Timestamp::from_millis(10_000))
         };
-        assert_eq!(of("120"), Some(Duration::from_secs(120)));
+        assert_eq!(of("120"), Some(Duration::from_mins(2)));
         assert_eq!(of("Thu, 01 Jan 1970 00:00:40 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(of("Thu, 01 Jan 1970 00:00:01 GMT"), Some(Duration::ZERO));
         assert_eq!(of("soon"), None);

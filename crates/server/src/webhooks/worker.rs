@@ -219,19 +219,17 @@ impl Worker {
             let schedule = &self.shared.configured.schedule;
             let full = standing.dead >= DEAD_MAX;
             let wait = schedule.wait(attempts, &turn.message.id, retry_after);
-            match wait.or_else(|| full.then(|| schedule.last(attempts, &turn.message.id, retry_after))) {
-                Some(wait) => {
-                    let next = now.plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
-                    let since = failing.map_or(now, |failing| failing.since);
-                    let (message, url) = (turn.message.id, turn.webhook.url);
-                    let failing = Some(Failing { message, url, since, attempts, next });
-                    (Standing { failing, last: Some(last), ..standing }, None, Next::Until(next))
-                }
-                None => {
-                    let (position, index) = turn.place;
-                    let name = turn.message.name;
-                    (done, Some(DeadLetter { position, index, name, attempts, last }), Next::Go)
-                }
+            let wait = wait.or_else(|| full.then(|| schedule.last(attempts, &turn.message.id, retry_after)));
+            if let Some(wait) = wait {
+                let next = now.plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+                let since = failing.map_or(now, |failing| failing.since);
+                let (message, url) = (turn.message.id, turn.webhook.url);
+                let failing = Some(Failing { message, url, since, attempts, next });
+                (Standing { failing, last: Some(last), ..standing }, None, Next::Until(next))
+            } else {
+                let (position, index) = turn.place;
+                let name = turn.message.name;
+                (done, Some(DeadLetter { position, index, name, attempts, last }), Next::Go)
             }
         };
         self.shared.count(match (delivered, &dead) {

@@ -12,6 +12,7 @@ mod draw;
 mod granted;
 mod image;
 mod lifecycle;
+mod record_changes;
 mod report;
 mod reverse;
 mod scrub;

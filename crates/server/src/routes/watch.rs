@@ -1,0 +1,164 @@
+//! `GET /v1/watch`: records and changes of access as they come
+
+mod pour;
+mod watcher;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{
+    http::{
+        HeaderMap, HeaderValue, Uri,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use grantbook_api::{
+    audit::AuditItem,
+    feed::{AccessChange, ChangeType},
+    watch::{EVENT_STREAM, START, WatchEnd, WatchKind, WatchQuery},
+};
+use grantbook_domain::{event::Event, id::ProjectId, model, position::Position, refusal::Kind, rights::Ask};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use self::{pour::pour, watcher::Watcher};
+use crate::{
+    feed::{Filter, Kinds, Place},
+    http::{
+        Web,
+        as_of::Named,
+        problem::Failure,
+        query,
+        read::{Reading, with_position},
+        stream,
+    },
+    position::PositionError,
+    routes::{
+        access::known,
+        sight::{Sight, Thing},
+    },
+};
+
+/// The header with which a stream goes on.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
+    OpenApiRouter::new().routes(routes!(get))
+}
+
+/// Records and changes of access as they come, server-sent events without an end. Messages are named `record`, `change`,
+/// `error` and `end`; the `id` of a record's last message is its position. A comment comes at least every 15 seconds, with
+/// an `id` up to which nothing was left out. `Last-Event-ID` goes on behind the message of that id, each message once. The
+/// caller's right is asked for again at every record: an `end` follows once it is gone.
+#[utoipa::path(get, path = "/v1/watch", tag = "audit", operation_id = "watch",
+    params(WatchQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last message received.")),
+    responses((status = 200, description = "Messages, as their data.",
+        content((AuditItem = "text/event-stream"), (AccessChange = "text/event-stream; event=change"), (WatchEnd = "text/event-stream; event=end")))))]
+async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
+    let position = reading.position_text.clone();
+    match begin(reading, &uri, &headers).await {
+        Ok(response) => response,
+        Err(failure) => with_position(failure.into_response(), &position),
+    }
+}
+
+async fn begin(reading: Reading, uri: &Uri, headers: &HeaderMap) -> Result<Response, Failure> {
+    let query: WatchQuery = query::read(uri)?;
+    let filter = filter(&reading, &query)?;
+    let place = place(&reading, &query, headers)?;
+    let reading = reading.reaching(Named::Position(place.position)).await?;
+    if place.position > reading.position {
+        return Err(Failure::invalid("the position to go on from is beyond the last record"));
+    }
+    let who = (reading.org, reading.caller.principal);
+    let one = reading.web.watchers.enter(who).ok_or_else(Failure::too_many_streams)?;
+    let position = reading.position_text.clone();
+    let (sink, body) = stream::body_of(1);
+    let watcher = Watcher::new(&reading, filter, place);
+    tokio::spawn(async move {
+        let _held_until_ended = one;
+        pour(watcher, &sink).await;
+    });
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // For proxies that would hold messages back.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(with_position(response, &position))
+}
+
+/// What the caller wants, if he may.
+fn filter(reading: &Reading, query: &WatchQuery) -> Result<Filter, Failure> {
+    let mut sight = Sight::new(reading)?;
+    sight.require(Ask::Watch, &Thing::Whole)?;
+    let kinds = match query.kind {
+        None => Kinds::Both,
+        Some(WatchKind::Record) => Kinds::Records,
+        Some(WatchKind::Change) => Kinds::Changes,
+    };
+    let events = query.event.as_deref().map(events).transpose()?.unwrap_or_default();
+    let principal = query.principal.as_deref().map(|text| known(reading, text)).transpose()?;
+    let project = query.project.as_deref().map(|text| project(reading, &mut sight, text)).transpose()?;
+    let filter = Filter { kinds, events, principal, project };
+    for (ask, thing) in asked(&filter) {
+        sight.require(ask, &thing)?;
+    }
+    Ok(filter)
+}
+
+/// What a watch of changes needs besides the audit log: to see the access that the filter names.
+fn asked(filter: &Filter) -> Vec<(Ask, Thing<'static>)> {
+    let mut asked = Vec::new();
+    if filter.wants_changes() {
+        asked.extend(filter.project.map(|id| (Ask::ProjectTimeline, Thing::Project(id))));
+        if filter.principal.is_some() || filter.project.is_none() {
+            asked.push((Ask::Timeline, Thing::Whole));
+        }
+    }
+    asked
+}
+
+fn events(text: &str) -> Result<BTreeSet<String>, Failure> {
+    let changes = [ChangeType::AccessGained.name(), ChangeType::AccessLost.name()];
+    let names: BTreeSet<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    match names
+        .iter()
+        .find(|name| !Event::NAMES.contains(&name.as_str()) && !changes.contains(&name.as_str()))
+    {
+        None => Ok(names),
+        Some(_) => Err(Failure::invalid(
+            "the parameter event must be names of events, such as GrantCreated or AccessLost, separated by commas",
+        )),
+    }
+}
+
+/// The project, living or ended, if the caller may see it.
+fn project(reading: &Reading, sight: &mut Sight<'_>, text: &str) -> Result<ProjectId, Failure> {
+    let id: ProjectId = text.parse().map_err(|_| Failure::invalid("the parameter project must be an id"))?;
+    let there = reading.today.get::<model::Project>(reading.org, &id)?.is_some();
+    if !there || !sight.may(Ask::Project, &Thing::Project(id))? {
+        return Err(Failure::not_found(Kind::Project));
+    }
+    Ok(id)
+}
+
+/// Where to go on.
+fn place(reading: &Reading, query: &WatchQuery, headers: &HeaderMap) -> Result<Place, Failure> {
+    let read = |name: &str, text: &str| {
+        Place::parse(reading.web.app.installation, text).map_err(|error| {
+            let wrong = match error {
+                PositionError::Malformed => "is not the id of a message",
+                PositionError::Foreign => "is of another journal, or of this one before it was restored",
+            };
+            Failure::invalid(format!("{name} {wrong}"))
+        })
+    };
+    if let Some(last) = headers.get(LAST_EVENT_ID).filter(|last| !last.is_empty()) {
+        return read("Last-Event-ID", last.to_str().unwrap_or("?"));
+    }
+    match query.from.as_deref() {
+        None => Ok(Place::behind(reading.position)),
+        Some(START) => Ok(Place::behind(Position::START)),
+        Some(text) => read("the parameter from", text),
+    }
+}

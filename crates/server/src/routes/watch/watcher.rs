@@ -1,0 +1,205 @@
+//! One watcher: where it is, and its next messages. It reads the view at its own pace; nothing is queued for it.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use axum::body::Bytes;
+use grantbook_api::watch::WatchEnd;
+use grantbook_domain::{
+    access::{Question, Reason, Target},
+    position::Position,
+    rights::Ask,
+};
+use grantbook_views::{AuditFilter, AuditPage, Order, Snapshot};
+
+use crate::{
+    feed::{Filter, Place},
+    http::{Web, authn::Authenticated, problem::Failure, read::Reading},
+    routes::{
+        sight::{Sight, Thing},
+        watch::asked,
+    },
+};
+
+/// Most records looked at before the caller's right is asked for again.
+const RECORDS: usize = 64;
+/// A piece ends with the message that makes it this long, in bytes.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// Somebody who watches.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    pub(super) web: Arc<Web>,
+    who: Authenticated,
+    filter: Filter,
+    /// What the index of the history knows of the filter.
+    skip: AuditFilter,
+    place: Place,
+}
+
+/// The next messages.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) text: Bytes,
+    /// Whether there are more already.
+    pub(super) more: bool,
+}
+
+/// Why there are no more messages.
+#[derive(Debug)]
+pub(super) struct Ended {
+    reason: &'static str,
+    detail: String,
+    /// Whether something is wrong with the node.
+    is_error: bool,
+}
+
+impl Watcher {
+    pub(super) fn new(reading: &Reading, filter: Filter, place: Place) -> Self {
+        // Changes are found at records that have nothing else to do with the filter.
+        let skip = if filter.wants_changes() {
+            AuditFilter::default()
+        } else {
+            let only = filter.events.first().filter(|_| filter.events.len() == 1).cloned();
+            AuditFilter {
+                event: only,
+                principal: filter.principal,
+                project: filter.project,
+                ..AuditFilter::default()
+            }
+        };
+        let who = Authenticated { org: reading.org, caller: reading.caller };
+        Self { web: Arc::clone(&reading.web), who, filter, skip, place }
+    }
+
+    /// A comment that says up to where nothing was left out.
+    pub(super) fn heartbeat(&self) -> Bytes {
+        let place = self.place.text(self.web.app.installation);
+        Bytes::from(format!(": at {place}\nid: {place}\n\n"))
+    }
+
+    /// The next messages, from one state of the view that the caller may watch.
+    pub(super) fn next(&mut self) -> Result<Piece, Ended> {
+        let snapshot = self.web.node()?.reader.snapshot().map_err(Failure::from)?;
+        let reading = Reading::of(&self.web, self.who, snapshot)?;
+        self.allowed(&reading)?;
+        let page = AuditPage { after: Some(self.place.after()), order: Order::Ascending, limit: RECORDS };
+        let found = reading.snapshot.audit_positions(reading.org, &self.skip, &page);
+        let (positions, next) = found.map_err(Failure::from)?;
+        let mut text = String::new();
+        for position in positions {
+            let whole = self.record(&reading.snapshot, position, next.is_none(), &mut text)?;
+            if !whole || text.len() >= PIECE_BYTES {
+                return Ok(Piece { text: text.into(), more: true });
+            }
+        }
+        if next.is_none() {
+            self.place = Place::behind(self.place.position.max(reading.position));
+        }
+        Ok(Piece { text: text.into(), more: next.is_some() })
+    }
+
+    /// Writes a record's messages, as many as fit; whether that was all.
+    fn record(
+        &mut self,
+        snapshot: &Snapshot,
+        position: Position,
+        is_new: bool,
+        text: &mut String,
+    ) -> Result<bool, Failure> {
+        let told = self.web.newest.get(snapshot, (self.who.org, position), is_new)?;
+        let first = self.place.first_of(position);
+        let mut messages = Vec::new();
+        if first == 0 && self.filter.takes_record(&told.recorded.record) {
+            messages.push((0, "record", std::borrow::Cow::from(told.text())));
+        }
+        if self.filter.wants_changes() {
+            for (number, (changed, words)) in (1_u32..).zip(told.changes(snapshot)?) {
+                if number < first || !self.filter.takes_change(&changed.change) {
+                    continue;
+                }
+                let words = match self.filter.project {
+                    None => words.into(),
+                    Some(id) => serde_json::to_string(&changed.within(id)).unwrap_or_default().into(),
+                };
+                messages.push((number, "change", words));
+            }
+        }
+        let last = messages.len().saturating_sub(1);
+        for (index, (number, name, data)) in messages.into_iter().enumerate() {
+            let given = (index < last).then_some(number);
+            self.place = Place { position, given };
+            let id = self.place.text(self.web.app.installation);
+            write!(text, "id: {id}\nevent: {name}\ndata: {data}\n\n").unwrap_or_default();
+            if given.is_some() && text.len() >= PIECE_BYTES {
+                return Ok(false);
+            }
+        }
+        self.place = Place::behind(position);
+        Ok(true)
+    }
+
+    /// Whether the caller may still watch.
+    fn allowed(&self, reading: &Reading) -> Result<(), Ended> {
+        let mut sight = Sight::new(reading)?;
+        let mut may = sight.may(Ask::Watch, &Thing::Whole)?;
+        for (ask, thing) in asked(&self.filter) {
+            may = may && sight.may(ask, &thing)?;
+        }
+        if may { Ok(()) } else { Err(Ended::of(why(reading)?)) }
+    }
+}
+
+/// The answer to whether the caller may read the audit log.
+fn why(reading: &Reading) -> Result<Reason, Failure> {
+    let log = reading.org.to_string();
+    let object = Target { object_type: "org_audit_logs", id: &log, project: None };
+    let caller = reading.caller;
+    let question =
+        Question { principal: Some(caller.principal), key: caller.key, permission: "read", object };
+    Ok(reading.snapshot.check(reading.org, &question, reading.now)?)
+}
+
+impl Ended {
+    fn of(reason: Reason) -> Self {
+        let (reason, detail) = if reason == Reason::KeyRevoked {
+            ("key_revoked", "the key was revoked")
+        } else if reason == Reason::KeyExpired {
+            ("key_expired", "the key has expired")
+        } else if reason == Reason::InactivePrincipal {
+            ("inactive_principal", "the key's principal is not active")
+        } else {
+            ("forbidden", "the right to watch this is gone")
+        };
+        Self { reason, detail: detail.to_owned(), is_error: false }
+    }
+
+    /// The process ends.
+    pub(super) fn stopping() -> Self {
+        Self { reason: "stopping", detail: "this node ends: go on with another".to_owned(), is_error: false }
+    }
+
+    /// Whether it is the process that ends.
+    pub(super) fn is_of_process(&self) -> bool {
+        self.reason == "stopping"
+    }
+
+    /// The last messages.
+    pub(super) fn text(&self) -> Bytes {
+        let end = WatchEnd { reason: self.reason.to_owned(), detail: self.detail.clone() };
+        let end = serde_json::to_string(&end).unwrap_or_default();
+        let mut text = String::new();
+        if self.is_error {
+            let problem = Failure::unavailable(self.reason, self.detail.clone()).problem();
+            let problem = serde_json::to_string(&problem).unwrap_or_default();
+            write!(text, "event: error\ndata: {problem}\n\n").unwrap_or_default();
+        }
+        write!(text, "event: end\ndata: {end}\n\n").unwrap_or_default();
+        text.into()
+    }
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self { reason: failure.code(), detail: failure.detail().to_owned(), is_error: true }
+    }
+}
