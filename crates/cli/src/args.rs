@@ -93,8 +93,8 @@ pub(crate) struct Globals {
     /// then: 90d is another instant each time.
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) idempotency_key: Option<String>,
-    /// Of reads: answer at this position or later.
-    #[arg(long, global = true, value_name = "POSITION")]
+    /// Of reads: answer at this position or later; `latest`: with everything acknowledged so far, by whomever.
+    #[arg(long, global = true, value_name = "POSITION|latest")]
     pub(crate) at_least: Option<String>,
     /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), a date (its last
     /// instant, UTC), or an age such as 30d.
@@ -134,7 +134,7 @@ pub(crate) enum Noun {
         #[command(subcommand)]
         verb: SnapshotVerb,
     },
-    /// The NATS servers' side: the streams beside a journal.
+    /// The NATS servers' side: the streams beside a journal, and configurations of servers.
     Nats {
         #[command(subcommand)]
         verb: NatsVerb,
@@ -276,6 +276,8 @@ mod tests {
             "grantbook diff 30d",
             "grantbook diff 2026-01-01T00:00:00Z 7d --project production",
             "grantbook --as-of 30d check token:ci update project:staging",
+            "grantbook --at-least latest check token:ci update project:staging",
+            "grantbook serve read --nats nats://a --max-lag 2s --max-silence 1m --when-stale mark",
             "grantbook grant list --as-of 2026-01-01T00:00:00Z",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
             "grantbook report --as-of 2026-06-30 --format csv --output report.csv",
@@ -299,6 +301,7 @@ mod tests {
             "grantbook apply -f access.yaml --plan reviewed.json",
             "grantbook whoami",
             "grantbook journal verify --data d",
+            "grantbook nats config --servers 3 --dir d --host a,b,c --tls-dir t",
             "grantbook journal copy --from d --to nats://a,nats://b --replicas 3",
             "grantbook journal export --data d -o f",
             "grantbook journal import --data d -i f",
@@ -334,6 +337,8 @@ mod tests {
             "grantbook audit --resume",
             "grantbook audit --output f --newest-first",
             "grantbook serve --listen nowhere",
+            "grantbook serve --max-lag soon",
+            "grantbook serve --when-stale maybe",
             "grantbook serve --public-url http://pdp.example.com",
             "grantbook serve --nats nats://a --nats-user ada",
             "grantbook serve --nats nats://a --nats-creds c --nats-nkey k",
