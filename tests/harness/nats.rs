@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use crate::cut::Links;
 
-pub use block::{block_files, change_payload, remove_message};
+pub use block::{block_files, change_payload, cut_tail, remove_message};
 pub use disk::SmallDisk;
 
 const START_LIMIT: Duration = Duration::from_mins(1);

@@ -131,6 +131,11 @@ impl Server {
         self.env.retain(|(known, _)| known != name);
     }
 
+    /// The environment variables that were set.
+    pub fn env(&self) -> &[(String, String)] {
+        &self.env
+    }
+
     /// Starts the process and waits until it is ready.
     pub fn spawn(&mut self) -> Result<()> {
         let ready = self.outer().join("ready");

@@ -41,6 +41,12 @@ impl Http {
         Ok(Self { stream: BufReader::new(stream), host, headers: Vec::new() })
     }
 
+    /// How long an answer may take; a minute by itself.
+    pub fn patient_for(self, limit: Duration) -> Result<Self> {
+        self.stream.get_ref().set_read_timeout(Some(limit))?;
+        Ok(self)
+    }
+
     /// Adds a header to every request from now on.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {

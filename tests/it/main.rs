@@ -14,7 +14,6 @@ mod credentials;
 mod damaged_replica;
 mod drill;
 mod embed;
-mod faults;
 mod full_disk;
 mod golden;
 mod jetstream;

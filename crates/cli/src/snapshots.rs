@@ -50,7 +50,7 @@ pub(crate) enum SnapshotVerb {
         file: PathBuf,
     },
     /// Make a snapshot of a stopped node's view, after looking at all of it. A running node makes its own.
-    Make(MakeArgs),
+    Make(Box<MakeArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -72,7 +72,8 @@ pub(crate) fn run(verb: SnapshotVerb, out: Output) -> anyhow::Result<Verdict> {
                 out.note(&format!("the secret is in {}: keep it there", file.display()));
             }
         }
-        SnapshotVerb::Make(MakeArgs { store, snapshots }) => {
+        SnapshotVerb::Make(args) => {
+            let MakeArgs { store, snapshots } = *args;
             let (journal, snapshots) = (store.journal()?, snapshots.config());
             if snapshots.place.is_none() || snapshots.key.is_none() {
                 return Err(Usage("give --snapshots and --snapshot-key".to_owned()).into());

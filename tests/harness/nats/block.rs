@@ -56,6 +56,16 @@ pub fn change_payload(store: &Path, stream: &str, sequence: u64, with_index: boo
     if with_index { forget_index(&path) } else { Ok(()) }
 }
 
+/// Cuts so many bytes off the end of the stream's last block, in a stopped server's files.
+pub fn cut_tail(store: &Path, stream: &str, bytes: u64) -> Result<()> {
+    let last = block_files(store, stream)?.pop().context("a block")?;
+    let file = fs::File::options().write(true).open(&last)?;
+    let length = file.metadata()?.len();
+    ensure!(length > bytes, "the block has only {length} bytes");
+    file.set_len(length - bytes)?;
+    forget_index(&last)
+}
+
 /// The server makes its index again from the blocks.
 fn forget_index(block: &Path) -> Result<()> {
     let index = block.with_file_name("index.db");

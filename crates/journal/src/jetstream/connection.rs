@@ -24,6 +24,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 const OPEN_PATIENCE: Duration = Duration::from_secs(20);
 /// A server that does not answer two of these is left for another one.
 const PING_EVERY: Duration = Duration::from_secs(2);
+/// A server that answers pings and nothing else for so long is left, too: it may be cut off from those that lead.
+const LEFT_AFTER: Duration = Duration::from_secs(6);
 /// The oldest version that is taken, and why: 2.14.4 mends a guard that could be evaluated against another subject's
 /// text, and the 2.12 line still throws its log away when a snapshot is damaged.
 const LEAST_VERSION: (u64, u64, u64) = (2, 14, 4);
@@ -39,6 +41,8 @@ pub(super) struct Connection {
     options: NatsOptions,
     /// What a server last complained of: a forbidden publish is not answered, only complained of.
     complaint: Complaint,
+    /// Since when no question was answered.
+    unanswered: Arc<Mutex<Option<Instant>>>,
 }
 
 type Complaint = Arc<Mutex<Option<String>>>;
@@ -103,13 +107,14 @@ impl Connection {
             Ok(Err(error)) => return Err(failed(chain_of(&error))),
             Err(_) => return Err(failed(format!("no answer within {CONNECT_PATIENCE:?}"))),
         };
-        Ok(Self { client, options: options.clone(), complaint })
+        Ok(Self { client, options: options.clone(), complaint, unanswered: Arc::default() })
     }
 
     /// The same connection, about another stream.
     pub(super) fn about(&self, stream: String) -> Self {
         let options = NatsOptions { stream, ..self.options.clone() };
-        Self { client: self.client.clone(), options, complaint: Arc::clone(&self.complaint) }
+        let (complaint, unanswered) = (Arc::clone(&self.complaint), Arc::clone(&self.unanswered));
+        Self { client: self.client.clone(), options, complaint, unanswered }
     }
 
     async fn check_server(&self) -> Result<(), JetStreamError> {
@@ -200,10 +205,25 @@ impl Connection {
     pub(super) async fn request(&self, subject: String, request: Request) -> Result<Message, ApiError> {
         // The client's own bound does not count what waits for a connection.
         let asked = timeout(PATIENCE, self.client.send_request(subject, request)).await;
-        match asked {
+        let answer = match asked {
             Ok(Ok(message)) => Ok(message),
             Ok(Err(error)) => Err(self.explain(&error)),
             Err(_) => Err(ApiError::TimedOut(self.complaint())),
+        };
+        self.heed(answer.is_ok()).await;
+        answer
+    }
+
+    /// Leaves a server at which nothing was answered for long.
+    async fn heed(&self, answered: bool) {
+        let leave = {
+            let mut unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+            is_to_be_left(&mut unanswered, answered, Instant::now())
+        };
+        if leave && self.options.servers.len() > 1 {
+            tracing::warn!("NATS: {} answers nothing, another server is tried", self.server().server_name);
+            // If it cannot be told, the client is ending.
+            self.client.force_reconnect().await.unwrap_or_default();
         }
     }
 
@@ -214,6 +234,19 @@ impl Connection {
             _ => ApiError::Other(chain_of(error)),
         }
     }
+}
+
+/// Notes whether a question was answered at `now`; whether none was for so long that the server is left. Counts anew then.
+fn is_to_be_left(unanswered: &mut Option<Instant>, answered: bool, now: Instant) -> bool {
+    if answered {
+        *unanswered = None;
+        return false;
+    }
+    let leave = now.duration_since(*unanswered.get_or_insert(now)) >= LEFT_AFTER;
+    if leave {
+        *unanswered = None;
+    }
+    leave
 }
 
 /// Asks what may be asked twice, until somebody answers. Where a server complained, as of a permission, nobody will.
@@ -352,6 +385,18 @@ mod tests {
         asked.set(0);
         assert!(patiently(|| silent(3, " (it complained: no)")).await.is_err());
         assert_eq!(asked.get(), 1);
+    }
+
+    #[test]
+    fn a_server_that_answers_nothing_for_long_is_left() {
+        let (mut unanswered, start) = (None, Instant::now());
+        let mut asked = |answered, after| is_to_be_left(&mut unanswered, answered, start + after);
+        assert!(!asked(false, Duration::ZERO));
+        assert!(!asked(false, LEFT_AFTER / 2));
+        assert!(!asked(true, LEFT_AFTER));
+        assert!(!asked(false, LEFT_AFTER * 2));
+        assert!(asked(false, LEFT_AFTER * 3));
+        assert!(!asked(false, LEFT_AFTER * 3), "the next one has its time, too");
     }
 
     #[test]

@@ -1,0 +1,97 @@
+//! Damage to the files of one machine: the embedded journal and a view. What was damaged is named or was not there; nobody
+//! is ever allowed anything by it.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use grantbook_tests::{org::Story, server::Server};
+use serde_json::json;
+
+/// So many places of a file are damaged, one after another.
+const PLACES: u64 = 12;
+
+/// A key that was revoked, in an installation that ended well.
+struct Scene {
+    server: Server,
+    story: Story,
+}
+
+fn scene() -> Result<Scene> {
+    let mut server = Server::start()?;
+    let story = Story::tell(&server)?;
+    for number in 0..50 {
+        server.call("POST", "/v1/tokens", &json!({"name": format!("t{number}")}))?.expect(201)?;
+    }
+    let path = format!("/v1/keys/{}", story.key_id);
+    server.call("DELETE", &path, &serde_json::Value::Null)?.expect(200)?;
+    server.terminate()?;
+    Ok(Scene { server, story })
+}
+
+/// What a damaged installation does: it does not start, or answers nothing, or denies. Whether it started.
+fn never_allows(scene: &mut Scene) -> Result<bool> {
+    if scene.server.spawn().is_err() {
+        return Ok(false);
+    }
+    let body = json!({"permission": "update", "object": {"type": "project", "id": scene.story.staging},
+        "key": scene.story.key_id});
+    let asked = scene.server.call("POST", "/v1/check", &body);
+    if let Ok(reply) = asked {
+        let allowed = reply.status == 200 && reply.json()["allowed"] == true;
+        ensure!(!allowed, "a revoked key is allowed: {}", reply.json());
+    }
+    scene.server.kill()?;
+    Ok(true)
+}
+
+/// Tries one damage after another on a copy of the files; how often the service started.
+fn damaged(file: &str, damage: impl Fn(&Path, u64) -> Result<()>) -> Result<usize> {
+    let mut scene = scene()?;
+    let path = scene.server.data().join(file);
+    let kept: Vec<(String, Vec<u8>)> = ["journal.redb", "view.redb"]
+        .into_iter()
+        .map(|name| Ok((name.to_owned(), fs::read(scene.server.data().join(name))?)))
+        .collect::<Result<_>>()?;
+    let mut started = 0;
+    for place in 0..PLACES {
+        for (name, bytes) in &kept {
+            fs::write(scene.server.data().join(name), bytes)?;
+        }
+        damage(&path, place).with_context(|| format!("place {place}"))?;
+        started += usize::from(never_allows(&mut scene).with_context(|| format!("place {place} of {file}"))?);
+    }
+    Ok(started)
+}
+
+fn flip(path: &Path, place: u64) -> Result<()> {
+    let mut bytes = fs::read(path)?;
+    let at = usize::try_from(bytes.len() as u64 * (2 * place + 1) / (2 * PLACES))?;
+    *bytes.get_mut(at).context("a byte")? ^= 0x10;
+    Ok(fs::write(path, bytes)?)
+}
+
+fn truncate(path: &Path, place: u64) -> Result<()> {
+    let file = fs::File::options().write(true).open(path)?;
+    let length = file.metadata()?.len();
+    Ok(file.set_len(length * place / PLACES)?)
+}
+
+#[test]
+fn a_flipped_byte_in_the_embedded_journal_allows_nothing() -> Result<()> {
+    damaged("journal.redb", flip).map(drop)
+}
+
+#[test]
+fn a_truncated_embedded_journal_allows_nothing() -> Result<()> {
+    damaged("journal.redb", truncate).map(drop)
+}
+
+#[test]
+fn a_flipped_byte_in_a_view_allows_nothing() -> Result<()> {
+    damaged("view.redb", flip).map(drop)
+}
+
+#[test]
+fn a_truncated_view_allows_nothing() -> Result<()> {
+    damaged("view.redb", truncate).map(drop)
+}

@@ -1,0 +1,73 @@
+//! Somebody at a node who asks all the time, also when it does not answer.
+
+use std::{
+    sync::{PoisonError, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+use grantbook_domain::position::Position;
+use grantbook_server::position;
+use grantbook_tests::wire::Reply;
+use serde_json::json;
+
+use super::{Load, Subject, wish::Client};
+use crate::history::{Check, Entry, Said};
+
+/// Between two questions.
+const PACE: Duration = Duration::from_millis(15);
+/// Every how many questions demand at least the position that was acknowledged last.
+const AT_LEAST: usize = 3;
+
+/// One question after another, about those who came last and all others in turn, until the load is over.
+pub(super) fn ask(load: &Load, node: &str) {
+    let mut client = Client::default();
+    for number in 0_usize.. {
+        if load.is_over() {
+            break;
+        }
+        let subject = {
+            let subjects = load.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+            let recent = subjects.len().saturating_sub(1 + number / 2 % 3);
+            let index = if number.is_multiple_of(2) { recent } else { number / 2 % subjects.len().max(1) };
+            subjects.get(index).cloned()
+        };
+        if let Some(subject) = subject {
+            let at_least =
+                if number.is_multiple_of(AT_LEAST) { load.acknowledged.load(Ordering::SeqCst) } else { 0 };
+            let check = one(load, &mut client, (node, at_least), subject);
+            load.history.add(Entry::Check(check));
+        }
+        thread::sleep(PACE);
+    }
+}
+
+fn one(load: &Load, client: &mut Client, (node, at_least): (&str, u64), subject: Subject) -> Check {
+    let Subject { name, token, key, project } = subject;
+    let sent = load.history.now();
+    let body = json!({"key": key, "permission": "update", "object": {"type": "project", "id": project}});
+    let demanded = position::encode(load.installation, Position::from_u64(at_least));
+    let headers = [("grantbook-at-least", demanded.as_str())];
+    let headers = if at_least == 0 { &[][..] } else { &headers[..] };
+    let reply = client.send(load, node, |http| http.send_with("POST", "/v1/check", headers, &body));
+    let answered = load.history.now();
+    let said = match reply {
+        Err(error) => Said::Unavailable { code: format!("{error:#}") },
+        Ok(reply) => said(load, &reply),
+    };
+    let (node, subject) = (node.to_owned(), name);
+    Check { node, subject, token, key, project, at_least, latest: false, sent, answered, said }
+}
+
+fn said(load: &Load, reply: &Reply) -> Said {
+    let answer = reply.json();
+    let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+    if reply.status != 200 {
+        return Said::Unavailable { code: format!("{} {}", reply.status, text("code")) };
+    }
+    let position = load.position(reply);
+    match answer["allowed"].as_bool() {
+        Some(true) => Said::Allowed { position },
+        _ => Said::Denied { position, reason: text("reason") },
+    }
+}

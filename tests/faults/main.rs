@@ -1,0 +1,106 @@
+//! The fault suite: real processes under a load of commands and checks, one fault after another, and a checker that
+//! decides from the recorded history whether the promises held.
+//!
+//! `FAULT_ROUNDS=n` goes through the schedule n times; `FAULTS="part of a name|another"` picks faults.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indexing JSON gives null, never a panic, and this is test code"
+)]
+
+mod checker;
+mod files;
+mod history;
+mod ledger;
+mod listeners;
+mod load;
+mod planted;
+mod schedule;
+mod stage;
+mod verdict;
+
+use std::thread::{self, ScopedJoinHandle};
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::{
+    history::Entry,
+    listeners::Listener,
+    load::{Grounds, Load},
+    schedule::{Fault, SCHEDULE},
+    stage::{NODES, Stage},
+    verdict::Run,
+};
+
+/// Commands that are accepted before the first fault, and after each.
+const PROGRESS: usize = 30;
+
+#[test]
+fn the_promises_hold_whatever_befalls() -> Result<()> {
+    let rounds: usize = std::env::var("FAULT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let wanted = std::env::var("FAULTS").unwrap_or_default();
+    let mut stage = Stage::set()?;
+    let load = Load::new(stage.installation()?, &stage.first.owner_key);
+    stage.bases().iter().for_each(|(name, base)| load.is_at(name, base));
+    let grounds = Grounds::make(&load)?;
+    let listeners = Listener::all();
+    let mut run = Run::new(&load, &listeners)?;
+    verdict::head();
+    thread::scope(|scope| {
+        let listening = Listener::start(&listeners, scope, &load, &stage.nats.urls())?;
+        let running = load.start(scope, &grounds, &NODES);
+        let befell = befall(&mut stage, &mut run, rounds, &wanted);
+        load.stop();
+        let judged = both(befell, join(running)).and_then(|()| run.judge_at_the_end(&mut stage));
+        load.end();
+        both(judged, join(listening)).or_else(|error| {
+            let path = std::env::temp_dir().join(format!("grantbook-faults-{}.ndjson", std::process::id()));
+            history::write(&load.history.entries(), &path)?;
+            Err(error.context(format!("the history is kept in {}", path.display())))
+        })
+    })
+}
+
+fn join(running: Vec<ScopedJoinHandle<'_, Result<()>>>) -> Result<()> {
+    let ended = running.into_iter().map(|one| one.join().map_err(|_| anyhow!("somebody panicked"))?);
+    // All have ended before the first error is told.
+    ended.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Two outcomes, of which the second may be why the first is not good.
+fn both(one: Result<()>, other: Result<()>) -> Result<()> {
+    match (one, other) {
+        (Err(error), Err(cause)) => Err(error.context(format!("besides: {cause:#}"))),
+        (one, other) => one.and(other),
+    }
+}
+
+fn befall(stage: &mut Stage, run: &mut Run<'_>, rounds: usize, wanted: &str) -> Result<()> {
+    run.load.progress(PROGRESS)?;
+    run.judge(stage, "nothing")?;
+    for _ in 0..rounds {
+        for fault in SCHEDULE.iter().filter(|fault| wanted.split('|').any(|part| fault.name.contains(part))) {
+            let befell = one(stage, run, fault).and_then(|()| run.judge(stage, fault.name));
+            befell.with_context(|| fault.name.to_owned())?;
+        }
+    }
+    Ok(())
+}
+
+/// One fault: it begins, lasts, is healed, and commands are accepted again.
+fn one(stage: &mut Stage, run: &Run<'_>, fault: &Fault) -> Result<()> {
+    let load = run.load;
+    let begun = load.history.now();
+    (fault.begin)(stage).context("it begins")?;
+    thread::sleep(fault.lasts);
+    if fault.writable {
+        load.progress(1).context("meanwhile")?;
+    }
+    (fault.heal)(stage).context("it is healed")?;
+    stage.bases().iter().for_each(|(name, base)| load.is_at(name, base));
+    stage.wait_all_ready().context("afterwards")?;
+    let cut_off = fault.cut_off.iter().map(|node| (*node).to_owned()).collect();
+    let (name, ended) = (fault.name.to_owned(), load.history.now());
+    load.history.add(Entry::Fault(history::Fault { name, cut_off, begun, ended }));
+    load.progress(PROGRESS).context("afterwards")
+}

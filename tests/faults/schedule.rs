@@ -1,0 +1,275 @@
+//! What befalls the stage: each fault begins, lasts, and is healed.
+
+use std::{thread, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use grantbook_tests::{
+    cut::Flow,
+    nats::{change_payload, cut_tail},
+};
+
+use crate::stage::{Stage, limit_files, stand_still};
+
+/// How long most faults last.
+const SHORT: Duration = Duration::from_secs(2);
+/// Longer than a broker needs to see that another is away, and the others to have a new leader.
+const LONG: Duration = Duration::from_secs(12);
+
+/// Something that befalls the stage.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fault {
+    pub(crate) name: &'static str,
+    /// The nodes that cannot hear of the journal's head meanwhile, or do not run: the wider bound is theirs.
+    pub(crate) cut_off: &'static [&'static str],
+    pub(crate) lasts: Duration,
+    /// Whether commands are accepted meanwhile.
+    pub(crate) writable: bool,
+    pub(crate) begin: fn(&mut Stage) -> Result<()>,
+    pub(crate) heal: fn(&mut Stage) -> Result<()>,
+}
+
+const ALL: &[&str] = &["r0", "r1", "r2"];
+
+/// A fault after which nothing has to be started again.
+const fn fault(
+    name: &'static str,
+    cut_off: &'static [&'static str],
+    begin: fn(&mut Stage) -> Result<()>,
+    heal: fn(&mut Stage) -> Result<()>,
+) -> Fault {
+    Fault { name, cut_off, lasts: SHORT, writable: true, begin, heal }
+}
+
+/// In the order in which they befall. While brokers change their leader nobody may know the head: all have the wider bound.
+pub(crate) const SCHEDULE: &[Fault] = &[
+    fault(
+        "kill -9 of a command service",
+        &[],
+        |stage| stage.process("c0")?.kill(),
+        |stage| stage.process("c0")?.spawn(),
+    ),
+    fault(
+        "a command service stands still",
+        &[],
+        |stage| stand_still(&[stage.process("c1")?.pid()], true),
+        |stage| stand_still(&[stage.process("c1")?.pid()], false),
+    ),
+    fault(
+        "kill -9 of a read node",
+        &["r0"],
+        |stage| stage.process("r0")?.kill(),
+        |stage| stage.process("r0")?.spawn(),
+    ),
+    fault(
+        "a read node stands still",
+        &["r1"],
+        |stage| stand_still(&[stage.process("r1")?.pid()], true),
+        |stage| stand_still(&[stage.process("r1")?.pid()], false),
+    ),
+    fault("another broker leads", ALL, |stage| stage.step_down(), |_| Ok(())),
+    fault("kill -9 of a following broker", ALL, |stage| kill_broker(stage, false), start_broker),
+    fault("kill -9 of the leading broker", ALL, |stage| kill_broker(stage, true), start_broker),
+    fault("a following broker stands still", ALL, |stage| pause_broker(stage, false), resume_broker),
+    Fault {
+        lasts: LONG,
+        ..fault("the leading broker stands still", ALL, |stage| pause_broker(stage, true), resume_broker)
+    },
+    Fault { writable: false, ..fault("kill -9 of all brokers", ALL, kill_all_brokers, start_all_brokers) },
+    Fault {
+        writable: false,
+        ..fault(
+            "all brokers stand still",
+            ALL,
+            |stage| stand_still(&brokers(stage), true),
+            |stage| stand_still(&brokers(stage), false),
+        )
+    },
+    Fault {
+        lasts: LONG,
+        ..fault(
+            "the leading broker is cut off, with a node and a service on its side",
+            ALL,
+            part_leader,
+            join_leader,
+        )
+    },
+    Fault {
+        lasts: LONG,
+        ..fault(
+            "a read node and a command service are cut off from all brokers",
+            &["r2"],
+            |stage| wires(stage, Flow::Hold),
+            |stage| wires(stage, Flow::Pass),
+        )
+    },
+    fault("connections break again and again", &["r2"], break_often, |stage| wires(stage, Flow::Pass)),
+    Fault {
+        lasts: Duration::from_secs(4),
+        ..fault(
+            "everything arrives late at a node and a service",
+            &["r2"],
+            |stage| wires(stage, Flow::Late(Duration::from_millis(150))),
+            |stage| wires(stage, Flow::Pass),
+        )
+    },
+    fault(
+        "the clock of a node and a service steps back a day, and forward again",
+        &[],
+        |stage| stage.hand.as_ref().map_or(Ok(()), |hand| hand.step(-86_400)),
+        |stage| stage.hand.as_ref().map_or(Ok(()), |hand| hand.step(0)),
+    ),
+    Fault {
+        lasts: Duration::from_secs(6),
+        ..fault("a broker's files may not grow", ALL, fill_broker, free_broker)
+    },
+    fault("a node's files may not grow", &["r2"], fill_node, free_node),
+    fault("a flipped bit in a following broker's block", ALL, flip_in_block, mend_replica),
+    fault("a truncated block of a following broker", ALL, truncate_block, mend_replica),
+];
+
+fn choose(stage: &mut Stage, leads: bool) -> Result<usize> {
+    stage.chosen = if leads { stage.leader()? } else { stage.follower()? };
+    Ok(stage.chosen)
+}
+
+fn kill_broker(stage: &mut Stage, leads: bool) -> Result<()> {
+    let index = choose(stage, leads)?;
+    stage.nats.kill(index)
+}
+
+fn start_broker(stage: &mut Stage) -> Result<()> {
+    let index = stage.chosen;
+    stage.nats.spawn(index)?;
+    stage.recover(index)?;
+    stage.wait_current(index)
+}
+
+fn pause_broker(stage: &mut Stage, leads: bool) -> Result<()> {
+    let index = choose(stage, leads)?;
+    stage.nats.pause(index)
+}
+
+fn resume_broker(stage: &mut Stage) -> Result<()> {
+    stage.nats.resume(stage.chosen)?;
+    stage.wait_current(stage.chosen)
+}
+
+fn brokers(stage: &Stage) -> Vec<Option<u32>> {
+    (0..stage.nats.len()).map(|index| stage.nats.pid(index)).collect()
+}
+
+fn kill_all_brokers(stage: &mut Stage) -> Result<()> {
+    (0..stage.nats.len()).try_for_each(|index| stage.nats.kill(index))
+}
+
+fn start_all_brokers(stage: &mut Stage) -> Result<()> {
+    (0..stage.nats.len()).try_for_each(|index| stage.nats.spawn(index))?;
+    (0..stage.nats.len()).try_for_each(|index| stage.recover(index))
+}
+
+/// The leader is cut off from the other brokers. Whoever is wired reaches only it.
+fn part_leader(stage: &mut Stage) -> Result<()> {
+    let leader = choose(stage, true)?;
+    for (index, wire) in stage.wires.iter().enumerate() {
+        if index != leader {
+            wire.cut();
+        }
+    }
+    stage.nats.links()?.isolate(leader, Flow::Hold)
+}
+
+fn join_leader(stage: &mut Stage) -> Result<()> {
+    stage.nats.links()?.heal();
+    wires(stage, Flow::Pass)?;
+    stage.wait_current(stage.chosen)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is what a fault does")]
+fn wires(stage: &mut Stage, flow: Flow) -> Result<()> {
+    for wire in &stage.wires {
+        wire.set_both(flow);
+    }
+    Ok(())
+}
+
+/// What is under way is lost or comes again, many times.
+fn break_often(stage: &mut Stage) -> Result<()> {
+    for _ in 0..10 {
+        wires(stage, Flow::Broken)?;
+        thread::sleep(Duration::from_millis(50));
+        wires(stage, Flow::Pass)?;
+        thread::sleep(Duration::from_millis(300));
+    }
+    Ok(())
+}
+
+/// Almost what a full disk is, for which nobody needs to be root.
+fn fill_broker(stage: &mut Stage) -> Result<()> {
+    let index = choose(stage, false)?;
+    stage.nats.limit_files(index, 64 << 10)
+}
+
+fn free_broker(stage: &mut Stage) -> Result<()> {
+    stage.nats.kill(stage.chosen)?;
+    start_broker(stage)
+}
+
+fn fill_node(stage: &mut Stage) -> Result<()> {
+    limit_files(stage.process("r2")?, 64 << 10)
+}
+
+fn free_node(stage: &mut Stage) -> Result<()> {
+    let node = stage.process("r2")?;
+    node.kill()?;
+    node.spawn()
+}
+
+fn flip_in_block(stage: &mut Stage) -> Result<()> {
+    damage(stage, |stage, index| {
+        let store = stage.nats.store_dir(index);
+        change_payload(&store, "GRANTBOOK", 7, false)
+    })?;
+    read_anew(stage)
+}
+
+/// A node reads the whole journal again, from whichever broker gives it.
+fn read_anew(stage: &mut Stage) -> Result<()> {
+    let node = stage.process("r1")?;
+    node.kill()?;
+    std::fs::remove_file(node.data().join("view.redb"))?;
+    node.spawn()
+}
+
+fn truncate_block(stage: &mut Stage) -> Result<()> {
+    damage(stage, |stage, index| cut_tail(&stage.nats.store_dir(index), "GRANTBOOK", 1000))?;
+    read_anew(stage)
+}
+
+fn damage(stage: &mut Stage, harm: fn(&Stage, usize) -> Result<()>) -> Result<()> {
+    let index = choose(stage, false)?;
+    stage.nats.stop(index)?;
+    harm(stage, index)?;
+    stage.nats.spawn(index)?;
+    stage.recover(index)
+}
+
+/// The damaged replica is made anew from the others, and whoever met the damage and stopped is started again: what an
+/// operator does.
+fn mend_replica(stage: &mut Stage) -> Result<()> {
+    let index = stage.chosen;
+    stage.nats.stop(index)?;
+    let store = stage.nats.store_dir(index);
+    std::fs::remove_dir_all(&store).with_context(|| store.display().to_string())?;
+    start_broker(stage)?;
+    for name in crate::stage::SERVICES.into_iter().chain(crate::stage::NODES) {
+        let server = stage.process(name)?;
+        let told = server.http()?.send("GET", "/readyz", &serde_json::Value::Null)?;
+        let reason = told.json()["reason"].as_str().unwrap_or_default().to_owned();
+        if reason.starts_with("quarantined") || reason.contains("damaged") {
+            server.kill()?;
+            server.spawn()?;
+        }
+    }
+    ensure!(stage.pids().len() == 8, "everything runs again");
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! After a fault: quiet, every outcome found out, everybody caught up; then the checker decides.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use grantbook_domain::{position::Position, record::Recorded};
+use grantbook_journal::{
+    Journal as _,
+    chain::{Chains, Step},
+};
+use grantbook_tests::{frames, server::Server};
+use grantbook_views::{ViewReader, ViewWriter};
+
+use crate::{
+    checker::{Bounds, Evidence, Finding, judge, worst_delays},
+    history::{Entry, Outcome, Said, View},
+    ledger::Ledger,
+    listeners::Listener,
+    load::Load,
+    stage::{NODES, Stage},
+};
+
+const LIMIT: Duration = Duration::from_mins(1);
+/// A node hears of a new head within a second, an answer takes three at most, and believes itself five seconds behind it.
+const CONNECTED: Duration = Duration::from_secs(9);
+/// Thirty seconds of silence, and as long as a leader that was cut off still answers.
+const CUT_OFF: Duration = Duration::from_secs(45);
+
+/// What the checker is asked about a run.
+pub(crate) struct Run<'a> {
+    pub(crate) load: &'a Load,
+    pub(crate) listeners: &'a [Listener],
+    /// How many entries there were at the last verdict.
+    judged: usize,
+    ledger: Ledger,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(load: &'a Load, listeners: &'a [Listener]) -> Result<Self> {
+        Ok(Self { load, listeners, judged: 0, ledger: Ledger::new(load.installation)? })
+    }
+
+    /// The verdict after a fault, as a row of the table.
+    pub(crate) fn judge(&mut self, stage: &Stage, name: &str) -> Result<()> {
+        let (evidence, sent_again) = self.settle(stage)?;
+        let findings = judge(&evidence);
+        row(name, &evidence.entries[self.judged.min(evidence.entries.len())..], sent_again, &findings);
+        self.judged = evidence.entries.len();
+        convict(&findings)
+    }
+
+    /// The verdict at the end, when nobody writes any more: every command is sent once more, all views are compared with
+    /// one made of nothing.
+    pub(crate) fn judge_at_the_end(&mut self, stage: &mut Stage) -> Result<()> {
+        let sent_again = self.load.resolve(true)?;
+        let (mut evidence, _) = self.settle(stage)?;
+        let end = evidence.journal.last().map_or(Position::START, |recorded| recorded.position);
+        for (name, node) in NODES.into_iter().zip(&mut stage.nodes) {
+            caught_up(self.load, node, end)?;
+            ensure!(node.terminate()?.success(), "{name} does not end well:\n{}", node.log());
+            let (writer, _) = ViewWriter::open(&node.data().join("view.redb"), self.load.installation)?;
+            evidence.entries.push(Entry::View(view(name, &writer.reader())?));
+        }
+        let mut rebuilt = Ledger::new(self.load.installation)?;
+        rebuilt.take(&evidence.journal)?;
+        evidence.rebuilt = Some(rebuilt.view()?);
+        let findings = judge(&evidence);
+        row("the end", &evidence.entries[self.judged.min(evidence.entries.len())..], sent_again, &findings);
+        convict(&findings)?;
+        stage.verify().map(drop)
+    }
+
+    /// Nobody writes, every outcome is known, everybody has everything.
+    fn settle(&mut self, stage: &Stage) -> Result<(Evidence, usize)> {
+        let load = self.load;
+        load.quietly(|| {
+            stage.wait_all_ready()?;
+            let sent_again = self.load.resolve(false)?;
+            let deadline = Instant::now() + LIMIT;
+            loop {
+                let journal = journal(stage)?;
+                let end = journal.last().map_or(Position::START, |recorded| recorded.position);
+                let mut evidence = self.evidence(journal)?;
+                self.listeners.iter().try_for_each(|listener| listener.wait_for(&evidence))?;
+                evidence.entries = self.load.history.entries();
+                // Notices of expiry may have come meanwhile.
+                if stage.block_on(stage.journal()?.head())? == end.sequence() {
+                    return Ok((evidence, sent_again));
+                }
+                ensure!(Instant::now() < deadline, "the journal goes on although nobody writes");
+            }
+        })
+    }
+}
+
+impl Run<'_> {
+    /// All but what everybody saw.
+    fn evidence(&mut self, journal: Vec<Recorded>) -> Result<Evidence> {
+        let micros = |bound: Duration| u64::try_from(bound.as_micros());
+        let bounds = Bounds { connected: micros(CONNECTED)?, cut_off: micros(CUT_OFF)? };
+        let (changes, entries) = (self.ledger.take(&journal)?, Vec::new());
+        Ok(Evidence { entries, journal, changes, rebuilt: None, bounds, settled: true })
+    }
+}
+
+/// All records, read from outside, with every check of a reader.
+fn journal(stage: &Stage) -> Result<Vec<Recorded>> {
+    let journal = stage.journal()?;
+    let (mut chains, mut records) = (Chains::new(journal.identity().installation), Vec::new());
+    for stored in stage.block_on(frames::all(&journal))? {
+        let Step::Next(frame) = chains.take(&stored)? else { continue };
+        let places = (0..).map(|index| Position::of(stored.sequence, index));
+        let recorded = places.zip(frame.records);
+        let org = stored.org;
+        records.extend(recorded.map(|(position, record)| Recorded { position, org, record }));
+    }
+    Ok(records)
+}
+
+/// Until the node answers at this position.
+fn caught_up(load: &Load, node: &Server, end: Position) -> Result<()> {
+    let demanded = grantbook_server::position::encode(load.installation, end);
+    let headers = [("grantbook-at-least", demanded.as_str())];
+    let mut http = node.http()?.as_bearer(&node.owner_key);
+    http.send_with("GET", "/v1/whoami", &headers, &serde_json::Value::Null)?.expect(200).map(drop)
+}
+
+fn view(node: &str, reader: &ViewReader) -> Result<View> {
+    let snapshot = reader.snapshot()?;
+    let digest = snapshot.digest(None)?.to_string();
+    Ok(View { node: node.to_owned(), sequence: snapshot.sequence()?, digest })
+}
+
+/// Says what must not be.
+fn convict(findings: &[Finding]) -> Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<String> =
+        findings.iter().map(|finding| format!("promise {}: {}", finding.point, finding.what)).collect();
+    anyhow::bail!("{}", told.join("\n"))
+}
+
+/// The head of the table.
+pub(crate) fn head() {
+    line(
+        "| fault | acknowledged | refused | unknown, then known | checks answered (503) | last allow after its end | verdict |",
+    );
+    line("| --- | --- | --- | --- | --- | --- | --- |");
+}
+
+fn row(name: &str, entries: &[Entry], sent_again: usize, findings: &[Finding]) {
+    let (mut acknowledged, mut refused) = (0, 0);
+    let mut nodes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for entry in entries {
+        match entry {
+            Entry::Command(command) => match command.outcome {
+                Outcome::Acknowledged { .. } => acknowledged += 1,
+                Outcome::Refused { .. } => refused += 1,
+                Outcome::Unknown { .. } => {}
+            },
+            Entry::Check(check) => {
+                let (answered, not) = nodes.entry(&check.node).or_default();
+                *if matches!(check.said, Said::Unavailable { .. }) { not } else { answered } += 1;
+            }
+            Entry::Subscribed(_) | Entry::Message(_) | Entry::View(_) | Entry::Fault(_) => {}
+        }
+    }
+    let each = |(node, (answered, not)): (&&str, &(usize, usize))| format!("{node} {answered} ({not})");
+    let checks = nodes.iter().map(each).collect::<Vec<_>>().join(", ");
+    let worst = worst_delays(entries).into_iter();
+    let worst =
+        worst.map(|(node, micros)| format!("{node} {} ms", micros / 1000)).collect::<Vec<_>>().join(", ");
+    let verdict = if findings.is_empty() { "held".to_owned() } else { format!("{} broken", findings.len()) };
+    line(&format!("| {name} | {acknowledged} | {refused} | {sent_again} | {checks} | {worst} | {verdict} |"));
+}
+
+/// Tells those who watch the run.
+#[expect(clippy::print_stdout, reason = "a fault run prints its table")]
+pub(crate) fn line(text: &str) {
+    println!("{text}");
+}
