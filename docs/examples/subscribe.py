@@ -35,6 +35,7 @@ def arguments():
     parser.add_argument("--org", default="*", help="id of one organization")
     parser.add_argument("--event", default="*", help="name of one event, such as KeyRevoked")
     parser.add_argument("--durable", required=True, help="name under which the brokers remember how far we are")
+    parser.add_argument("--inbox", default="_INBOX", help="first part of the subjects on which we are answered")
     parser.add_argument("--db", required=True, help="SQLite file")
     parser.add_argument("--until-idle", action="store_true", help="end when nothing has come for two seconds")
     return parser.parse_args()
@@ -62,7 +63,7 @@ def keep(db, messages):
 async def subscribe(args):
     db = sqlite3.connect(args.db)
     db.execute(TABLE)
-    client = await nats.connect(args.nats.split(","), max_reconnect_attempts=-1)
+    client = await nats.connect(args.nats.split(","), max_reconnect_attempts=-1, inbox_prefix=args.inbox.encode())
     # What was not acknowledged when we died comes again after ack_wait, maybe behind newer ones: the table's order is
     # that of its sequences.
     config = ConsumerConfig(

@@ -117,7 +117,7 @@ fn one_thread(node: &ReadNode, questions: &[Asked]) -> Result<Figures> {
     while started.elapsed() < LENGTH {
         for question in questions.iter().cycle().skip(checks % questions.len()).take(1_000) {
             let status = node.status();
-            ensure!(status.state == NodeState::Running && !status.is_stale(), "{status:?}");
+            ensure!(status.state == NodeState::Running && !node.is_stale(), "{status:?}");
             oldest_ms = oldest_ms.max(status.age_ms);
             let image = node.image().or_else(|| node.reader.image()).context("an image was published")?;
             std::hint::black_box(question.of_image(&image));

@@ -102,7 +102,7 @@ impl Asked<'_> {
     /// The answer, or why there is none: who cannot know must not allow.
     fn answer(&self, node: &ReadNode) -> &'static str {
         let status = node.status();
-        let Some(image) = node.image().filter(|_| status.state == NodeState::Running && !status.is_stale())
+        let Some(image) = node.image().filter(|_| status.state == NodeState::Running && !node.is_stale())
         else {
             return "no answer";
         };

@@ -1,6 +1,8 @@
 //! Real nats-servers on loopback: one, or a cluster of three.
 
+mod ask;
 mod block;
+pub mod configured;
 mod disk;
 pub mod identity;
 pub mod streams;

@@ -83,6 +83,13 @@ impl Server {
         Ok(Self { dir, owned: Some(owned), child: None, base: String::new(), owner_key, init, env, nats })
     }
 
+    /// The same, of which it will be this part: `all`, `command` or `read`.
+    pub fn over_as(&self, part: &str, nats: &str) -> Result<Self> {
+        let mut other = self.over(nats)?;
+        other.nats = Some((part.to_owned(), nats.to_owned()));
+        Ok(other)
+    }
+
     /// A further process of the same installation in NATS, with a directory of its own: `all`, `command` or `read`;
     /// started.
     pub fn another(&self, part: &str) -> Result<Self> {
@@ -94,9 +101,7 @@ impl Server {
     /// The same, not started.
     pub fn another_stopped(&self, part: &str) -> Result<Self> {
         let (_, nats) = self.nats.as_ref().context("the journal is in NATS")?;
-        let mut other = self.over(nats)?;
-        other.nats = Some((part.to_owned(), nats.clone()));
-        Ok(other)
+        self.over_as(part, nats)
     }
 
     fn found(nats: Option<(String, String)>, env: &[(&str, &str)]) -> Result<Self> {

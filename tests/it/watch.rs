@@ -171,10 +171,10 @@ fn filters_take_what_they_say() -> Result<()> {
     let both = count("event=AccessLost,GrantRevoked", &|_| true)?;
     assert_eq!(both, 2);
     let of_bot = format!("kind=change&principal=token:{}", story.token);
-    let bots = |event: &SentEvent| {
+    let is_of_bot = |event: &SentEvent| {
         event.data["who"]["only"].as_array().is_some_and(|all| all.iter().any(|one| one["id"] == story.token))
     };
-    assert_eq!(count(&of_bot, &bots)?, 1, "when it was added to its group");
+    assert_eq!(count(&of_bot, &is_of_bot)?, 1, "when it was added to its group");
     let on = format!("kind=change&project={}", story.production);
     let only_there = |event: &SentEvent| {
         let rows = event.data["access"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -284,11 +284,11 @@ fn bad_questions_are_refused_and_too_many_watchers_are_told_so() -> Result<()> {
     let open = |key: &str| Events::open(server.base(), key, "", None);
     let (_, _, another) =
         somebody(&server, "one", &json!(["read", "read_acls"]), &json!({"organization": true}))?;
-    let held = [open(&server.owner_key)?, open(&server.owner_key)?];
+    let streams = [open(&server.owner_key)?, open(&server.owner_key)?];
     assert_eq!(server.call("GET", "/v1/watch", &Value::Null)?.status, 429, "two of one");
     let third = open(&another)?;
     ensure!(open(&another).is_err(), "three in all");
-    drop((held, third));
+    drop((streams, third));
     // A place is free once the server has seen the connection go.
     let deadline = Instant::now() + Duration::from_secs(30);
     while open(&server.owner_key).is_err() {

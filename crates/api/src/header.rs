@@ -10,8 +10,13 @@ pub const REASON: &str = "grantbook-reason";
 pub const IF_POSITION: &str = "grantbook-if-position";
 /// On answers: the position at which the answer holds; for a write, that of its record.
 pub const POSITION: &str = "grantbook-position";
-/// On reads: wait until the node has reached this position.
+/// On reads: wait until the node has reached this position; or [`LATEST`].
 pub const AT_LEAST: &str = "grantbook-at-least";
+/// In the place of a position: everything that was acknowledged before the question came, by whomever; the journal's
+/// leader is asked where its head is.
+pub const LATEST: &str = "latest";
+/// On answers of a node that is set to answer although it is stale: `lag_frames=N,age_ms=N`.
+pub const STALE: &str = "grantbook-stale";
 /// On reports: how many principals are looked at.
 pub const PRINCIPALS: &str = "grantbook-principals";
 /// On everything: echoed and logged.

@@ -8,20 +8,39 @@ use serde::{Deserialize, Serialize};
 pub struct Readiness {
     /// Whether the node answers.
     pub ready: bool,
-    /// Why not: `starting`, `behind`, `stale`, `quarantined`, `halted` or `stopped`, with particulars.
+    /// Why not: `starting`, `behind`, `stale`, `quarantined`, `halted` or `stopped`, with particulars. A node that is
+    /// set to answer although it is stale is ready, and says so here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Which part of the service it is: `all`, `command` or `read`.
+    #[serde(default)]
+    pub role: String,
+    /// `running`, `stale`, `starting`, `quarantined`, `halted` or `stopped`.
+    #[serde(default)]
+    pub state: String,
     /// The position that the views have reached; `null` before the first record.
     pub position: Option<String>,
     /// The journal's last position, as far as the node knows.
     pub head: Option<String>,
-    /// Frames between the two.
+    /// Frames between the two. How many records they hold is known to whoever has read them.
     pub lag_frames: u64,
     /// Milliseconds since the node last knew itself to be at the head; `null` if it never was.
     pub age_ms: Option<u64>,
     /// Where this node's view holds something else than another node's, in words: one of them is damaged or wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<String>,
+    /// Milliseconds since the journal's leader last answered; `null` if it never did.
+    #[serde(default)]
+    pub last_contact_ms: Option<u64>,
+    /// Frames that one replica of the journal did not have, or had damaged, and that another one gave.
+    #[serde(default)]
+    pub gaps: GapsMet,
+    /// Where the node stopped for ever, if it did.
+    #[serde(default)]
+    pub quarantine: Option<Quarantine>,
+    /// Within which bounds it is believed.
+    #[serde(default)]
+    pub freshness: FreshnessBounds,
     /// The streams for subscribers, if a relay runs here. What ails it does not make the node unready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relay: Vec<RelayLine>,
@@ -45,10 +64,44 @@ pub struct RelayLine {
     pub lag_frames: u64,
 }
 
-/// Answer of `GET /healthz`: the process lives.
+/// What was missing where it should have been, since the process was started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct GapsMet {
+    /// How often.
+    pub met: u64,
+    /// At which sequences, the last twenty.
+    pub sequences: Vec<u64>,
+}
+
+/// Something that a node does not take, and behind which it does not go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Quarantine {
+    /// The last sequence that it took.
+    pub sequence: u64,
+    /// What it met behind it.
+    pub reason: String,
+}
+
+/// How stale a node may be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FreshnessBounds {
+    /// Milliseconds that it may be behind a head that it knows (`--max-lag`).
+    pub max_lag_ms: u64,
+    /// Milliseconds that it may have no word from the journal's leader (`--max-silence`).
+    pub max_silence_ms: u64,
+    /// What it does beyond: `refuse` or `mark` (`--when-stale`).
+    pub when_stale: String,
+}
+
+/// Answer of `GET /healthz`: the process lives, however it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
     /// Always `ok`.
     pub status: String,
+    /// What `/readyz` says.
+    pub node: Readiness,
 }

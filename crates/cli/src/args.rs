@@ -93,8 +93,8 @@ pub(crate) struct Globals {
     /// then: 90d is another instant each time.
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) idempotency_key: Option<String>,
-    /// Of reads: answer at this position or later.
-    #[arg(long, global = true, value_name = "POSITION")]
+    /// Of reads: answer at this position or later; `latest`: with everything acknowledged so far, by whomever.
+    #[arg(long, global = true, value_name = "POSITION|latest")]
     pub(crate) at_least: Option<String>,
     /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), a date (its last
     /// instant, UTC), or an age such as 30d.
@@ -134,7 +134,7 @@ pub(crate) enum Noun {
         #[command(subcommand)]
         verb: SnapshotVerb,
     },
-    /// The NATS servers' side: the streams beside a journal.
+    /// The NATS servers' side: the streams beside a journal, and configurations of servers.
     Nats {
         #[command(subcommand)]
         verb: NatsVerb,
@@ -243,18 +243,15 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    fn are_understood(lines: &[&str]) {
+        for line in lines {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
+        }
+    }
+
     #[test]
     fn the_lines_of_the_contract_are_understood() {
-        for line in [
-            "grantbook init --org acme --owner ada@example.com --data /d",
-            "grantbook org create --org b --owner b@example.com --data /d --json",
-            "grantbook owner recover --org acme --owner ada@example.com --reason lost",
-            "grantbook serve",
-            "grantbook serve all --data /d --listen 127.0.0.1:0 --ready-file /r",
-            "grantbook serve read --nats nats://a,nats://b",
-            "grantbook serve --public-url https://pdp.example.com/t1",
-            "grantbook serve command --nats tls://a --nats-creds f --nats-ca c --nats-stream S",
-            "grantbook init --org acme --owner a@b --nats nats://a --replicas 1",
+        are_understood(&[
             "grantbook --command-url http://c token create ci",
             "grantbook token create ci",
             "grantbook token key ci --expires 90d --narrow-permissions read,update",
@@ -276,6 +273,7 @@ mod tests {
             "grantbook diff 30d",
             "grantbook diff 2026-01-01T00:00:00Z 7d --project production",
             "grantbook --as-of 30d check token:ci update project:staging",
+            "grantbook --at-least latest check token:ci update project:staging",
             "grantbook grant list --as-of 2026-01-01T00:00:00Z",
             "grantbook audit --actor user:a@b --since 30d --event KeyRevoked",
             "grantbook report --as-of 2026-06-30 --format csv --output report.csv",
@@ -293,12 +291,29 @@ mod tests {
             "grantbook webhook retry ID MESSAGE",
             "grantbook webhook test ID",
             "grantbook webhook delete ID",
-            "grantbook serve --webhooks hooks.key --webhook-allow 10.0.0.0/8,hooks:8080 --webhook-retry 1s,5m",
             "grantbook batch -f -",
             "grantbook plan -f access.yaml --json",
             "grantbook apply -f access.yaml --plan reviewed.json",
             "grantbook whoami",
+        ]);
+    }
+
+    #[test]
+    fn the_lines_of_operators_are_understood() {
+        are_understood(&[
+            "grantbook init --org acme --owner ada@example.com --data /d",
+            "grantbook org create --org b --owner b@example.com --data /d --json",
+            "grantbook owner recover --org acme --owner ada@example.com --reason lost",
+            "grantbook serve",
+            "grantbook serve all --data /d --listen 127.0.0.1:0 --ready-file /r",
+            "grantbook serve read --nats nats://a,nats://b",
+            "grantbook serve --public-url https://pdp.example.com/t1",
+            "grantbook serve command --nats tls://a --nats-creds f --nats-ca c --nats-stream S",
+            "grantbook init --org acme --owner a@b --nats nats://a --replicas 1",
+            "grantbook serve read --nats nats://a --max-lag 2s --max-silence 1m --when-stale mark",
+            "grantbook serve --webhooks hooks.key --webhook-allow 10.0.0.0/8,hooks:8080 --webhook-retry 1s,5m",
             "grantbook journal verify --data d",
+            "grantbook nats config --servers 3 --dir d --host a,b,c --tls-dir t",
             "grantbook journal copy --from d --to nats://a,nats://b --replicas 3",
             "grantbook journal export --data d -o f",
             "grantbook journal import --data d -i f",
@@ -312,9 +327,7 @@ mod tests {
             "grantbook serve read --nats nats://a --relay",
             "grantbook init --org acme --owner a@b --nats nats://a --journal-only",
             "grantbook doctor --nats nats://a --monitor http://a:8222 --node http://b:7878",
-        ] {
-            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
-        }
+        ]);
     }
 
     #[test]
@@ -334,6 +347,8 @@ mod tests {
             "grantbook audit --resume",
             "grantbook audit --output f --newest-first",
             "grantbook serve --listen nowhere",
+            "grantbook serve --max-lag soon",
+            "grantbook serve --when-stale maybe",
             "grantbook serve --public-url http://pdp.example.com",
             "grantbook serve --nats nats://a --nats-user ada",
             "grantbook serve --nats nats://a --nats-creds c --nats-nkey k",

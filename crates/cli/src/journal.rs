@@ -157,6 +157,11 @@ fn tell(out: Output, done: &str, report: &Value) -> anyhow::Result<Verdict> {
             out.line(&line)?;
         }
     }
+    for sequence in report["mended"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        out.line(&format!(
+            "sequence {sequence}: missing or damaged on one replica, another one gave it: restore that replica"
+        ))?;
+    }
     for one in violations {
         out.line(&format!("sequence {}: {}", one["sequence"], one["why"].as_str().unwrap_or_default()))?;
     }

@@ -22,6 +22,7 @@ mod journal;
 mod keys;
 mod names;
 mod nats;
+mod nats_config;
 mod nodes;
 mod objects;
 mod operate;

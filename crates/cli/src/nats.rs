@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     exit::{Usage, Verdict},
+    nats_config::{self, ConfigArgs},
     output::Output,
     store::StoreArgs,
 };
@@ -18,6 +19,8 @@ pub(crate) enum NatsVerb {
     /// Make the streams beside a journal, or check that they are as they must be. Changes nothing that is there, and may
     /// be run again at any time.
     Prepare(PrepareArgs),
+    /// Write configurations of servers that keep a journal safely, with credentials for each kind of process.
+    Config(ConfigArgs),
 }
 
 #[derive(Debug, Args)]
@@ -27,7 +30,10 @@ pub(crate) struct PrepareArgs {
 }
 
 pub(crate) fn run(verb: NatsVerb, out: Output) -> anyhow::Result<Verdict> {
-    let NatsVerb::Prepare(PrepareArgs { store }) = verb;
+    let PrepareArgs { store } = match verb {
+        NatsVerb::Prepare(args) => args,
+        NatsVerb::Config(args) => return nats_config::run(args, out),
+    };
     let JournalAddress::Nats(options) = store.journal()? else {
         return Err(Usage("only a journal in NATS has streams beside it: give --nats".to_owned()).into());
     };

@@ -21,7 +21,7 @@ pub(crate) async fn nodes(options: &NatsOptions) -> Vec<Finding> {
             "nodes",
             Status::Unknown,
             error.to_string(),
-            "nodes compare themselves through a stream that `grantbook snapshot prepare` makes",
+            "nodes compare themselves through a stream that `grantbook nats prepare` makes",
         )],
     }
 }

@@ -4,12 +4,14 @@ use std::{
     io::{self, IsTerminal},
     net::SocketAddr,
     path::PathBuf,
+    time::Duration,
 };
 
 use clap::{Args, ValueEnum};
 use grantbook_server::{
     config::{ConfigError, Role, ServeConfig, WatchLimits},
     public_url::PublicUrl,
+    read::{Freshness, WhenStale},
     webhooks::{Allowed, Schedule, WebhookOptions},
 };
 use tracing_subscriber::EnvFilter;
@@ -18,7 +20,7 @@ use crate::{
     exit::{Usage, Verdict},
     snapshots::SnapshotArgs,
     store::StoreArgs,
-    when::Every,
+    when::{Every, Span},
 };
 
 const EXAMPLES: &str = "\
@@ -66,6 +68,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     views: ViewArgs,
     #[command(flatten)]
+    freshness: FreshnessArgs,
+    #[command(flatten)]
     webhooks: WebhookArgs,
     /// How many streams of `GET /v1/watch` there may be at once.
     #[arg(long, env = "GRANTBOOK_WATCHERS", default_value_t = WatchLimits::default().all, value_name = "NUMBER")]
@@ -89,6 +93,39 @@ struct ViewArgs {
     /// How often the view's file is read whole and compared with its digest, such as 1h.
     #[arg(long, env = "GRANTBOOK_SCRUB_EVERY", default_value = "1h", value_name = "TIME")]
     scrub_every: Every,
+}
+
+/// How stale what is answered may be.
+#[derive(Debug, Args)]
+struct FreshnessArgs {
+    /// A node that has been behind a head that it knows for longer is stale: 1s to 1h.
+    #[arg(long, env = "GRANTBOOK_MAX_LAG", default_value = "5s", value_name = "TIME")]
+    max_lag: Span,
+    /// So is one without word from the journal's leader for longer: 5s to 1h.
+    #[arg(long, env = "GRANTBOOK_MAX_SILENCE", default_value = "30s", value_name = "TIME")]
+    max_silence: Span,
+    /// What a stale node does: refuse questions, or answer them with the header Grantbook-Stale.
+    #[arg(long, env = "GRANTBOOK_WHEN_STALE", value_enum, default_value = "refuse", value_name = "WHAT")]
+    when_stale: StaleChoice,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StaleChoice {
+    /// 503 `stale`.
+    Refuse,
+    /// The answer from what there is, marked. Who has less access since may still be let in.
+    Mark,
+}
+
+impl FreshnessArgs {
+    fn bounds(&self) -> Freshness {
+        let when_stale = match self.when_stale {
+            StaleChoice::Refuse => WhenStale::Refuse,
+            StaleChoice::Mark => WhenStale::Mark,
+        };
+        let bound = |Span(seconds)| Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+        Freshness { max_lag: bound(self.max_lag), max_silence: bound(self.max_silence), when_stale }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -130,6 +167,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         public_url,
         views,
         relay,
+        freshness,
         webhooks,
         watchers,
         watchers_each,
@@ -155,9 +193,11 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         relay,
         webhooks: webhooks.options(),
         watchers,
+        freshness: freshness.bounds(),
     };
     if let Err(
         fault @ (ConfigError::OnePartAlone(_)
+        | ConfigError::Freshness(_)
         | ConfigError::NothingToRelay
         | ConfigError::SnapshotsOfNobody
         | ConfigError::NoPlaceForSnapshots

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use grantbook_server::{
-    config::JournalAddress,
-    nodes,
     rebuild::{self, ViewOptions},
     snapshots::{Place, PublicKey, SnapshotConfig, SnapshotKey},
 };
@@ -51,14 +49,8 @@ pub(crate) enum SnapshotVerb {
         /// The new file.
         file: PathBuf,
     },
-    /// Make what nodes share beside a journal in NATS: the stream in which they say how they are, and the bucket of
-    /// snapshots. Harmless if they are there.
-    Prepare {
-        #[command(flatten)]
-        store: StoreArgs,
-    },
     /// Make a snapshot of a stopped node's view, after looking at all of it. A running node makes its own.
-    Make(MakeArgs),
+    Make(Box<MakeArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -80,19 +72,8 @@ pub(crate) fn run(verb: SnapshotVerb, out: Output) -> anyhow::Result<Verdict> {
                 out.note(&format!("the secret is in {}: keep it there", file.display()));
             }
         }
-        SnapshotVerb::Prepare { store } => {
-            let JournalAddress::Nats(options) = store.journal()? else {
-                return Err(Usage("give --nats: a journal in a file has one node".to_owned()).into());
-            };
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            let [stream, bucket] = runtime.block_on(nodes::prepare(&options))?;
-            if out.is_json() {
-                out.json(&json!({"stream": stream, "bucket": bucket}))?;
-            } else {
-                out.line(&format!("the stream {stream} and the bucket {bucket} are there"))?;
-            }
-        }
-        SnapshotVerb::Make(MakeArgs { store, snapshots }) => {
+        SnapshotVerb::Make(args) => {
+            let MakeArgs { store, snapshots } = *args;
             let (journal, snapshots) = (store.journal()?, snapshots.config());
             if snapshots.place.is_none() || snapshots.key.is_none() {
                 return Err(Usage("give --snapshots and --snapshot-key".to_owned()).into());

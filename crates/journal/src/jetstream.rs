@@ -10,15 +10,18 @@ mod append;
 mod connection;
 mod copy;
 mod derived;
+mod elsewhere;
 mod error;
 mod inspect;
 mod nodes;
 mod objects;
 mod options;
+mod roles;
+mod servers;
 mod stream;
 mod tail;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
@@ -33,6 +36,8 @@ pub use inspect::{Inspection, Permission, Permissions, StreamFindings};
 pub use nodes::NodesError;
 pub use objects::{Bucket, BucketError};
 pub use options::{Credentials, NatsOptions, Tls};
+pub use roles::NatsRole;
+pub use servers::{Ports, ServerFile, ServerPlan};
 pub use tail::JetStreamTail;
 
 use self::{
@@ -40,7 +45,7 @@ use self::{
     stream::{Marks, StreamInfo},
 };
 use crate::{
-    AppendError, Cause, Identity, Journal, ReadError, Stored,
+    AppendError, Cause, Gaps, Identity, Journal, ReadError, Stored,
     outcome::{Guard, Reason},
 };
 
@@ -59,7 +64,14 @@ struct Inner {
     created: String,
     /// Why the stream is not the one that was opened, once that is known.
     replaced: OnceLock<String>,
+    /// What readers did not find at once where it should have been.
+    gaps: Mutex<Gaps>,
 }
+
+/// Why an answer about the head proves nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Doubted(String);
 
 impl JetStreamJournal {
     /// Opens the journal; makes none. Refuses servers and streams that are not safe.
@@ -102,13 +114,13 @@ impl JetStreamJournal {
 
     fn of(connection: Connection, info: &StreamInfo) -> Result<Self, JetStreamError> {
         let identity = stream::checked(&connection, info)?;
-        let (created, replaced) = (info.created.clone(), OnceLock::new());
-        Ok(Self { inner: Arc::new(Inner { connection, identity, created, replaced }) })
+        let (created, replaced, gaps) = (info.created.clone(), OnceLock::new(), Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { connection, identity, created, replaced, gaps }) })
     }
 }
 
 impl Inner {
-    /// The head, of the very stream that was opened.
+    /// The head, of the very stream that was opened, from a leader who surely leads.
     async fn head(&self) -> Result<u64, ReadError> {
         let name = self.connection.stream();
         let info = match stream::info(&self.connection).await {
@@ -121,7 +133,10 @@ impl Inner {
             return Err(self.replace(format!("the stream {name} was made anew at {is}, it was of {was}")));
         }
         match info.identity() {
-            Some(identity) if identity == self.identity => Ok(info.state.last_seq),
+            Some(identity) if identity == self.identity => match info.doubt() {
+                None => Ok(info.state.last_seq),
+                Some(doubt) => Err(ReadError::Unavailable(Arc::new(Doubted(doubt)))),
+            },
             _ => {
                 Err(self.replace(format!("the stream {name} no longer says that it is of this installation")))
             }
@@ -190,5 +205,14 @@ impl Journal for JetStreamJournal {
     fn halted(&self) -> Option<Cause> {
         let why = self.inner.replaced.get()?;
         Some(Arc::new(ReadError::Replaced(why.clone())))
+    }
+
+    async fn copies(&self, sequence: u64) -> Result<Vec<Stored>, ReadError> {
+        self.inner.meet_gap(sequence);
+        self.inner.copies(sequence).await
+    }
+
+    fn gaps(&self) -> Gaps {
+        self.inner.gaps()
     }
 }

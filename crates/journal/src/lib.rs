@@ -92,6 +92,43 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Why nothing is appended any more until the journal is opened anew; none as long as appends may succeed.
     fn halted(&self) -> Option<Cause>;
+
+    /// What the store has at `sequence`, asked of every place where it may lie, each different answer once: for a
+    /// reader who got something there that does not fit. None of them need fit either.
+    fn copies(&self, sequence: u64) -> impl Future<Output = Result<Vec<Stored>, ReadError>> + Send {
+        async move { Ok(self.read_one(sequence).await?.into_iter().collect()) }
+    }
+
+    /// What readers of this process did not find at once where it should have been.
+    fn gaps(&self) -> Gaps {
+        Gaps::default()
+    }
+}
+
+/// Frames that were missing, or wrong, in one place of a store that keeps several copies, and were sought in the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// How many.
+    pub met: u64,
+    /// Their sequences, the last ones of them: at most [`Gaps::REMEMBERED`], in the order in which they were met.
+    pub sequences: Vec<u64>,
+}
+
+impl Gaps {
+    /// So many sequences are remembered.
+    pub const REMEMBERED: usize = 20;
+
+    /// Counts one more; one that was met last time is the same.
+    pub fn meet(&mut self, sequence: u64) {
+        if self.sequences.contains(&sequence) {
+            return;
+        }
+        self.met += 1;
+        if self.sequences.len() == Self::REMEMBERED {
+            self.sequences.remove(0);
+        }
+        self.sequences.push(sequence);
+    }
 }
 
 /// Reads the stream in order, from behind some sequence to its end and on as it grows.

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, time::Duration};
 use grantbook_domain::id::OrgId;
 
 use crate::{
-    Journal, ReadError, Stored, Tail,
+    Gaps, Journal, ReadError, Stored, Tail,
     chain::{Chains, OrgEnd, Step},
 };
 
@@ -34,6 +34,9 @@ pub struct Report {
     pub organizations: Vec<(OrgId, OrgEnd)>,
     /// What is wrong, by sequence; the first twenty.
     pub violations: Vec<Violation>,
+    /// Sequences that one copy of the store does not have, or has damaged, and another one gave: as far as was seen, as
+    /// a reader meets some of the copies only.
+    pub mended: Vec<u64>,
 }
 
 /// Something that is wrong.
@@ -76,7 +79,7 @@ pub async fn verify<J: Journal>(
         }
         progress(walk.chains.end().sequence, head);
     }
-    Ok(walk.finish())
+    Ok(walk.finish(journal.gaps()))
 }
 
 struct Walk {
@@ -95,6 +98,7 @@ impl Walk {
             guards: 0,
             organizations: Vec::new(),
             violations: Vec::new(),
+            mended: Vec::new(),
         };
         Self { chains, report, unguarded: None }
     }
@@ -129,7 +133,10 @@ impl Walk {
         }
     }
 
-    fn finish(mut self) -> Report {
+    fn finish(mut self, gaps: Gaps) -> Report {
+        self.report.mended = gaps.sequences;
+        let reached = self.chains.end().sequence;
+        self.report.mended.retain(|sequence| *sequence <= reached);
         // A store that keeps guards keeps all of them: one without is another writer's, or looks at other subjects.
         if let Some(sequence) = self.unguarded.filter(|_| self.report.guards > 0) {
             self.violate(sequence, "appended without the guard of its own subject".to_owned());

@@ -1,9 +1,9 @@
 //! The wiring: journal, fold, command service, projector, started and ended together, or the parts that are wanted.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use grantbook_domain::id::InstallationId;
-use grantbook_journal::{Journal, jetstream::JetStreamJournal};
+use grantbook_journal::{Gaps, Journal, jetstream::JetStreamJournal};
 use tokio::task::spawn_blocking;
 
 pub use crate::start::StartError;
@@ -14,7 +14,7 @@ use crate::{
     config::{Role, ServeConfig, WatchLimits},
     ids::IdSource,
     public_url::PublicUrl,
-    read::ReadNode,
+    read::{Freshness, ReadNode},
     relay::{self, Followed, Relay, RelayHandle},
     start::OpenJournal,
     viewing::Viewing,
@@ -43,10 +43,36 @@ pub struct AppState {
     pub public_url: Option<PublicUrl>,
     /// The relay, if it runs here.
     pub relay: Option<RelayHandle>,
+    /// How stale what is answered may be.
+    pub freshness: Freshness,
+    /// What was missing where it should have been.
+    pub gaps: GapsMet,
     /// The key of webhooks and their deliveries, if the process was told of them.
     pub webhooks: Option<Webhooks>,
     /// How many may watch.
     pub watchers: WatchLimits,
+}
+
+/// Tells what the journal's readers of this process met; cheap to clone.
+#[derive(Clone)]
+pub struct GapsMet(Arc<dyn Fn() -> Gaps + Send + Sync>);
+
+impl GapsMet {
+    fn of<J: Journal>(journal: &Arc<J>) -> Self {
+        let journal = Arc::downgrade(journal);
+        Self(Arc::new(move || journal.upgrade().map(|journal| journal.gaps()).unwrap_or_default()))
+    }
+
+    /// As of now.
+    pub fn now(&self) -> Gaps {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for GapsMet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.now().fmt(f)
+    }
 }
 
 /// Which parts of the service a process is: at least one.
@@ -146,7 +172,7 @@ impl App {
             Role::All => {
                 // The view catches up while the fold is made.
                 let viewing = Viewing::start(config, journal, &opened).await?;
-                let (commands, node) = (command().await?, node(&viewing, journal));
+                let (commands, node) = (command().await?, node(config, &viewing, journal));
                 (Parts::All(commands.handle(), node), Some(commands), Some(viewing))
             }
             Role::Command => {
@@ -155,9 +181,10 @@ impl App {
             }
             Role::Read => {
                 let viewing = Viewing::start(config, journal, &opened).await?;
-                (Parts::Read(node(&viewing, journal)), None, Some(viewing))
+                (Parts::Read(node(config, &viewing, journal)), None, Some(viewing))
             }
         };
+        let (freshness, gaps) = (config.freshness, GapsMet::of(journal));
         let mut state = AppState {
             parts,
             clock,
@@ -165,6 +192,8 @@ impl App {
             installation,
             public_url: config.public_url.clone(),
             relay: None,
+            freshness,
+            gaps,
             webhooks: None,
             watchers: config.watchers,
         };
@@ -203,8 +232,8 @@ impl App {
     }
 }
 
-fn node<J: Journal>(viewing: &Viewing, journal: &Arc<J>) -> ReadNode {
-    ReadNode::new(&viewing.projector, journal).hearing(viewing.nodes())
+fn node<J: Journal>(config: &ServeConfig, viewing: &Viewing, journal: &Arc<J>) -> ReadNode {
+    ReadNode::new(&viewing.projector, journal).within(config.freshness).hearing(viewing.nodes())
 }
 
 /// Begins to deliver webhooks, if the process has a view.

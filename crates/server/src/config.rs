@@ -10,7 +10,11 @@ use std::{
 pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 
 use crate::{
-    project::SCRUB_EVERY, public_url::PublicUrl, snapshots::SnapshotConfig, webhooks::WebhookOptions,
+    project::SCRUB_EVERY,
+    public_url::PublicUrl,
+    read::{BadBound, Freshness},
+    snapshots::SnapshotConfig,
+    webhooks::WebhookOptions,
 };
 
 /// Where a journal is.
@@ -80,6 +84,8 @@ pub struct ServeConfig {
     pub scrub_every: Duration,
     /// Whether it publishes events and changes of access into streams for subscribers, over NATS.
     pub relay: bool,
+    /// How stale what it answers may be.
+    pub freshness: Freshness,
     /// Whether webhooks are made and delivered, and how.
     pub webhooks: Option<WebhookOptions>,
     /// How many may watch at once.
@@ -117,6 +123,9 @@ pub enum ConfigError {
     /// The ready file has no place.
     #[error("the ready file's directory {} does not exist", .0.display())]
     NoPlaceForReadyFile(PathBuf),
+    /// How stale it may be.
+    #[error("{0}")]
+    Freshness(#[from] BadBound),
 }
 
 impl Default for ServeConfig {
@@ -133,6 +142,7 @@ impl Default for ServeConfig {
             node_name: None,
             scrub_every: SCRUB_EVERY,
             relay: false,
+            freshness: Freshness::default(),
             webhooks: None,
             watchers: WatchLimits::default(),
         }
@@ -145,6 +155,7 @@ impl ServeConfig {
         if self.relay && (self.role == Role::Command || matches!(self.journal, JournalAddress::Embedded(_))) {
             return Err(ConfigError::NothingToRelay);
         }
+        self.freshness.validate()?;
         if let JournalAddress::Embedded(data) = &self.journal {
             match self.role {
                 Role::All => {}

@@ -25,8 +25,14 @@ pub struct Confirmer {
 
 /// Why it is not certain that nothing newer is there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it cannot be confirmed that this node is up to date: {0}")]
-pub struct Unconfirmed(pub String);
+pub enum Unconfirmed {
+    /// The journal's leader gave no answer that proves anything.
+    #[error("it cannot be confirmed that this node is up to date: {0}")]
+    Unanswered(String),
+    /// The journal's head was not reached in time.
+    #[error("it cannot be confirmed that this node is up to date: the journal was not reached in time")]
+    NotReached,
+}
 
 impl Confirmer {
     /// Of a journal and of what follows it, which tells how far it has come.
@@ -75,13 +81,16 @@ impl Confirmer {
                 return Ok(());
             }
             let now = Instant::now();
-            let head = (self.head)().await.map_err(|error| Unconfirmed(error.to_string()))?;
+            let head = (self.head)().await.map_err(|error| {
+                let cause =
+                    std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
+                Unconfirmed::Unanswered(format!("{error}{cause}"))
+            })?;
             (self.reached)(head).await;
             *asked = Some(now);
             Ok(())
         };
-        let late = || Err(Unconfirmed("the journal was not reached in time".to_owned()));
-        timeout(PATIENCE, sure).await.unwrap_or_else(|_| late())
+        timeout(PATIENCE, sure).await.unwrap_or(Err(Unconfirmed::NotReached))
     }
 }
 

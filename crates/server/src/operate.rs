@@ -1,7 +1,10 @@
 //! What an operator does with a whole journal: verify, copy, export, import; and what `grantbook doctor` looks at.
 
 use std::{
+    fs::OpenOptions,
     io::{BufRead, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -9,14 +12,14 @@ use grantbook_domain::id::OrgId;
 use grantbook_journal::{
     Identity, Journal, ReadError,
     chain::OrgEnd,
-    jetstream::JetStreamJournal,
+    jetstream::{JetStreamJournal, ServerFile},
     transfer::{self, Target, TransferError},
     verify::{self, Report},
 };
 use serde_json::{Value, json};
 
 pub use grantbook_journal::jetstream::{
-    DerivedFindings, DerivedState, Inspection, Permission, Prepared, StreamFindings,
+    DerivedFindings, DerivedState, Inspection, Permission, Ports, Prepared, ServerPlan, StreamFindings,
 };
 
 use crate::{
@@ -110,7 +113,7 @@ async fn target(
 
 /// What a report says, for programs.
 pub fn report_json(report: &Report) -> Value {
-    let Report { head, frames, records, guards, organizations, violations } = report;
+    let Report { head, frames, records, guards, organizations, violations, mended } = report;
     let organization = |(org, end): &(OrgId, OrgEnd)| {
         json!({"organization": org, "sequence": end.sequence, "ordinal": end.ordinal,
             "records": end.record_ordinal, "hash": end.hash})
@@ -124,7 +127,24 @@ pub fn report_json(report: &Report) -> Value {
         "guards": guards,
         "organizations": organizations.iter().map(organization).collect::<Vec<_>>(),
         "violations": violations,
+        "mended": mended,
     })
+}
+
+/// Writes configurations of servers into a directory, which is made, or is empty; each file readable by its owner only.
+pub fn write_servers(plan: &ServerPlan, dir: &Path) -> Result<Vec<PathBuf>, StartError> {
+    let files = plan.files()?;
+    make_directory(&dir.join("keys"))?;
+    let mut written = Vec::new();
+    for ServerFile { path, text } in files {
+        let path = dir.join(path);
+        let failed = |source| StartError::Write { path: path.clone(), source };
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create_new(true).mode(0o600).open(&path);
+        opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
+        written.push(path);
+    }
+    Ok(written)
 }
 
 /// What is found of a journal in NATS.

@@ -55,6 +55,8 @@ pub struct Behind {
     pub head: u64,
     /// For how long nothing has proved that it has all.
     pub unproved: Duration,
+    /// How long ago the journal's leader answered last, if it ever did.
+    pub contact: Option<Duration>,
 }
 
 /// Listens to a journal until it is dropped.
@@ -92,7 +94,9 @@ impl Pulse {
     /// How far behind whoever has reached `sequence` is.
     pub fn behind(&self, sequence: u64) -> Behind {
         let heard = self.heard.borrow();
-        Behind { sequence, head: heard.head.max(sequence), unproved: heard.at.elapsed() }
+        let since = heard.at.elapsed();
+        let contact = heard.ever.then_some(since);
+        Behind { sequence, head: heard.head.max(sequence), unproved: since, contact }
     }
 }
 

@@ -57,7 +57,7 @@ pub struct Options {
     pub if_position: Option<String>,
     /// Of writes: why.
     pub reason: Option<String>,
-    /// Of reads: wait until the node has reached this position.
+    /// Of reads: wait until the node has reached this position; [`header::LATEST`]: the journal's head.
     pub at_least: Option<String>,
     /// Of reads: the answer as it was at this position or time. There are no writes then.
     pub as_of: Option<String>,

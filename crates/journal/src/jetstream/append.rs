@@ -87,6 +87,15 @@ pub(super) fn headers_of_copy(stream: &str, sequence: u64, guard: u64) -> Header
     headers
 }
 
+/// Whether an append was certainly refused and may be taken a moment later.
+pub(super) fn is_busy(error: &ApiError) -> bool {
+    match error {
+        ApiError::NoResponders => true,
+        ApiError::Refused { err_code, .. } => AGAIN.contains(err_code),
+        ApiError::TimedOut(_) | ApiError::Other(_) => false,
+    }
+}
+
 /// What is known about the frame. Whatever is not plainly a refusal leaves it unknown.
 fn meaning(error: ApiError) -> AppendError {
     match error {
@@ -95,8 +104,7 @@ fn meaning(error: ApiError) -> AppendError {
             let actual = description.rsplit(' ').next().and_then(|number| number.parse().ok());
             AppendError::Conflict { actual }
         }
-        ApiError::Refused { err_code, .. } if AGAIN.contains(&err_code) => AppendError::Busy(Arc::new(error)),
-        ApiError::NoResponders => AppendError::Busy(Arc::new(error)),
+        error if is_busy(&error) => AppendError::Busy(Arc::new(error)),
         ApiError::Refused { err_code: TOO_LONG | OTHER_STREAM, .. } => {
             AppendError::Unavailable(Arc::new(error))
         }

@@ -1,16 +1,21 @@
 //! Copying a journal into a stream: every frame at its own sequence, with its own guard, or not at all.
 
-use std::{collections::HashMap, sync::Arc, sync::OnceLock, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
 
+use async_nats::Subscriber;
 use futures_util::StreamExt;
 use grantbook_domain::id::OrgId;
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Connection, Inner, JetStreamError, JetStreamJournal,
-    append::headers_of_copy,
-    connection::parse,
+    append::{headers_of_copy, is_busy},
+    connection::{ApiError, parse},
     stream::{self, Marks},
 };
 use crate::{Identity, Stored};
@@ -21,6 +26,8 @@ const WINDOW: usize = 256;
 const WINDOW_BYTES: usize = 8 * 1024 * 1024;
 /// How long the acknowledgements of a window may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it waits before it sends again what the servers were too busy for.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A stream into which a journal is being copied. No service opens it before [`CopyInto::finish`].
 #[derive(Debug)]
@@ -29,6 +36,8 @@ pub struct CopyInto {
     replicas: u64,
     head: u64,
     last: HashMap<OrgId, u64>,
+    /// How many frames are sent before their acknowledgements are waited for.
+    window: usize,
 }
 
 #[derive(Deserialize)]
@@ -54,9 +63,10 @@ impl CopyInto {
             return Err(JetStreamError::OtherJournal { stream });
         }
         let (created, replicas, head) = (info.created.clone(), info.replicas(), info.state.last_seq);
-        let inner = Inner { connection, identity, created, replaced: OnceLock::new() };
+        let (replaced, gaps) = (OnceLock::new(), Mutex::default());
+        let inner = Inner { connection, identity, created, replaced, gaps };
         let journal = JetStreamJournal { inner: Arc::new(inner) };
-        Ok(Self { journal, replicas, head, last: HashMap::new() })
+        Ok(Self { journal, replicas, head, last: HashMap::new(), window: WINDOW })
     }
 
     /// What was copied so far, to be compared.
@@ -77,54 +87,89 @@ impl CopyInto {
     /// Copies the next frames. After an error what landed is found again by beginning anew.
     pub async fn take(&mut self, frames: &[Stored]) -> Result<(), JetStreamError> {
         let mut rest = frames;
+        let mut moved_at = Instant::now();
         while !rest.is_empty() {
             let mut bytes = 0;
             let fits = |stored: &&Stored| {
                 bytes += stored.bytes.len();
                 bytes <= WINDOW_BYTES
             };
-            let count = rest.iter().take(WINDOW).take_while(fits).count().max(1);
-            let (window, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            self.send(window).await?;
-            rest = later;
+            let count = rest.iter().take(self.window).take_while(fits).count().max(1);
+            let (window, _) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            let landed = self.send(window).await?;
+            if landed > 0 {
+                moved_at = Instant::now();
+            }
+            if landed < count {
+                if moved_at.elapsed() > PATIENCE {
+                    let sequence = self.head.saturating_add(1);
+                    let fault = "the servers are busy all the time".to_owned();
+                    return Err(JetStreamError::Copy { sequence, fault });
+                }
+                // A cluster takes no append to a subject while another one is under way.
+                self.window = (count / 2).max(1);
+                sleep(PAUSE).await;
+            }
+            rest = rest.get(landed..).unwrap_or_default();
         }
         Ok(())
     }
 
-    /// Sends a window in order and waits until every frame of it has landed at its sequence.
-    async fn send(&mut self, window: &[Stored]) -> Result<(), JetStreamError> {
-        let connection = &self.journal.inner.connection;
-        let (client, options) = (connection.client(), connection.options());
+    /// Sends a window in order and waits for what became of every frame of it; how many have landed, each at its
+    /// sequence. The others have not, and may be sent again.
+    async fn send(&mut self, window: &[Stored]) -> Result<usize, JetStreamError> {
+        let mut acks = self.publish(window).await?;
         let fail = |sequence: u64, fault: String| JetStreamError::Copy { sequence, fault };
         let first = window.first().map_or(0, |stored| stored.sequence);
-        let inbox = client.new_inbox();
-        let acks = client.subscribe(format!("{inbox}.*")).await;
-        let mut acks = acks.map_err(|error| fail(first, error.to_string()))?;
-        for stored in window {
-            let expected = self.head.saturating_add(1);
-            if stored.sequence != expected {
-                return Err(fail(stored.sequence, format!("expected sequence {expected}")));
-            }
-            let guard = self.last.insert(stored.org, stored.sequence).unwrap_or_default();
-            let headers = headers_of_copy(connection.stream(), stored.sequence, guard);
-            let (subject, reply) = (options.subject(stored.org), format!("{inbox}.{}", stored.sequence));
-            let sent = client.publish_with_reply_and_headers(subject, reply, headers, stored.bytes.clone());
-            sent.await.map_err(|error| fail(stored.sequence, error.to_string()))?;
-            self.head = stored.sequence;
-        }
+        let mut answers = BTreeMap::new();
         for _ in window {
             let Ok(Some(message)) = timeout(PATIENCE, acks.next()).await else {
                 return Err(fail(first, format!("no acknowledgement within {PATIENCE:?}")));
             };
             let sent = message.subject.rsplit('.').next().and_then(|text| text.parse::<u64>().ok());
-            let sent = sent.unwrap_or_default();
-            match parse::<Ack>(&message.payload) {
-                Ok(Ack { seq }) if seq == sent => {}
-                Ok(Ack { seq }) => return Err(fail(sent, format!("it landed at {seq}"))),
-                Err(error) => return Err(fail(sent, error.to_string())),
+            let answer = match message.status {
+                Some(_) => Err(ApiError::NoResponders),
+                None => parse::<Ack>(&message.payload),
+            };
+            answers.insert(sent.unwrap_or_default(), answer);
+        }
+        for (landed, stored) in window.iter().enumerate() {
+            let sequence = stored.sequence;
+            match answers.remove(&sequence) {
+                Some(Ok(Ack { seq })) if seq == sequence => {
+                    self.head = sequence;
+                    self.last.insert(stored.org, sequence);
+                }
+                Some(Ok(Ack { seq })) => return Err(fail(sequence, format!("it landed at {seq}"))),
+                Some(Err(error)) if is_busy(&error) => return Ok(landed),
+                Some(Err(error)) => return Err(fail(sequence, error.to_string())),
+                None => return Err(fail(sequence, "it was not acknowledged".to_owned())),
             }
         }
-        Ok(())
+        Ok(window.len())
+    }
+
+    /// Sends a window; the answers come to what is given, each to the sequence at the end of its subject.
+    async fn publish(&self, window: &[Stored]) -> Result<Subscriber, JetStreamError> {
+        let connection = &self.journal.inner.connection;
+        let (client, options) = (connection.client(), connection.options());
+        let fail = |sequence: u64, fault: String| JetStreamError::Copy { sequence, fault };
+        let inbox = client.new_inbox();
+        let acks = client.subscribe(format!("{inbox}.*")).await;
+        let acks = acks.map_err(|error| fail(self.head, error.to_string()))?;
+        let mut last: HashMap<OrgId, u64> = HashMap::new();
+        for (stored, expected) in window.iter().zip(self.head.saturating_add(1)..) {
+            if stored.sequence != expected {
+                return Err(fail(stored.sequence, format!("expected sequence {expected}")));
+            }
+            let before = self.last.get(&stored.org).copied().unwrap_or_default();
+            let guard = last.insert(stored.org, stored.sequence).unwrap_or(before);
+            let headers = headers_of_copy(connection.stream(), stored.sequence, guard);
+            let (subject, reply) = (options.subject(stored.org), format!("{inbox}.{}", stored.sequence));
+            let sent = client.publish_with_reply_and_headers(subject, reply, headers, stored.bytes.clone());
+            sent.await.map_err(|error| fail(stored.sequence, error.to_string()))?;
+        }
+        Ok(acks)
     }
 
     /// The copy is whole: from now on services open it.

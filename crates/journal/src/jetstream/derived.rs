@@ -196,6 +196,22 @@ impl JetStreamJournal {
         for derived in Derived::ALL {
             prepared.push(derived.prepare(connection, identity, replicas).await?);
         }
+        for (stream, of_nodes) in [
+            (connection.options().nodes_stream(), true),
+            (format!("OBJ_{}", connection.options().snapshots_bucket()), false),
+        ] {
+            let about = connection.about(stream.clone());
+            let is_new = patiently(|| stream::info(&about)).await?.is_none();
+            if of_nodes {
+                self.prepare_nodes().await.map_err(|error| JetStreamError::Beside(error.to_string()))?;
+            } else {
+                self.prepare_snapshots().await.map_err(|error| JetStreamError::Beside(error.to_string()))?;
+            }
+            let missing = || JetStreamError::Missing { stream: stream.clone() };
+            let info = patiently(|| stream::info(&about)).await?.ok_or_else(missing)?;
+            let (replicas, messages) = (info.replicas(), info.state.messages);
+            prepared.push(Prepared { stream, is_new, replicas, messages });
+        }
         Ok(prepared)
     }
 

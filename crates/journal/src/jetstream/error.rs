@@ -102,6 +102,9 @@ pub enum JetStreamError {
         /// Its name.
         stream: String,
     },
+    /// What nodes have beside the journal cannot be made.
+    #[error("{0}")]
+    Beside(String),
     /// Somebody changed it so that it may lose or exchange frames.
     #[error("the stream {stream} has drifted from what a journal needs: {}", .drifts.join("; "))]
     Drifted {

@@ -27,7 +27,7 @@ const NO_MESSAGE: u64 = 10037;
 #[derive(Debug, thiserror::Error)]
 pub enum NodesError {
     /// The stream was not made.
-    #[error("there is no stream {stream}: an operator makes it with `grantbook snapshot prepare`")]
+    #[error("there is no stream {stream}: an operator makes it with `grantbook nats prepare`")]
     Missing {
         /// Its name.
         stream: String,
@@ -93,7 +93,7 @@ impl JetStreamJournal {
     }
 
     /// Makes the stream of nodes' statuses on as many servers as keep the journal, or finds that it is there.
-    pub async fn prepare_nodes(&self) -> Result<String, NodesError> {
+    pub(super) async fn prepare_nodes(&self) -> Result<(), NodesError> {
         let connection = &self.inner.connection;
         let stream = connection.options().nodes_stream();
         let asked = patiently(|| super::stream::info(connection)).await?;
@@ -102,7 +102,7 @@ impl JetStreamJournal {
         let body = config.to_string().into_bytes();
         patiently(|| connection.ask::<Value>(format!("$JS.API.STREAM.CREATE.{stream}"), body.clone()))
             .await?;
-        Ok(stream)
+        Ok(())
     }
 }
 

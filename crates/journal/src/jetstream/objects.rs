@@ -49,7 +49,7 @@ impl JetStreamJournal {
         let context = jetstream::new(self.inner.connection.client().clone());
         let store = within(&name, context.get_object_store(&name)).await.map_err(|mut error| {
             error.fault = format!(
-                "cannot be used ({}); an operator makes it with `grantbook snapshot prepare`",
+                "cannot be used ({}); an operator makes it with `grantbook nats prepare`",
                 error.fault
             );
             error
@@ -58,7 +58,7 @@ impl JetStreamJournal {
     }
 
     /// Makes the bucket of snapshots on as many servers as keep the journal, or finds that it is there.
-    pub async fn prepare_snapshots(&self) -> Result<String, BucketError> {
+    pub(super) async fn prepare_snapshots(&self) -> Result<(), BucketError> {
         let connection = &self.inner.connection;
         let name = connection.options().snapshots_bucket();
         let failed = |fault: String| BucketError { bucket: name.clone(), fault };
@@ -67,7 +67,7 @@ impl JetStreamJournal {
         let replicas = info.map_or(1, |info| info.replicas());
         let context = jetstream::new(connection.client().clone());
         if context.get_object_store(&name).await.is_ok() {
-            return Ok(name);
+            return Ok(());
         }
         let config = object_store::Config {
             bucket: name.clone(),
@@ -75,8 +75,7 @@ impl JetStreamJournal {
             num_replicas: usize::try_from(replicas).unwrap_or(1),
             ..object_store::Config::default()
         };
-        within(&name, context.create_object_store(config)).await?;
-        Ok(name)
+        within(&name, context.create_object_store(config)).await.map(drop)
     }
 }
 

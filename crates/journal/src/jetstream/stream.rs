@@ -1,6 +1,6 @@
 //! The stream: how it is made, what of it must never change, and what its leader says of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_nats::HeaderMap;
 use grantbook_domain::time::Timestamp;
@@ -68,7 +68,22 @@ pub(super) struct State {
 pub(super) struct ClusterInfo {
     #[serde(default)]
     pub(super) leader: Option<String>,
+    /// The servers that follow the leader.
+    #[serde(default)]
+    replicas: Vec<Replica>,
 }
+
+#[derive(Debug, Clone, Deserialize)]
+struct Replica {
+    /// How long ago the leader heard of it, in nanoseconds.
+    #[serde(default)]
+    active: u64,
+}
+
+/// A leader whom a majority followed so lately leads still: those who follow wait for 4 s at least, since they heard of
+/// it last, before they elect another one (`minElectionTimeout`, nats-server, `server/raft.go`), and it speaks to them
+/// once a second. The rest is left for answers that take their time.
+pub(super) const LEASE: Duration = Duration::from_millis(2500);
 
 /// A message that the leader gave.
 #[derive(Debug, Deserialize)]
@@ -151,6 +166,33 @@ impl StreamInfo {
 
     pub(super) fn replicas(&self) -> u64 {
         self.config.get("num_replicas").and_then(Value::as_u64).unwrap_or(1)
+    }
+
+    /// Why what is said of the state may be old; none if a leader says it who leads still. A server that lost its
+    /// majority goes on to answer: as the leader for some 10 to 20 s, and then, without one, for ever.
+    pub(super) fn doubt(&self) -> Option<String> {
+        let is_led = |cluster: &&ClusterInfo| cluster.leader.as_ref().is_some_and(|name| !name.is_empty());
+        let Some(cluster) = self.cluster.as_ref() else {
+            // A server alone.
+            return (self.replicas() > 1).then(|| "the server does not say who leads the stream".to_owned());
+        };
+        let Some(cluster) = Some(cluster).filter(is_led) else {
+            return Some("the stream has no leader".to_owned());
+        };
+        let mut silences: Vec<u64> = cluster.replicas.iter().map(|replica| replica.active).collect();
+        silences.sort_unstable();
+        let copies = usize::try_from(self.replicas()).unwrap_or(usize::MAX);
+        // The leader itself and so many others are a majority.
+        let last = (copies / 2).checked_sub(1)?;
+        let silence = silences.get(last).map(|nanoseconds| Duration::from_nanos(*nanoseconds));
+        match silence {
+            Some(silence) if silence <= LEASE => None,
+            Some(silence) => Some(format!(
+                "the stream's leader has not heard of a majority for {} ms",
+                silence.as_millis()
+            )),
+            None => Some("the stream's leader knows of no majority".to_owned()),
+        }
     }
 
     /// Each setting that is not as it must be for a stream of these subjects, in words.
@@ -342,6 +384,37 @@ pub(super) fn keeping(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a server says of a stream with so many copies, its leader, and how long ago it heard of the others, in ms.
+    fn told(copies: u64, leader: Option<&str>, silences: &[u64]) -> StreamInfo {
+        let replicas: Vec<Value> =
+            silences.iter().map(|silence| json!({"name": "n", "active": silence * 1_000_000})).collect();
+        let info = json!({
+            "config": {"num_replicas": copies}, "state": {"last_seq": 7}, "created": "",
+            "cluster": {"leader": leader, "replicas": replicas},
+        });
+        serde_json::from_value(info).unwrap()
+    }
+
+    #[test]
+    fn a_head_is_believed_of_a_leader_only_that_a_majority_followed_lately() {
+        for (copies, silences) in
+            [(1, &[][..]), (3, &[900, 900][..]), (3, &[60_000, 2500][..]), (5, &[1, 9999, 2, 9999][..])]
+        {
+            assert_eq!(told(copies, Some("n0"), silences).doubt(), None, "{copies} {silences:?}");
+        }
+        for (copies, silences) in [(3, &[2501, 2600][..]), (3, &[][..]), (5, &[1, 9999, 9999, 9999][..])] {
+            assert!(told(copies, Some("n0"), silences).doubt().is_some(), "{copies} {silences:?}");
+        }
+        // What a server says that was a leader once: it goes on to tell where its own copy ends.
+        assert!(told(3, None, &[0, 0, 0]).doubt().is_some());
+        assert!(told(1, Some(""), &[]).doubt().is_some());
+        let alone = |copies: u64| -> StreamInfo {
+            let info = json!({"config": {"num_replicas": copies}, "state": {"last_seq": 7}, "created": ""});
+            serde_json::from_value(info).unwrap()
+        };
+        assert!(alone(1).doubt().is_none() && alone(3).doubt().is_some());
+    }
 
     #[test]
     fn a_guard_counts_only_if_it_looks_at_the_subject_of_its_own_frame() {

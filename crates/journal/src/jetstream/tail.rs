@@ -1,5 +1,5 @@
-//! Reading the stream in order: a pull consumer of our own, watched over, and a gap never believed before the leader
-//! was asked.
+//! Reading the stream in order: a pull consumer of our own, watched over, and a gap never believed before other replicas
+//! and the leader were asked.
 
 use std::{collections::VecDeque, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -27,8 +27,9 @@ const SILENCE: Duration = Duration::from_millis(2500);
 const INACTIVE: Duration = Duration::from_secs(30);
 /// After so long without a frame the head is looked at: a damaged block makes consumers skip without a word.
 const QUIET: Duration = Duration::from_secs(2);
-/// So often a reader begins anew before the leader's answer that a frame is not there is believed.
-const DOUBTS: u32 = 3;
+/// So often a reader begins anew, each time on a replica that the servers choose, and asks replicas and leader, before
+/// it is believed that a frame is nowhere.
+const DOUBTS: u32 = 8;
 /// Pauses between attempts.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -151,6 +152,7 @@ impl JetStreamTail {
         }
         if sequence > self.cursor.saturating_add(1) {
             // Another replica may have what is missing here.
+            self.inner.meet_gap(self.cursor.saturating_add(1));
             self.pull = None;
             self.doubtful = true;
             return Ok(());
@@ -192,13 +194,15 @@ impl JetStreamTail {
         self.ready.push_back(stored);
     }
 
-    /// The next frame seems to be missing: begins anew, and then asks the leader, who must know.
+    /// The next frame seems to be missing: begins anew, then asks replicas and leader for it, and so again. Whoever gets
+    /// the frame sees whether it continues the chain; here it only has the right sequence.
     async fn resolve(&mut self) -> Result<(), ReadError> {
         let times = self.doubt.filter(|(cursor, _)| *cursor == self.cursor).map_or(0, |(_, times)| times);
         let next = self.cursor.saturating_add(1);
         if times > 0 {
-            tracing::warn!(sequence = next, "a frame is missing: the stream's leader is asked for it");
-            if let Some(stored) = self.inner.read_one(next).await? {
+            self.inner.meet_gap(next);
+            tracing::warn!(sequence = next, "a frame is missing: replicas and leader are asked for it");
+            if let Some(stored) = self.inner.elsewhere(next).await? {
                 self.pull = None;
                 self.doubtful = false;
                 self.push(stored);
@@ -208,6 +212,7 @@ impl JetStreamTail {
                 return Err(ReadError::Damaged { sequence: next });
             }
             sleep(self.pause).await;
+            self.pause = (self.pause * 2).min(PAUSE_MAX);
         }
         self.pull = None;
         self.doubt = Some((self.cursor, times + 1));

@@ -81,7 +81,15 @@ pub async fn export<J: Journal>(
     let end = End { frames: head, records, organizations: organizations.clone() };
     line(out, &EndLine { end })?;
     out.flush()?;
-    Ok(Report { head, frames: head, records, guards: 0, organizations, violations: Vec::new() })
+    Ok(Report {
+        head,
+        frames: head,
+        records,
+        guards: 0,
+        organizations,
+        violations: Vec::new(),
+        mended: Vec::new(),
+    })
 }
 
 /// Reads a text into a new journal, which `target` makes for the identity that the text names. Nothing is opened by any

@@ -7,7 +7,8 @@ use grantbook_api::header;
 use grantbook_domain::{id::OrgId, position::Position};
 
 use crate::{
-    http::{Web, idempotency::single, problem::Failure},
+    confirm::Unconfirmed,
+    http::{Web, authn, idempotency::single, problem::Failure},
     position,
     read::{ReadNode, Unready},
 };
@@ -15,25 +16,59 @@ use crate::{
 /// How long a read waits for the view.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Waits until the view has what the caller demands, and what this process acknowledged itself.
-pub(crate) async fn wait(web: &Web, org: OrgId, headers: &HeaderMap) -> Result<(), Failure> {
-    let demanded = demanded(web, headers)?;
-    let own = web.app.parts.commands().map_or(Position::START, |commands| commands.acknowledged(org));
-    let position = own.max(demanded);
-    web.node()?.wait_for(org, position, WAIT_MAX).await.map_err(|unready| failure(web, &unready))
+/// What a caller demands that the node has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    /// What it has.
+    Nothing,
+    /// A position.
+    Position(Position),
+    /// All that was acknowledged before the question came.
+    Latest,
 }
 
-fn demanded(web: &Web, headers: &HeaderMap) -> Result<Position, Failure> {
-    let Some(text) = single(headers, header::AT_LEAST)? else { return Ok(Position::START) };
-    position::decode(web.app.installation, text)
-        .map_err(|error| Failure::invalid(format!("Grantbook-At-Least: {error}")))
+/// Waits until the view has what the caller demands, and what this process acknowledged itself.
+pub(crate) async fn wait(web: &Web, org: OrgId, headers: &HeaderMap) -> Result<(), Failure> {
+    let demand = demanded(web, headers)?;
+    let own = web.app.parts.commands().map_or(Position::START, |commands| commands.acknowledged(org));
+    let position = match demand {
+        Demand::Position(position) => own.max(position),
+        Demand::Nothing | Demand::Latest => own,
+    };
+    let node = web.node()?;
+    let stale = node.wait_for(org, position, WAIT_MAX).await.map_err(|unready| failure(web, &unready))?;
+    if demand == Demand::Latest {
+        return latest(web, node, org).await;
+    }
+    authn::note_stale(stale);
+    Ok(())
+}
+
+/// Asks the journal's leader for its head and waits until the view has reached it. What is answered then is not stale,
+/// whatever the node was before.
+async fn latest(web: &Web, node: &ReadNode, org: OrgId) -> Result<(), Failure> {
+    match node.confirm().await {
+        Ok(()) => Ok(()),
+        Err(Unconfirmed::NotReached) => Err(failure(web, &node.behind(org))),
+        Err(why @ Unconfirmed::Unanswered(_)) => Err(Failure::unconfirmed(&why)),
+    }
+}
+
+fn demanded(web: &Web, headers: &HeaderMap) -> Result<Demand, Failure> {
+    match single(headers, header::AT_LEAST)? {
+        None => Ok(Demand::Nothing),
+        Some(header::LATEST) => Ok(Demand::Latest),
+        Some(text) => position::decode(web.app.installation, text)
+            .map(Demand::Position)
+            .map_err(|error| Failure::invalid(format!("Grantbook-At-Least: {error}"))),
+    }
 }
 
 /// Whether the view may be believed now.
 pub(crate) async fn believed(web: &Web, node: &ReadNode) -> Result<(), Failure> {
     let nobody = OrgId::from_u128(0);
     let believed = node.wait_for(nobody, Position::START, Duration::ZERO).await;
-    believed.map_err(|unready| failure(web, &unready))
+    believed.map(drop).map_err(|unready| failure(web, &unready))
 }
 
 fn failure(web: &Web, unready: &Unready) -> Failure {

@@ -19,6 +19,7 @@ use grantbook_views as views;
 use crate::{
     app::Parts,
     http::{Web, metrics::AuthFailure, problem::Failure},
+    read::Stale,
     secret::{KeyError, KeyKind, ParsedKey},
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Asker {
     pub(crate) principal: Option<Principal>,
     /// The key whose secret was proved, whether or not it still works.
     pub(crate) key: Option<KeyId>,
+    /// How stale the answer is that is given all the same.
+    pub(crate) stale: Option<Stale>,
 }
 
 /// Whoever presented a key that works.
@@ -58,12 +61,12 @@ pub(crate) async fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authe
     }
     match recognized {
         Ok(Authenticated { org, caller }) => {
-            note(Asker { principal: Some(caller.principal), key: caller.key });
+            note(Asker { principal: Some(caller.principal), key: caller.key, stale: None });
             Ok(Authenticated { org, caller })
         }
         Err(reason) => {
             if reason != Reason::UnknownKey {
-                note(Asker { principal: None, key: Some(key.id) });
+                note(Asker { principal: None, key: Some(key.id), stale: None });
                 web.ended_keys.tell(key.id, reason);
             }
             web.metrics.auth_failed(AuthFailure::Refused);
@@ -102,6 +105,11 @@ async fn confirm(web: &Web) -> Result<(), Failure> {
 }
 
 /// Outside of a request nobody logs who asked.
+/// Keeps for the end of the request how stale its answer is.
+pub(crate) fn note_stale(stale: Option<Stale>) {
+    ASKER.try_with(|noted| noted.set(Asker { stale, ..noted.get() })).unwrap_or_default();
+}
+
 fn note(asker: Asker) {
     ASKER.try_with(|noted| noted.set(asker)).unwrap_or_default();
 }

@@ -41,6 +41,7 @@ pub(crate) struct Metrics {
     checks_denied: AtomicU64,
     auth_failures: [AtomicU64; 4],
     responses: [AtomicU64; 5],
+    stale_answers: AtomicU64,
     in_flight: AtomicUsize,
 }
 
@@ -75,6 +76,11 @@ impl Metrics {
     /// Counts a caller who was not recognized.
     pub(crate) fn auth_failed(&self, why: AuthFailure) {
         add(self.auth_failures.get(why as usize));
+    }
+
+    /// Counts an answer of a stale node.
+    pub(crate) fn answered_stale(&self) {
+        add(Some(&self.stale_answers));
     }
 
     /// Counts an answer by the hundreds of its status.
@@ -118,6 +124,12 @@ impl Metrics {
             "class",
             classes.iter().zip(&self.responses),
         );
+        counter(
+            &mut text,
+            "grantbook_stale_answers_total",
+            "Answers that were marked as stale.",
+            self.stale_answers.load(Ordering::Relaxed),
+        );
         gauge(
             &mut text,
             "grantbook_requests_in_flight",
@@ -131,6 +143,11 @@ impl Metrics {
 /// Writes one number that goes up and down.
 pub(crate) fn gauge(text: &mut String, name: &str, help: &str, value: u64) {
     let _infallible = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n");
+}
+
+/// Writes one number that only goes up.
+pub(crate) fn counter(text: &mut String, name: &str, help: &str, value: u64) {
+    let _infallible = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n");
 }
 
 fn add(counter: Option<&AtomicU64>) {

@@ -50,6 +50,12 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, request: Request, next:
     let status = response.status().as_u16();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(stale) = asker.stale
+        && let Ok(value) = HeaderValue::from_str(&stale.to_string())
+    {
+        headers.insert(HeaderName::from_static(header::STALE), value);
+        web.metrics.answered_stale();
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(HeaderName::from_static(header::REQUEST_ID), value);
     }

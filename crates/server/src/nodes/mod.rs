@@ -6,6 +6,6 @@ mod status;
 mod watch;
 
 pub use identity::{NODE_ID_FILE, node_id};
-pub use look::{LookError, prepare, statuses};
+pub use look::{LookError, statuses};
 pub use status::{Disagreement, Status, disagreements};
 pub use watch::{Nodes, NodesConfig, TOLD_EVERY, Talk};

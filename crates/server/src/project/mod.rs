@@ -9,7 +9,10 @@ mod view;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use grantbook_journal::{Journal, ReadError, Stored, Tail, chain::Chains};
+use grantbook_journal::{
+    Journal, ReadError, Stored, Tail,
+    chain::{ChainError, Chains},
+};
 use grantbook_views::{Snapshot, ViewReader, ViewWriter};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -75,8 +78,8 @@ impl Projector {
     pub fn start_with<J: Journal>(journal: Arc<J>, writer: ViewWriter, scrub_every: Duration) -> Self {
         let reader = writer.reader();
         let (sequence, state) = (writer.sequence(), NodeState::Starting);
-        let marks = Marks::new(sequence, writer.digest());
-        let beginning = Progress { sequence, head: sequence, state, fresh_as_of: Instant::now(), marks };
+        let (marks, fresh_as_of) = (Marks::new(sequence, writer.digest()), Instant::now());
+        let beginning = Progress { sequence, head: sequence, state, fresh_as_of, heard_at: None, marks };
         let (tell, progress) = watch::channel(beginning);
         let (stop, stopping) = watch::channel(false);
         let (settle, asked) = mpsc::channel(1);
@@ -239,7 +242,16 @@ impl<J: Journal> Follower<J> {
                 let room = room_behind(waiting.last().map_or(intake.sequence(), |stored| stored.sequence));
                 let turn = turn(view, intake, (prepared, waiting));
                 let (turned, read) = tokio::join!(turn, tail.next(room, Duration::ZERO));
-                (view, intake, prepared) = turned?;
+                let misfit;
+                (view, intake, (prepared, misfit)) = turned?;
+                let read = match misfit {
+                    None => read,
+                    Some(misfit) => {
+                        (view, intake) = self.mend(view, intake, (prepared.take(), misfit)).await?;
+                        tail = self.journal.tail(view.sequence());
+                        Ok(Vec::new())
+                    }
+                };
                 let (sequence, marks) = (view.sequence(), view.marks());
                 seen.send_replace(sequence);
                 self.tell.send_modify(|progress| {
@@ -268,6 +280,38 @@ impl<J: Journal> Follower<J> {
         flushed(view, intake).await.map(drop)
     }
 
+    /// The next frame as it came does not fit. A store that keeps several copies may have one that does: no frame is
+    /// taken that does not. What was worked out before it is committed first.
+    async fn mend(
+        &mut self,
+        mut view: View,
+        mut intake: Intake,
+        (prepared, misfit): (Option<Prepared>, ChainError),
+    ) -> Result<(View, Intake), Fault> {
+        if let Some(batch) = prepared {
+            view = spawn_blocking(move || view.commit(batch).map(|()| view)).await??;
+        }
+        let next = view.sequence().saturating_add(1);
+        tracing::warn!(sequence = next, %misfit, "a frame does not fit: the journal's other copies are asked for");
+        let copies = loop {
+            match self.journal.copies(next).await {
+                Ok(copies) => break copies,
+                Err(error) => self.pause(error).await?,
+            }
+            if self.is_stopping() {
+                return Err(Fault::Stopped);
+            }
+        };
+        for copy in copies {
+            let (tried, taken, (_, misfit)) = turn(view, intake, (None, vec![copy])).await?;
+            (view, intake) = (tried, taken);
+            if misfit.is_none() && view.sequence() == next {
+                return Ok((view, intake));
+            }
+        }
+        Err(misfit.into())
+    }
+
     /// What the journal's pulse says about a view that has come so far.
     fn judge(&self, sequence: u64, heard: &Heard) -> Result<(), Fault> {
         match &heard.broken {
@@ -287,6 +331,7 @@ impl<J: Journal> Follower<J> {
             }
             let moved = progress.head != last;
             progress.head = last;
+            progress.heard_at = heard.ever.then_some(heard.at);
             is_news || moved
         });
         Ok(())
@@ -350,29 +395,38 @@ async fn with_image(writer: ViewWriter, chains: Chains) -> Result<(View, Intake)
     spawn_blocking(move || View::new(writer, chains)).await?
 }
 
+/// What was worked out and is to be committed, and the frame behind it that does not fit, if one does not.
+type Taken = (Option<Prepared>, Option<ChainError>);
+
 /// Commits what was prepared and prepares what was read, beside the runtime: at the same time if there is much to do,
 /// and in one go if there is little, so that a single frame is not handed on twice.
 async fn turn(
     mut view: View,
     mut intake: Intake,
     (prepared, waiting): (Option<Prepared>, Vec<Stored>),
-) -> Result<(View, Intake, Option<Prepared>), Fault> {
+) -> Result<(View, Intake, Taken), Fault> {
     if prepared.is_none() && !is_much(&waiting) {
         return spawn_blocking(move || {
-            view.commit(intake.take(&waiting)?)?;
-            Ok((view, intake, None))
+            let (batch, misfit) = intake.take(&waiting)?;
+            view.commit(batch)?;
+            Ok((view, intake, (None, misfit)))
         })
         .await?;
     }
     let committing =
         spawn_blocking(move || prepared.map_or(Ok(()), |batch| view.commit(batch)).map(|()| view));
     let preparing = spawn_blocking(move || {
-        let next = if waiting.is_empty() { None } else { Some(intake.take(&waiting)?) };
-        Ok::<_, Fault>((intake, next))
+        let taken = if waiting.is_empty() {
+            (None, None)
+        } else {
+            let (batch, misfit) = intake.take(&waiting)?;
+            (Some(batch), misfit)
+        };
+        Ok::<_, Fault>((intake, taken))
     });
-    let (committed, next) = tokio::join!(committing, preparing);
-    let (view, (intake, next)) = (committed??, next??);
-    Ok((view, intake, next))
+    let (committed, prepared) = tokio::join!(committing, preparing);
+    let (view, (intake, taken)) = (committed??, prepared??);
+    Ok((view, intake, taken))
 }
 
 /// The view, of which readers now have an image.

@@ -35,6 +35,8 @@ pub struct Progress {
     pub fresh_as_of: Instant,
     /// What the view holds, to be compared with other nodes'.
     pub marks: Marks,
+    /// When the journal's leader was last asked for the head and answered.
+    pub heard_at: Option<Instant>,
 }
 
 impl Progress {

@@ -88,11 +88,18 @@ impl Intake {
         self.chains.end().sequence
     }
 
-    /// Checks the next frames and works out what they change, all or nothing.
-    pub(super) fn take(&mut self, frames: &[Stored]) -> Result<Prepared, Fault> {
-        let mut records = Vec::new();
+    /// Checks the next frames, up to one that does not fit, which is told, and works out what they change, all or nothing.
+    pub(super) fn take(&mut self, frames: &[Stored]) -> Result<(Prepared, Option<ChainError>), Fault> {
+        let (mut records, mut misfit) = (Vec::new(), None);
         for stored in frames {
-            let Step::Next(frame) = self.chains.take(stored)? else { continue };
+            let frame = match self.chains.take(stored) {
+                Ok(Step::Next(frame)) => frame,
+                Ok(Step::Repeat) => continue,
+                Err(error) => {
+                    misfit = Some(error);
+                    break;
+                }
+            };
             let placed = (0..).zip(frame.records).map(|(index, record)| Recorded {
                 position: Position::of(stored.sequence, index),
                 org: stored.org,
@@ -103,7 +110,7 @@ impl Intake {
         let durable = self.is_due();
         let staged = self.stage(&records, durable)?;
         self.dirty_since = if durable { None } else { self.dirty_since.or_else(|| Some(Instant::now())) };
-        Ok(Prepared { staged, durable, full: is_much(frames) })
+        Ok((Prepared { staged, durable, full: is_much(frames) }, misfit))
     }
 
     /// Whether there is something to make durable by now.

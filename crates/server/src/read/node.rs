@@ -7,16 +7,14 @@ use grantbook_journal::Journal;
 use grantbook_views::{Image, ViewReader};
 use tokio::{sync::watch, time::timeout};
 
+use super::{Freshness, Stale, WhenStale};
 use crate::{
     confirm::{Confirmer, Unconfirmed},
     nodes::{Disagreement, Nodes},
     project::{NodeState, Progress, Projector},
+    pulse::Behind,
 };
 
-/// A view that has been behind the journal for longer is not believed.
-pub const STALE_AFTER: Duration = Duration::from_secs(5);
-/// Nor is one that has not heard of the journal for longer.
-pub const SILENT_AFTER: Duration = Duration::from_secs(30);
 /// As long as the journal was heard of so lately, a view that has everything counts as of now.
 const HEARD_LATELY: Duration = Duration::from_secs(4);
 
@@ -30,6 +28,7 @@ pub struct ReadNode {
     confirmer: Option<Arc<Confirmer>>,
     /// What is heard of other nodes.
     nodes: Option<Nodes>,
+    freshness: Freshness,
 }
 
 /// How the node is, for readiness.
@@ -43,6 +42,8 @@ pub struct NodeStatus {
     pub lag_frames: u64,
     /// For how long nothing has proved that the view has everything, 0 if something did just now.
     pub age_ms: u64,
+    /// How long ago the journal's leader answered last; none if it never did.
+    pub contact_ms: Option<u64>,
     /// What the projector is doing.
     pub state: NodeState,
 }
@@ -81,15 +82,15 @@ pub enum Unready {
 }
 
 impl NodeStatus {
-    /// Of whoever has reached `sequence` of a journal whose head is known to be at `head`, and for how long nothing has
-    /// proved that this is all.
-    pub fn of(sequence: u64, head: u64, unproved: Duration, state: NodeState) -> Self {
+    /// Of whoever follows a journal so far behind.
+    pub fn of(behind: Behind, state: NodeState) -> Self {
+        let Behind { sequence, head, unproved, contact } = behind;
         let head = head.max(sequence);
         let lag_frames = head - sequence;
         let is_now = lag_frames == 0 && unproved <= HEARD_LATELY;
         let age = if is_now { Duration::ZERO } else { unproved };
-        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        Self { sequence, head, lag_frames, age_ms, state }
+        let contact_ms = contact.map(millis);
+        Self { sequence, head, lag_frames, age_ms: millis(age), contact_ms, state }
     }
 
     /// The same, if the journal is known to go on to `head`.
@@ -99,10 +100,14 @@ impl NodeStatus {
     }
 
     /// Whether the view must not be believed: it has been behind, or without word, for too long.
-    pub fn is_stale(&self) -> bool {
-        let limit = if self.lag_frames > 0 { STALE_AFTER } else { SILENT_AFTER };
+    pub fn is_stale(&self, within: &Freshness) -> bool {
+        let limit = if self.lag_frames > 0 { within.max_lag } else { within.max_silence };
         u128::from(self.age_ms) > limit.as_millis()
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl ReadNode {
@@ -111,7 +116,8 @@ impl ReadNode {
         let progress = projector.progress();
         let confirmer = || Arc::new(Confirmer::following(journal, &progress, |progress| progress.sequence));
         let confirmer = journal.is_shared().then(confirmer);
-        Self { reader: projector.reader(), progress, confirmer, nodes: None }
+        let freshness = Freshness::default();
+        Self { reader: projector.reader(), progress, confirmer, nodes: None, freshness }
     }
 
     /// The same, that listens to other nodes.
@@ -122,6 +128,12 @@ impl ReadNode {
     /// Where this node holds something else than another, as far as is known.
     pub fn disagreements(&self) -> Vec<Disagreement> {
         self.nodes.as_ref().map(Nodes::alarms).unwrap_or_default()
+    }
+
+    /// The same, within other bounds.
+    #[must_use]
+    pub fn within(self, freshness: Freshness) -> Self {
+        Self { freshness, ..self }
     }
 
     /// How far the view has come, to wait for.
@@ -139,8 +151,13 @@ impl ReadNode {
     }
 
     /// Waits until the view has reached a position of the organization, at most `limit`. [`Position::START`] asks
-    /// only whether the view may be believed.
-    pub async fn wait_for(&self, org: OrgId, at_least: Position, limit: Duration) -> Result<(), Unready> {
+    /// only whether the view may be believed. Says how stale it is, if it is and the node answers all the same.
+    pub async fn wait_for(
+        &self,
+        org: OrgId,
+        at_least: Position,
+        limit: Duration,
+    ) -> Result<Option<Stale>, Unready> {
         let wanted = at_least.sequence();
         let arrived = |progress: &Progress| {
             let is_here = progress.sequence > wanted
@@ -156,18 +173,21 @@ impl ReadNode {
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) => return Err(Unready::Stopped),
                 Err(_) if self.status().state == NodeState::Starting => return Err(Unready::Starting),
-                Err(_) => return Err(Unready::Behind { reached: self.reached(org) }),
+                Err(_) => return Err(self.behind(org)),
             }
         }
         let status = self.status();
         let (age_ms, lag_frames) = (status.age_ms, status.lag_frames);
-        let is_stale = status.is_stale();
+        let is_stale = status.is_stale(&self.freshness);
         match status.state {
             NodeState::Quarantined { sequence, why } => Err(Unready::Quarantined { sequence, why }),
             NodeState::Stopped => Err(Unready::Stopped),
             NodeState::Starting => Err(Unready::Starting),
-            NodeState::Running if is_stale => Err(Unready::Stale { age_ms, lag_frames }),
-            NodeState::Running => Ok(()),
+            NodeState::Running if !is_stale => Ok(None),
+            NodeState::Running => match self.freshness.when_stale {
+                WhenStale::Refuse => Err(Unready::Stale { age_ms, lag_frames }),
+                WhenStale::Mark => Ok(Some(Stale { lag_frames, age_ms })),
+            },
         }
     }
 
@@ -182,6 +202,11 @@ impl ReadNode {
         self.reader.image().filter(|image| image.sequence() >= sequence)
     }
 
+    /// Whether the view is beyond the bounds that this node was given.
+    pub fn is_stale(&self) -> bool {
+        self.status().is_stale(&self.freshness)
+    }
+
     /// How the node is.
     pub fn status(&self) -> NodeStatus {
         let mut progress = self.progress.borrow().clone();
@@ -189,7 +214,18 @@ impl ReadNode {
             // The task went without a word: it has panicked, or the runtime is ending.
             progress.state = NodeState::Stopped;
         }
-        NodeStatus::of(progress.sequence, progress.head, progress.fresh_as_of.elapsed(), progress.state)
+        let behind = Behind {
+            sequence: progress.sequence,
+            head: progress.head,
+            unproved: progress.fresh_as_of.elapsed(),
+            contact: progress.heard_at.map(|at| at.elapsed()),
+        };
+        NodeStatus::of(behind, progress.state)
+    }
+
+    /// What is said of a node that has not come far enough.
+    pub fn behind(&self, org: OrgId) -> Unready {
+        Unready::Behind { reached: self.reached(org) }
     }
 
     fn reached(&self, org: OrgId) -> Position {

@@ -159,7 +159,7 @@ impl Line {
         let nobody = OrgId::from_u128(0);
         loop {
             let why = match self.followed.node.wait_for(nobody, Position::START, IDLE).await {
-                Ok(()) => return Ok(()),
+                Ok(_) => return Ok(()),
                 Err(why @ (Unready::Quarantined { .. } | Unready::Stopped)) => return Err(Fault::Node(why)),
                 Err(why) => why,
             };

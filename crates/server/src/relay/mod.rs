@@ -1,6 +1,6 @@
 //! The relay: publishes the journal's events, and the changes of access that they caused, into streams for subscribers.
 //!
-//! It follows the node's view and stops with it. Each stream has a [line](line::Line) of its own, which resumes behind the
+//! It follows the node's view and stops with it. Each stream has a line of its own, which resumes behind the
 //! stream's last message; of several relays one at a time makes progress (docs/adr/0015-a-fenced-relay.md).
 
 mod line;

@@ -7,16 +7,21 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use grantbook_api::readiness::{Health, Readiness, RelayLine};
+use grantbook_api::readiness::{FreshnessBounds, GapsMet, Health, Quarantine, Readiness, RelayLine};
 use grantbook_domain::position::Position;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    app::Parts,
     command::CommandHandle,
-    http::{Web, metrics::gauge, problem::Failure, read::json},
+    http::{
+        Web,
+        metrics::{counter, gauge},
+        problem::Failure,
+        read::json,
+    },
     nodes::Disagreement,
-    pulse::Behind,
-    read::{NodeState, NodeStatus, ReadNode},
+    read::{Freshness, NodeState, NodeStatus, ReadNode, WhenStale},
     relay::RelayHandle,
 };
 
@@ -30,16 +35,16 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "operation", operation_id = "healthz", security(()),
-    responses((status = 200, body = Health, description = "It does.")))]
-async fn healthz() -> Result<Response, Failure> {
-    json(StatusCode::OK, &Health { status: "ok".to_owned() })
+    responses((status = 200, body = Health, description = "It does, however it is.")))]
+async fn healthz(State(web): State<Arc<Web>>) -> Result<Response, Failure> {
+    json(StatusCode::OK, &Health { status: "ok".to_owned(), node: readiness(&web, status(&web)) })
 }
 
 /// Whether the node answers, and how far behind the journal it is.
 #[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "readyz", security(()),
     responses((status = 200, body = Readiness, description = "It answers."), (status = 503, body = Readiness, description = "It does not; the reason says why.")))]
 async fn readyz(State(web): State<Arc<Web>>) -> Result<Response, Failure> {
-    let readiness = readiness(&web);
+    let readiness = readiness(&web, status(&web));
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &readiness)
 }
@@ -50,35 +55,63 @@ fn status(web: &Web) -> NodeStatus {
         let known = web.app.parts.commands().map_or(0, CommandHandle::last_sequence);
         return node.status().with_head(known);
     }
-    let behind = web.app.parts.commands().and_then(CommandHandle::behind);
-    let Some(Behind { sequence, head, unproved }) = behind else {
-        return NodeStatus { sequence: 0, head: 0, lag_frames: 0, age_ms: 0, state: NodeState::Running };
-    };
-    NodeStatus::of(sequence, head, unproved, NodeState::Running)
+    match web.app.parts.commands().and_then(CommandHandle::behind) {
+        Some(behind) => NodeStatus::of(behind, NodeState::Running),
+        None => NodeStatus {
+            sequence: 0,
+            head: 0,
+            lag_frames: 0,
+            age_ms: 0,
+            contact_ms: None,
+            state: NodeState::Running,
+        },
+    }
 }
 
-fn readiness(web: &Web) -> Readiness {
-    let status = status(web);
-    let reason = match &status.state {
-        NodeState::Running if status.is_stale() => Some(format!(
-            "stale: for {} ms nothing has proved that all of the journal is known here ({} frames behind)",
-            status.age_ms, status.lag_frames
-        )),
+/// In which state that is, why it is not the best one, and whether it answers all the same.
+fn judged(web: &Web, status: &NodeStatus) -> (&'static str, Option<String>, bool) {
+    let freshness = &web.app.freshness;
+    match &status.state {
         NodeState::Running => {
-            web.app.parts.commands().and_then(CommandHandle::halted).map(|cause| {
-                format!("halted: no writes are taken until the process is started again: {cause}")
-            })
+            if let Some(cause) = web.app.parts.commands().and_then(CommandHandle::halted) {
+                let why = format!("halted: no writes are taken until the process is started again: {cause}");
+                return ("halted", Some(why), false);
+            }
+            if !status.is_stale(freshness) {
+                return ("running", None, true);
+            }
+            let why = format!(
+                "stale: for {} ms nothing has proved that all of the journal is known here ({} frames behind)",
+                status.age_ms, status.lag_frames
+            );
+            let answers = freshness.when_stale == WhenStale::Mark && web.app.parts.node().is_some();
+            ("stale", Some(why), answers)
         }
-        NodeState::Starting => Some("starting: the view has not caught up with the journal yet".to_owned()),
+        NodeState::Starting => {
+            let why = "starting: the view has not caught up with the journal yet";
+            ("starting", Some(why.to_owned()), false)
+        }
         NodeState::Quarantined { sequence, why } => {
-            Some(format!("quarantined at sequence {sequence}: {why}"))
+            ("quarantined", Some(format!("quarantined at sequence {sequence}: {why}")), false)
         }
-        NodeState::Stopped => Some("stopped".to_owned()),
+        NodeState::Stopped => ("stopped", Some("stopped".to_owned()), false),
+    }
+}
+
+fn readiness(web: &Web, status: NodeStatus) -> Readiness {
+    let (state, reason, ready) = judged(web, &status);
+    let role = match &web.app.parts {
+        Parts::All(..) => "all",
+        Parts::Command(_) => "command",
+        Parts::Read(_) => "read",
     };
     let position = |sequence: u64| (sequence > 0).then(|| web.position_text(Position::of(sequence, 0)));
+    let gaps = web.app.gaps.now();
     Readiness {
-        ready: reason.is_none(),
+        ready,
         reason,
+        role: role.to_owned(),
+        state: state.to_owned(),
         position: position(status.sequence),
         head: position(status.head),
         lag_frames: status.lag_frames,
@@ -97,6 +130,22 @@ fn readiness(web: &Web) -> Readiness {
                 lag_frames: status.head.saturating_sub(line.sequence),
             })
             .collect(),
+        last_contact_ms: status.contact_ms,
+        gaps: GapsMet { met: gaps.met, sequences: gaps.sequences },
+        quarantine: match status.state {
+            NodeState::Quarantined { sequence, why } => Some(Quarantine { sequence, reason: why }),
+            NodeState::Starting | NodeState::Running | NodeState::Stopped => None,
+        },
+        freshness: bounds(&web.app.freshness),
+    }
+}
+
+fn bounds(freshness: &Freshness) -> FreshnessBounds {
+    let millis = |bound: std::time::Duration| u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
+    FreshnessBounds {
+        max_lag_ms: millis(freshness.max_lag),
+        max_silence_ms: millis(freshness.max_silence),
+        when_stale: freshness.when_stale.name().to_owned(),
     }
 }
 
@@ -111,25 +160,54 @@ fn disagreements(web: &Web) -> Vec<Disagreement> {
 async fn metrics(State(web): State<Arc<Web>>) -> Response {
     let mut text = web.metrics.text();
     let status = status(&web);
-    let ready = readiness(&web).ready;
-    gauge(
-        &mut text,
-        "grantbook_lag_frames",
-        "Frames that the view is behind the journal.",
-        status.lag_frames,
-    );
-    gauge(&mut text, "grantbook_lag_age_ms", "For how long the view has been behind, in ms.", status.age_ms);
-    gauge(&mut text, "grantbook_view_sequence", "Sequence of the last frame in the view.", status.sequence);
-    gauge(&mut text, "grantbook_journal_head", "Sequence of the last frame in the journal.", status.head);
-    gauge(
-        &mut text,
-        "grantbook_view_disagreements",
-        "Places of the journal at which another node's view holds something else.",
-        disagreements(&web).len() as u64,
-    );
-    gauge(&mut text, "grantbook_ready", "Whether the node answers.", u64::from(ready));
+    let (sequence, head) = (status.sequence, status.head);
+    let told = readiness(&web, status);
+    let gauges = [
+        ("lag_frames", "Frames that the view is behind the journal.", told.lag_frames),
+        ("lag_age_ms", "For how long the view has been behind, in ms.", told.age_ms.unwrap_or_default()),
+        ("view_sequence", "Sequence of the last frame in the view.", sequence),
+        ("journal_head", "Sequence of the last frame in the journal.", head),
+        (
+            "view_disagreements",
+            "Places of the journal at which another node's view holds something else.",
+            u64::try_from(disagreements(&web).len()).unwrap_or(u64::MAX),
+        ),
+        ("ready", "Whether the node answers.", u64::from(told.ready)),
+        ("stale", "Whether the node is beyond its bounds.", u64::from(told.state == "stale")),
+        (
+            "quarantined",
+            "Whether the node stopped at something that it does not take.",
+            u64::from(told.quarantine.is_some()),
+        ),
+        (
+            "quarantine_sequence",
+            "The last sequence that a quarantined node took; 0 if it is none.",
+            told.quarantine.as_ref().map_or(0, |quarantine| quarantine.sequence),
+        ),
+        ("max_lag_ms", "For how long the node may be behind, in ms.", told.freshness.max_lag_ms),
+        (
+            "max_silence_ms",
+            "For how long the node may be without word from the journal's leader, in ms.",
+            told.freshness.max_silence_ms,
+        ),
+        (
+            "marks_stale",
+            "Whether the node, if stale, answers with a mark instead of refusing.",
+            u64::from(told.freshness.when_stale == WhenStale::Mark.name()),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        gauge(&mut text, &format!("grantbook_{name}"), help, value);
+    }
+    if let Some(contact) = told.last_contact_ms {
+        let help = "How long ago the journal's leader last answered, in ms; absent if it never did.";
+        gauge(&mut text, "grantbook_last_contact_ms", help, contact);
+    }
+    let help =
+        "Frames that one replica of the journal did not have, or had damaged, and others were asked for.";
+    counter(&mut text, "grantbook_gaps_total", help, told.gaps.met);
     if let Some(relay) = &web.app.relay {
-        text.push_str(&relay.metrics(status.head));
+        text.push_str(&relay.metrics(head));
     }
     if let Some(deliveries) = web.app.webhooks.as_ref().and_then(|webhooks| webhooks.deliveries.as_ref()) {
         text.push_str(&deliveries.metrics());

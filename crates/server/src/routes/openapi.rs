@@ -11,6 +11,9 @@ use utoipa::{
     },
 };
 
+/// What is said of the demand on a read.
+const AT_LEAST: &str = "Wait until the node has reached this position, at most 2 s; `latest`: everything that was acknowledged before, by whomever.";
+
 /// Name of the one way to present a key.
 const SCHEME: &str = "key";
 
@@ -44,14 +47,14 @@ fn complete(item: &mut PathItem) {
             // Operators' routes: they need no key, and so they know no organization whose position could be meant.
             continue;
         }
-        say(operation, header::AT_LEAST, "Wait until the node has reached this position, at most 2 s.");
+        say(operation, header::AT_LEAST, AT_LEAST);
     }
     for operation in [&mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
         say_common(operation);
         let id = operation.operation_id.as_deref().unwrap_or_default();
         let asks = matches!(id, "check" | "check_batch" | "explain") || id.starts_with("authzen_");
         if asks {
-            say(operation, header::AT_LEAST, "Wait until the node has reached this position, at most 2 s.");
+            say(operation, header::AT_LEAST, AT_LEAST);
         } else if id == "plan" {
             say(
                 operation,

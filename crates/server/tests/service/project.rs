@@ -76,8 +76,11 @@ async fn what_was_acknowledged_can_be_read() {
         assert_eq!(node.image().unwrap().position(ORG), position);
     }
     until(&projector, |state| *state == NodeState::Running).await;
-    let expected = NodeStatus { sequence: 6, head: 6, lag_frames: 0, age_ms: 0, state: NodeState::Running };
-    assert_eq!(node.status(), expected);
+    let status = node.status();
+    let (contact_ms, state) = (status.contact_ms, NodeState::Running);
+    assert!(contact_ms.is_some());
+    let expected = NodeStatus { sequence: 6, head: 6, lag_frames: 0, age_ms: 0, contact_ms, state };
+    assert_eq!(status, expected);
     projector.stop().await;
     assert_eq!(node.wait_for(ORG, Position::START, LONG).await, Err(Unready::Stopped));
 }

@@ -1,0 +1,80 @@
+//! Asking for one frame wherever it may lie: each replica of the stream answers direct gets from its own copy.
+
+use std::sync::{Arc, PoisonError};
+
+use async_nats::{HeaderValue, Request};
+use serde_json::json;
+
+use super::{
+    Inner,
+    connection::{ApiError, PATIENCE},
+    stream::guard_of,
+};
+use crate::{Gaps, ReadError, Stored};
+
+/// So often is a frame asked for: who answers is not ours to choose.
+const ASKED: usize = 6;
+/// Headers of an answer: what was asked for, as it is stored.
+const SUBJECT: &str = "Nats-Subject";
+const SEQUENCE: &str = "Nats-Sequence";
+
+impl Inner {
+    /// The frame from a replica that has it, or else from the leader; none if nobody has it who answers.
+    pub(super) async fn elsewhere(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+        for _ in 0..ASKED {
+            // A replica that does not answer shows nothing: the leader is asked in the end.
+            if let Ok(Some(stored)) = self.direct(sequence).await {
+                return Ok(Some(stored));
+            }
+        }
+        self.read_one(sequence).await
+    }
+
+    /// Every different frame that replicas and leader give for the sequence.
+    pub(super) async fn copies(&self, sequence: u64) -> Result<Vec<Stored>, ReadError> {
+        let mut copies = Vec::new();
+        let mut keep = |stored: Stored| {
+            if !copies.contains(&stored) {
+                copies.push(stored);
+            }
+        };
+        for _ in 0..ASKED {
+            if let Ok(Some(stored)) = self.direct(sequence).await {
+                keep(stored);
+            }
+        }
+        if let Some(stored) = self.read_one(sequence).await? {
+            keep(stored);
+        }
+        Ok(copies)
+    }
+
+    /// What some replica has, which need not be the leader and may be behind.
+    async fn direct(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+        let subject = format!("$JS.API.DIRECT.GET.{}", self.connection.stream());
+        let question = json!({ "seq": sequence }).to_string();
+        let request = Request::new().payload(question.into()).timeout(Some(PATIENCE));
+        let unavailable = |error: ApiError| ReadError::Unavailable(Arc::new(error));
+        let message = self.connection.request(subject, request).await.map_err(unavailable)?;
+        let Some(headers) = message.headers.as_ref().filter(|_| message.status.is_none()) else {
+            return Ok(None);
+        };
+        let told = |name: &str| headers.get(name).map(HeaderValue::as_str);
+        let found = told(SEQUENCE).and_then(|text| text.parse().ok());
+        let org = told(SUBJECT).and_then(|subject| self.connection.options().org_of(subject));
+        let (Some(found), Some(org)) = (found, org) else { return Ok(None) };
+        let guard = guard_of(headers);
+        let stored = Stored { sequence: found, org, bytes: message.payload, guard };
+        Ok(Some(stored).filter(|stored| stored.sequence == sequence))
+    }
+
+    /// Counts a frame that was not where it should be.
+    pub(super) fn meet_gap(&self, sequence: u64) {
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner).meet(sequence);
+    }
+
+    /// All that were.
+    pub(super) fn gaps(&self) -> Gaps {
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
