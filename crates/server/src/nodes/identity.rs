@@ -1,6 +1,11 @@
 //! The id of a node: made once, and kept in its data directory.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
 
 use crate::{ids::IdSource, snapshots::NodeId, start::StartError};
 
@@ -19,7 +24,8 @@ pub fn node_id(data: &Path, ids: &IdSource) -> Result<NodeId, StartError> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let node: NodeId = ids.id();
-            fs::write(&path, format!("{node}\n")).map_err(failed)?;
+            let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+            written.and_then(|mut file| writeln!(file, "{node}")).map_err(failed)?;
             Ok(node)
         }
         Err(error) => Err(failed(error)),

@@ -100,9 +100,8 @@ async fn a_view_that_says_the_same_is_put_in_place_and_adopted_by_the_next_start
 async fn a_difference_in_access_is_told_and_keeps_the_view_out_of_its_place() {
     let setting = Setting::new().await;
     // The serving view would have said less of somebody.
-    setting.doctor(|text| {
-        text.split_inclusive('\n').filter(|line| !line.contains(" delegate on ")).collect()
-    });
+    setting
+        .doctor(|text| text.split_inclusive('\n').filter(|line| !line.contains(" delegate on ")).collect());
     let built = setting.build(false).await;
     assert!(!built.ready);
     let differences = built.compared.unwrap().differences;
