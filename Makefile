@@ -26,7 +26,7 @@ test: nats python ## every test; needs Rust, and Python for a nats-server
 	$(CARGO) build --locked --package grantbook-cli
 	$(CARGO) test --locked
 
-test-faults: nats ## the fault suite, its table printed; ROUNDS=n goes through it n times, FAULTS='part of a name|another' picks
+test-faults: nats python ## the whole fault suite, its table printed; ROUNDS=n goes through it n times, FAULTS='part of a name' picks; `make test` runs a short form
 	$(CARGO) build --locked --package grantbook-cli
 	FAULT_ROUNDS=$(or $(ROUNDS),1) $(CARGO) test --locked --package grantbook-tests --test faults -- --nocapture
 

@@ -114,7 +114,10 @@ fn at_a_stream_that_was_made_anew() -> Result<()> {
         anyhow::Ok(())
     })?;
     let url = nats.url();
-    let anew = binary::run(&["init", "--org", "acme", "--owner", "eve@example.com", "--nats", &url], &[])?;
+    let anew = binary::run(
+        &["init", "--org", "acme", "--owner", "eve@example.com", "--nats", &url, "--journal-only"],
+        &[],
+    )?;
     ensure!(anew.status.success(), "{}", String::from_utf8_lossy(&anew.stderr));
     let why = quarantined(&node)?;
     assert!(why.contains("is not the one that was opened"), "{why}");

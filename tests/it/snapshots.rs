@@ -30,9 +30,9 @@ fn said(args: &[&str]) -> Result<String> {
 fn a_new_node_is_made_of_a_snapshot(nats: &Nats) -> Result<()> {
     let service = Server::start_over(&nats.url())?;
     let url = nats.url();
-    said(&["snapshot", "prepare", "--nats", &url])?;
+    said(&["nats", "prepare", "--nats", &url])?;
     // Once more does no harm.
-    said(&["snapshot", "prepare", "--nats", &url])?;
+    said(&["nats", "prepare", "--nats", &url])?;
     let directory = tempfile::tempdir()?;
     let key = directory.path().join("key");
     let key = key.to_str().context("a plain name")?;
