@@ -132,11 +132,18 @@ pub(crate) const SCHEDULE: &[Fault] = &[
     ),
     Fault {
         lasts: Duration::from_secs(6),
+        brief: false,
         ..fault("a broker's files may not grow", ALL, fill_broker, free_broker)
     },
-    fault("a node's files may not grow", &["r2"], fill_node, free_node),
-    fault("a flipped bit in a following broker's block", ALL, flip_in_block, mend_replica),
-    fault("a truncated block of a following broker", ALL, truncate_block, mend_replica),
+    Fault { brief: false, ..fault("a node's files may not grow", &["r2"], fill_node, free_node) },
+    Fault {
+        brief: false,
+        ..fault("a flipped bit in a following broker's block", ALL, flip_in_block, mend_replica)
+    },
+    Fault {
+        brief: false,
+        ..fault("a truncated block of a following broker", ALL, truncate_block, mend_replica)
+    },
 ];
 
 fn choose(stage: &mut Stage, leads: bool) -> Result<usize> {

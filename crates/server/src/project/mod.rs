@@ -269,10 +269,12 @@ impl<J: Journal> Follower<J> {
             if let Some(why) = damage.borrow().clone() {
                 return Err(Fault::Damaged(why));
             }
-            self.judge(view.sequence(), &heard.borrow_and_update().clone())?;
-            if !view.is_published() && self.tell.borrow().state == NodeState::Running {
+            let news = heard.borrow_and_update().clone();
+            if !view.is_published() && news.ever && view.sequence() >= news.head {
+                // Before anybody is told that it may be read.
                 view = published(view).await?;
             }
+            self.judge(view.sequence(), &news)?;
             if intake.is_due() {
                 (view, intake) = flushed(view, intake).await?;
             }
