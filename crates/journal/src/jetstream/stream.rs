@@ -32,6 +32,10 @@ pub(super) const GUARD_HEADER: &str = "Nats-Expected-Last-Subject-Sequence";
 /// Makes the guard look at other subjects; no frame ever has it.
 const GUARD_SUBJECT_HEADER: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 
+/// A replica whose stream is compressed and that loses an election with messages nobody else has may compress the block
+/// into which it goes on writing, and can read none of it afterwards (docs/adr/0023-no-compression.md).
+const NOT_COMPRESSED: &str = "none";
+
 /// What we write into the stream's metadata.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Marks {
@@ -224,6 +228,7 @@ fn settings(subjects: &str) -> Vec<(&'static str, Value, Value)> {
         ("subjects", json!([subjects]), none()),
         ("retention", json!("limits"), json!("limits")),
         ("storage", json!("file"), none()),
+        ("compression", json!(NOT_COMPRESSED), json!(NOT_COMPRESSED)),
         ("discard", json!("new"), json!("old")),
         ("max_age", json!(0), json!(0)),
         ("max_msgs", json!(-1), json!(-1)),
@@ -376,7 +381,7 @@ pub(super) fn keeping(
         "deny_delete": true,
         "deny_purge": true,
         "allow_direct": true,
-        "compression": "s2",
+        "compression": NOT_COMPRESSED,
         "metadata": metadata,
     })
 }
