@@ -18,6 +18,8 @@ use crate::history::{Check, Entry, Said};
 const PACE: Duration = Duration::from_millis(15);
 /// Every how many questions demand at least the position that was acknowledged last.
 const AT_LEAST: usize = 3;
+/// Every how many demand the latest there is.
+const LATEST: usize = 7;
 
 /// One question after another, about those who came last and all others in turn, until the load is over.
 pub(super) fn ask(load: &Load, node: &str) {
@@ -33,30 +35,49 @@ pub(super) fn ask(load: &Load, node: &str) {
             subjects.get(index).cloned()
         };
         if let Some(subject) = subject {
-            let at_least =
-                if number.is_multiple_of(AT_LEAST) { load.acknowledged.load(Ordering::SeqCst) } else { 0 };
-            let check = one(load, &mut client, (node, at_least), subject);
+            let demand = match number {
+                _ if number.is_multiple_of(LATEST) => Demand::Latest,
+                _ if number.is_multiple_of(AT_LEAST) => {
+                    Demand::AtLeast(load.acknowledged.load(Ordering::SeqCst))
+                }
+                _ => Demand::Nothing,
+            };
+            let check = one(load, &mut client, (node, demand), subject);
             load.history.add(Entry::Check(check));
         }
         thread::sleep(PACE);
     }
 }
 
-fn one(load: &Load, client: &mut Client, (node, at_least): (&str, u64), subject: Subject) -> Check {
+/// How fresh an answer must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    Nothing,
+    AtLeast(u64),
+    Latest,
+}
+
+fn one(load: &Load, client: &mut Client, (node, demand): (&str, Demand), subject: Subject) -> Check {
     let Subject { name, token, key, project } = subject;
     let sent = load.history.now();
     let body = json!({"key": key, "permission": "update", "object": {"type": "project", "id": project}});
-    let demanded = position::encode(load.installation, Position::from_u64(at_least));
-    let headers = [("grantbook-at-least", demanded.as_str())];
-    let headers = if at_least == 0 { &[][..] } else { &headers[..] };
-    let reply = client.send(load, node, |http| http.send_with("POST", "/v1/check", headers, &body));
+    let demanded = match demand {
+        Demand::Nothing => None,
+        Demand::AtLeast(least) => Some(position::encode(load.installation, Position::from_u64(least))),
+        Demand::Latest => Some("latest".to_owned()),
+    };
+    let headers: Vec<(&str, &str)> =
+        demanded.iter().map(|text| ("grantbook-at-least", text.as_str())).collect();
+    let reply = client.send(load, node, |http| http.send_with("POST", "/v1/check", &headers, &body));
     let answered = load.history.now();
     let said = match reply {
         Err(error) => Said::Unavailable { code: format!("{error:#}") },
         Ok(reply) => said(load, &reply),
     };
     let (node, subject) = (node.to_owned(), name);
-    Check { node, subject, token, key, project, at_least, latest: false, sent, answered, said }
+    let at_least = if let Demand::AtLeast(least) = demand { least } else { 0 };
+    let latest = demand == Demand::Latest;
+    Check { node, subject, token, key, project, at_least, latest, sent, answered, said }
 }
 
 fn said(load: &Load, reply: &Reply) -> Said {
