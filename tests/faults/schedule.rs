@@ -77,9 +77,6 @@ pub(crate) const SCHEDULE: &[Fault] = &[
     },
     Fault {
         lasts: LONG,
-        // Seen once: as long as it stood still the two others had no leader for JetStream as a whole (error 10008, for two minutes),
-        // and nothing was accepted. It is not known why.
-        writable: false,
         brief: false,
         ..fault("the leading broker stands still", |stage| pause_broker(stage, true), resume_broker)
     },
