@@ -1,4 +1,5 @@
-//! Somebody at a node who asks all the time, also when it does not answer.
+//! Two at each node who ask all the time, also when it does not answer: one takes whatever the node has, one demands
+//! answers that are fresh enough, for which he may have to wait.
 
 use std::{
     sync::{PoisonError, atomic::Ordering},
@@ -16,13 +17,19 @@ use crate::history::{Check, Entry, Said};
 
 /// Between two questions.
 const PACE: Duration = Duration::from_millis(15);
-/// Every how many questions demand at least the position that was acknowledged last.
-const AT_LEAST: usize = 3;
-/// Every how many demand the latest there is.
-const LATEST: usize = 7;
+/// Every how many demands are for the latest there is; the others are for the position that was acknowledged last.
+const LATEST: usize = 3;
+
+/// How fresh an answer must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    Nothing,
+    AtLeast(u64),
+    Latest,
+}
 
 /// One question after another, about those who came last and all others in turn, until the load is over.
-pub(super) fn ask(load: &Load, node: &str) {
+pub(super) fn ask(load: &Load, node: &str, demands: bool) {
     let mut client = Client::default();
     for number in 0_usize.. {
         if load.is_over() {
@@ -36,25 +43,15 @@ pub(super) fn ask(load: &Load, node: &str) {
         };
         if let Some(subject) = subject {
             let demand = match number {
+                _ if !demands => Demand::Nothing,
                 _ if number.is_multiple_of(LATEST) => Demand::Latest,
-                _ if number.is_multiple_of(AT_LEAST) => {
-                    Demand::AtLeast(load.acknowledged.load(Ordering::SeqCst))
-                }
-                _ => Demand::Nothing,
+                _ => Demand::AtLeast(load.acknowledged.load(Ordering::SeqCst)),
             };
             let check = one(load, &mut client, (node, demand), subject);
             load.history.add(Entry::Check(check));
         }
         thread::sleep(PACE);
     }
-}
-
-/// How fresh an answer must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Demand {
-    Nothing,
-    AtLeast(u64),
-    Latest,
 }
 
 fn one(load: &Load, client: &mut Client, (node, demand): (&str, Demand), subject: Subject) -> Check {
