@@ -59,7 +59,7 @@ impl Grounds {
 
 /// One subject after another until the load is over.
 pub(super) fn come_and_go(load: &Load, grounds: &Grounds) -> Result<()> {
-    let mut client = Client::default();
+    let mut client = Client::faithful();
     let mut living: Vec<(Instant, Wish)> = Vec::new();
     for life in LIVES.into_iter().cycle() {
         if load.is_over() {
