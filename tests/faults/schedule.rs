@@ -24,8 +24,7 @@ pub(crate) struct Fault {
     pub(crate) writable: bool,
     /// Whether brokers' files are harmed: they may complain.
     pub(crate) harms: bool,
-    /// Whether it is in the short form too, which `make test` runs. Brokers that are killed or paused are not: nats-server
-    /// sometimes takes minutes to be well again. Tests of their own in `tests/it` kill them.
+    /// Whether it is in the short form too, which `make test` runs.
     pub(crate) brief: bool,
     pub(crate) begin: fn(&mut Stage) -> Result<()>,
     pub(crate) heal: fn(&mut Stage) -> Result<()>,
@@ -63,14 +62,8 @@ pub(crate) const SCHEDULE: &[Fault] = &[
         |stage| stand_still(&[stage.process("r1")?.pid()], false),
     ),
     fault("another broker leads", |stage| stage.step_down(), |_| Ok(())),
-    Fault {
-        brief: false,
-        ..fault("kill -9 of a following broker", |stage| kill_broker(stage, false), start_broker)
-    },
-    Fault {
-        brief: false,
-        ..fault("kill -9 of the leading broker", |stage| kill_broker(stage, true), start_broker)
-    },
+    fault("kill -9 of a following broker", |stage| kill_broker(stage, false), start_broker),
+    fault("kill -9 of the leading broker", |stage| kill_broker(stage, true), start_broker),
     Fault {
         brief: false,
         ..fault("a following broker stands still", |stage| pause_broker(stage, false), resume_broker)
@@ -80,11 +73,7 @@ pub(crate) const SCHEDULE: &[Fault] = &[
         brief: false,
         ..fault("the leading broker stands still", |stage| pause_broker(stage, true), resume_broker)
     },
-    Fault {
-        writable: false,
-        brief: false,
-        ..fault("kill -9 of all brokers", kill_all_brokers, start_all_brokers)
-    },
+    Fault { writable: false, ..fault("kill -9 of all brokers", kill_all_brokers, start_all_brokers) },
     Fault {
         writable: false,
         brief: false,
@@ -96,7 +85,6 @@ pub(crate) const SCHEDULE: &[Fault] = &[
     },
     Fault {
         lasts: LONG,
-        brief: false,
         ..fault(
             "the leading broker is cut off, with a node and a service on its side",
             part_leader,
@@ -156,8 +144,7 @@ fn kill_broker(stage: &mut Stage, leads: bool) -> Result<()> {
 
 fn start_broker(stage: &mut Stage) -> Result<()> {
     let index = stage.chosen;
-    stage.nats.spawn(index)?;
-    stage.recover(index)?;
+    stage.nats.start(index)?;
     stage.wait_current(index)
 }
 
@@ -181,7 +168,7 @@ fn kill_all_brokers(stage: &mut Stage) -> Result<()> {
 
 fn start_all_brokers(stage: &mut Stage) -> Result<()> {
     (0..stage.nats.len()).try_for_each(|index| stage.nats.spawn(index))?;
-    (0..stage.nats.len()).try_for_each(|index| stage.recover(index))
+    (0..stage.nats.len()).try_for_each(|index| stage.nats.wait_ready(index))
 }
 
 /// The leader is cut off from the other brokers. Whoever is wired reaches only it.
@@ -266,8 +253,7 @@ fn damage(stage: &mut Stage, harm: fn(&Stage, usize) -> Result<()>) -> Result<()
     let index = choose(stage, false)?;
     stage.nats.stop(index)?;
     harm(stage, index)?;
-    stage.nats.spawn(index)?;
-    stage.recover(index)
+    stage.nats.start(index)
 }
 
 /// The damaged replica is made anew from the others, and whoever met the damage and stopped is started again: what an

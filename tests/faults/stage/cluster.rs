@@ -58,17 +58,6 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until a broker that was started again is well, as an operator would. nats-server 2.15.1 may come up with a
-    /// stream whose "monitor goroutine is not running" after a kill -9 under load, and stays so until it is started once
-    /// more.
-    pub(crate) fn recover(&mut self, index: usize) -> Result<()> {
-        let Err(error) = self.nats.wait_ready(index) else { return Ok(()) };
-        let told = self.nats.monitor(index, "/healthz").unwrap_or_default();
-        ensure!(told.contains("monitor goroutine not running"), "broker {index}: {error:#}\n{told}");
-        self.nats.kill(index)?;
-        self.nats.start(index)
-    }
-
     /// Until a broker has all of the stream again.
     pub(crate) fn wait_current(&self, index: usize) -> Result<()> {
         let (name, deadline) = (format!("n{index}"), Instant::now() + LIMIT);
