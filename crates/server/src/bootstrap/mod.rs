@@ -7,7 +7,7 @@ use std::{fs, io, path::Path, sync::Arc};
 
 use grantbook_domain::id::{InstallationId, OrgId};
 use grantbook_journal::{Journal, ReadError, chain::OrgEnd, hash::Hash};
-use grantbook_views::{FORMAT_VERSION, ViewError, ViewWriter};
+use grantbook_views::{Disorder, FORMAT_VERSION, ViewError, ViewWriter};
 
 pub(crate) use load::opened;
 
@@ -90,6 +90,25 @@ pub enum Refused {
         /// Why.
         fault: String,
     },
+    /// The listing of access is of another form.
+    #[error("its listing of access has form {found}, this version compares form {expected}")]
+    Listing {
+        /// Its form.
+        found: u32,
+        /// [`LISTING_FORM`](grantbook_views::LISTING_FORM).
+        expected: u32,
+    },
+    /// The listing of access is not whole.
+    #[error("its listing of access has {found} lines, not {expected}")]
+    ListingEnds {
+        /// How many there are.
+        found: u64,
+        /// What the manifest says.
+        expected: u64,
+    },
+    /// The listing of access is none.
+    #[error("{0}")]
+    Disorder(#[from] Disorder),
     /// The rows make no view, or not the one that the manifest tells of.
     #[error("{0}")]
     View(#[from] ViewError),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use grantbook_domain::{id::InstallationId, time::Timestamp};
 use grantbook_journal::hash::Hash;
-use grantbook_views::{FORMAT_VERSION, Snapshot, ViewDigest, ViewError};
+use grantbook_views::{FORMAT_VERSION, LISTING_FORM, Snapshot, ViewDigest, ViewError};
 use tokio::{
     sync::mpsc,
     task::spawn_blocking,
@@ -69,7 +69,7 @@ pub async fn make(maker: &Maker, snapshot: Snapshot) -> Result<Made, SnapshotErr
         rows: 0,
         bytes: 0,
         pieces: Vec::new(),
-        listing: Listed { lines: 0, pieces: Vec::new() },
+        listing: Listed { form: LISTING_FORM, lines: 0, pieces: Vec::new() },
         checkpoint,
         made_at: made_at.millis(),
         node: maker.node,
@@ -122,8 +122,8 @@ fn read(snapshot: &Snapshot, sequence: u64, give: &mpsc::Sender<Part>) -> Result
         give(Part::Rows { squeezed: squeeze(chunk.bytes()), raw, rows: chunk.rows() })
     })?;
     let (mut text, mut lines) = (String::new(), 0_u64);
-    snapshot.access_listing(sequence, |line| {
-        text.push_str(line);
+    snapshot.access_listing(sequence, |parts| {
+        text.push_str(&parts.line()?);
         text.push('\n');
         lines = lines.saturating_add(1);
         if text.len() >= LISTING_BYTES {

@@ -49,10 +49,17 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listed {
+    /// The form of the lines: [`LISTING_FORM`](grantbook_views::LISTING_FORM) of who made it. The first one was not named.
+    #[serde(default = "first_form")]
+    pub form: u32,
     /// How many lines it has.
     pub lines: u64,
     /// The pieces that they lie in, in their order.
     pub pieces: Vec<Piece>,
+}
+
+const fn first_form() -> u32 {
+    1
 }
 
 /// A piece of a snapshot: a file, or an object.

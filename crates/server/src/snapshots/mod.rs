@@ -11,7 +11,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use grantbook_domain::id::Id;
 use grantbook_journal::jetstream::BucketError;
-use grantbook_views::ViewError;
+use grantbook_views::{Disorder, ViewError};
 
 pub use key::{KeyError, PublicKey, SnapshotKey};
 pub use make::{Made, Maker, keep_making, make};
@@ -110,6 +110,9 @@ pub enum SnapshotError {
     /// The manifest does not serialize.
     #[error("the manifest does not serialize: {0}")]
     Json(#[from] serde_json::Error),
+    /// The listing of access does not serialize.
+    #[error("{0}")]
+    Listing(#[from] Disorder),
     /// A task has failed.
     #[error("a task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
