@@ -302,12 +302,11 @@ impl<'a, E, F: FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>> Survey<'
         }
         let covered: BTreeSet<ProjectId> =
             self.these(indexes).flat_map(|grant| grant.projects.iter().copied()).collect();
-        let set = match self.these(indexes).any(|grant| grant.wide) {
-            true => {
-                let ids = self.around.projects.iter().map(|project| project.id);
-                ProjectSet::AllBut(ids.filter(|id| !covered.contains(id)).collect())
-            }
-            false => ProjectSet::Only(covered),
+        let set = if self.these(indexes).any(|grant| grant.wide) {
+            let ids = self.around.projects.iter().map(|project| project.id);
+            ProjectSet::AllBut(ids.filter(|id| !covered.contains(id)).collect())
+        } else {
+            ProjectSet::Only(covered)
         };
         self.sets.insert(indexes.to_vec(), set.clone());
         set

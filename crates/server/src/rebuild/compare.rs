@@ -84,7 +84,7 @@ async fn fetch(
 ) -> Result<(), Refused> {
     let mut rest = Vec::new();
     for piece in &manifest.listing.pieces {
-        rest.extend(opened(piece, &store.get(name, &piece.name).await?)?);
+        rest.extend(opened(piece, &store.get(name, &piece.name, piece.bytes).await?)?);
         let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1));
         let tail = rest.split_off(whole);
         let text = String::from_utf8(rest).map_err(|error| Disorder::Line(error.to_string()))?;

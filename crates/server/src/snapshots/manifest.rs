@@ -74,6 +74,14 @@ pub struct Piece {
     pub hash: Hash,
 }
 
+impl Piece {
+    /// Whether its name is one of a file, and leads nowhere else.
+    fn is_plain(&self) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        self.name.strip_suffix(".lz4").is_some_and(|name| !name.is_empty() && name.bytes().all(is_plain))
+    }
+}
+
 /// A manifest whose signature was found to be of a key that is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
@@ -132,6 +140,10 @@ impl Manifest {
         if manifest.grantbook_snapshot != 1 {
             let layout = manifest.grantbook_snapshot;
             return Err(ManifestError::Malformed(format!("layout {layout}, this version reads 1")));
+        }
+        let pieces = manifest.pieces.iter().chain(&manifest.listing.pieces);
+        if let Some(piece) = pieces.into_iter().find(|piece| !piece.is_plain()) {
+            return Err(ManifestError::Malformed(format!("a piece is called {:?}", piece.name)));
         }
         Ok(Signed { manifest, by })
     }

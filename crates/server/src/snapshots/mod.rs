@@ -5,6 +5,7 @@
 mod key;
 mod make;
 mod manifest;
+mod name;
 mod store;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
@@ -17,6 +18,8 @@ pub use key::{KeyError, PublicKey, SnapshotKey};
 pub use make::{Made, Maker, keep_making, make};
 pub use manifest::{Listed, Manifest, ManifestError, Piece, Signed};
 pub use store::{Draft, Store};
+
+use self::name::SnapshotName;
 
 /// How often a snapshot is made, unless somebody says otherwise.
 pub const SNAPSHOT_EVERY: Duration = Duration::from_mins(15);
@@ -101,6 +104,14 @@ pub enum SnapshotError {
     /// The view has no frame yet, or does not know the ends of its chains.
     #[error("the view has nothing to make a snapshot of yet")]
     Nothing,
+    /// What lies there is longer than what should.
+    #[error("{piece} has more than {most} bytes")]
+    TooLong {
+        /// Which.
+        piece: String,
+        /// How long it may be.
+        most: u64,
+    },
     /// The projector has ended.
     #[error("the view is not followed any more")]
     Ended,
