@@ -12,6 +12,7 @@ mod bad_input;
 mod crash;
 mod credentials;
 mod damaged_replica;
+mod disagree;
 mod drill;
 mod embed;
 mod full_disk;
