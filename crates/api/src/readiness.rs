@@ -20,6 +20,10 @@ pub struct Readiness {
     pub state: String,
     /// The position that the views have reached; `null` before the first record.
     pub position: Option<String>,
+    /// What the views hold at that position, 64 hexadecimal digits: equal on all nodes of one view format, or one of them is
+    /// damaged. Left out where there are no views.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_digest: Option<String>,
     /// The journal's last position, as far as the node knows.
     pub head: Option<String>,
     /// Frames between the two.

@@ -14,7 +14,7 @@ use super::{Freshness, Stale, WhenStale};
 use crate::{
     confirm::{Confirmer, Unconfirmed},
     nodes::{Disagreement, Nodes},
-    project::{NodeState, Progress, Projector},
+    project::{Mark, NodeState, Progress, Projector},
     pulse::Behind,
     upkeep::Upkeep,
 };
@@ -244,6 +244,11 @@ impl ReadNode {
             contact: progress.heard_at.map(|at| at.elapsed()),
         };
         NodeStatus::of(behind, progress.state)
+    }
+
+    /// What the view holds, and how far it had come then.
+    pub fn mark(&self) -> Mark {
+        self.progress.borrow().marks.latest()
     }
 
     /// What is said of a node that has not come far enough.

@@ -113,6 +113,7 @@ fn readiness(web: &Web, status: NodeStatus) -> Readiness {
         role: role.to_owned(),
         state: state.to_owned(),
         position: position(status.sequence),
+        view_digest: view_digest(web, status.sequence),
         head: position(status.head),
         lag_frames: status.lag_frames,
         lag_records_least: status.lag_records().0,
@@ -140,6 +141,12 @@ fn readiness(web: &Web, status: NodeStatus) -> Readiness {
         },
         freshness: bounds(&web.app.freshness),
     }
+}
+
+/// What the view holds, unless it has gone on meanwhile.
+fn view_digest(web: &Web, sequence: u64) -> Option<String> {
+    let mark = web.app.parts.node().map(ReadNode::mark);
+    mark.filter(|mark| mark.sequence == sequence).map(|mark| mark.digest.to_string())
 }
 
 fn bounds(freshness: &Freshness) -> FreshnessBounds {
