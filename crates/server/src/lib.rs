@@ -26,6 +26,7 @@ pub mod routes;
 pub mod secret;
 pub mod snapshots;
 pub mod start;
+pub mod upkeep;
 mod viewing;
 pub mod webhooks;
 

@@ -231,6 +231,28 @@ impl StreamInfo {
     }
 }
 
+impl StreamInfo {
+    /// Each setting that is not as in this configuration, in words. Where and on how many servers it lies is its operator's.
+    pub(super) fn differences(&self, must: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        let free = ["name", "description", "num_replicas"];
+        for (name, must) in
+            must.as_object().into_iter().flatten().filter(|(name, _)| !free.contains(&name.as_str()))
+        {
+            let is = self.config.get(name).unwrap_or(&Value::Null);
+            if is != must {
+                found.push(format!("{name} is {is}, must be {must}"));
+            }
+        }
+        for name in ["mirror", "sources", "republish", "subject_transform"] {
+            if let Some(is) = self.config.get(name).filter(|is| !is.is_null()) {
+                found.push(format!("{name} is {is}, must be absent"));
+            }
+        }
+        found
+    }
+}
+
 /// What must be so for nothing to be lost or exchanged: each setting, its value, and what it is where the server does
 /// not say it.
 fn settings(subjects: &str) -> Vec<(&'static str, Value, Value)> {

@@ -32,6 +32,7 @@ use self::{
 use crate::{
     mend::other_copies,
     pulse::{Broken, Heard, Pulse},
+    upkeep::Tally,
 };
 
 /// Most frames in one transaction.
@@ -55,6 +56,7 @@ pub struct Projector {
     progress: watch::Receiver<Progress>,
     stop: watch::Sender<bool>,
     settle: Settle,
+    scrubs: Tally,
     task: JoinHandle<()>,
 }
 
@@ -86,16 +88,21 @@ impl Projector {
         let (tell, progress) = watch::channel(beginning);
         let (stop, stopping) = watch::channel(false);
         let (settle, asked) = mpsc::channel(1);
-        let settle = Settle(settle);
-        let follower =
-            Follower { journal, tell, stopping, told: None, scrub_every, asked, _asks: settle.clone() };
+        let (settle, scrubs) = (Settle(settle), Tally::default());
+        let scrub = (scrub_every, scrubs.clone());
+        let follower = Follower { journal, tell, stopping, told: None, scrub, asked, _asks: settle.clone() };
         let task = tokio::spawn(follower.run(writer));
-        Self { reader, progress, stop, settle, task }
+        Self { reader, progress, stop, settle, scrubs, task }
     }
 
     /// What asks for settled snapshots of the view.
     pub fn settle(&self) -> Settle {
         self.settle.clone()
+    }
+
+    /// How often the view was read whole.
+    pub fn scrubs(&self) -> Tally {
+        self.scrubs.clone()
     }
 
     /// The view's reader.
@@ -124,7 +131,8 @@ struct Follower<J> {
     stopping: watch::Receiver<bool>,
     /// When an outage was last told of.
     told: Option<Instant>,
-    scrub_every: Duration,
+    /// How often the view is read whole, and how often it was.
+    scrub: (Duration, Tally),
     /// Who wants the view settled.
     asked: mpsc::Receiver<oneshot::Sender<Snapshot>>,
     /// Keeps the queue open.
@@ -212,7 +220,7 @@ impl<J: Journal> Follower<J> {
     async fn follow(&mut self, view: View, intake: Intake) -> Result<(), Fault> {
         let (seen, known) = watch::channel(view.sequence());
         let pulse = Pulse::start(Arc::clone(&self.journal), known);
-        let scrubber = Scrubber::start(view.reader(), self.scrub_every);
+        let scrubber = Scrubber::start(view.reader(), self.scrub.0, self.scrub.1.clone());
         let ended = self.follow_with((view, intake), &seen, pulse.heard(), scrubber.damage()).await;
         scrubber.stop().await;
         pulse.stop().await;

@@ -17,6 +17,7 @@ use crate::{
     as_of::Moment,
     audit::{Order, Span},
     changes::Cause,
+    concern::Concern,
     encode::Take,
     error::ViewError,
     facet::Facet,
@@ -80,6 +81,10 @@ impl Touch {
 
 type Grantees = BTreeSet<Grantee>;
 
+fn named(object_type: &str, id: &impl ToString) -> ObjectRef {
+    ObjectRef { object_type: object_type.to_owned(), id: id.to_string() }
+}
+
 struct Finder<'s> {
     org: OrgId,
     then: &'s Snapshot,
@@ -90,60 +95,32 @@ struct Finder<'s> {
 
 impl Finder<'_> {
     fn look(&mut self, event: &Event, found: &mut Grantees) -> Result<(), ViewError> {
-        match event {
-            Event::UserCreated { user } | Event::UserDeactivated { user } => {
-                self.own(Grantee::User(user.id), found);
+        match Concern::of(event) {
+            Concern::Nobody => return Ok(()),
+            Concern::Grantee(grantee) => {
+                self.own(grantee, found);
+                return Ok(());
             }
-            Event::TokenCreated { token } | Event::TokenUpdated { token } | Event::TokenDeleted { token } => {
-                self.own(Grantee::Token(token.id), found);
+            Concern::Grant(grant) => {
+                self.own(grant.to, found);
+                return Ok(());
             }
-            Event::MemberAdded { membership } | Event::MemberRemoved { membership } => {
-                self.own(membership.member, found);
+            Concern::Everybody => {
+                let everybody = self.after.principals(self.org, None, usize::MAX)?;
+                found.extend(everybody.into_iter().map(Grantee::from));
             }
-            Event::GrantCreated { grant } | Event::GrantRevoked { grant } => self.own(grant.to, found),
-            Event::GroupDeleted { group } => {
-                self.own(Grantee::Group(group.id), found);
-                self.thing_ends("group", &group.id.to_string(), found)?;
+            Concern::Group(id) => {
+                self.own(Grantee::Group(id), found);
+                self.grants_on(&named("group", &id), found)?;
             }
-            Event::RoleUpdated { role } | Event::RoleDeleted { role } => {
-                self.role(role.id, found)?;
-                self.thing_ends("role", &role.id.to_string(), found)?;
+            Concern::Role(id) => {
+                self.role(id, found)?;
+                self.grants_on(&named("role", &id), found)?;
             }
-            Event::ProjectCreated { project }
-            | Event::ProjectUpdated { project }
-            | Event::ProjectDeleted { project } => {
-                self.touch.ground = true;
-                self.project(project, found)?;
-            }
-            Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
-                self.touch.ground = true;
-                self.grants_on(&object.object, found)?;
-            }
-            // A new name is given by whatever gives all permissions or types.
-            Event::CatalogExtended { .. } => {
-                self.touch.ground = true;
-                found.extend(
-                    self.after.principals(self.org, None, usize::MAX)?.into_iter().map(Grantee::from),
-                );
-            }
-            // Whoever has something in a new organization has it by the events that follow.
-            Event::OrganizationCreated { .. } => self.touch.ground = true,
-            Event::GroupCreated { .. } => self.touch.ground = true,
-            Event::RoleCreated { .. } => self.touch.ground = true,
-            Event::UserUpdated { .. }
-            | Event::GroupUpdated { .. }
-            | Event::KeyIssued { .. }
-            | Event::KeyRotated { .. }
-            | Event::KeyRevoked { .. }
-            | Event::TokenExpired { .. }
-            | Event::KeyExpired { .. }
-            | Event::MemberExpired { .. }
-            | Event::GrantExpired { .. }
-            | Event::WebhookCreated { .. }
-            | Event::WebhookUpdated { .. }
-            | Event::WebhookRotated { .. }
-            | Event::WebhookDeleted { .. } => {}
+            Concern::Project(project) => self.project(project, found)?,
+            Concern::Object(object) => self.grants_on(&object.object, found)?,
         }
+        self.touch.ground = true;
         Ok(())
     }
 
@@ -152,14 +129,8 @@ impl Finder<'_> {
         self.touch.rewritten.insert(grantee);
     }
 
-    fn thing_ends(&mut self, object_type: &str, id: &str, found: &mut Grantees) -> Result<(), ViewError> {
-        self.touch.ground = true;
-        self.grants_on(&ObjectRef { object_type: object_type.to_owned(), id: id.to_owned() }, found)
-    }
-
     /// Whoever has the role, or one that includes it.
     fn role(&mut self, role: RoleId, found: &mut Grantees) -> Result<(), ViewError> {
-        self.touch.ground = true;
         let mut includers: BTreeMap<RoleId, Vec<RoleId>> = BTreeMap::new();
         self.each(List::All(Kind::Role), |side, entry| {
             let id: RoleId = Take::new(Table::Lists, entry.id).id()?;
