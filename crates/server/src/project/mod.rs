@@ -263,11 +263,8 @@ impl<J: Journal> Follower<J> {
                         Ok(Vec::new())
                     }
                 };
-                let (sequence, marks) = (view.sequence(), view.marks());
-                seen.send_replace(sequence);
-                self.tell.send_modify(|progress| {
-                    (progress.sequence, progress.marks) = (sequence, marks);
-                });
+                seen.send_replace(view.sequence());
+                self.show(&view);
                 if prepared.is_none() {
                     let asker = self.asked.try_recv().ok();
                     (view, intake) = self.settle(view, intake, asker).await?;
@@ -293,6 +290,14 @@ impl<J: Journal> Follower<J> {
         flushed(view, intake).await.map(drop)
     }
 
+    /// Tells how far the view has come.
+    fn show(&self, view: &View) {
+        let (sequence, marks) = (view.sequence(), view.marks());
+        self.tell.send_modify(|progress| {
+            (progress.sequence, progress.marks) = (sequence, marks);
+        });
+    }
+
     /// The next frame as it came does not fit. A store that keeps several copies may have one that does: no frame is
     /// taken that does not. What was worked out before it is committed first.
     async fn mend(
@@ -304,6 +309,8 @@ impl<J: Journal> Follower<J> {
         if let Some(batch) = prepared {
             view = spawn_blocking(move || view.commit(batch).map(|()| view)).await??;
         }
+        // If none fits, it is told how far it has come.
+        self.show(&view);
         let next = view.sequence().saturating_add(1);
         let copies = tokio::select! {
             copies = other_copies(self.journal.as_ref(), next, &misfit) => copies?,
