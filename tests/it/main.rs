@@ -32,5 +32,6 @@ mod snapshots;
 mod story;
 mod tidy;
 mod watch;
+mod watching;
 mod webhooks;
 mod who_can;
