@@ -20,13 +20,13 @@ use crate::{
     workload,
 };
 
-/// 100,000 principals are about a million records.
+/// 240,000 principals are about a million records.
 pub(crate) fn run(is_large: bool) -> Result<()> {
     table(
         "A new view, of a snapshot and of the journal",
         &["principals", "records", "what", "seconds", "records/s", "MiB"],
     );
-    for principals in sizes(if is_large { &[100_000] } else { &[10_000] }) {
+    for principals in sizes(if is_large { &[240_000] } else { &[10_000] }) {
         compare(principals)?;
     }
     Ok(())
