@@ -36,5 +36,6 @@ mod stands_still;
 mod story;
 mod tidy;
 mod watch;
+mod watching;
 mod webhooks;
 mod who_can;

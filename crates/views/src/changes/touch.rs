@@ -29,17 +29,22 @@ use crate::{
 };
 
 /// Grantees whose access, or that of their members, may differ.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Touch {
     /// Who, and by what.
     pub(super) grantees: BTreeMap<Grantee, BTreeSet<Cause>>,
     /// Whose own rows of `access` are others afterwards.
     pub(super) rewritten: BTreeSet<Grantee>,
-    /// Whether projects, roles, objects or the catalog are others afterwards.
-    pub(super) ground: bool,
+    /// The projects that are others afterwards, or in which objects are; none if roles, the catalog or anything else is.
+    pub(super) ground: Option<BTreeSet<ProjectId>>,
 }
 
 impl Touch {
+    fn nobody() -> Self {
+        let (grantees, rewritten) = (BTreeMap::new(), BTreeSet::new());
+        Self { grantees, rewritten, ground: Some(BTreeSet::new()) }
+    }
+
     pub(super) fn is_nobody(&self) -> bool {
         self.grantees.is_empty()
     }
@@ -50,7 +55,7 @@ impl Touch {
         org: OrgId,
         (from, to): (Moment, Timestamp),
     ) -> Result<Self, ViewError> {
-        let mut touch = Self::default();
+        let mut touch = Self::nobody();
         for deadline in then.deadlines(org, (from.at, to))? {
             let set_before = deadline.set_by <= from.position;
             if set_before && deadline.is_set(&mut then.checker(org, from.at)?)? {
@@ -68,7 +73,7 @@ impl Touch {
     ) -> Result<Self, ViewError> {
         let cause = Cause { expiry: false, position: recorded.position };
         let mut finder =
-            Finder { org: recorded.org, then, after, position: recorded.position, touch: Self::default() };
+            Finder { org: recorded.org, then, after, position: recorded.position, touch: Self::nobody() };
         let mut found = BTreeSet::new();
         for event in &recorded.record.events {
             finder.look(event, &mut found)?;
@@ -96,32 +101,41 @@ struct Finder<'s> {
 impl Finder<'_> {
     fn look(&mut self, event: &Event, found: &mut Grantees) -> Result<(), ViewError> {
         match Concern::of(event) {
-            Concern::Nobody => return Ok(()),
-            Concern::Grantee(grantee) => {
-                self.own(grantee, found);
-                return Ok(());
-            }
-            Concern::Grant(grant) => {
-                self.own(grant.to, found);
-                return Ok(());
-            }
+            Concern::Nobody => {}
+            Concern::Grantee(grantee) => self.own(grantee, found),
+            Concern::Grant(grant) => self.own(grant.to, found),
             Concern::Everybody => {
                 let everybody = self.after.principals(self.org, None, usize::MAX)?;
                 found.extend(everybody.into_iter().map(Grantee::from));
+                self.touch.ground = None;
             }
             Concern::Group(id) => {
                 self.own(Grantee::Group(id), found);
                 self.grants_on(&named("group", &id), found)?;
+                self.touch.ground = None;
             }
             Concern::Role(id) => {
                 self.role(id, found)?;
                 self.grants_on(&named("role", &id), found)?;
+                self.touch.ground = None;
             }
-            Concern::Project(project) => self.project(project, found)?,
-            Concern::Object(object) => self.grants_on(&object.object, found)?,
+            Concern::Project(project) => {
+                self.project(project, found)?;
+                self.ground_at(Some(project.id));
+            }
+            Concern::Object(object) => {
+                self.grants_on(&object.object, found)?;
+                self.ground_at(object.project);
+            }
         }
-        self.touch.ground = true;
         Ok(())
+    }
+
+    fn ground_at(&mut self, project: Option<ProjectId>) {
+        match (&mut self.touch.ground, project) {
+            (Some(places), Some(project)) => drop(places.insert(project)),
+            (ground, _) => *ground = None,
+        }
     }
 
     fn own(&mut self, grantee: Grantee, found: &mut Grantees) {
