@@ -168,6 +168,7 @@ fn a_writer_with_a_wider_guard_is_found() -> Result<()> {
         into.finish().await?;
         let mut headers = async_nats::HeaderMap::new();
         let guard = before.last().map_or(0, |stored| stored.sequence).to_string();
+        headers.insert("Nats-Expected-Stream", "COPY");
         headers.insert("Nats-Expected-Last-Subject-Sequence", guard.as_str());
         headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", "copy.v1.*");
         let client = async_nats::connect(nats.urls()).await?;

@@ -185,4 +185,35 @@ mod tests {
             assert!(subjects.iter().all(|subject| subject != ">" && subject != "$JS.API.>"), "{role:?}");
         }
     }
+
+    /// Who may publish what starts or contains this; of the streams beside the journal, too.
+    #[test]
+    fn what_changes_or_removes_something_is_for_few() {
+        let options = NatsOptions::new(vec!["a".to_owned()]);
+        let who = |words: &str| -> Vec<NatsRole> {
+            let may =
+                |role: &NatsRole| role.publishes(&options).iter().any(|subject| subject.contains(words));
+            NatsRole::ALL.into_iter().filter(may).collect()
+        };
+        for (words, roles) in [
+            ("STREAM.DELETE", &[][..]),
+            ("MSG.DELETE", &[]),
+            ("STREAM.RESTORE", &[]),
+            ("STREAM.SNAPSHOT", &[]),
+            ("STREAM.PEER", &[]),
+            ("STREAM.LEADER", &[]),
+            ("STREAM.PURGE.OBJ_GRANTBOOK_SNAPSHOTS", &[NatsRole::Snapshots]),
+            ("STREAM.PURGE", &[NatsRole::Snapshots]),
+            ("STREAM.CREATE", &[NatsRole::Operator]),
+            ("STREAM.UPDATE", &[NatsRole::Operator]),
+            ("CONSUMER.DELETE", &[NatsRole::Subscriber]),
+            ("$JS.ACK", &[NatsRole::Subscriber]),
+            ("$O.", &[NatsRole::Snapshots]),
+            ("grantbook.events.", &[NatsRole::Relay]),
+            ("grantbook.changes.", &[NatsRole::Relay]),
+            ("grantbook.nodes.", &[NatsRole::Read, NatsRole::Relay, NatsRole::Snapshots]),
+        ] {
+            assert_eq!(who(words), roles, "{words}");
+        }
+    }
 }
