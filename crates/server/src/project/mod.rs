@@ -1,6 +1,7 @@
 //! The projector: follows the journal and keeps the view. What it does not understand it does not skip: it stops,
 //! says so, and reads refuse.
 
+pub(crate) mod catching_up;
 mod checkpoint;
 mod marks;
 mod progress;
@@ -264,8 +265,12 @@ impl<J: Journal> Follower<J> {
                 };
                 let (sequence, marks) = (view.sequence(), view.marks());
                 seen.send_replace(sequence);
+                let news = heard.borrow().clone();
                 self.tell.send_modify(|progress| {
                     (progress.sequence, progress.marks) = (sequence, marks);
+                    // Filling a view takes long: where the journal ends is told meanwhile.
+                    progress.head = progress.head.max(news.head);
+                    progress.heard_at = news.ever.then_some(news.at);
                 });
                 if prepared.is_none() {
                     let asker = self.asked.try_recv().ok();
