@@ -12,6 +12,7 @@ pub mod http;
 pub mod ids;
 pub mod init;
 mod listen;
+mod mend;
 pub mod nodes;
 pub mod operate;
 pub mod position;

@@ -13,6 +13,7 @@ mod chains;
 mod changes;
 mod check;
 mod compare;
+mod concern;
 mod digest;
 pub mod document;
 mod dump;

@@ -176,6 +176,10 @@ impl Derived {
                 }
                 Some(Err(JetStreamError::Drifted { drifts, .. })) => DerivedState::Drifted(drifts),
                 Some(Err(error)) => DerivedState::Unknown(error.to_string()),
+                Some(Ok(())) if info.state.messages < info.state.last_seq => {
+                    let missing = info.state.last_seq - info.state.messages;
+                    DerivedState::Drifted(vec![format!("{missing} of its messages is missing")])
+                }
                 Some(Ok(())) => match publisher::last_place(&connection, info.state.last_seq).await {
                     Ok(place) => DerivedState::Good { messages: info.state.messages, place },
                     Err(error) => DerivedState::Unknown(error.to_string()),

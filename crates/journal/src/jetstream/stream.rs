@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     JetStreamError, NatsOptions,
+    append::STREAM_HEADER,
     connection::{ApiError, Connection, patiently},
 };
 use crate::{Identity, ReadError, Stored, frame::FRAME_MAX_BYTES};
@@ -119,14 +120,25 @@ impl FoundMessage {
     /// As a reader sees it.
     pub(super) fn stored(self, options: &NatsOptions) -> Result<Stored, ReadError> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let is_ours = self.header(STREAM_HEADER).is_some_and(|stream| stream == options.stream);
         let Self { subject, seq: sequence, data, hdrs } = self;
         let damaged = ReadError::Damaged { sequence };
+        if !is_ours {
+            return Err(damaged);
+        }
         let org = options.org_of(&subject).ok_or_else(|| damaged.clone())?;
         let bytes = STANDARD.decode(data).map_err(|_| damaged.clone())?.into();
         let headers = hdrs.map(|text| STANDARD.decode(text).map_err(|_| damaged)).transpose()?;
         let guard = headers.and_then(|headers| guard_in_text(&String::from_utf8_lossy(&headers)));
         Ok(Stored { sequence, org, bytes, guard })
     }
+}
+
+/// Whether a message was published for this very stream. Whoever may ask the servers for something names the subject of
+/// the answer, and permissions do not reach so far: an answer, or a message of another stream, can be made to land in the
+/// journal. None of those has the header, as a server takes no message with it into any other stream.
+pub(super) fn is_meant_for(stream: &str, headers: Option<&HeaderMap>) -> bool {
+    headers.and_then(|headers| headers.get(STREAM_HEADER)).is_some_and(|meant| meant.as_str() == stream)
 }
 
 /// The guard that stands in a message's headers: of its own subject, and no other's.
@@ -288,7 +300,10 @@ pub(super) async fn info(connection: &Connection) -> Result<Option<StreamInfo>, 
     if !connection.is_fit() {
         return Err(ApiError::Other("the server that we are connected to now is too old".to_owned()));
     }
-    match connection.api("STREAM.INFO", &json!({})).await {
+    let subject = format!("$JS.API.STREAM.INFO.{}", connection.stream());
+    // A server whose copy has no leader answers as if it were one, but names none.
+    let leads = |info: &StreamInfo| info.doubt().is_none();
+    match connection.ask_leader(subject, b"{}".to_vec(), leads).await {
         Ok(info) => Ok(Some(info)),
         Err(ApiError::Refused { err_code: NO_STREAM, .. }) => Ok(None),
         Err(error) => Err(error),

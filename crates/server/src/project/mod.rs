@@ -31,6 +31,7 @@ use self::{
     view::{Fault, Intake, Prepared, View, is_much},
 };
 use crate::{
+    mend::other_copies,
     pulse::{Broken, Heard, Pulse},
     upkeep::Tally,
 };
@@ -309,15 +310,9 @@ impl<J: Journal> Follower<J> {
             view = spawn_blocking(move || view.commit(batch).map(|()| view)).await??;
         }
         let next = view.sequence().saturating_add(1);
-        tracing::warn!(sequence = next, %misfit, "a frame does not fit: the journal's other copies are asked for");
-        let copies = loop {
-            match self.journal.copies(next).await {
-                Ok(copies) => break copies,
-                Err(error) => self.pause(error).await?,
-            }
-            if self.is_stopping() {
-                return Err(Fault::Stopped);
-            }
+        let copies = tokio::select! {
+            copies = other_copies(self.journal.as_ref(), next, &misfit) => copies?,
+            _ = self.stopping.changed() => return Err(Fault::Stopped),
         };
         for copy in copies {
             let (tried, taken, (_, misfit)) = turn(view, intake, (None, vec![copy])).await?;
