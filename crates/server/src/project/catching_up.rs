@@ -87,8 +87,8 @@ mod tests {
             heard_at: None,
         };
         let (change, progress) = watch::channel(beginning);
-        let (tell, mut told) = mpsc::unbounded_channel();
-        let task = tokio::spawn(follow(progress, move |step| tell.send(step).unwrap()));
+        let (tell, mut told) = mpsc::channel(8);
+        let task = tokio::spawn(follow(progress, move |step| tell.try_send(step).unwrap()));
         change.send_modify(|progress| (progress.sequence, progress.head) = (10, 100));
         assert_eq!(told.recv().await, Some(Step::Behind { sequence: 10, head: 100 }));
         change.send_modify(|progress| progress.sequence = 60);
