@@ -52,7 +52,7 @@ impl Crowd {
         let dir = tempfile::tempdir()?;
         let (writer, _) = ViewWriter::open(&dir.path().join("view.redb"), identity().installation)?;
         let words =
-            [members.to_string(), projects.to_string(), BESIDES.get(besides).context("what")?.to_string()];
+            [members.to_string(), projects.to_string(), (*BESIDES.get(besides).context("what")?).to_owned()];
         let mut crowd = Self { writer, sequence: 0, words, projects, _dir: dir };
         crowd.apply(workload::founding())?;
         let mut events = vec![workload::custom_role(), group(0), group(1)];
