@@ -52,17 +52,18 @@ impl Crowd {
         let dir = tempfile::tempdir()?;
         let (writer, _) = ViewWriter::open(&dir.path().join("view.redb"), identity().installation)?;
         let words =
-            [members.to_string(), projects.to_string(), BESIDES.get(besides).context("what")?.to_string()];
+            [members.to_string(), projects.to_string(), (*BESIDES.get(besides).context("what")?).to_owned()];
         let mut crowd = Self { writer, sequence: 0, words, projects, _dir: dir };
         crowd.apply(workload::founding())?;
-        let mut events = vec![workload::custom_role(), group(0), group(1)];
+        let other = Event::RoleCreated { role: workload::release_manager(&["read_acls"]) };
+        let mut events = vec![other, group(0), group(1)];
         events.extend((0..projects).map(project));
         for number in 0..members {
             let one: Grantee = principal(number).into();
             events.extend(workload::person(number));
             events.push(member(one, 0));
             if besides > 0 {
-                // Engineer, which the group will have, or Viewer, of which it has everything; so the other one gives less.
+                // Engineer, as the group will have, or a role that gives nothing of that.
                 let on = ObjectRef {
                     object_type: "project".to_owned(),
                     id: project_id(number % projects).to_string(),

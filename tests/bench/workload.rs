@@ -187,7 +187,7 @@ pub(crate) fn role(number: u128) -> RoleId {
     }
 }
 
-pub(crate) fn custom_role() -> Event {
+fn custom_role() -> Event {
     Event::RoleCreated { role: release_manager(&["read", "update"]) }
 }
 

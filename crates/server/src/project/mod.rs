@@ -1,6 +1,7 @@
 //! The projector: follows the journal and keeps the view. What it does not understand it does not skip: it stops,
 //! says so, and reads refuse.
 
+pub(crate) mod catching_up;
 mod checkpoint;
 mod marks;
 mod progress;
@@ -265,6 +266,12 @@ impl<J: Journal> Follower<J> {
                 };
                 seen.send_replace(view.sequence());
                 self.show(&view);
+                let news = heard.borrow().clone();
+                self.tell.send_modify(|progress| {
+                    // Filling a view takes long: where the journal ends is told meanwhile.
+                    progress.head = progress.head.max(news.head);
+                    progress.heard_at = news.ever.then_some(news.at);
+                });
                 if prepared.is_none() {
                     let asker = self.asked.try_recv().ok();
                     (view, intake) = self.settle(view, intake, asker).await?;
