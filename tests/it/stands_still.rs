@@ -143,8 +143,8 @@ impl Scene {
         }
     }
 
-    /// One round: trouble with the broker of `who`, which leads or does not.
-    fn round(&mut self, trouble: Trouble, who: &str, leads: bool) -> Result<()> {
+    /// One round: trouble with the broker of `who`, which leads or does not; what was seen, in words.
+    fn round(&mut self, trouble: Trouble, who: &str, leads: bool) -> Result<String> {
         let broker = self.broker_of(who)?;
         self.nats.lead(if leads { broker } else { (broker + 1) % 3 })?;
         self.goes_on().context("before")?;
@@ -153,8 +153,8 @@ impl Scene {
         let what = format!("{trouble:?}: n{broker}, the broker of {who}, leads: {leads}");
         let [accepted, followed, relayed] = went_on
             .with_context(|| format!("{what}\n{}\n{}", tail(&self.command.log()), tail(&self.node.log())))?;
-        eprintln!("{what}: accepted after {accepted:.1?}, followed {followed:.1?}, relayed {relayed:.1?}");
-        self.mend(trouble, broker).context(what)
+        self.mend(trouble, broker).context(what.clone())?;
+        Ok(format!("{what}: accepted after {accepted:.1?}, followed {followed:.1?}, relayed {relayed:.1?}\n"))
     }
 }
 
@@ -175,25 +175,28 @@ fn tail(log: &str) -> String {
     lines.get(lines.len().saturating_sub(30)..).unwrap_or_default().join("\n")
 }
 
-fn rounds(trouble: Trouble) -> Result<()> {
+/// What was seen, a line each round.
+fn rounds(trouble: Trouble) -> Result<String> {
     let rounds: usize = std::env::var("FAULT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let mut scene = Scene::start()?;
+    let (mut scene, mut seen) = (Scene::start()?, String::new());
     for _ in 0..rounds {
         for who in ["command", "node"] {
             for leads in [false, true] {
-                scene.round(trouble, who, leads)?;
+                seen += &scene.round(trouble, who, leads)?;
             }
         }
     }
-    Ok(())
+    Ok(seen)
 }
 
 #[test]
 fn a_broker_that_stands_still_is_left_for_another_one() -> Result<()> {
-    rounds(Trouble::StandsStill)
+    eprintln!("{}", rounds(Trouble::StandsStill)?);
+    Ok(())
 }
 
 #[test]
 fn a_broker_that_is_cut_off_from_the_others_is_left_for_another_one() -> Result<()> {
-    rounds(Trouble::CutOff)
+    eprintln!("{}", rounds(Trouble::CutOff)?);
+    Ok(())
 }

@@ -22,7 +22,7 @@ use crate::{
     config::ServeConfig,
     ids::IdSource,
     nodes::{Nodes, NodesConfig, TOLD_EVERY, Talk, node_id},
-    project::Projector,
+    project::{Projector, catching_up},
     snapshots::{Maker, NodeId, Place, SnapshotConfig, SnapshotError, SnapshotKey, Store, keep_making},
     start::{OpenJournal, StartError, make_directory},
     upkeep::{Tally, Upkeep},
@@ -37,6 +37,8 @@ pub(crate) struct Viewing {
     /// Compares this node with others.
     talk: Option<Talk>,
     upkeep: Upkeep,
+    /// Tells how far the view has come until it has caught up.
+    teller: JoinHandle<()>,
 }
 
 impl Viewing {
@@ -79,7 +81,8 @@ impl Viewing {
             }
             OpenJournal::Embedded(_) => None,
         };
-        Ok(Self { projector, maker, talk, upkeep })
+        let teller = tokio::spawn(catching_up::follow(projector.progress(), catching_up::log));
+        Ok(Self { projector, maker, talk, upkeep, teller })
     }
 
     /// What the node does for itself.
@@ -97,6 +100,7 @@ impl Viewing {
         if let Some(maker) = self.maker {
             maker.abort();
         }
+        self.teller.abort();
         drop(self.talk);
         self.projector.stop().await;
     }

@@ -1,6 +1,7 @@
 //! The projector: follows the journal and keeps the view. What it does not understand it does not skip: it stops,
 //! says so, and reads refuse.
 
+pub(crate) mod catching_up;
 mod checkpoint;
 mod marks;
 mod progress;
@@ -263,10 +264,13 @@ impl<J: Journal> Follower<J> {
                         Ok(Vec::new())
                     }
                 };
-                let (sequence, marks) = (view.sequence(), view.marks());
-                seen.send_replace(sequence);
+                seen.send_replace(view.sequence());
+                self.show(&view);
+                let news = heard.borrow().clone();
                 self.tell.send_modify(|progress| {
-                    (progress.sequence, progress.marks) = (sequence, marks);
+                    // Filling a view takes long: where the journal ends is told meanwhile.
+                    progress.head = progress.head.max(news.head);
+                    progress.heard_at = news.ever.then_some(news.at);
                 });
                 if prepared.is_none() {
                     let asker = self.asked.try_recv().ok();
@@ -293,6 +297,14 @@ impl<J: Journal> Follower<J> {
         flushed(view, intake).await.map(drop)
     }
 
+    /// Tells how far the view has come.
+    fn show(&self, view: &View) {
+        let (sequence, marks) = (view.sequence(), view.marks());
+        self.tell.send_modify(|progress| {
+            (progress.sequence, progress.marks) = (sequence, marks);
+        });
+    }
+
     /// The next frame as it came does not fit. A store that keeps several copies may have one that does: no frame is
     /// taken that does not. What was worked out before it is committed first.
     async fn mend(
@@ -304,6 +316,8 @@ impl<J: Journal> Follower<J> {
         if let Some(batch) = prepared {
             view = spawn_blocking(move || view.commit(batch).map(|()| view)).await??;
         }
+        // If none fits, it is told how far it has come.
+        self.show(&view);
         let next = view.sequence().saturating_add(1);
         let copies = tokio::select! {
             copies = other_copies(self.journal.as_ref(), next, &misfit) => copies?,
