@@ -1,13 +1,14 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
 //! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild bootstrap check questions
-//! embed http served watch relay revocation`; and `large` and `bootstrap-large`, which run only if they are asked for.
+//! embed crowd http served watch relay revocation`; and `large` and `bootstrap-large`, which run only if they are asked for.
 //! A debug build runs each on a small
 //! organization, to see that it runs at all.
 
 mod bootstrap;
 mod change;
 mod check;
+mod crowd;
 mod durable;
 mod embed;
 mod http;
@@ -58,6 +59,9 @@ fn main() -> Result<()> {
     }
     if wanted.iter().any(|one| one == "large") {
         large::run()?;
+    }
+    if runs("crowd") {
+        crowd::run()?;
     }
     if runs("served") {
         served::run()?;

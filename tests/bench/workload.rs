@@ -164,7 +164,7 @@ pub(crate) fn record(events: Vec<Event>) -> Record {
     }
 }
 
-fn founding() -> Vec<Event> {
+pub(crate) fn founding() -> Vec<Event> {
     let built_in = |number: u128| (id(6, number), id(5, GROUPS + number), id(7, number));
     let founding = Founding {
         org: ORG,
@@ -204,7 +204,7 @@ pub(crate) fn release_manager(permissions: &[&str]) -> Role {
     }
 }
 
-fn project(number: u128) -> Event {
+pub(crate) fn project(number: u128) -> Event {
     let env = if number.is_multiple_of(10) { "production" } else { "staging" };
     Event::ProjectCreated { project: labelled(number, env) }
 }
@@ -219,7 +219,7 @@ pub(crate) fn labelled(number: u128, env: &str) -> Project {
 }
 
 /// All projects but those of production, or of one team: 50 to 100 are excluded.
-fn all_but(number: u128) -> Scope {
+pub(crate) fn all_but(number: u128) -> Scope {
     let label = match number {
         0 => ("env".to_owned(), "production".to_owned()),
         _ => ("team".to_owned(), format!("team-{number}")),
@@ -227,7 +227,7 @@ fn all_but(number: u128) -> Scope {
     Scope::Projects(Selector { include: vec![Atom::All], exclude: vec![Atom::Label(Labels::from([label]))] })
 }
 
-fn group(number: u128) -> Event {
+pub(crate) fn group(number: u128) -> Event {
     let group = Group {
         id: id(5, number),
         name: format!("group-{number}"),
@@ -269,7 +269,7 @@ pub(crate) fn grant_to(number: u128, to: Grantee, role: RoleId, on: Scope, effec
 }
 
 /// A user or service token with its key, in one record.
-fn person(number: u128) -> Vec<Event> {
+pub(crate) fn person(number: u128) -> Vec<Event> {
     let account = match principal(number) {
         Principal::User(id) => Event::UserCreated { user: user(id, number) },
         Principal::Token(id) => Event::TokenCreated { token: token(id, number) },

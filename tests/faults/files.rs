@@ -9,6 +9,9 @@ use serde_json::json;
 
 /// So many places of a file are damaged, one after another.
 const PLACES: u64 = 12;
+/// So many bytes behind each place where the key's id stands, of which every so manieth is damaged.
+const BESIDE: usize = 60;
+const EVERY: usize = 5;
 
 /// A key that was revoked, in an installation that ended well.
 struct Scene {
@@ -46,14 +49,22 @@ fn never_allows(scene: &mut Scene) -> Result<bool> {
 
 /// Tries one damage after another on a copy of the files; how often the service started.
 fn damaged(file: &str, damage: impl Fn(&Path, u64) -> Result<()>) -> Result<usize> {
-    let mut scene = scene()?;
+    damaged_at(scene()?, (file, PLACES), damage)
+}
+
+/// The same of this scene, at so many places.
+fn damaged_at(
+    mut scene: Scene,
+    (file, places): (&str, u64),
+    damage: impl Fn(&Path, u64) -> Result<()>,
+) -> Result<usize> {
     let path = scene.server.data().join(file);
     let kept: Vec<(String, Vec<u8>)> = ["journal.redb", "view.redb"]
         .into_iter()
         .map(|name| Ok((name.to_owned(), fs::read(scene.server.data().join(name))?)))
         .collect::<Result<_>>()?;
     let mut started = 0;
-    for place in 0..PLACES {
+    for place in 0..places {
         for (name, bytes) in &kept {
             fs::write(scene.server.data().join(name), bytes)?;
         }
@@ -94,4 +105,22 @@ fn a_flipped_byte_in_a_view_allows_nothing() -> Result<()> {
 #[test]
 fn a_truncated_view_allows_nothing() -> Result<()> {
     damaged("view.redb", truncate).map(drop)
+}
+
+#[test]
+fn a_flipped_byte_beside_the_revoked_key_in_a_view_allows_nothing() -> Result<()> {
+    let scene = scene()?;
+    let id = u128::from_str_radix(&scene.story.key_id.replace('-', ""), 16)?.to_be_bytes();
+    let file = fs::read(scene.server.data().join("view.redb"))?;
+    let places: Vec<usize> = (0..file.len() - BESIDE).filter(|at| file[*at..].starts_with(&id)).collect();
+    ensure!(!places.is_empty(), "the key is somewhere in the view");
+    let count = places.len() * BESIDE / EVERY;
+    damaged_at(scene, ("view.redb", u64::try_from(count)?), |path, place| {
+        let place = usize::try_from(place)?;
+        let at = places[place / (BESIDE / EVERY)] + 16 + place % (BESIDE / EVERY) * EVERY;
+        let mut bytes = fs::read(path)?;
+        bytes[at] ^= 1 << (place % 8);
+        Ok(fs::write(path, bytes)?)
+    })
+    .map(drop)
 }

@@ -169,8 +169,6 @@ pub(crate) struct View {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Fault {
     pub(crate) name: String,
-    /// The nodes that could not know of the journal's head meanwhile, or were stopped: they have the wider bound.
-    pub(crate) cut_off: Vec<String>,
     pub(crate) begun: Micros,
     /// Everything was as before again.
     pub(crate) ended: Micros,

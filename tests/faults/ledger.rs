@@ -12,11 +12,18 @@ pub(crate) struct Ledger {
     writer: ViewWriter,
     taken: usize,
     changes: Vec<(u64, Vec<String>)>,
+    /// What the view was each time that it had taken something.
+    made: Vec<View>,
 }
 
 impl Ledger {
     pub(crate) fn new(installation: InstallationId) -> Result<Self> {
-        Ok(Self { writer: ViewWriter::in_memory(installation)?, taken: 0, changes: Vec::new() })
+        Ok(Self {
+            writer: ViewWriter::in_memory(installation)?,
+            taken: 0,
+            changes: Vec::new(),
+            made: Vec::new(),
+        })
     }
 
     /// Takes what is new in the journal; the changes of access so far, by position.
@@ -35,14 +42,14 @@ impl Ledger {
                 }
             }
             self.taken = journal.len();
+            let (node, digest) = ("anew".to_owned(), self.writer.digest().to_string());
+            self.made.push(View { node, sequence: last_sequence, digest });
         }
         Ok(self.changes.clone())
     }
 
-    /// What a view of the whole journal is.
-    pub(crate) fn view(&self) -> Result<View> {
-        let snapshot = self.writer.reader().snapshot()?;
-        let digest = snapshot.digest(None)?.to_string();
-        Ok(View { node: "nothing".to_owned(), sequence: snapshot.sequence()?, digest })
+    /// What the view was, wherever it stood.
+    pub(crate) fn made(&self) -> &[View] {
+        &self.made
     }
 }

@@ -22,7 +22,7 @@ mod verdict;
 
 use std::thread::{self, ScopedJoinHandle};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::{
     history::Entry,
@@ -55,9 +55,11 @@ fn the_promises_hold_whatever_befalls() -> Result<()> {
         let judged = both(befell, join(running)).and_then(|()| run.judge_at_the_end(&mut stage));
         load.end();
         both(judged, join(listening)).or_else(|error| {
-            let path = std::env::temp_dir().join(format!("grantbook-faults-{}.ndjson", std::process::id()));
-            history::write(&load.history.entries(), &path)?;
-            Err(error.context(format!("the history is kept in {}", path.display())))
+            let kept = std::env::temp_dir().join(format!("grantbook-faults-{}", std::process::id()));
+            std::fs::create_dir_all(&kept)?;
+            history::write(&load.history.entries(), &kept.join("history.ndjson"))?;
+            stage.keep_logs(&kept)?;
+            Err(error.context(format!("history and logs are kept in {}", kept.display())))
         })
     })
 }
@@ -108,8 +110,9 @@ fn one(stage: &mut Stage, run: &Run<'_>, fault: &Fault) -> Result<()> {
     (fault.heal)(stage).context("it is healed")?;
     stage.bases().iter().for_each(|(name, base)| load.is_at(name, base));
     stage.wait_all_ready().context("afterwards")?;
-    let cut_off = fault.cut_off.iter().map(|node| (*node).to_owned()).collect();
     let (name, ended) = (fault.name.to_owned(), load.history.now());
-    load.history.add(Entry::Fault(history::Fault { name, cut_off, begun, ended }));
+    load.history.add(Entry::Fault(history::Fault { name, begun, ended }));
+    let complaints = stage.complaints();
+    ensure!(complaints.is_empty() || fault.harms, "the brokers complain:\n{}", complaints.join("\n"));
     load.progress(PROGRESS).context("afterwards")
 }

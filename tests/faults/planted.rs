@@ -17,10 +17,8 @@ use grantbook_domain::{
 };
 
 use crate::{
-    checker::{Bounds, Evidence, judge, names_of},
-    history::{
-        Check, Command, Entry, Fault, Kind, Message, Micros, Outcome, Promise, Said, Subscribed, View,
-    },
+    checker::{Evidence, judge, names_of},
+    history::{Check, Command, Entry, Kind, Message, Micros, Outcome, Promise, Said, Subscribed, View},
 };
 
 const ORG: OrgId = OrgId::from_u128(1);
@@ -188,11 +186,18 @@ fn good() -> Evidence {
     story.command("race-2", &["TokenCreated"], None, Outcome::Refused { status, code, position });
     let view = |node: &str| View { node: node.to_owned(), sequence: 7, digest: "d".to_owned() };
     story.entries.push(Entry::View(view("r0")));
-    let bounds = Bounds { connected: SECOND, cut_off: 10 * SECOND };
     let changes = vec![(granted, vec!["AccessGained".to_owned()])];
     let Story { journal, mut entries, .. } = story;
     entries.extend(listen(&journal));
-    Evidence { entries, journal, changes, rebuilt: Some(view("anew")), bounds, settled: true }
+    Evidence {
+        entries,
+        journal,
+        changes,
+        made: vec![view("anew")],
+        ended: true,
+        bound: SECOND,
+        settled: true,
+    }
 }
 
 /// A watcher that gets each record once, a consumer that gets each event, one of them twice.
@@ -383,25 +388,6 @@ fn three_an_allow_after_the_bound() {
 }
 
 #[test]
-fn three_the_wider_bound_is_only_for_who_was_cut_off_then() {
-    let late = |evidence: &mut Evidence, node: &str, begun: Micros, ended: Micros| {
-        let check = checks(evidence).nth(1).expect("the second");
-        (check.sent, check.answered) = (5 * SECOND, 5 * SECOND + 1);
-        let (name, cut_off) = ("a fault".to_owned(), vec![node.to_owned()]);
-        evidence.entries.push(Entry::Fault(Fault { name, cut_off, begun, ended }));
-    };
-    let mut evidence = good();
-    late(&mut evidence, "r0", SECOND, 6 * SECOND);
-    assert_eq!(judge(&evidence), []);
-    finds(3, "bound 1.000 s", |evidence| late(evidence, "r1", SECOND, 6 * SECOND));
-    finds(3, "bound 1.000 s", |evidence| late(evidence, "r0", 0, SECOND / 10));
-    finds(3, "bound 10.000 s", |evidence| {
-        late(evidence, "r0", SECOND, 30 * SECOND);
-        checks(evidence).nth(1).expect("the second").sent = 12 * SECOND;
-    });
-}
-
-#[test]
 fn three_an_allow_at_the_revocation_itself() {
     finds(3, "who was revoked at", |evidence| {
         checks(evidence).nth(1).expect("the second").said = Said::Allowed { position: 5 * 1024 };
@@ -499,8 +485,19 @@ fn six_a_view_that_differs_or_ends_early() {
         evidence.entries.push(Entry::View(View { node, sequence, digest }));
     };
     finds(6, "the view of r2 at 7 is e", |evidence| plant(evidence, 7, "e"));
-    finds(6, "the view of r2 at 6 is d", |evidence| plant(evidence, 6, "d"));
-    finds(6, "the view made of nothing ends at 3, the journal at 7", |evidence| {
-        evidence.rebuilt.as_mut().expect("it was made").sequence = 3;
+    finds(6, "the view of r2 ends at 6, where the journal did not", |evidence| plant(evidence, 6, "d"));
+    let made = |evidence: &mut Evidence, sequence: u64, digest: &str| {
+        let (node, digest) = ("anew".to_owned(), digest.to_owned());
+        evidence.made.push(View { node, sequence, digest });
+    };
+    finds(6, "the view of r2 at 3 is c, made of nothing it is d", |evidence| {
+        made(evidence, 3, "d");
+        plant(evidence, 3, "c");
+        plant(evidence, 7, "d");
     });
+    finds(6, "the view of r2 ends at 3, the journal at 7", |evidence| {
+        made(evidence, 3, "d");
+        plant(evidence, 3, "d");
+    });
+    finds(6, "no view was made of nothing at 7", |evidence| evidence.made.clear());
 }

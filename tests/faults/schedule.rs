@@ -19,98 +19,74 @@ const LONG: Duration = Duration::from_secs(12);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
-    /// The nodes that cannot hear of the journal's head meanwhile, or do not run: the wider bound is theirs.
-    pub(crate) cut_off: &'static [&'static str],
     pub(crate) lasts: Duration,
     /// Whether commands are accepted meanwhile.
     pub(crate) writable: bool,
-    /// Whether it is in the short form too, which `make test` runs. Brokers that are killed or paused are not: nats-server
-    /// sometimes takes minutes to be well again. Tests of their own in `tests/it` kill them.
+    /// Whether brokers' files are harmed: they may complain.
+    pub(crate) harms: bool,
+    /// Whether it is in the short form too, which `make test` runs.
     pub(crate) brief: bool,
     pub(crate) begin: fn(&mut Stage) -> Result<()>,
     pub(crate) heal: fn(&mut Stage) -> Result<()>,
 }
 
-const ALL: &[&str] = &["r0", "r1", "r2"];
-
 /// A fault after which nothing has to be started again.
 const fn fault(
     name: &'static str,
-    cut_off: &'static [&'static str],
     begin: fn(&mut Stage) -> Result<()>,
     heal: fn(&mut Stage) -> Result<()>,
 ) -> Fault {
-    Fault { name, cut_off, lasts: SHORT, writable: true, brief: true, begin, heal }
+    Fault { name, lasts: SHORT, writable: true, harms: false, brief: true, begin, heal }
 }
 
-/// In the order in which they befall. While brokers change their leader nobody may know the head: all have the wider bound.
+/// In the order in which they befall.
 pub(crate) const SCHEDULE: &[Fault] = &[
     fault(
         "kill -9 of a command service",
-        &[],
         |stage| stage.process("c0")?.kill(),
         |stage| stage.process("c0")?.spawn(),
     ),
     fault(
         "a command service stands still",
-        &[],
         |stage| stand_still(&[stage.process("c1")?.pid()], true),
         |stage| stand_still(&[stage.process("c1")?.pid()], false),
     ),
     fault(
         "kill -9 of a read node",
-        &["r0"],
         |stage| stage.process("r0")?.kill(),
         |stage| stage.process("r0")?.spawn(),
     ),
     fault(
         "a read node stands still",
-        &["r1"],
         |stage| stand_still(&[stage.process("r1")?.pid()], true),
         |stage| stand_still(&[stage.process("r1")?.pid()], false),
     ),
-    fault("another broker leads", ALL, |stage| stage.step_down(), |_| Ok(())),
+    fault("another broker leads", |stage| stage.step_down(), |_| Ok(())),
+    fault("kill -9 of a following broker", |stage| kill_broker(stage, false), start_broker),
+    fault("kill -9 of the leading broker", |stage| kill_broker(stage, true), start_broker),
     Fault {
         brief: false,
-        ..fault("kill -9 of a following broker", ALL, |stage| kill_broker(stage, false), start_broker)
-    },
-    Fault {
-        brief: false,
-        ..fault("kill -9 of the leading broker", ALL, |stage| kill_broker(stage, true), start_broker)
-    },
-    Fault {
-        brief: false,
-        ..fault("a following broker stands still", ALL, |stage| pause_broker(stage, false), resume_broker)
+        ..fault("a following broker stands still", |stage| pause_broker(stage, false), resume_broker)
     },
     Fault {
         lasts: LONG,
-        // Seen once: as long as it stood still the two others had no leader for JetStream as a whole (error 10008, for two minutes),
-        // and nothing was accepted. It is not known why.
-        writable: false,
         brief: false,
-        ..fault("the leading broker stands still", ALL, |stage| pause_broker(stage, true), resume_broker)
+        ..fault("the leading broker stands still", |stage| pause_broker(stage, true), resume_broker)
     },
-    Fault {
-        writable: false,
-        brief: false,
-        ..fault("kill -9 of all brokers", ALL, kill_all_brokers, start_all_brokers)
-    },
+    Fault { writable: false, ..fault("kill -9 of all brokers", kill_all_brokers, start_all_brokers) },
     Fault {
         writable: false,
         brief: false,
         ..fault(
             "all brokers stand still",
-            ALL,
             |stage| stand_still(&brokers(stage), true),
             |stage| stand_still(&brokers(stage), false),
         )
     },
     Fault {
         lasts: LONG,
-        brief: false,
         ..fault(
             "the leading broker is cut off, with a node and a service on its side",
-            ALL,
             part_leader,
             join_leader,
         )
@@ -119,40 +95,40 @@ pub(crate) const SCHEDULE: &[Fault] = &[
         lasts: LONG,
         ..fault(
             "a read node and a command service are cut off from all brokers",
-            &["r2"],
             |stage| wires(stage, Flow::Hold),
             |stage| wires(stage, Flow::Pass),
         )
     },
-    fault("connections break again and again", &["r2"], break_often, |stage| wires(stage, Flow::Pass)),
+    fault("connections break again and again", break_often, |stage| wires(stage, Flow::Pass)),
     Fault {
         lasts: Duration::from_secs(4),
         ..fault(
             "everything arrives late at a node and a service",
-            &["r2"],
             |stage| wires(stage, Flow::Late(Duration::from_millis(150))),
             |stage| wires(stage, Flow::Pass),
         )
     },
     fault(
         "the clock of a node and a service steps back a day, and forward again",
-        &[],
         |stage| stage.hand.as_ref().map_or(Ok(()), |hand| hand.step(-86_400)),
         |stage| stage.hand.as_ref().map_or(Ok(()), |hand| hand.step(0)),
     ),
     Fault {
         lasts: Duration::from_secs(6),
+        harms: true,
         brief: false,
-        ..fault("a broker's files may not grow", ALL, fill_broker, free_broker)
+        ..fault("a broker's files may not grow", fill_broker, free_broker)
     },
-    Fault { brief: false, ..fault("a node's files may not grow", &["r2"], fill_node, free_node) },
+    Fault { brief: false, ..fault("a node's files may not grow", fill_node, free_node) },
     Fault {
+        harms: true,
         brief: false,
-        ..fault("a flipped bit in a following broker's block", ALL, flip_in_block, mend_replica)
+        ..fault("a flipped bit in a following broker's block", flip_in_block, mend_replica)
     },
     Fault {
+        harms: true,
         brief: false,
-        ..fault("a truncated block of a following broker", ALL, truncate_block, mend_replica)
+        ..fault("a truncated block of a following broker", truncate_block, mend_replica)
     },
 ];
 
@@ -168,8 +144,7 @@ fn kill_broker(stage: &mut Stage, leads: bool) -> Result<()> {
 
 fn start_broker(stage: &mut Stage) -> Result<()> {
     let index = stage.chosen;
-    stage.nats.spawn(index)?;
-    stage.recover(index)?;
+    stage.nats.start(index)?;
     stage.wait_current(index)
 }
 
@@ -193,7 +168,7 @@ fn kill_all_brokers(stage: &mut Stage) -> Result<()> {
 
 fn start_all_brokers(stage: &mut Stage) -> Result<()> {
     (0..stage.nats.len()).try_for_each(|index| stage.nats.spawn(index))?;
-    (0..stage.nats.len()).try_for_each(|index| stage.recover(index))
+    (0..stage.nats.len()).try_for_each(|index| stage.nats.wait_ready(index))
 }
 
 /// The leader is cut off from the other brokers. Whoever is wired reaches only it.
@@ -278,8 +253,7 @@ fn damage(stage: &mut Stage, harm: fn(&Stage, usize) -> Result<()>) -> Result<()
     let index = choose(stage, false)?;
     stage.nats.stop(index)?;
     harm(stage, index)?;
-    stage.nats.spawn(index)?;
-    stage.recover(index)
+    stage.nats.start(index)
 }
 
 /// The damaged replica is made anew from the others, and whoever met the damage and stopped is started again: what an

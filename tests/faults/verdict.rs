@@ -11,23 +11,23 @@ use grantbook_journal::{
     Journal as _,
     chain::{Chains, Step},
 };
+use grantbook_server::position;
 use grantbook_tests::{frames, server::Server};
 use grantbook_views::{ViewReader, ViewWriter};
 
 use crate::{
-    checker::{Bounds, Evidence, Finding, judge, worst_delays},
+    checker::{Evidence, Finding, judge, worst_delays},
     history::{Entry, Outcome, Said, View},
     ledger::Ledger,
     listeners::Listener,
     load::Load,
-    stage::{NODES, Stage},
+    stage::{MAX_SILENCE, NODES, Stage},
 };
 
 const LIMIT: Duration = Duration::from_mins(1);
-/// A node hears of a new head within a second, an answer takes three at most, and believes itself five seconds behind it.
-const CONNECTED: Duration = Duration::from_secs(9);
-/// Thirty seconds of silence, and as long as a leader that was cut off still answers.
-const CUT_OFF: Duration = Duration::from_secs(45);
+/// What nodes are configured to bear of silence, and for how long a leader that was cut off is still believed
+/// (docs/adr/0019-what-counts-as-fresh.md): the bound that is stated, wherever a node is.
+const BOUND: Duration = MAX_SILENCE.saturating_add(Duration::from_millis(2500));
 
 /// What the checker is asked about a run.
 pub(crate) struct Run<'a> {
@@ -66,7 +66,8 @@ impl<'a> Run<'a> {
         }
         let mut rebuilt = Ledger::new(self.load.installation)?;
         rebuilt.take(&evidence.journal)?;
-        evidence.rebuilt = Some(rebuilt.view()?);
+        evidence.made.extend_from_slice(rebuilt.made());
+        evidence.ended = true;
         let findings = judge(&evidence);
         row("the end", &evidence.entries[self.judged.min(evidence.entries.len())..], sent_again, &findings);
         convict(&findings)?;
@@ -85,9 +86,14 @@ impl<'a> Run<'a> {
                 let end = journal.last().map_or(Position::START, |recorded| recorded.position);
                 let mut evidence = self.evidence(journal)?;
                 self.listeners.iter().try_for_each(|listener| listener.wait_for(&evidence))?;
-                evidence.entries = self.load.history.entries();
+                let nodes = NODES.into_iter().zip(&stage.nodes);
+                let views: Vec<View> = nodes.map(|node| seen(load, node, end)).collect::<Result<_>>()?;
                 // Notices of expiry may have come meanwhile.
                 if stage.block_on(stage.journal()?.head())? == end.sequence() {
+                    for view in views {
+                        load.history.add(Entry::View(view));
+                    }
+                    evidence.entries = self.load.history.entries();
                     return Ok((evidence, sent_again));
                 }
                 ensure!(Instant::now() < deadline, "the journal goes on although nobody writes");
@@ -99,10 +105,9 @@ impl<'a> Run<'a> {
 impl Run<'_> {
     /// All but what everybody saw.
     fn evidence(&mut self, journal: Vec<Recorded>) -> Result<Evidence> {
-        let micros = |bound: Duration| u64::try_from(bound.as_micros());
-        let bounds = Bounds { connected: micros(CONNECTED)?, cut_off: micros(CUT_OFF)? };
-        let (changes, entries) = (self.ledger.take(&journal)?, Vec::new());
-        Ok(Evidence { entries, journal, changes, rebuilt: None, bounds, settled: true })
+        let bound = u64::try_from(BOUND.as_micros())?;
+        let (changes, made) = (self.ledger.take(&journal)?, self.ledger.made().to_vec());
+        Ok(Evidence { entries: Vec::new(), journal, changes, made, ended: false, bound, settled: true })
     }
 }
 
@@ -128,6 +133,22 @@ fn caught_up(load: &Load, node: &Server, end: Position) -> Result<()> {
     http.send_with("GET", "/v1/whoami", &headers, &serde_json::Value::Null)?.expect(200).map(drop)
 }
 
+/// What a node says that its view holds, once it has come there, or beyond.
+fn seen(load: &Load, (name, node): (&str, &Server), end: Position) -> Result<View> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let told = node.http()?.send("GET", "/readyz", &serde_json::Value::Null)?.json();
+        let at = told["position"].as_str().and_then(|text| position::decode(load.installation, text).ok());
+        let sequence = at.map_or(0, Position::sequence);
+        if let (Some(digest), true) = (told["view_digest"].as_str(), sequence >= end.sequence()) {
+            return Ok(View { node: name.to_owned(), sequence, digest: digest.to_owned() });
+        }
+        ensure!(Instant::now() < deadline, "{name} does not come to {end}: {told}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What the file of a node that has ended holds, row by row.
 fn view(node: &str, reader: &ViewReader) -> Result<View> {
     let snapshot = reader.snapshot()?;
     let digest = snapshot.digest(None)?.to_string();

@@ -32,5 +32,6 @@ if [ -z "${NATS_SERVER:-}" ]; then
     fetch 2.15.1
 fi
 if [ "${1:-}" != "--newest" ]; then
+    fetch 2.14.4
     fetch 2.12.8
 fi

@@ -42,6 +42,11 @@ pub fn old_binary() -> Result<PathBuf> {
     fetched("2.12.8")
 }
 
+/// The oldest one that is taken for a journal.
+pub fn oldest_binary() -> Result<PathBuf> {
+    fetched("2.14.4")
+}
+
 fn fetched(version: &str) -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in the workspace")?;
     let path = root.join(".cache/nats").join(version).join("nats-server");
@@ -242,6 +247,11 @@ impl Nats {
             pause();
         }
         Ok(())
+    }
+
+    /// Which executable the servers are that are started from now on.
+    pub fn exchange_binary(&mut self, binary: PathBuf) {
+        self.options.binary = Some(binary);
     }
 
     /// Starts a server again, with the same ports and files, and waits until it is ready.

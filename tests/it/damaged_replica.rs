@@ -23,22 +23,41 @@ fn damage(nats: &mut Nats, index: usize) -> Result<()> {
     nats.start(index)
 }
 
-/// How many gaps a new read node met, which holds the whole journal and answers correctly in any case.
-fn gaps_of_a_new_node(first: &Server) -> Result<u64> {
-    let node = first.another("read")?;
+/// A process that has just been started, once it is ready, and what it says of itself.
+fn ready(first: &Server, part: &str) -> Result<(Server, Value)> {
+    let node = first.another(part)?;
     let deadline = Instant::now() + LIMIT;
-    let told = loop {
+    loop {
         let told = node.http()?.send("GET", "/readyz", &Value::Null)?;
         if told.status == 200 {
-            break told.json();
+            return Ok((node, told.json()));
         }
         ensure!(Instant::now() < deadline, "not ready: {}", told.json());
         thread::sleep(Duration::from_millis(20));
-    };
-    let tokens = node.call("GET", "/v1/tokens?limit=100", &Value::Null)?.expect(200)?;
-    assert_eq!(tokens["items"].as_array().map(Vec::len), Some(19));
+    }
+}
+
+/// How many gaps it says that it met.
+fn gaps(told: &Value) -> Result<u64> {
     let (met, sequences) = (told["gaps"]["met"].as_u64().context("a count")?, &told["gaps"]["sequences"]);
     assert_eq!(*sequences, if met == 0 { json!([]) } else { json!([DAMAGED]) });
+    Ok(met)
+}
+
+/// How many gaps a new command service met, which knows what the damaged frame says in any case, and decides.
+fn gaps_of_a_new_service(first: &Server) -> Result<u64> {
+    let (service, told) = ready(first, "command")?;
+    let taken = json!({"name": format!("t{}", DAMAGED - 2)});
+    service.call("POST", "/v1/tokens", &taken)?.expect(409)?;
+    gaps(&told)
+}
+
+/// How many gaps a new read node met, which holds the whole journal and answers correctly in any case.
+fn gaps_of_a_new_node(first: &Server) -> Result<u64> {
+    let (node, told) = ready(first, "read")?;
+    let tokens = node.call("GET", "/v1/tokens?limit=100", &Value::Null)?.expect(200)?;
+    assert_eq!(tokens["items"].as_array().map(Vec::len), Some(19));
+    let met = gaps(&told)?;
     let metrics = String::from_utf8(node.http()?.send("GET", "/metrics", &Value::Null)?.body)?;
     assert!(metrics.contains(&format!("grantbook_gaps_total {met}\n")), "{metrics}");
     Ok(met)
@@ -46,14 +65,18 @@ fn gaps_of_a_new_node(first: &Server) -> Result<u64> {
 
 /// New readers meet the damage sooner or later, go on over it, and say so; `journal verify` names it.
 fn is_met_and_mended(nats: &Nats, first: &Server) -> Result<()> {
-    let mut met = 0;
-    for _ in 0..READERS {
-        met = gaps_of_a_new_node(first)?;
-        if met > 0 {
-            break;
+    for (who, gaps_of_a_new_one) in
+        [("node", gaps_of_a_new_node as fn(&Server) -> Result<u64>), ("service", gaps_of_a_new_service)]
+    {
+        let mut met = 0;
+        for _ in 0..READERS {
+            met = gaps_of_a_new_one(first)?;
+            if met > 0 {
+                break;
+            }
         }
+        ensure!(met == 1, "no {who} met the damage");
     }
-    ensure!(met == 1, "no reader met the damage");
     for _ in 0..READERS {
         let verified = binary::run(&["--json", "journal", "verify", "--nats", &nats.url()], &[])?;
         let told: Value = serde_json::from_slice(&verified.stdout)?;

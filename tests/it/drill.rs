@@ -1,5 +1,6 @@
-//! The drills of docs/operating.md: an upgrade of everything, one by one, under a load of questions and writes; and a
-//! backup, restored into other servers, whose views are the same.
+//! The drills of docs/operating.md: an upgrade of everything, one by one, under a load of questions and writes, of the
+//! brokers from the oldest version that is taken to the newest; and a backup, restored into other servers, whose views are
+//! the same.
 
 use std::{
     path::Path,
@@ -10,7 +11,12 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use grantbook_domain::id::InstallationId;
 use grantbook_journal::{Journal, jetstream};
-use grantbook_tests::{binary, nats::Nats, org::Story, server::Server};
+use grantbook_tests::{
+    binary,
+    nats::{self, Nats, NatsOptions},
+    org::Story,
+    server::Server,
+};
 use grantbook_views::{ViewDigest, ViewWriter};
 use serde_json::{Value, json};
 
@@ -57,6 +63,14 @@ fn read(node: &Server, position: &str) -> Result<usize> {
     }
 }
 
+/// Which version a server says that it is.
+fn version(nats: &Nats, index: usize) -> Result<String> {
+    let told = nats.monitor(index, "/varz")?;
+    let (_, body) = told.split_once("\r\n\r\n").context("an answer with a body")?;
+    let told: Value = serde_json::from_str(body)?;
+    Ok(told["version"].as_str().context("a version")?.to_owned())
+}
+
 fn installation(nats: &Nats) -> Result<InstallationId> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
@@ -77,7 +91,8 @@ fn digest(mut node: Server, installation: InstallationId) -> Result<ViewDigest> 
 
 #[test]
 fn everything_is_upgraded_one_by_one_and_a_backup_makes_the_same_views_elsewhere() -> Result<()> {
-    let mut nats = Nats::cluster()?;
+    let older = NatsOptions { servers: 3, binary: Some(nats::oldest_binary()?), ..NatsOptions::default() };
+    let mut nats = Nats::start_with(&older)?;
     let first = Server::init_over(&nats.url())?;
     let mut commands = [first.another("command")?, first.another("command")?];
     let mut nodes = [first.another("read")?, first.another("read")?];
@@ -89,11 +104,15 @@ fn everything_is_upgraded_one_by_one_and_a_backup_makes_the_same_views_elsewhere
         assert_eq!(read(&nodes[up], &position)?, written);
         Ok(())
     };
-    // Brokers, then command services, then read nodes; the other ones serve meanwhile.
+    // Brokers, to another version, then command services, then read nodes; the other ones serve meanwhile.
+    nats.exchange_binary(nats::binary()?);
     for index in 0..nats.len() {
+        ensure!(version(&nats, index)? == "2.14.4");
         nats.stop(index)?;
         goes_on(&commands, &nodes, index % 2)?;
         nats.start(index)?;
+        ensure!(version(&nats, index)? != "2.14.4");
+        goes_on(&commands, &nodes, index % 2)?;
     }
     for index in 0..2 {
         ensure!(commands[index].terminate()?.success());

@@ -174,6 +174,7 @@ async fn a_stream_that_has_drifted_is_refused_by_name() -> Result<()> {
         ("allow_direct", serde_json::json!(false)),
         ("retention", serde_json::json!("interest")),
         ("storage", serde_json::json!("memory")),
+        ("compression", serde_json::json!("s2")),
         ("no_ack", serde_json::json!(true)),
         ("allow_msg_ttl", serde_json::json!(true)),
         ("allow_rollup_hdrs", serde_json::json!(true)),
@@ -204,6 +205,15 @@ async fn a_stream_that_has_drifted_is_refused_by_name() -> Result<()> {
             refused.contains("has drifted") && refused.contains(&format!("{name} is")),
             "{name}: {refused}"
         );
+        if name == "compression" {
+            // What operators are told to do.
+            let mut config =
+                ask(format!("$JS.API.STREAM.INFO.{stream}"), serde_json::json!({})).await?["config"].clone();
+            config["compression"] = "none".into();
+            let updated = ask(format!("$JS.API.STREAM.UPDATE.{stream}"), config).await?;
+            ensure!(updated.get("error").is_none(), "{updated}");
+            JetStreamJournal::open(&own).await?;
+        }
         ask(format!("$JS.API.STREAM.DELETE.{stream}"), serde_json::json!({})).await?;
     }
     let deleted = ask("$JS.API.STREAM.MSG.DELETE.S".to_owned(), serde_json::json!({"seq": 1})).await?;

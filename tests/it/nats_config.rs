@@ -24,16 +24,16 @@ use serde_json::{Value, json};
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// Servers that run as their files say.
-struct Scene {
-    dir: PathBuf,
-    nats: String,
+pub(crate) struct Scene {
+    pub(crate) dir: PathBuf,
+    pub(crate) nats: String,
     client_port: u16,
     servers: Vec<Configured>,
     _owned: tempfile::TempDir,
 }
 
 /// Writes configurations and starts three servers of them.
-fn scene(with_tls: bool) -> Result<Scene> {
+pub(crate) fn scene(with_tls: bool) -> Result<Scene> {
     let owned = tempfile::tempdir()?;
     let (dir, tls) = (owned.path().join("nats"), owned.path().join("tls"));
     let [client, cluster, leaf, monitor] = free_rows(3)?;
@@ -72,12 +72,12 @@ fn certificates(dir: &Path) -> Result<()> {
 }
 
 impl Scene {
-    fn key(&self, role: &str) -> String {
+    pub(crate) fn key(&self, role: &str) -> String {
         self.dir.join(format!("keys/{role}.nk")).display().to_string()
     }
 
     /// A process of this part with the credentials of a role.
-    fn start(&self, first: &Server, part: &str, role: &str) -> Result<Server> {
+    pub(crate) fn start(&self, first: &Server, part: &str, role: &str) -> Result<Server> {
         let mut server = first.another_stopped(part)?;
         server.set_env("GRANTBOOK_NATS_NKEY", &self.key(role));
         server.spawn()?;
@@ -85,7 +85,7 @@ impl Scene {
     }
 
     /// Founds the installation, however long the servers take to agree on leaders.
-    fn found(&self, further: &[(&str, &str)]) -> Result<Server> {
+    pub(crate) fn found(&self, further: &[(&str, &str)]) -> Result<Server> {
         let operator = self.key("operator");
         let mut env = vec![("GRANTBOOK_NATS_NKEY", operator.as_str())];
         env.extend(further);
@@ -131,7 +131,7 @@ impl Client {
 }
 
 /// A write is seen on the read node.
-fn works(command: &Server, read: &Server, name: &str) -> Result<()> {
+pub(crate) fn works(command: &Server, read: &Server, name: &str) -> Result<()> {
     let made = command.call("POST", "/v1/tokens", &json!({"name": name}))?;
     let position = made.header("grantbook-position").context("a position")?.to_owned();
     let id = made.expect(201)?["id"].as_str().context("an id")?.to_owned();

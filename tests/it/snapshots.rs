@@ -67,6 +67,7 @@ fn a_new_node_is_made_of_a_snapshot(nats: &Nats) -> Result<()> {
         let listed = server.call("GET", "/v1/tokens?limit=1000", &json!(null))?.expect(200)?;
         Ok(listed["items"].as_array().context("items")?.len())
     };
+    until("a line that says so", || Ok(fresh.log().contains("the view has caught up with the journal")))?;
     until("both have all", || Ok((tokens(&maker)?, tokens(&fresh)?) == (31, 31)))?;
 
     until("nodes that agree", || {

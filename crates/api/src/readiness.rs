@@ -20,10 +20,20 @@ pub struct Readiness {
     pub state: String,
     /// The position that the views have reached; `null` before the first record.
     pub position: Option<String>,
+    /// What the views hold at that position, 64 hexadecimal digits: equal on all nodes of one view format, or one of them is
+    /// damaged. Left out where there are no views.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_digest: Option<String>,
     /// The journal's last position, as far as the node knows.
     pub head: Option<String>,
-    /// Frames between the two. How many records they hold is known to whoever has read them.
+    /// Frames between the two.
     pub lag_frames: u64,
+    /// Records between the two, at least: a frame holds one or more. How many a frame holds is known to whoever has read it.
+    #[serde(default)]
+    pub lag_records_least: u64,
+    /// Records between the two, at most: a frame holds no more than 1,024. 0 if the node has all.
+    #[serde(default)]
+    pub lag_records_most: u64,
     /// Milliseconds since the node last knew itself to be at the head; `null` if it never was.
     pub age_ms: Option<u64>,
     /// Where this node's view holds something else than another node's, in words: one of them is damaged or wrong.

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `record` | an [`AuditItem`](crate::audit::AuditItem), without people's names |
 //! | `change` | an [`AccessChange`](crate::feed::AccessChange) |
+//! | `stale` | a [`WatchStale`]: whether the node is beyond its bounds from here on; it has no `id` |
 //! | `error` | a [`Problem`](crate::problem::Problem): what keeps the node from going on |
 //! | `end` | a [`WatchEnd`]: the last message, unless the connection breaks off |
 //!
@@ -52,6 +53,18 @@ pub enum WatchKind {
     Record,
     /// Changes of access.
     Change,
+}
+
+/// Whether what follows comes from a node that is beyond its bounds, and goes on all the same (`--when-stale mark`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WatchStale {
+    /// It is beyond them, and there may be records that it does not know of; or it is not any more.
+    pub stale: bool,
+    /// How many frames of the journal it is known to lack.
+    pub lag_frames: u64,
+    /// For how many milliseconds nothing has proved that it has everything.
+    pub age_ms: u64,
 }
 
 /// Why a stream ends.

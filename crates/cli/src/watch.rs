@@ -5,7 +5,7 @@ use grantbook_api::{
     client::WatchMessage,
     feed::{AccessChange, ChangeType, ChangedAccess, ProjectIds, Who},
     reference::{GranteeType, NamedGrantee, ObjectRef, PrincipalRef},
-    watch::{WatchKind, WatchQuery},
+    watch::{WatchKind, WatchQuery, WatchStale},
 };
 use serde_json::json;
 
@@ -78,6 +78,7 @@ pub(crate) async fn run(session: &Session, args: WatchArgs) -> anyhow::Result<()
             let line = match &watched.message {
                 WatchMessage::Record(record) => json!({"id": watched.id, "event": "record", "data": record}),
                 WatchMessage::Change(change) => json!({"id": watched.id, "event": "change", "data": change}),
+                WatchMessage::Stale(stale) => json!({"id": watched.id, "event": "stale", "data": stale}),
             };
             session.out.json_line(&line)?;
             continue;
@@ -88,12 +89,23 @@ pub(crate) async fn run(session: &Session, args: WatchArgs) -> anyhow::Result<()
             WatchMessage::Record(record) => {
                 audit::print(session, &names, std::slice::from_ref(record)).await?;
             }
+            WatchMessage::Stale(stale) => session.out.note(&stale_line(stale)),
             WatchMessage::Change(change) => {
                 for line in change_lines(change, &names).await {
                     session.out.line(&clean(&line))?;
                 }
             }
         }
+    }
+}
+
+/// For who looks on: it is no message.
+fn stale_line(told: &WatchStale) -> String {
+    if told.stale {
+        let WatchStale { lag_frames, age_ms, .. } = told;
+        format!("this node is stale: {lag_frames} frames behind, {age_ms} ms without proof of more")
+    } else {
+        "what comes is fresh again".to_owned()
     }
 }
 

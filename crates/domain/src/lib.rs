@@ -7,6 +7,7 @@ mod apply;
 pub mod authority;
 pub mod catalog;
 pub mod command;
+pub mod cover;
 pub mod decide;
 pub mod event;
 pub mod form;

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     access::{Reason, Target},
     catalog::{Catalog, Lineage, ObjectType, Permission, TypeSet},
+    cover::Cover,
     id::{OrgId, ProjectId},
     model::{Effect, Grant},
     principal::Principal,
@@ -110,9 +111,27 @@ pub fn survey<B: AsRef<[Block]>, E>(
     grants: &[Reaching<B>],
     look: impl FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>,
 ) -> Result<Vec<AccessRow>, E> {
-    let known = around.projects.iter().map(|project| project.id).collect();
-    let spread = grants.iter().map(|grant| Spread::of(grant, &around)).collect();
-    Survey { around, known, grants: spread, look }.rows()
+    Survey::of(around, grants, look).rows()
+}
+
+/// What the grants of one effect cover by themselves: [`survey`] in parts that can be put together, for what many share.
+pub fn covered<B: AsRef<[Block]>, E>(
+    around: Surroundings<'_>,
+    (grants, effect): (&[Reaching<B>], Effect),
+    look: impl FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>,
+) -> Result<Vec<CoverRow>, E> {
+    Survey::of(around, grants, look).cover_rows(effect)
+}
+
+/// What grants of one effect cover of some types, for one permission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoverRow {
+    /// The permission's name.
+    pub permission: String,
+    /// Names of the object types that are covered in the same way, in the catalog's order.
+    pub types: Vec<String>,
+    /// What is covered.
+    pub cover: Cover,
 }
 
 /// A grant with the projects that its scope covers.
@@ -132,8 +151,9 @@ struct Spread<'a> {
 
 struct Survey<'a, F> {
     around: Surroundings<'a>,
-    known: BTreeSet<ProjectId>,
     grants: Vec<Spread<'a>>,
+    /// The projects that some of the grants cover, by their indexes.
+    sets: BTreeMap<Vec<usize>, ProjectSet>,
     look: F,
 }
 
@@ -161,13 +181,16 @@ impl<'a> Spread<'a> {
         let wide = everything
             || object_type == Some(ObjectType::ORG_PROJECT)
             || matches!(scope, Scope::Projects(selector) if selector.include.contains(&Atom::All));
+        let one = match scope {
+            Scope::Object(object) if object_type == Some(ObjectType::PROJECT) => {
+                object.id.parse().ok().filter(|id: &ProjectId| id.to_string() == object.id)
+            }
+            Scope::Object(_) | Scope::Organization | Scope::Projects(_) => None,
+        };
         let covered = around.projects.iter().filter(|project| match scope {
             Scope::Organization => true,
             Scope::Projects(selector) => selector.covers(**project),
-            Scope::Object(_) if wide => true,
-            Scope::Object(object) => {
-                object_type == Some(ObjectType::PROJECT) && object.id == project.id.to_string()
-            }
+            Scope::Object(_) => wide || one == Some(project.id),
         });
         let projects = covered.map(|project| project.id).collect();
         let single = matches!(scope, Scope::Object(_)) && !wide && object_type != Some(ObjectType::PROJECT);
@@ -179,32 +202,26 @@ impl<'a> Spread<'a> {
         let gives = |block: &Block| block.permissions.has(permission) && block.types.has(object_type);
         self.types.has(object_type) && self.blocks.iter().any(gives)
     }
-
-    fn allows(&self) -> bool {
-        self.effect == Effect::Allow
-    }
 }
 
 impl<'a, E, F: FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>> Survey<'a, F> {
+    fn of<B: AsRef<[Block]>>(around: Surroundings<'a>, grants: &'a [Reaching<B>], look: F) -> Self {
+        let grants = grants.iter().map(|grant| Spread::of(grant, &around)).collect();
+        Self { around, grants, sets: BTreeMap::new(), look }
+    }
+
     fn rows(mut self) -> Result<Vec<AccessRow>, E> {
         let catalog = self.around.catalog;
-        // Few combinations of grants decide about many permissions and types: project sets are computed once for each.
-        let mut known: BTreeMap<Vec<usize>, ProjectSet> = BTreeMap::new();
         let mut rows = Vec::new();
         for permission in catalog.all_permissions() {
             let mut extents: Vec<(Extent, Vec<String>)> = Vec::new();
             for object_type in catalog.all_types() {
-                let deciding: Vec<usize> = (0..)
-                    .zip(&self.grants)
-                    .filter(|(_, grant)| grant.gives(permission, object_type))
-                    .map(|(index, _)| index)
-                    .collect();
-                if deciding.is_empty() {
+                let allows = self.deciding((permission, object_type), Effect::Allow);
+                if allows.is_empty() {
                     continue;
                 }
-                let projects =
-                    known.entry(deciding.clone()).or_insert_with(|| self.projects(&deciding)).clone();
-                let extent = self.extent(&deciding, object_type, projects)?;
+                let denies = self.deciding((permission, object_type), Effect::Deny);
+                let extent = self.cover(&allows, object_type)?.without(&self.cover(&denies, object_type)?);
                 join(&mut extents, extent, catalog.type_name(object_type));
             }
             rows.extend(into_rows(catalog.permission_name(permission), extents));
@@ -212,92 +229,108 @@ impl<'a, E, F: FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>> Survey<'
         Ok(rows)
     }
 
-    fn deciding(&self, indexes: &[usize]) -> impl Iterator<Item = &Spread<'a>> {
+    fn cover_rows(mut self, effect: Effect) -> Result<Vec<CoverRow>, E> {
+        let catalog = self.around.catalog;
+        let mut rows = Vec::new();
+        for permission in catalog.all_permissions() {
+            let mut covers: Vec<(Cover, Vec<String>)> = Vec::new();
+            for object_type in catalog.all_types() {
+                let deciding = self.deciding((permission, object_type), effect);
+                let cover = self.cover(&deciding, object_type)?;
+                if !cover.is_empty() {
+                    join(&mut covers, cover, catalog.type_name(object_type));
+                }
+            }
+            let permission = catalog.permission_name(permission);
+            rows.extend(covers.into_iter().map(|(cover, types)| CoverRow {
+                permission: permission.to_owned(),
+                types,
+                cover,
+            }));
+        }
+        Ok(rows)
+    }
+
+    /// The grants of an effect that give or take the permission on some objects of the type.
+    fn deciding(&self, (permission, object_type): (Permission, ObjectType), effect: Effect) -> Vec<usize> {
+        let grants = (0..).zip(&self.grants);
+        let deciding =
+            grants.filter(|(_, grant)| grant.effect == effect && grant.gives(permission, object_type));
+        deciding.map(|(index, _)| index).collect()
+    }
+
+    fn these(&self, indexes: &[usize]) -> impl Iterator<Item = &Spread<'a>> {
         indexes.iter().filter_map(|index| self.grants.get(*index))
     }
 
-    /// The projects where objects that no grant names are allowed.
-    fn projects(&self, indexes: &[usize]) -> ProjectSet {
-        let (mut allowed, mut denied) = (BTreeSet::new(), BTreeSet::new());
-        let (mut wide, mut narrow) = (false, false);
-        for grant in self.deciding(indexes) {
-            if grant.allows() {
-                allowed.extend(grant.projects.iter().copied());
-                wide |= grant.wide;
-            } else {
-                denied.extend(grant.projects.iter().copied());
-                narrow |= grant.wide;
-            }
+    /// What these grants, all of one effect, cover of a type.
+    fn cover(&mut self, indexes: &[usize], object_type: ObjectType) -> Result<Cover, E> {
+        if indexes.is_empty() {
+            return Ok(Cover::default());
         }
-        let within = |id: &ProjectId| allowed.contains(id) && !denied.contains(id);
-        if wide && !narrow {
-            ProjectSet::AllBut(self.known.iter().copied().filter(|id| !within(id)).collect())
-        } else {
-            ProjectSet::Only(self.known.iter().copied().filter(within).collect())
-        }
-    }
-
-    fn extent(
-        &mut self,
-        indexes: &[usize],
-        object_type: ObjectType,
-        projects: ProjectSet,
-    ) -> Result<Extent, E> {
         let lineage = self.around.catalog.lineage(object_type);
         let in_project = matches!(lineage, Lineage::Project | Lineage::InProject);
-        let takes = |grant: &Spread<'_>| if in_project { !grant.single } else { grant.everything };
-        let denied = self.deciding(indexes).any(|grant| !grant.allows() && takes(grant));
-        let mut organization =
-            !denied && self.deciding(indexes).any(|grant| grant.allows() && grant.everything);
         let type_name = self.around.catalog.type_name(object_type);
-        if lineage == Lineage::Singleton {
-            let one = ObjectRef { object_type: type_name.to_owned(), id: self.around.org.to_string() };
-            organization = self.is_allowed(indexes, &one)?.is_some_and(|(allowed, _)| allowed);
-        }
+        let organization = match lineage {
+            Lineage::Singleton => self.covers_singleton(indexes, type_name)?,
+            _ => self.these(indexes).any(|grant| match grant.effect {
+                Effect::Deny if in_project => !grant.single,
+                Effect::Allow | Effect::Deny => grant.everything,
+            }),
+        };
         let projects = match in_project {
-            true => projects,
+            true => self.projects(indexes),
             false if organization => ProjectSet::ALL,
             false => ProjectSet::NONE,
         };
-        let mut extent = Extent { organization, projects, objects: BTreeSet::new(), except: BTreeSet::new() };
+        let mut objects = BTreeMap::new();
         if matches!(lineage, Lineage::InProject | Lineage::Organization) {
             for object in self.named_objects(indexes, type_name) {
-                let Some((allowed, project)) = self.is_allowed(indexes, &object)? else { continue };
-                match (allowed, extent.is_general(project)) {
-                    (true, false) => drop(extent.objects.insert(object)),
-                    (false, true) => drop(extent.except.insert(object)),
-                    (true, true) | (false, false) => {}
+                if let Some(seen) = (self.look)(&object, &[])? {
+                    objects.insert(object, seen.project);
                 }
             }
         }
-        Ok(extent)
+        Ok(Cover { organization, projects, objects })
+    }
+
+    /// The projects that these grants cover. Few combinations of grants decide about many permissions and types: computed
+    /// once for each.
+    fn projects(&mut self, indexes: &[usize]) -> ProjectSet {
+        if let Some(set) = self.sets.get(indexes) {
+            return set.clone();
+        }
+        let covered: BTreeSet<ProjectId> =
+            self.these(indexes).flat_map(|grant| grant.projects.iter().copied()).collect();
+        let set = if self.these(indexes).any(|grant| grant.wide) {
+            let ids = self.around.projects.iter().map(|project| project.id);
+            ProjectSet::AllBut(ids.filter(|id| !covered.contains(id)).collect())
+        } else {
+            ProjectSet::Only(covered)
+        };
+        self.sets.insert(indexes.to_vec(), set.clone());
+        set
     }
 
     fn named_objects(&self, indexes: &[usize], type_name: &str) -> BTreeSet<ObjectRef> {
-        let named = self.deciding(indexes).filter_map(|grant| match grant.scope {
+        let named = self.these(indexes).filter_map(|grant| match grant.scope {
             Scope::Object(object) if object.object_type == type_name => Some(object.clone()),
             Scope::Object(_) | Scope::Organization | Scope::Projects(_) => None,
         });
         named.collect()
     }
 
-    /// Whether these grants allow on one object, and its project; none if there is no such object.
-    fn is_allowed(
-        &mut self,
-        indexes: &[usize],
-        object: &ObjectRef,
-    ) -> Result<Option<(bool, Option<ProjectId>)>, E> {
-        let scopes: Vec<&Scope> = self.deciding(indexes).map(|grant| grant.scope).collect();
-        let Some(Seen { project, covered }) = (self.look)(object, &scopes)? else { return Ok(None) };
-        let covering = |effect| {
-            self.deciding(indexes).zip(&covered).any(|(grant, covers)| *covers && grant.effect == effect)
-        };
-        Ok(Some((covering(Effect::Allow) && !covering(Effect::Deny), project)))
+    fn covers_singleton(&mut self, indexes: &[usize], type_name: &str) -> Result<bool, E> {
+        let one = ObjectRef { object_type: type_name.to_owned(), id: self.around.org.to_string() };
+        let scopes: Vec<&Scope> = self.these(indexes).map(|grant| grant.scope).collect();
+        let seen = (self.look)(&one, &scopes)?;
+        Ok(seen.is_some_and(|seen| seen.covered.contains(&true)))
     }
 }
 
 impl Extent {
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing is allowed.
+    pub fn is_empty(&self) -> bool {
         !self.organization && self.projects == ProjectSet::NONE && self.objects.is_empty()
     }
 
@@ -311,7 +344,7 @@ impl Extent {
 }
 
 /// Adds a type to those on which the permission is held in the same way.
-pub fn join(extents: &mut Vec<(Extent, Vec<String>)>, extent: Extent, type_name: &str) {
+pub fn join<E: PartialEq>(extents: &mut Vec<(E, Vec<String>)>, extent: E, type_name: &str) {
     match extents.iter_mut().find(|(known, _)| *known == extent) {
         Some((_, types)) => types.push(type_name.to_owned()),
         None => extents.push((extent, vec![type_name.to_owned()])),

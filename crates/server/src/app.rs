@@ -233,7 +233,10 @@ impl App {
 }
 
 fn node<J: Journal>(config: &ServeConfig, viewing: &Viewing, journal: &Arc<J>) -> ReadNode {
-    ReadNode::new(&viewing.projector, journal).within(config.freshness).hearing(viewing.nodes())
+    ReadNode::new(&viewing.projector, journal)
+        .within(config.freshness)
+        .hearing(viewing.nodes())
+        .keeping(viewing.upkeep())
 }
 
 /// Begins to deliver webhooks, if the process has a view.

@@ -12,6 +12,7 @@ pub mod http;
 pub mod ids;
 pub mod init;
 mod listen;
+mod mend;
 pub mod nodes;
 pub mod operate;
 pub mod position;
@@ -25,6 +26,7 @@ pub mod routes;
 pub mod secret;
 pub mod snapshots;
 pub mod start;
+pub mod upkeep;
 mod viewing;
 pub mod webhooks;
 

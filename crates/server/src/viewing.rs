@@ -10,7 +10,10 @@ use std::{
 use grantbook_domain::id::InstallationId;
 use grantbook_journal::Journal;
 use grantbook_views::{Opened, ViewWriter};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::Instant,
+};
 
 use crate::{
     app::{NEXT_FILE, VIEW_FILE},
@@ -19,9 +22,10 @@ use crate::{
     config::ServeConfig,
     ids::IdSource,
     nodes::{Nodes, NodesConfig, TOLD_EVERY, Talk, node_id},
-    project::Projector,
+    project::{Projector, catching_up},
     snapshots::{Maker, NodeId, Place, SnapshotConfig, SnapshotError, SnapshotKey, Store, keep_making},
     start::{OpenJournal, StartError, make_directory},
+    upkeep::{Tally, Upkeep},
 };
 
 /// The projector and what runs beside it.
@@ -32,6 +36,9 @@ pub(crate) struct Viewing {
     maker: Option<JoinHandle<()>>,
     /// Compares this node with others.
     talk: Option<Talk>,
+    upkeep: Upkeep,
+    /// Tells how far the view has come until it has caught up.
+    teller: JoinHandle<()>,
 }
 
 impl Viewing {
@@ -49,13 +56,19 @@ impl Viewing {
         })
         .await??;
         let store = open_store(config.snapshots.place.as_ref(), opened).await?;
-        let writer = open(config, journal, store.clone()).await?;
+        let bootstraps = Tally::default();
+        let writer = open(config, journal, (store.clone(), &bootstraps)).await?;
         let projector = Projector::start_with(Arc::clone(journal), writer, config.scrub_every);
+        let upkeep = Upkeep { scrubs: projector.scrubs(), bootstraps, ..Upkeep::default() };
         let maker = match (store, &config.snapshots.key) {
             (Some(store), Some(key)) => {
                 let key = SnapshotKey::read(key).map_err(SnapshotError::from)?;
                 let maker = Maker { store, key, installation, node, clock: clock.clone() };
-                Some(tokio::spawn(keep_making(maker, projector.settle(), config.snapshots.every)))
+                Some(tokio::spawn(keep_making(
+                    maker,
+                    (projector.settle(), upkeep.snapshots.clone()),
+                    config.snapshots.every,
+                )))
             }
             _ => None,
         };
@@ -68,7 +81,13 @@ impl Viewing {
             }
             OpenJournal::Embedded(_) => None,
         };
-        Ok(Self { projector, maker, talk })
+        let teller = tokio::spawn(catching_up::follow(projector.progress(), catching_up::log));
+        Ok(Self { projector, maker, talk, upkeep, teller })
+    }
+
+    /// What the node does for itself.
+    pub(crate) fn upkeep(&self) -> Upkeep {
+        self.upkeep.clone()
     }
 
     /// What is heard of other nodes.
@@ -81,6 +100,7 @@ impl Viewing {
         if let Some(maker) = self.maker {
             maker.abort();
         }
+        self.teller.abort();
         drop(self.talk);
         self.projector.stop().await;
     }
@@ -104,7 +124,7 @@ pub(crate) async fn open_store(
 async fn open<J: Journal>(
     config: &ServeConfig,
     journal: &Arc<J>,
-    store: Option<Store>,
+    (store, bootstraps): (Option<Store>, &Tally),
 ) -> Result<ViewWriter, StartError> {
     let installation = journal.identity().installation;
     let view = config.data.join(VIEW_FILE);
@@ -118,8 +138,9 @@ async fn open<J: Journal>(
     let SnapshotConfig { trust, .. } = &config.snapshots;
     if let Some(store) = store.filter(|_| !resumes && !trust.is_empty()) {
         let source = Source { journal: Arc::clone(journal), store, trust: trust.clone() };
-        let mut told = 0;
+        let (mut told, begun) = (0, Instant::now());
         let made = bootstrap(&source, &view, &mut |stage| tell(stage, &mut told)).await?;
+        bootstraps.note(begun, made.is_some());
         if let Some((writer, manifest)) = made {
             let (sequence, rows) = (manifest.sequence, manifest.rows);
             tracing::info!(sequence, rows, "the view was made of a snapshot; the journal's rest follows");

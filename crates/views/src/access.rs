@@ -16,11 +16,15 @@ use crate::{
     check::{Checker, Stop},
     encode::Take,
     error::ViewError,
+    reach::Node,
     reader::Snapshot,
     row::{GrantRow, ProjectRow},
     row_key::{self, Kind},
     table::Table,
 };
+
+/// Finds an object, if it is there, and says which scopes cover it.
+pub(crate) type Look<'a> = dyn FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, ViewError> + 'a;
 
 impl Snapshot {
     /// What the principal may do at `now`.
@@ -48,11 +52,18 @@ impl Checker<'_> {
     fn reaching(&mut self, principal: Principal) -> Result<Vec<Reaching<Rc<[Block]>>>, Stop> {
         let mut grants = Vec::new();
         for node in self.reached(principal)?.iter() {
-            for row in &node.grants {
-                if self.now < row.until && self.grant_stands(row)? {
-                    let (scope, blocks) = (row.scope.clone(), self.blocks(row)?);
-                    grants.push(Reaching { scope, effect: row.effect, types: row.types, blocks });
-                }
+            grants.extend(self.in_force(node)?);
+        }
+        Ok(grants)
+    }
+
+    /// The grants to exactly this one that are in force.
+    pub(crate) fn in_force(&mut self, node: &Node) -> Result<Vec<Reaching<Rc<[Block]>>>, ViewError> {
+        let mut grants = Vec::new();
+        for row in &node.grants {
+            if self.now < row.until && self.grant_stands(row)? {
+                let (scope, blocks) = (row.scope.clone(), self.blocks(row)?);
+                grants.push(Reaching { scope, effect: row.effect, types: row.types, blocks });
             }
         }
         Ok(grants)
@@ -70,11 +81,19 @@ impl Checker<'_> {
 
     /// What these grants, all in force, give somebody whom all of them reach.
     pub(crate) fn survey(&mut self, grants: &[Reaching<Rc<[Block]>>]) -> Result<Vec<AccessRow>, ViewError> {
+        self.with_surroundings(|around, look| survey(around, grants, look))
+    }
+
+    /// Hands out what sets are held against, and what finds objects among it.
+    pub(crate) fn with_surroundings<T>(
+        &mut self,
+        ask: impl FnOnce(Surroundings<'_>, &mut Look<'_>) -> Result<T, ViewError>,
+    ) -> Result<T, ViewError> {
         let (org, catalog) = (self.org, Arc::clone(&self.catalog));
         let living = self.every_project()?;
         let projects: Vec<ProjectView<'_>> = living.iter().map(|project| project.view()).collect();
         let around = Surroundings { org, catalog: &catalog, projects: &projects };
-        survey(around, grants, |object: &ObjectRef, scopes: &[&Scope]| {
+        ask(around, &mut |object: &ObjectRef, scopes: &[&Scope]| {
             let target = Target { object_type: &object.object_type, id: &object.id, project: None };
             let place = match self.locate(target) {
                 Ok(place) => place,

@@ -1,84 +1,163 @@
 //! Effective access as text, line by line: the same whatever the format of the view that wrote it, so that two can be compared.
+//!
+//! What a group's own grants allow and deny stands once, in the group's line; whoever is in it, also through other groups,
+//! names it. So the listing grows as the organization does, and [`AccessParts::expand`] gives what a check would say.
 
-use std::fmt::Write as _;
+mod parts;
+
+use std::collections::HashMap;
 
 use grantbook_domain::{
-    id::OrgId,
+    id::{GroupId, OrgId},
+    model::Effect,
     position::{Position, RECORDS_PER_FRAME},
-    principal::Principal,
-    survey::{AccessRow, ProjectSet},
+    principal::{Grantee, Principal},
+    survey::{CoverRow, Reaching, covered},
 };
 
-use crate::{error::ViewError, reader::Snapshot};
+pub use self::parts::{Access, AccessParts, CoverPart, Disorder, Groups, Holder, access_lines};
+use crate::{
+    as_of::Moment,
+    check::{Checker, Stop},
+    encode::Take,
+    error::ViewError,
+    reach::Node,
+    reader::Snapshot,
+    row_key::{self, Kind},
+    table::Table,
+};
 
-/// Principals looked at together; what they share is looked up once.
+/// The form of the listing: a reader of another form does not understand it.
+pub const LISTING_FORM: u32 = 2;
+
+/// Principals looked up before what is known of them is forgotten.
 const TOGETHER: usize = 1000;
 
 impl Snapshot {
     /// Who may do what as of the frame at `sequence`, expiry judged at the time of each organization's last record up to
-    /// there. Gives each line to `sink`, without its end; organizations and principals by id, permissions in the order of
-    /// the catalog.
+    /// there. Gives each holder of access to `sink`: by organization, groups, then users, then service tokens, each by id.
     ///
-    /// A line: `<org> user|token:<id> <permission> <types> [organization] <projects> [objects] [except]`. Whoever may do
-    /// nothing has no line.
+    /// Whoever has nothing and is in nothing that has something is left out.
     pub fn access_listing<E: From<ViewError>>(
         &self,
         sequence: u64,
-        mut sink: impl FnMut(&str) -> Result<(), E>,
+        mut sink: impl FnMut(&AccessParts) -> Result<(), E>,
     ) -> Result<(), E> {
         for org in self.orgs()? {
             let last = Position::of(sequence, RECORDS_PER_FRAME - 1);
-            let moment = self.moment_after(org, last)?;
-            if moment.position == Position::START {
+            let Moment { position, at } = self.moment_after(org, last)?;
+            if position == Position::START {
                 continue;
             }
-            let then = self.as_of(moment.position);
-            let mut after = None;
-            loop {
-                let page = then.principals(org, after, TOGETHER)?;
-                let mut checker = then.checker(org, moment.at)?;
-                for principal in &page {
-                    for row in checker.access(*principal)?.rows {
-                        sink(&line(org, *principal, &row))?;
-                    }
-                }
-                after = page.last().copied();
-                if page.len() < TOGETHER {
-                    break;
-                }
-            }
+            // The present is found faster than the same position in the past.
+            let then = if self.position(org)? == position { self.clone() } else { self.as_of(position) };
+            list(&then, &mut then.checker(org, at)?, &mut sink)?;
         }
         Ok(())
     }
+
+    fn groups_ever(&self, org: OrgId) -> Result<Vec<GroupId>, ViewError> {
+        let prefix = row_key::thing_kind(org, Kind::Group);
+        let rows = self.prefix(Table::Things, &prefix)?;
+        let id = |row: Result<(redb::AccessGuard<'_, &[u8]>, _), redb::StorageError>| {
+            let (key, _) = row?;
+            let mut key = Take::new(Table::Things, key.value());
+            key.raw(prefix.len())?;
+            key.id()
+        };
+        rows.map(id).collect()
+    }
 }
 
-fn line(org: OrgId, principal: Principal, row: &AccessRow) -> String {
-    let mut line = match principal {
-        Principal::User(id) => format!("{org} user:{id}"),
-        Principal::Token(id) => format!("{org} token:{id}"),
-    };
-    // Writing into a string does not fail.
-    let mut put = |text: std::fmt::Arguments<'_>| line.write_fmt(text).unwrap_or_default();
-    put(format_args!(" {} on {}", row.permission, row.types.join(",")));
-    if row.organization {
-        put(format_args!(" organization"));
-    }
-    let (word, ids) = match &row.projects {
-        ProjectSet::Only(ids) => ("only", ids),
-        ProjectSet::AllBut(ids) => ("all-but", ids),
-    };
-    put(format_args!(" projects {word}"));
-    for id in ids {
-        put(format_args!(" {id}"));
-    }
-    for (word, objects) in [("objects", &row.objects), ("except", &row.except)] {
-        if !objects.is_empty() {
-            put(format_args!(" {word}"));
-            // Ids are free text: quoted, so that a line stays a line.
-            for one in objects {
-                put(format_args!(" {}:{:?}", one.object_type, one.id));
+fn list<E: From<ViewError>>(
+    then: &Snapshot,
+    checker: &mut Checker<'_>,
+    sink: &mut impl FnMut(&AccessParts) -> Result<(), E>,
+) -> Result<(), E> {
+    let org = checker.org;
+    let mut holding: HashMap<GroupId, bool> = HashMap::new();
+    for id in then.groups_ever(org)? {
+        let node = checker.node(Grantee::Group(id))?;
+        if node.lives() {
+            let parts = checker.parts(&node, Vec::new())?;
+            holding.insert(id, !parts.is_empty());
+            if !parts.is_empty() {
+                sink(&parts)?;
             }
         }
     }
-    line
+    let mut after = None;
+    loop {
+        let page = then.principals(org, after, TOGETHER)?;
+        for principal in &page {
+            let parts = checker.parts_of(*principal, &holding)?;
+            if let Some(parts) = parts.filter(|parts| !parts.is_empty()) {
+                sink(&parts)?;
+            }
+        }
+        checker.forget_principals();
+        after = page.last().copied();
+        if page.len() < TOGETHER {
+            return Ok(());
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// What a principal has, if it is active: the groups that it is in and that have something, and its own grants.
+    fn parts_of(
+        &mut self,
+        principal: Principal,
+        holding: &HashMap<GroupId, bool>,
+    ) -> Result<Option<AccessParts>, ViewError> {
+        let reached = match self.reached(principal) {
+            Ok(reached) => reached,
+            Err(Stop::Because(_)) => return Ok(None),
+            Err(Stop::Failed(error)) => return Err(error),
+        };
+        let Some((own, above)) = reached.split_first() else { return Ok(None) };
+        let mut groups = Vec::with_capacity(above.len());
+        for node in above {
+            match node.of {
+                Grantee::Group(id) if holding.get(&id) == Some(&true) => groups.push(id),
+                _ => {}
+            }
+        }
+        groups.sort_unstable();
+        self.parts(own, groups).map(Some)
+    }
+
+    /// What the grants to exactly this one allow and deny.
+    fn parts(&mut self, node: &Node, groups: Vec<GroupId>) -> Result<AccessParts, ViewError> {
+        let mut parts = AccessParts {
+            org: self.org,
+            holder: Holder::from(node.of),
+            groups,
+            allow: Vec::new(),
+            deny: Vec::new(),
+        };
+        if !node.grants.is_empty() {
+            let grants = self.in_force(node)?;
+            parts.allow = self.covered(&grants, Effect::Allow)?.into_iter().map(CoverPart::from).collect();
+            parts.deny = self.covered(&grants, Effect::Deny)?.into_iter().map(CoverPart::from).collect();
+        }
+        Ok(parts)
+    }
+
+    fn covered<B: AsRef<[grantbook_domain::state::Block]>>(
+        &mut self,
+        grants: &[Reaching<B>],
+        effect: Effect,
+    ) -> Result<Vec<CoverRow>, ViewError> {
+        if grants.iter().all(|grant| grant.effect != effect) {
+            return Ok(Vec::new());
+        }
+        self.with_surroundings(|around, look| covered(around, (grants, effect), look))
+    }
+
+    /// Keeps what is known of groups only: of principals there may be very many.
+    fn forget_principals(&mut self) {
+        self.reached.clear();
+        self.nodes.retain(|grantee, _| matches!(grantee, Grantee::Group(_)));
+    }
 }

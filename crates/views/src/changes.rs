@@ -10,10 +10,14 @@
 
 mod classes;
 mod compact;
+mod parts;
 mod step;
 mod touch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use grantbook_domain::{
     id::{GroupId, ProjectId},
@@ -28,13 +32,14 @@ pub(crate) use self::touch::Deadline;
 use self::{step::Step, touch::Touch};
 use crate::{error::ViewError, reader::Snapshot};
 
-/// One change: all of `principals` gained, or lost, all of `rows`.
+/// One change: all of `principals` gained, or lost, all of `rows`. What is too long for a message is several changes, which
+/// follow from the journal alone, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordChange {
     /// Gained; else lost.
     pub gained: bool,
     /// Everybody whose access it is.
-    pub principals: BTreeSet<Principal>,
+    pub principals: Arc<BTreeSet<Principal>>,
     /// The same in few words.
     pub who: Who,
     /// What. Each row reads like one of [`EffectiveAccess`](crate::EffectiveAccess): exact after the record for what was

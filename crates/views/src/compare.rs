@@ -16,6 +16,7 @@ use grantbook_domain::{
 use crate::{
     audit::{Order, Span},
     check::{Checker, Stop},
+    concern::GROUND,
     encode::Take,
     error::ViewError,
     facet::Facet,
@@ -54,20 +55,6 @@ pub struct Comparison<'s> {
     /// Whether projects, roles, objects and the catalog are the same at both.
     same_ground: bool,
 }
-
-/// Events that change anybody's access without touching memberships and grants.
-const GROUND: [&str; 10] = [
-    "OrganizationCreated",
-    "CatalogExtended",
-    "ProjectCreated",
-    "ProjectUpdated",
-    "ProjectDeleted",
-    "RoleUpdated",
-    "RoleDeleted",
-    "ObjectRegistered",
-    "ObjectRemoved",
-    "GroupDeleted",
-];
 
 /// Who can have access.
 impl Snapshot {
@@ -112,7 +99,7 @@ impl Snapshot {
 #[derive(Debug)]
 pub(crate) struct Side<'s> {
     pub(crate) checker: Checker<'s>,
-    living: BTreeSet<ProjectId>,
+    pub(crate) living: BTreeSet<ProjectId>,
 }
 
 /// Access by permission and type.

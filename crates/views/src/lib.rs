@@ -13,6 +13,7 @@ mod chains;
 mod changes;
 mod check;
 mod compare;
+mod concern;
 mod digest;
 pub mod document;
 mod dump;
@@ -46,6 +47,7 @@ pub mod writer;
 pub use grantbook_domain::survey::{AccessRow, EffectiveAccess, ProjectSet};
 
 pub use crate::{
+    access_listing::{Access, AccessParts, CoverPart, Disorder, Groups, Holder, LISTING_FORM, access_lines},
     as_of::Moment,
     audit::{AuditFilter, AuditPage, AuditRecords, Order},
     authenticate::Authenticated,

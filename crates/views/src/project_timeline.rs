@@ -22,28 +22,13 @@ use crate::{
     changes::Deadline,
     check::{Checker, Stop},
     compare::Comparison,
+    concern::{AROUND_PROJECTS, Concern},
     error::ViewError,
     facet::Facet,
     list::Listing,
     reader::Snapshot,
     timeline::{AccessStep, MOMENTS_MAX, Timeline},
 };
-
-/// Events after which somebody's access to some project may differ, besides those about a project.
-const EVENTS: [&str; 12] = [
-    "OrganizationCreated",
-    "CatalogExtended",
-    "UserDeactivated",
-    "TokenUpdated",
-    "TokenDeleted",
-    "GroupDeleted",
-    "MemberAdded",
-    "MemberRemoved",
-    "RoleUpdated",
-    "RoleDeleted",
-    "GrantCreated",
-    "GrantRevoked",
-];
 
 type Deadlines = BTreeMap<Timestamp, Vec<Deadline>>;
 
@@ -67,7 +52,7 @@ impl Snapshot {
         for deadline in self.deadlines(org, (from.at, to.at))? {
             deadlines.entry(deadline.at).or_default().push(deadline);
         }
-        let facets: Vec<_> = EVENTS.map(|name| Facet::Event(name.to_owned())).into();
+        let facets: Vec<_> = AROUND_PROJECTS.map(|name| Facet::Event(name.to_owned())).into();
         let facets = [facets, vec![Facet::Project(project)]].concat();
         let mut steps: Vec<AccessStep> = Vec::new();
         let mut here = from;
@@ -173,47 +158,18 @@ impl Concerned {
         project: ProjectId,
         event: &Event,
     ) -> Result<(), ViewError> {
-        match event {
-            Event::OrganizationCreated { .. }
-            | Event::CatalogExtended { .. }
-            | Event::RoleUpdated { .. }
-            | Event::RoleDeleted { .. } => self.everybody = true,
-            Event::ProjectCreated { project: one }
-            | Event::ProjectUpdated { project: one }
-            | Event::ProjectDeleted { project: one } => self.everybody |= one.id == project,
-            Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
-                self.everybody |= object.project == Some(project);
-            }
-            Event::UserDeactivated { user } => drop(self.below.insert(Grantee::User(user.id))),
-            Event::TokenUpdated { token } | Event::TokenDeleted { token } => {
-                self.below.insert(Grantee::Token(token.id));
-            }
-            Event::GroupDeleted { group } => drop(self.below.insert(Grantee::Group(group.id))),
-            Event::MemberAdded { membership } | Event::MemberRemoved { membership } => {
-                self.below.insert(membership.member);
-            }
-            Event::GrantCreated { grant } | Event::GrantRevoked { grant } => {
+        match Concern::of(event) {
+            Concern::Nobody => {}
+            Concern::Everybody | Concern::Role(_) => self.everybody = true,
+            Concern::Project(one) => self.everybody |= one.id == project,
+            Concern::Object(object) => self.everybody |= object.project == Some(project),
+            Concern::Grantee(grantee) => drop(self.below.insert(grantee)),
+            Concern::Group(id) => drop(self.below.insert(Grantee::Group(id))),
+            Concern::Grant(grant) => {
                 if covers(checkers, project, &grant.on)? {
                     self.below.insert(grant.to);
                 }
             }
-            Event::UserCreated { .. }
-            | Event::UserUpdated { .. }
-            | Event::TokenCreated { .. }
-            | Event::GroupCreated { .. }
-            | Event::GroupUpdated { .. }
-            | Event::RoleCreated { .. }
-            | Event::KeyIssued { .. }
-            | Event::KeyRotated { .. }
-            | Event::KeyRevoked { .. }
-            | Event::TokenExpired { .. }
-            | Event::KeyExpired { .. }
-            | Event::MemberExpired { .. }
-            | Event::GrantExpired { .. }
-            | Event::WebhookCreated { .. }
-            | Event::WebhookUpdated { .. }
-            | Event::WebhookRotated { .. }
-            | Event::WebhookDeleted { .. } => {}
         }
         Ok(())
     }

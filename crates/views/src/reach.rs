@@ -20,6 +20,8 @@ use crate::{
 /// All that one range of `access` says of a user, token or group.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Node {
+    /// Of whom.
+    pub(crate) of: Grantee,
     /// None if there is no such.
     pub(crate) head: Option<HeadRow>,
     /// The groups it is directly in, by memberships that were not removed.
@@ -39,7 +41,7 @@ impl Checker<'_> {
         if let Some(known) = self.nodes.get(&grantee) {
             return Ok(Rc::clone(known));
         }
-        let mut node = Node { head: None, memberships: Vec::new(), grants: Vec::new() };
+        let mut node = Node { of: grantee, head: None, memberships: Vec::new(), grants: Vec::new() };
         self.snapshot.access_rows(self.org, grantee, |mut key, value| {
             match key.u8()? {
                 tag::HEAD => node.head = Some(HeadRow::decode(value)?),

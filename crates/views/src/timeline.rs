@@ -21,6 +21,7 @@ use crate::{
     chains::Web,
     check::{Checker, Stop},
     compare::{AccessChange, Comparison},
+    concern::Concern,
     error::ViewError,
     facet::Facet,
     reader::Snapshot,
@@ -270,45 +271,17 @@ impl Interest {
 
     /// Whether an event could change what the principal may do.
     fn matters(&self, event: &Event) -> bool {
-        match event {
-            Event::OrganizationCreated { .. } | Event::CatalogExtended { .. } => true,
-            Event::UserCreated { user } | Event::UserDeactivated { user } => {
-                self.principal == Principal::User(user.id)
+        match Concern::of(event) {
+            Concern::Nobody => false,
+            Concern::Everybody => true,
+            Concern::Grantee(grantee) => self.web.contains(&grantee),
+            Concern::Grant(grant) => self.web.contains(&grant.to),
+            Concern::Group(id) => {
+                self.web.contains(&Grantee::Group(id)) || self.names("group", &id.to_string())
             }
-            Event::TokenCreated { token } | Event::TokenUpdated { token } | Event::TokenDeleted { token } => {
-                self.principal == Principal::Token(token.id)
-            }
-            Event::MemberAdded { membership } | Event::MemberRemoved { membership } => {
-                self.web.contains(&membership.member)
-            }
-            Event::GroupDeleted { group } => {
-                self.web.contains(&Grantee::Group(group.id)) || self.names("group", &group.id.to_string())
-            }
-            Event::RoleUpdated { role } | Event::RoleDeleted { role } => {
-                self.roles.contains(&role.id) || self.names("role", &role.id.to_string())
-            }
-            Event::ProjectCreated { project }
-            | Event::ProjectUpdated { project }
-            | Event::ProjectDeleted { project } => self.wide || self.projects.contains(&project.id),
-            Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
-                self.objects.contains(&object.object)
-            }
-            Event::GrantCreated { grant } | Event::GrantRevoked { grant } => self.web.contains(&grant.to),
-            Event::UserUpdated { .. }
-            | Event::GroupCreated { .. }
-            | Event::GroupUpdated { .. }
-            | Event::RoleCreated { .. }
-            | Event::KeyIssued { .. }
-            | Event::KeyRotated { .. }
-            | Event::KeyRevoked { .. }
-            | Event::TokenExpired { .. }
-            | Event::KeyExpired { .. }
-            | Event::MemberExpired { .. }
-            | Event::GrantExpired { .. }
-            | Event::WebhookCreated { .. }
-            | Event::WebhookUpdated { .. }
-            | Event::WebhookRotated { .. }
-            | Event::WebhookDeleted { .. } => false,
+            Concern::Role(id) => self.roles.contains(&id) || self.names("role", &id.to_string()),
+            Concern::Project(project) => self.wide || self.projects.contains(&project.id),
+            Concern::Object(object) => self.objects.contains(&object.object),
         }
     }
 

@@ -24,9 +24,9 @@ use grantbook_domain::{
     state::OrgState,
 };
 
-use crate::history::{Check, Command, Entry, Fault, Kind, Micros, View};
+use crate::history::{Check, Command, Entry, Kind, Micros, View};
 
-pub(crate) use revocations::{Bounds, worst_delays};
+pub(crate) use revocations::worst_delays;
 
 /// Most findings of one point that are told.
 const FINDINGS: usize = 10;
@@ -39,9 +39,12 @@ pub(crate) struct Evidence {
     pub(crate) journal: Vec<Recorded>,
     /// The changes of access that each record caused, as a view made from nothing says: position and names.
     pub(crate) changes: Vec<(u64, Vec<String>)>,
-    /// A view made from nothing.
-    pub(crate) rebuilt: Option<View>,
-    pub(crate) bounds: Bounds,
+    /// Views made from nothing, wherever those of the nodes were looked at.
+    pub(crate) made: Vec<View>,
+    /// Whether every node has been looked at for the last time.
+    pub(crate) ended: bool,
+    /// How long a node may still allow what was revoked.
+    pub(crate) bound: Micros,
     /// Whether everything that was begun has ended: commands were sent again, subscribers have caught up.
     pub(crate) settled: bool,
 }
@@ -114,13 +117,6 @@ impl Evidence {
 
     fn checks(&self) -> impl Iterator<Item = &Check> {
         checks(&self.entries)
-    }
-
-    fn faults(&self) -> impl Iterator<Item = &Fault> {
-        self.entries.iter().filter_map(|entry| match entry {
-            Entry::Fault(fault) => Some(fault),
-            _ => None,
-        })
     }
 
     /// What there is to get for a subscriber of this kind: position, index and name, in order.

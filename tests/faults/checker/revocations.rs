@@ -11,15 +11,6 @@ use grantbook_domain::{
 use super::{Evidence, States, checks, seconds};
 use crate::history::{Check, Entry, Micros, Outcome, Said};
 
-/// How long a node may still allow what was revoked.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    /// A node that hears of the journal.
-    pub(crate) connected: Micros,
-    /// One that was cut off, stopped, or had no leader to ask.
-    pub(crate) cut_off: Micros,
-}
-
 pub(super) fn judge(evidence: &Evidence, states: &States) -> Vec<String> {
     let revoked = revoked(&evidence.entries);
     evidence
@@ -50,16 +41,10 @@ fn too_late(evidence: &Evidence, revoked: &BTreeMap<&str, (Micros, u64)>, check:
     if position >= at {
         return Some(format!("{node} allows {subject} at {position}, who was revoked at {at}"));
     }
-    let touched = evidence.faults().any(|fault| {
-        fault.cut_off.contains(node)
-            && fault.begun <= check.answered
-            && fault.ended + evidence.bounds.connected >= acknowledged
-    });
-    let bound = if touched { evidence.bounds.cut_off } else { evidence.bounds.connected };
     let late = check.sent.saturating_sub(acknowledged);
-    let bound_text = seconds(bound);
-    (late > bound).then(|| {
-        format!("{node} allows {subject} {} after the revocation, bound {bound_text}", seconds(late))
+    (late > evidence.bound).then(|| {
+        let (late, bound) = (seconds(late), seconds(evidence.bound));
+        format!("{node} allows {subject} {late} after the revocation, bound {bound}")
     })
 }
 

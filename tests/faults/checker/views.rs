@@ -1,28 +1,34 @@
-//! Point 6: all views are what the journal makes of nothing.
+//! Point 6: wherever it was looked at, every view is what the journal makes of nothing.
+
+use std::collections::BTreeMap;
 
 use super::Evidence;
 use crate::history::{Entry, View};
 
 pub(super) fn judge(evidence: &Evidence) -> Vec<String> {
-    let Some(rebuilt) = &evidence.rebuilt else { return Vec::new() };
-    let views = evidence.entries.iter().filter_map(|entry| match entry {
-        Entry::View(view) => Some(view),
-        _ => None,
-    });
-    let mut found: Vec<String> = views.filter_map(|view| differs(view, rebuilt)).collect();
-    let end = evidence.journal.last().map_or(0, |recorded| recorded.position.sequence());
-    if rebuilt.sequence != end {
-        found.push(format!("the view made of nothing ends at {}, the journal at {end}", rebuilt.sequence));
+    let made: BTreeMap<u64, &str> =
+        evidence.made.iter().map(|view| (view.sequence, view.digest.as_str())).collect();
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut found = Vec::new();
+    for entry in &evidence.entries {
+        let Entry::View(view) = entry else { continue };
+        last.insert(&view.node, view.sequence);
+        let View { node, sequence, digest } = view;
+        match made.get(sequence) {
+            Some(exact) if exact == digest => {}
+            Some(exact) => found
+                .push(format!("the view of {node} at {sequence} is {digest}, made of nothing it is {exact}")),
+            None => found.push(format!("the view of {node} ends at {sequence}, where the journal did not")),
+        }
+    }
+    if evidence.ended {
+        let end = evidence.journal.last().map_or(0, |recorded| recorded.position.sequence());
+        let short = last.iter().filter(|(_, sequence)| **sequence != end);
+        found
+            .extend(short.map(|(node, at)| format!("the view of {node} ends at {at}, the journal at {end}")));
+        if !made.contains_key(&end) {
+            found.push(format!("no view was made of nothing at {end}"));
+        }
     }
     found
-}
-
-fn differs(view: &View, rebuilt: &View) -> Option<String> {
-    let same = (view.sequence, &view.digest) == (rebuilt.sequence, &rebuilt.digest);
-    (!same).then(|| {
-        format!(
-            "the view of {} at {} is {}, made of nothing it is {} at {}",
-            view.node, view.sequence, view.digest, rebuilt.digest, rebuilt.sequence
-        )
-    })
 }

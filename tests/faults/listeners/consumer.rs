@@ -18,6 +18,8 @@ use crate::{checker::names_of, load::Load};
 const ACK_WAIT: Duration = Duration::from_secs(1);
 /// How long an answer to a request for more may take, which itself waits a second.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// A connection at whose end nobody answers is given up after two of these.
+const PING_EVERY: Duration = Duration::from_secs(2);
 /// Between two attempts to reach the brokers.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Every how many messages one is not acknowledged.
@@ -49,7 +51,8 @@ pub(super) const CHANGES: Source =
 pub(super) fn listen(listener: &Listener, load: &Load, brokers: &[String], source: Source) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let client = async_nats::connect(brokers).await?;
+        let impatient = async_nats::ConnectOptions::new().ping_interval(PING_EVERY);
+        let client = impatient.request_timeout(Some(PATIENCE)).connect(brokers).await?;
         while !load.has_ended() {
             // Brokers come and go; the consumer knows where it was.
             if let Err(error) = read(listener, load, &client, source).await {

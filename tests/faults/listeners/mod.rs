@@ -5,10 +5,7 @@ mod hook;
 mod watcher;
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -42,8 +39,8 @@ pub(crate) struct Listener {
     kind: Kind,
     promise: Promise,
     way: Way,
-    /// The last position that it has.
-    reached: AtomicU64,
+    /// The last message that it has: position, and place among those of the position.
+    reached: Mutex<(u64, u32)>,
     /// Why it last had to begin anew.
     trouble: Mutex<String>,
 }
@@ -52,7 +49,7 @@ impl Listener {
     /// Everybody who listens.
     pub(crate) fn all() -> Vec<Self> {
         let new = |name, kind, promise, way| {
-            let (reached, trouble) = (AtomicU64::new(0), Mutex::default());
+            let (reached, trouble) = (Mutex::default(), Mutex::default());
             Self { name, kind, promise, way, reached, trouble }
         };
         vec![
@@ -101,7 +98,12 @@ impl Listener {
     fn got(&self, load: &Load, (position, index): (u64, u32), name: String) {
         let (subscriber, at) = (self.name.to_owned(), load.history.now());
         load.history.add(Entry::Message(Message { subscriber, position, index, name, at }));
-        self.reached.fetch_max(position, Ordering::SeqCst);
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        *reached = (position, index).max(*reached);
+    }
+
+    fn reached(&self) -> (u64, u32) {
+        *self.reached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It has to begin anew.
@@ -109,14 +111,19 @@ impl Listener {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = format!("{error:#}");
     }
 
-    /// Until it has everything there is of its kind, or something of the last position of it.
+    /// Until it has the last there is of its kind.
     pub(crate) fn wait_for(&self, evidence: &Evidence) -> Result<()> {
-        let position = evidence.messages(self.kind).last().map_or(0, |(position, ..)| *position);
+        let last =
+            evidence.messages(self.kind).last().map_or((0, 0), |(position, index, _)| (*position, *index));
         let deadline = Instant::now() + LIMIT;
-        while self.reached.load(Ordering::SeqCst) < position {
-            let reached = self.reached.load(Ordering::SeqCst);
+        while self.reached() < last {
             let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            ensure!(Instant::now() < deadline, "{} is at {reached}, not at {position}: {trouble}", self.name);
+            ensure!(
+                Instant::now() < deadline,
+                "{} is at {:?}, not at {last:?}: {trouble}",
+                self.name,
+                self.reached()
+            );
             thread::sleep(Duration::from_millis(20));
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! The load: writers of mixed commands, somebody who gives access and takes it away again, and somebody at each node who
-//! asks all the time. Whatever they do and see goes into the history.
+//! The load: writers of mixed commands, somebody who gives access and takes it away again, and some at each node who
+//! ask all the time. Whatever they do and see goes into the history.
 
 mod asking;
 mod subjects;
@@ -32,7 +32,7 @@ const WRITERS: usize = 3;
 /// A command that nobody accepts for so long is lost.
 const LIMIT: Duration = Duration::from_mins(2);
 /// So many subjects are asked about at any time.
-const SUBJECTS: usize = 30;
+const SUBJECTS: usize = 40;
 
 /// What all threads of the load share.
 #[derive(Debug)]
@@ -95,12 +95,12 @@ impl Load {
         let mut running: Vec<_> =
             (0..WRITERS).map(|number| scope.spawn(move || writing::write(self, grounds, number))).collect();
         running.push(scope.spawn(move || subjects::come_and_go(self, grounds)));
-        running.extend(nodes.iter().copied().map(|node| {
-            scope.spawn(move || {
-                asking::ask(self, node);
+        for (node, demands) in nodes.iter().copied().flat_map(|node| [(node, false), (node, true)]) {
+            running.push(scope.spawn(move || {
+                asking::ask(self, node, demands);
                 Ok(())
-            })
-        }));
+            }));
+        }
         running
     }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{PoisonError, atomic::Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -14,8 +14,11 @@ use super::{
     wish::{Client, Wish},
 };
 
-/// How long a subject has access, and how long until the next one comes.
-const PACE: Duration = Duration::from_millis(100);
+/// Between two who come.
+const PACE: Duration = Duration::from_millis(200);
+/// How long one after another has access: some lose it in the midst of a fault that began while they had it.
+const LIVES: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
 
 /// What is there before the load begins.
 #[derive(Debug, Clone)]
@@ -56,15 +59,21 @@ impl Grounds {
 
 /// One subject after another until the load is over.
 pub(super) fn come_and_go(load: &Load, grounds: &Grounds) -> Result<()> {
-    let mut client = Client::default();
-    while !load.is_over() {
-        if let Some((subject, end)) = come(load, grounds, &mut client)? {
-            thread::sleep(PACE);
-            let mut wish = end;
-            wish.revokes = Some(subject.name);
-            load.want(&mut client, &wish)?;
+    let mut client = Client::faithful();
+    let mut living: Vec<(Instant, Wish)> = Vec::new();
+    for life in LIVES.into_iter().cycle() {
+        if load.is_over() {
+            break;
+        }
+        if let Some((subject, mut end)) = come(load, grounds, &mut client)? {
+            end.revokes = Some(subject.name);
+            living.push((Instant::now() + life, end));
         }
         thread::sleep(PACE);
+        let now = Instant::now();
+        for (_, end) in living.extract_if(.., |(due, _)| *due <= now) {
+            load.want(&mut client, &end)?;
+        }
     }
     Ok(())
 }

@@ -47,9 +47,16 @@ impl Wish {
 #[derive(Debug, Default)]
 pub(super) struct Client {
     open: BTreeMap<String, Http>,
+    /// The service that is asked first, if it is not another one for each command.
+    stays_at: Option<usize>,
 }
 
 impl Client {
+    /// One that stays with a service as long as it answers.
+    pub(super) fn faithful() -> Self {
+        Self { stays_at: Some(0), ..Self::default() }
+    }
+
     /// One request as the holder of the key, on a kept connection; a broken one is forgotten.
     pub(super) fn send(
         &mut self,
@@ -83,12 +90,13 @@ impl Load {
         let request = format!("w{number}");
         self.wishes.lock().unwrap_or_else(PoisonError::into_inner).insert(request.clone(), wish.clone());
         for attempt in 0..ATTEMPTS {
-            let service = SERVICES[(usize::try_from(number)? + attempt) % SERVICES.len()];
-            match self.attempt(client, service, &request, wish)? {
+            let index = client.stays_at.unwrap_or(usize::try_from(number)? + attempt) % SERVICES.len();
+            match self.attempt(client, SERVICES[index], &request, wish)? {
                 Known::Accepted(position, answer) => return Ok(Some((position, answer))),
                 Known::Refused => return Ok(None),
                 Known::Nothing => thread::sleep(Duration::from_millis(50 << attempt)),
             }
+            client.stays_at = client.stays_at.map(|_| index + 1);
         }
         Ok(None)
     }

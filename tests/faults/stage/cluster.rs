@@ -2,6 +2,7 @@
 //! of messages.
 
 use std::{
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::{NODES, SERVICES, Stage};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -57,17 +58,6 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until a broker that was started again is well, as an operator would. nats-server 2.15.1 may come up with a
-    /// stream whose "monitor goroutine is not running" after a kill -9 under load, and stays so until it is started once
-    /// more.
-    pub(crate) fn recover(&mut self, index: usize) -> Result<()> {
-        let Err(error) = self.nats.wait_ready(index) else { return Ok(()) };
-        let told = self.nats.monitor(index, "/healthz").unwrap_or_default();
-        ensure!(told.contains("monitor goroutine not running"), "broker {index}: {error:#}\n{told}");
-        self.nats.kill(index)?;
-        self.nats.start(index)
-    }
-
     /// Until a broker has all of the stream again.
     pub(crate) fn wait_current(&self, index: usize) -> Result<()> {
         let (name, deadline) = (format!("n{index}"), Instant::now() + LIMIT);
@@ -81,6 +71,35 @@ impl Stage {
             ensure!(Instant::now() < deadline, "{name} does not catch up: {told}");
             thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// What the brokers have printed since this was last asked that must not be where nobody harmed their files.
+    pub(crate) fn complaints(&mut self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (index, read) in self.read.iter_mut().enumerate() {
+            let log = self.nats.log(index);
+            let new = log.get(*read..).unwrap_or_default().lines();
+            let is_bad = |line: &&str| {
+                (line.contains("[ERR]") && line.contains("ritical"))
+                    || line.contains("[FTL]")
+                    || line.contains("panic")
+            };
+            found.extend(new.filter(is_bad).map(|line| format!("n{index}: {line}")));
+            *read = log.len();
+        }
+        found
+    }
+
+    /// Keeps what everybody printed, for whoever looks for the cause.
+    pub(crate) fn keep_logs(&self, directory: &Path) -> Result<()> {
+        for index in 0..self.nats.len() {
+            std::fs::write(directory.join(format!("n{index}.log")), self.nats.log(index))?;
+        }
+        let processes = SERVICES.into_iter().zip(&self.services).chain(NODES.into_iter().zip(&self.nodes));
+        for (name, server) in processes {
+            std::fs::write(directory.join(format!("{name}.log")), server.log())?;
+        }
+        Ok(())
     }
 
     /// Makes the brokers' own memory of messages as short as they allow: that retries have one effect must not hang on it.

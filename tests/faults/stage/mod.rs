@@ -5,6 +5,8 @@ mod clock;
 mod cluster;
 mod process;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use grantbook_journal::{
     Journal as _,
@@ -22,6 +24,8 @@ pub(crate) use process::{limit_files, stand_still, wait_ready};
 
 /// How long a message that was not taken waits until it is sent again, each time.
 const RETRY: &str = "100ms,200ms,500ms,1s,1s,1s,1s,1s,1s";
+/// How long a node answers without having heard of the journal's leader: the least that can be configured.
+pub(crate) const MAX_SILENCE: Duration = Duration::from_secs(5);
 /// The command services, by name.
 pub(crate) const SERVICES: [&str; 2] = ["c0", "c1"];
 /// The read nodes, by name.
@@ -44,6 +48,8 @@ pub(crate) struct Stage {
     _keys: tempfile::TempDir,
     /// The broker that a fault has chosen.
     pub(crate) chosen: usize,
+    /// How much of what each broker printed has been looked at.
+    read: [usize; 3],
 }
 
 impl Stage {
@@ -55,6 +61,7 @@ impl Stage {
             (0..nats.len()).map(|index| Cut::before(nats.client_port(index)?)).collect::<Result<_>>()?;
         let mut first = Server::init_over(&nats.url())?;
         first.set_env("GRANTBOOK_LOG", "info");
+        first.set_env("GRANTBOOK_MAX_SILENCE", &format!("{}s", MAX_SILENCE.as_secs()));
         let hand = ClockHand::make()?;
         let through: Vec<String> = wires.iter().map(Cut::nats_url).collect();
         let mut beyond = first.over(&through.join(","))?;
@@ -75,7 +82,8 @@ impl Stage {
         hooked.set_env("GRANTBOOK_RELAY", "true");
         beyond.set_env("GRANTBOOK_RELAY", "true");
         let nodes = vec![hooked.another("read")?, first.another("read")?, beyond.another("read")?];
-        let mut stage = Self { nats, wires, services, nodes, hand, first, runtime, _keys: keys, chosen: 0 };
+        let mut stage =
+            Self { nats, wires, services, nodes, hand, first, runtime, _keys: keys, chosen: 0, read: [0; 3] };
         stage.forget_message_ids()?;
         Ok(stage)
     }

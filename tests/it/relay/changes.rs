@@ -53,8 +53,15 @@ fn the_stream_of_changes_holds_what_the_node_computes_once_and_in_order() -> Res
         }
         load.progress(10)
     })?;
-    let expected = watched(&scene)?;
-    let told = relayed(&scene)?;
+    let told = complete(&scene)?;
+    ensure!(told.iter().any(|message| message.subject.ends_with("AccessLost")), "the revoked grant");
+    Ok(())
+}
+
+/// The stream's messages, which are what the node computes, once and in order.
+pub(super) fn complete(scene: &Scene) -> Result<Vec<Told>> {
+    let expected = watched(scene)?;
+    let told = relayed(scene)?;
     ensure!(expected.len() > 40, "{} changes", expected.len());
     let bodies: Vec<Value> = told.iter().map(Told::json).collect::<Result<_>>()?;
     assert_eq!(bodies, expected);
@@ -66,8 +73,7 @@ fn the_stream_of_changes_holds_what_the_node_computes_once_and_in_order() -> Res
         let id = format!("{}/c{}", position.as_str().unwrap_or_default(), change["index"]);
         assert_eq!(message.header("ce-id"), id, "unique, and the same for ever");
     }
-    ensure!(told.iter().any(|message| message.subject.ends_with("AccessLost")), "the revoked grant");
-    Ok(())
+    Ok(told)
 }
 
 /// Most records change nothing: after each 1,024 frames a message says that they were looked at.

@@ -1,6 +1,7 @@
 //! The relay: every event, and every change of access, once and in the journal's order, whatever befalls relays and
 //! brokers; and what it refuses.
 
+mod broken;
 mod changes;
 mod consumers;
 mod publisher;
@@ -98,7 +99,7 @@ fn of_two_relays_one_publishes_and_the_other_takes_over() -> Result<()> {
 }
 
 #[test]
-fn on_three_brokers_that_come_and_go_every_event_comes_once() -> Result<()> {
+fn on_three_brokers_that_come_and_go_every_event_and_change_comes_once() -> Result<()> {
     let mut scene = Scene::start(Nats::cluster()?, 2)?;
     let befallen = scene.under_load(|scene, load| {
         load.progress(10)?;
@@ -122,7 +123,8 @@ fn on_three_brokers_that_come_and_go_every_event_comes_once() -> Result<()> {
         (0..scene.nats.len()).try_for_each(|index| scene.recover(index))?;
         load.progress(10)
     });
-    befallen.and_then(|()| scene.settled().map(drop)).with_context(|| scene.brokers())
+    let complete = || scene.settled().map(drop).and_then(|()| changes::complete(&scene).map(drop));
+    befallen.and_then(|()| complete()).with_context(|| scene.brokers())
 }
 
 #[test]

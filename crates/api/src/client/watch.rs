@@ -12,7 +12,8 @@ use super::{Client, ClientError, lines::STREAM_TIMEOUT, successful};
 use crate::{
     audit::AuditItem,
     feed::AccessChange,
-    watch::{EVENT_STREAM, WatchEnd, WatchQuery},
+    header,
+    watch::{EVENT_STREAM, WatchEnd, WatchQuery, WatchStale},
 };
 
 /// The pause before a second attempt to connect; it doubles up to [`PAUSE_MAX`].
@@ -38,6 +39,8 @@ pub enum WatchMessage {
     Record(Box<AuditItem>),
     /// What a record changed of access.
     Change(Box<AccessChange>),
+    /// From here on the node that tells is beyond its bounds, or is not any more, or another goes on that is not.
+    Stale(WatchStale),
 }
 
 /// A stream of messages, each once and in order. A connection that breaks off, or a node that cannot go on, is followed by
@@ -50,12 +53,14 @@ pub struct Watch {
     last: Option<String>,
     open: Option<Events>,
     pause: Duration,
+    /// Whether what comes was last said to come from a stale node.
+    stale: bool,
 }
 
 impl Client {
     /// Watches; nothing is asked before [`Watch::next`].
     pub fn watch(&self, query: WatchQuery) -> Watch {
-        Watch { client: self.clone(), query, last: None, open: None, pause: PAUSE_MIN }
+        Watch { client: self.clone(), query, last: None, open: None, pause: PAUSE_MIN, stale: false }
     }
 }
 
@@ -77,7 +82,12 @@ impl Watch {
                 Some(events) => events.next().await,
                 None => match self.connect().await {
                     Ok(events) => {
+                        let still = events.response.headers().contains_key(header::STALE);
                         self.open = Some(events);
+                        if self.stale && !still {
+                            let fresh = WatchStale { stale: false, lag_frames: 0, age_ms: 0 };
+                            return Ok(self.marked(fresh));
+                        }
                         continue;
                     }
                     Err(error) => Err(error),
@@ -112,6 +122,7 @@ impl Watch {
         let message = match event.name.as_str() {
             "record" => Some(WatchMessage::Record(Box::new(parsed(&event.data)?))),
             "change" => Some(WatchMessage::Change(Box::new(parsed(&event.data)?))),
+            "stale" => return Ok(Some(self.marked(parsed(&event.data)?))),
             "end" => {
                 let end: WatchEnd = parsed(&event.data)?;
                 if matches!(
@@ -130,6 +141,11 @@ impl Watch {
         }
         let id = self.last.clone().unwrap_or_default();
         Ok(message.map(|message| Watched { id, message }))
+    }
+
+    fn marked(&mut self, told: WatchStale) -> Watched {
+        self.stale = told.stale;
+        Watched { id: self.last.clone().unwrap_or_default(), message: WatchMessage::Stale(told) }
     }
 
     /// Whether another attempt may succeed, and there was one that did.

@@ -10,6 +10,9 @@ pub(super) fn stream(found: &DerivedFindings, head: u64) -> Finding {
     const REFUSED: &str =
         "no relay publishes into it: find out who made or changed it, and delete or mend it";
     let DerivedFindings { stream, state } = found;
+    if stream.ends_with("_NODES") {
+        return of_nodes(stream, state);
+    }
     match state {
         DerivedState::Absent => finding(
             stream,
@@ -49,6 +52,28 @@ pub(super) fn stream(found: &DerivedFindings, head: u64) -> Finding {
         }
     }
 }
+
+/// What is found of the stream in which nodes say how they are.
+fn of_nodes(stream: &str, state: &DerivedState) -> Finding {
+    match state {
+        DerivedState::Good { messages, .. } => {
+            finding(stream, Status::Ok, format!("as it must be, {messages} messages"), "")
+        }
+        DerivedState::Absent => finding(
+            stream,
+            Status::Warn,
+            "is not there",
+            "nodes compare themselves through it: run `grantbook nats prepare`",
+        ),
+        DerivedState::Unknown(why) => {
+            finding(stream, Status::Unknown, why.clone(), "allow the subject $JS.API.STREAM.INFO of it")
+        }
+        DerivedState::Foreign => finding(stream, Status::Unsafe, "was made by something else", REMAKE),
+        DerivedState::Drifted(drifts) => finding(stream, Status::Unsafe, drifts.join("; "), REMAKE),
+    }
+}
+
+const REMAKE: &str = "nodes that disagree may not be named: delete it, and run `grantbook nats prepare`; it holds only what nodes said last";
 
 /// What a node says of its relay.
 pub(super) fn line(node: &str, line: &RelayLine) -> Finding {

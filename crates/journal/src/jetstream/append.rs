@@ -52,10 +52,8 @@ pub(super) async fn append(
     let subject = connection.options().subject(org);
     let request =
         Request::new().headers(headers(connection.stream(), guard)).payload(frame).timeout(Some(PATIENCE));
-    let answer = match connection.request(subject, request).await {
-        Ok(message) => parse::<Ack>(&message.payload),
-        Err(error) => Err(error),
-    };
+    let answer =
+        connection.request(subject, request).await.and_then(|message| parse::<Ack>(&message.payload));
     match answer {
         Ok(ack) if ack.stream == connection.stream() && !ack.duplicate => Ok(ack.seq),
         Ok(ack) => {

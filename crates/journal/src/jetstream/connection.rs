@@ -2,30 +2,43 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    future::ready,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event, Message, Request, ServerInfo,
+    Client, ConnectErrorKind, ConnectOptions, Event, Message, ReconnectToServer, Request, Server, ServerInfo,
     client::{RequestError, RequestErrorKind},
 };
+use bytes::Bytes;
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Credentials, JetStreamError, NatsOptions, Tls, options::without_user};
 use crate::frame::FRAME_MAX_BYTES;
 
-/// How long connecting may take.
+/// How long connecting may take, to whichever server.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long one server may take to be connected to: one that stands still takes connections and says nothing.
+const SERVER_PATIENCE: Duration = Duration::from_secs(3);
 /// How long an answer may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a journal is asked for while it is opened: servers that were just started have no leader yet.
 const OPEN_PATIENCE: Duration = Duration::from_secs(20);
 /// A server that does not answer two of these is left for another one.
 const PING_EVERY: Duration = Duration::from_secs(2);
-/// A server that answers pings and nothing else for so long is left, too: it may be cut off from those that lead.
-const LEFT_AFTER: Duration = Duration::from_secs(6);
+/// A server at which no leader answered for so long is left, too: it answers pings, but may be cut off from those that lead.
+const LEFT_AFTER: Duration = Duration::from_secs(5);
+/// How long further answers are waited for after one that only says that its sender knows of no leader.
+const GATHERING: Duration = Duration::from_secs(1);
+/// A server's answer if it knows of no leader, be it that the others have one: it then answers before the leader does
+/// (`isGroupLeaderless`, nats-server, `server/jetstream_api.go`).
+const KNOWS_NO_LEADER: u64 = 10008;
 /// The oldest version that is taken, and why: 2.14.4 mends a guard that could be evaluated against another subject's
 /// text, and the 2.12 line still throws its log away when a snapshot is damaged.
 const LEAST_VERSION: (u64, u64, u64) = (2, 14, 4);
@@ -41,7 +54,7 @@ pub(super) struct Connection {
     options: NatsOptions,
     /// What a server last complained of: a forbidden publish is not answered, only complained of.
     complaint: Complaint,
-    /// Since when no question was answered.
+    /// Since when no leader has answered a question.
     unanswered: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -97,7 +110,7 @@ impl Connection {
     pub(super) async fn unchecked(options: &NatsOptions) -> Result<Self, JetStreamError> {
         options.validate()?;
         let complaint = Complaint::default();
-        let connecting = connect_options(options, &complaint).await?.connect(options.servers.as_slice());
+        let connecting = connect(options, connect_options(options, &complaint).await?);
         let failed = |fault: String| {
             let servers: Vec<String> = options.servers.iter().map(|server| without_user(server)).collect();
             JetStreamError::Connect { servers: servers.join(", "), fault }
@@ -190,38 +203,91 @@ impl Connection {
         self.ask(format!("$JS.API.{verb}.{}", self.options.stream), body).await
     }
 
-    /// Asks on a subject of the API.
+    /// Asks a leader on a subject of the API.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         subject: String,
         body: Vec<u8>,
     ) -> Result<T, ApiError> {
-        let request = Request::new().payload(body.into()).timeout(Some(PATIENCE));
-        let message = self.request(subject, request).await?;
-        parse(&message.payload)
+        self.ask_for(subject, body, |_| true).await
     }
 
-    /// Sends and waits for the answer, whatever it says.
-    pub(super) async fn request(&self, subject: String, request: Request) -> Result<Message, ApiError> {
-        // The client's own bound does not count what waits for a connection.
-        let asked = timeout(PATIENCE, self.client.send_request(subject, request)).await;
-        let answer = match asked {
-            Ok(Ok(message)) => Ok(message),
-            Ok(Err(error)) => Err(self.explain(&error)),
-            Err(_) => Err(ApiError::TimedOut(self.complaint())),
-        };
-        self.heed(answer.is_ok()).await;
+    /// The same, where the answer shows whether it is of a leader who leads still. Only such a question tells whether the
+    /// server is one to stay with: a leader that was cut off from the others answers the others, too. Leaves one that is not.
+    pub(super) async fn ask_leader<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        body: Vec<u8>,
+        leads: impl Fn(&T) -> bool,
+    ) -> Result<T, ApiError> {
+        let asked = Instant::now();
+        let answer = self.ask_for(subject, body, &leads).await;
+        self.heed(asked, is_certain(&answer, &leads)).await;
         answer
     }
 
-    /// Leaves a server at which nothing was answered for long.
-    async fn heed(&self, answered: bool) {
+    /// Of several answers the first that is a leader's; if none is, what came first.
+    async fn ask_for<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        body: Vec<u8>,
+        is_leaders: impl Fn(&T) -> bool,
+    ) -> Result<T, ApiError> {
+        let body = Bytes::from(body);
+        let request = Request::new().payload(body.clone()).timeout(Some(PATIENCE));
+        let message = self.request(subject.clone(), request).await;
+        let mut answer = message.and_then(|message| parse(&message.payload));
+        if !is_certain(&answer, &is_leaders)
+            && matches!(answer, Ok(_) | Err(ApiError::Refused { .. }))
+            && let Some(better) = self.gather(subject, body, &is_leaders).await
+        {
+            answer = better;
+        }
+        answer
+    }
+
+    /// Asks once more, and waits for a leader's answer behind those of others.
+    async fn gather<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        body: Bytes,
+        is_leaders: &impl Fn(&T) -> bool,
+    ) -> Option<Result<T, ApiError>> {
+        let gathering = async {
+            let inbox = self.client.new_inbox();
+            let mut answers = self.client.subscribe(inbox.clone()).await.ok()?;
+            self.client.publish_with_reply(subject, inbox, body).await.ok()?;
+            while let Some(message) = answers.next().await {
+                let answer = parse(&message.payload);
+                if is_certain(&answer, is_leaders) {
+                    return Some(answer);
+                }
+            }
+            None
+        };
+        timeout(GATHERING, gathering).await.ok().flatten()
+    }
+
+    /// Sends and waits for the answer, whatever it says and whoever gives it.
+    pub(super) async fn request(&self, subject: String, request: Request) -> Result<Message, ApiError> {
+        // The client's own bound does not count what waits for a connection.
+        let asked = timeout(PATIENCE, self.client.send_request(subject, request)).await;
+        match asked {
+            Ok(Ok(message)) => Ok(message),
+            Ok(Err(error)) => Err(self.explain(&error)),
+            Err(_) => Err(ApiError::TimedOut(self.complaint())),
+        }
+    }
+
+    /// Whether a leader answered what was asked then. Leaves a server at which none did for long.
+    async fn heed(&self, asked: Instant, answered: bool) {
         let leave = {
             let mut unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
-            is_to_be_left(&mut unanswered, answered, Instant::now())
+            is_to_be_left(&mut unanswered, answered, (asked, Instant::now()))
         };
-        if leave && self.options.servers.len() > 1 {
-            tracing::warn!("NATS: {} answers nothing, another server is tried", self.server().server_name);
+        let server = self.server();
+        if leave && self.options.servers.len().max(server.connect_urls.len()) > 1 {
+            tracing::warn!("NATS: no leader answers through {}, another server is tried", server.server_name);
             // If it cannot be told, the client is ending.
             self.client.force_reconnect().await.unwrap_or_default();
         }
@@ -236,13 +302,23 @@ impl Connection {
     }
 }
 
-/// Notes whether a question was answered at `now`; whether none was for so long that the server is left. Counts anew then.
-fn is_to_be_left(unanswered: &mut Option<Instant>, answered: bool, now: Instant) -> bool {
+/// Whether it is a leader's answer, as far as can be seen.
+fn is_certain<T>(answer: &Result<T, ApiError>, is_leaders: impl Fn(&T) -> bool) -> bool {
+    match answer {
+        Ok(good) => is_leaders(good),
+        Err(ApiError::Refused { err_code, .. }) => *err_code != KNOWS_NO_LEADER,
+        Err(_) => false,
+    }
+}
+
+/// Notes whether a leader answered what was asked at `asked`; whether none did for so long, up to `now`, that the server
+/// is left. Counts anew then.
+fn is_to_be_left(unanswered: &mut Option<Instant>, answered: bool, (asked, now): (Instant, Instant)) -> bool {
     if answered {
         *unanswered = None;
         return false;
     }
-    let leave = now.duration_since(*unanswered.get_or_insert(now)) >= LEFT_AFTER;
+    let leave = now.duration_since(*unanswered.get_or_insert(asked)) >= LEFT_AFTER;
     if leave {
         *unanswered = None;
     }
@@ -258,6 +334,10 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, ApiError>>>(
         match ask().await {
             Err(ApiError::TimedOut(complaint)) if complaint.is_empty() && Instant::now() < deadline => {
                 tracing::info!("no NATS server has answered yet: they are asked again");
+            }
+            Err(ApiError::Refused { err_code: KNOWS_NO_LEADER, .. }) if Instant::now() < deadline => {
+                tracing::info!("the NATS servers have no leader yet: they are asked again");
+                sleep(PATIENCE / 10).await;
             }
             answer => return answer,
         }
@@ -275,6 +355,34 @@ pub(super) fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiError> 
     }
 }
 
+/// Connects to the first server that takes the connection. Servers are taken in turn, here and whenever the connection is
+/// lost: whoever was left is not asked first.
+async fn connect(options: &NatsOptions, connect: ConnectOptions) -> Result<Client, async_nats::ConnectError> {
+    // Processes begin with different ones.
+    let begin = usize::try_from(std::process::id()).unwrap_or_default();
+    let turn = Arc::new(AtomicUsize::new(begin));
+    let connect = connect.reconnect_to_server_callback(move |pool: Vec<Server>, _| {
+        let next = turn.fetch_add(1, Ordering::Relaxed).checked_rem(pool.len());
+        let addr = next.and_then(|next| pool.get(next)).map(|server| server.addr.clone());
+        ready(addr.map(|addr| ReconnectToServer { addr, delay: None }))
+    });
+    let mut rest = options.servers.len();
+    loop {
+        rest = rest.saturating_sub(1);
+        match connect.clone().connect(options.servers.as_slice()).await {
+            Err(error) if rest > 0 && !is_about_us(error.kind()) => {
+                tracing::info!("a NATS server cannot be connected to, another one is tried: {error}");
+            }
+            connected => return connected,
+        }
+    }
+}
+
+/// Whether other servers would say the same.
+const fn is_about_us(kind: ConnectErrorKind) -> bool {
+    matches!(kind, ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication)
+}
+
 async fn connect_options(
     options: &NatsOptions,
     complaint: &Complaint,
@@ -282,7 +390,7 @@ async fn connect_options(
     let complaint = Arc::clone(complaint);
     let mut connect = ConnectOptions::new()
         .name("grantbook")
-        .connection_timeout(CONNECT_PATIENCE / 2)
+        .connection_timeout(SERVER_PATIENCE)
         .ping_interval(PING_EVERY)
         .request_timeout(Some(PATIENCE))
         .max_reconnects(None)
@@ -388,15 +496,27 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_answers_nothing_for_long_is_left() {
+    fn a_server_at_which_no_leader_answers_for_long_is_left() {
         let (mut unanswered, start) = (None, Instant::now());
-        let mut asked = |answered, after| is_to_be_left(&mut unanswered, answered, start + after);
-        assert!(!asked(false, Duration::ZERO));
-        assert!(!asked(false, LEFT_AFTER / 2));
-        assert!(!asked(true, LEFT_AFTER));
-        assert!(!asked(false, LEFT_AFTER * 2));
-        assert!(asked(false, LEFT_AFTER * 3));
-        assert!(!asked(false, LEFT_AFTER * 3), "the next one has its time, too");
+        let mut heard = |answered, asked: Duration, now: Duration| {
+            is_to_be_left(&mut unanswered, answered, (start + asked, start + now))
+        };
+        let half = LEFT_AFTER / 2;
+        assert!(!heard(false, Duration::ZERO, half), "from when it was asked on");
+        assert!(!heard(true, half, half));
+        assert!(!heard(false, half, half * 2));
+        assert!(heard(false, half * 2, half * 3));
+        assert!(!heard(false, half * 2, half * 3), "the next one has its time, too");
+    }
+
+    #[test]
+    fn who_knows_of_no_leader_shows_nothing() {
+        let refused = |err_code| ApiError::Refused { err_code, description: String::new() };
+        assert!(is_certain(&Ok(7), |_| true) && !is_certain(&Ok(7), |_| false));
+        assert!(is_certain::<u64>(&Err(refused(10059)), |_| true));
+        for error in [refused(10008), ApiError::NoResponders, ApiError::TimedOut(String::new())] {
+            assert!(!is_certain::<u64>(&Err(error), |_| true));
+        }
     }
 
     #[test]

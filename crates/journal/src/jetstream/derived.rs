@@ -12,6 +12,7 @@ pub use publisher::{End, Interrupted, Message, Publisher};
 use super::{
     Connection, JetStreamError, JetStreamJournal, NatsOptions,
     connection::{ApiError, patiently},
+    nodes,
     stream::{self, StreamInfo},
 };
 use crate::Identity;
@@ -175,6 +176,10 @@ impl Derived {
                 }
                 Some(Err(JetStreamError::Drifted { drifts, .. })) => DerivedState::Drifted(drifts),
                 Some(Err(error)) => DerivedState::Unknown(error.to_string()),
+                Some(Ok(())) if info.state.messages < info.state.last_seq => {
+                    let missing = info.state.last_seq - info.state.messages;
+                    DerivedState::Drifted(vec![format!("{missing} of its messages is missing")])
+                }
                 Some(Ok(())) => match publisher::last_place(&connection, info.state.last_seq).await {
                     Ok(place) => DerivedState::Good { messages: info.state.messages, place },
                     Err(error) => DerivedState::Unknown(error.to_string()),
@@ -230,5 +235,8 @@ impl JetStreamJournal {
 
 /// What is found of the streams beside the journal of this identity.
 pub(super) async fn look(journal: &Connection, identity: Option<Identity>) -> Vec<DerivedFindings> {
-    futures_util::future::join_all(Derived::ALL.map(|derived| derived.look(journal, identity))).await
+    let derived = futures_util::future::join_all(Derived::ALL.map(|derived| derived.look(journal, identity)));
+    let (mut found, nodes) = futures_util::future::join(derived, nodes::look(journal)).await;
+    found.push(nodes);
+    found
 }

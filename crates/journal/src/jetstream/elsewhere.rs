@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Inner,
     connection::{ApiError, PATIENCE},
-    stream::guard_of,
+    stream::{guard_of, is_meant_for},
 };
 use crate::{Gaps, ReadError, Stored};
 
@@ -63,6 +63,9 @@ impl Inner {
         let found = told(SEQUENCE).and_then(|text| text.parse().ok());
         let org = told(SUBJECT).and_then(|subject| self.connection.options().org_of(subject));
         let (Some(found), Some(org)) = (found, org) else { return Ok(None) };
+        if !is_meant_for(self.connection.stream(), Some(headers)) {
+            return Ok(None);
+        }
         let guard = guard_of(headers);
         let stored = Stored { sequence: found, org, bytes: message.payload, guard };
         Ok(Some(stored).filter(|stored| stored.sequence == sequence))

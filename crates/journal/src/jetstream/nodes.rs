@@ -10,8 +10,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Inner, JetStreamJournal, NatsOptions,
+    DerivedFindings, DerivedState, Inner, JetStreamJournal, NatsOptions,
     connection::{ApiError, Connection, PATIENCE, parse, patiently},
+    stream,
 };
 
 /// Statuses kept of each node.
@@ -31,6 +32,14 @@ pub enum NodesError {
     Missing {
         /// Its name.
         stream: String,
+    },
+    /// Its settings were changed.
+    #[error("the stream {stream} has drifted from what nodes need: {}; delete it, and run `grantbook nats prepare`: it holds nothing but the last statuses", .drifts.join("; "))]
+    Drifted {
+        /// Its name.
+        stream: String,
+        /// What is not as it must be.
+        drifts: Vec<String>,
     },
     /// The servers refuse, or do not answer.
     #[error("{0}")]
@@ -92,11 +101,16 @@ impl JetStreamJournal {
         self.inner.statuses().await
     }
 
-    /// Makes the stream of nodes' statuses on as many servers as keep the journal, or finds that it is there.
+    /// Makes the stream of nodes' statuses on as many servers as keep the journal, or finds that it is there as it must be.
     pub(super) async fn prepare_nodes(&self) -> Result<(), NodesError> {
         let connection = &self.inner.connection;
         let stream = connection.options().nodes_stream();
-        let asked = patiently(|| super::stream::info(connection)).await?;
+        let own = connection.about(stream.clone());
+        if let Some(info) = patiently(|| stream::info(&own)).await? {
+            let drifts = info.differences(&config(connection.options(), &stream, info.replicas()));
+            return if drifts.is_empty() { Ok(()) } else { Err(NodesError::Drifted { stream, drifts }) };
+        }
+        let asked = patiently(|| stream::info(connection)).await?;
         let replicas = asked.map_or(1, |info| info.replicas());
         let config = config(connection.options(), &stream, replicas);
         let body = config.to_string().into_bytes();
@@ -104,6 +118,24 @@ impl JetStreamJournal {
             .await?;
         Ok(())
     }
+}
+
+/// What is found of the stream of nodes' statuses.
+pub(super) async fn look(journal: &Connection) -> DerivedFindings {
+    let stream = journal.options().nodes_stream();
+    let state = match stream::info(&journal.about(stream.clone())).await {
+        Ok(None) => DerivedState::Absent,
+        Err(error) => DerivedState::Unknown(error.to_string()),
+        Ok(Some(info)) => {
+            let drifts = info.differences(&config(journal.options(), &stream, info.replicas()));
+            if drifts.is_empty() {
+                DerivedState::Good { messages: info.state.messages, place: None }
+            } else {
+                DerivedState::Drifted(drifts)
+            }
+        }
+    };
+    DerivedFindings { stream, state }
 }
 
 impl Inner {

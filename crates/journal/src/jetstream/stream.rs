@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     JetStreamError, NatsOptions,
+    append::STREAM_HEADER,
     connection::{ApiError, Connection, patiently},
 };
 use crate::{Identity, ReadError, Stored, frame::FRAME_MAX_BYTES};
@@ -31,6 +32,10 @@ const NAME_IN_USE: u64 = 10058;
 pub(super) const GUARD_HEADER: &str = "Nats-Expected-Last-Subject-Sequence";
 /// Makes the guard look at other subjects; no frame ever has it.
 const GUARD_SUBJECT_HEADER: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
+
+/// A replica whose stream is compressed and that loses an election with messages nobody else has may compress the block
+/// into which it goes on writing, and can read none of it afterwards (docs/adr/0023-no-compression.md).
+const NOT_COMPRESSED: &str = "none";
 
 /// What we write into the stream's metadata.
 #[derive(Debug, Clone, Copy)]
@@ -115,14 +120,25 @@ impl FoundMessage {
     /// As a reader sees it.
     pub(super) fn stored(self, options: &NatsOptions) -> Result<Stored, ReadError> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let is_ours = self.header(STREAM_HEADER).is_some_and(|stream| stream == options.stream);
         let Self { subject, seq: sequence, data, hdrs } = self;
         let damaged = ReadError::Damaged { sequence };
+        if !is_ours {
+            return Err(damaged);
+        }
         let org = options.org_of(&subject).ok_or_else(|| damaged.clone())?;
         let bytes = STANDARD.decode(data).map_err(|_| damaged.clone())?.into();
         let headers = hdrs.map(|text| STANDARD.decode(text).map_err(|_| damaged)).transpose()?;
         let guard = headers.and_then(|headers| guard_in_text(&String::from_utf8_lossy(&headers)));
         Ok(Stored { sequence, org, bytes, guard })
     }
+}
+
+/// Whether a message was published for this very stream. Whoever may ask the servers for something names the subject of
+/// the answer, and permissions do not reach so far: an answer, or a message of another stream, can be made to land in the
+/// journal. None of those has the header, as a server takes no message with it into any other stream.
+pub(super) fn is_meant_for(stream: &str, headers: Option<&HeaderMap>) -> bool {
+    headers.and_then(|headers| headers.get(STREAM_HEADER)).is_some_and(|meant| meant.as_str() == stream)
 }
 
 /// The guard that stands in a message's headers: of its own subject, and no other's.
@@ -215,6 +231,28 @@ impl StreamInfo {
     }
 }
 
+impl StreamInfo {
+    /// Each setting that is not as in this configuration, in words. Where and on how many servers it lies is its operator's.
+    pub(super) fn differences(&self, must: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        let free = ["name", "description", "num_replicas"];
+        for (name, must) in
+            must.as_object().into_iter().flatten().filter(|(name, _)| !free.contains(&name.as_str()))
+        {
+            let is = self.config.get(name).unwrap_or(&Value::Null);
+            if is != must {
+                found.push(format!("{name} is {is}, must be {must}"));
+            }
+        }
+        for name in ["mirror", "sources", "republish", "subject_transform"] {
+            if let Some(is) = self.config.get(name).filter(|is| !is.is_null()) {
+                found.push(format!("{name} is {is}, must be absent"));
+            }
+        }
+        found
+    }
+}
+
 /// What must be so for nothing to be lost or exchanged: each setting, its value, and what it is where the server does
 /// not say it.
 fn settings(subjects: &str) -> Vec<(&'static str, Value, Value)> {
@@ -224,6 +262,7 @@ fn settings(subjects: &str) -> Vec<(&'static str, Value, Value)> {
         ("subjects", json!([subjects]), none()),
         ("retention", json!("limits"), json!("limits")),
         ("storage", json!("file"), none()),
+        ("compression", json!(NOT_COMPRESSED), json!(NOT_COMPRESSED)),
         ("discard", json!("new"), json!("old")),
         ("max_age", json!(0), json!(0)),
         ("max_msgs", json!(-1), json!(-1)),
@@ -261,7 +300,10 @@ pub(super) async fn info(connection: &Connection) -> Result<Option<StreamInfo>, 
     if !connection.is_fit() {
         return Err(ApiError::Other("the server that we are connected to now is too old".to_owned()));
     }
-    match connection.api("STREAM.INFO", &json!({})).await {
+    let subject = format!("$JS.API.STREAM.INFO.{}", connection.stream());
+    // A server whose copy has no leader answers as if it were one, but names none.
+    let leads = |info: &StreamInfo| info.doubt().is_none();
+    match connection.ask_leader(subject, b"{}".to_vec(), leads).await {
         Ok(info) => Ok(Some(info)),
         Err(ApiError::Refused { err_code: NO_STREAM, .. }) => Ok(None),
         Err(error) => Err(error),
@@ -376,7 +418,7 @@ pub(super) fn keeping(
         "deny_delete": true,
         "deny_purge": true,
         "allow_direct": true,
-        "compression": "s2",
+        "compression": NOT_COMPRESSED,
         "metadata": metadata,
     })
 }

@@ -4,15 +4,19 @@
 use std::{collections::VecDeque, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use async_nats::{Message, Subscriber};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{
     task::unconstrained,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
-use super::{Inner, Reason, connection::ApiError, stream::guard_of};
+use super::{
+    Inner, Reason,
+    connection::{ApiError, PATIENCE},
+    stream::{guard_of, is_meant_for},
+};
 use crate::{READ_MAX_BYTES, ReadError, Stored, Tail};
 
 /// Most messages of one pull: far less than the client can hold back.
@@ -33,6 +37,9 @@ const DOUBTS: u32 = 8;
 /// Pauses between attempts.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long a consumer may take to be made at first; then twice as long, and so on, up to [`PATIENCE`]. Servers make one on
+/// whichever replica they like, and for minutes also on one that stands still (nats-server 2.15, `checkRemoteServers`).
+const MAKING: Duration = Duration::from_secs(1);
 
 /// Reads a [`JetStreamJournal`](super::JetStreamJournal) in order.
 pub struct JetStreamTail {
@@ -41,6 +48,10 @@ pub struct JetStreamTail {
     cursor: u64,
     ready: VecDeque<Stored>,
     pull: Option<Pull>,
+    /// What the servers are being asked: whoever reads may have less patience than an answer takes.
+    question: Option<BoxFuture<'static, Result<Answer, ReadError>>>,
+    /// How long a consumer may take to be made.
+    making: Duration,
     /// When a frame came last, or the head was looked at.
     moved_at: Instant,
     /// Behind which sequence the next frame seems to be missing, and how often that was so.
@@ -48,6 +59,14 @@ pub struct JetStreamTail {
     /// Whether that has just been noticed once more.
     doubtful: bool,
     pause: Duration,
+}
+
+/// What the servers answer.
+enum Answer {
+    /// Where the stream ends.
+    Head(u64),
+    /// A consumer was made.
+    Consumer(Pull),
 }
 
 /// A consumer and the pull that is under way.
@@ -68,6 +87,8 @@ impl JetStreamTail {
             cursor: after,
             ready: VecDeque::new(),
             pull: None,
+            question: None,
+            making: MAKING,
             moved_at: Instant::now(),
             doubt: None,
             doubtful: false,
@@ -107,14 +128,21 @@ impl JetStreamTail {
         if self.doubtful {
             return self.resolve().await;
         }
+        if let Some(question) = self.question.as_mut() {
+            let answer = question.await;
+            self.question = None;
+            return self.learn(answer);
+        }
+        let inner = Arc::clone(&self.inner);
         if self.moved_at.elapsed() >= QUIET {
-            let head = self.inner.head().await?;
-            self.moved_at = Instant::now();
-            self.doubtful = head > self.cursor;
+            self.question = Some(Box::pin(async move { inner.head().await.map(Answer::Head) }));
             return Ok(());
         }
         if self.pull.is_none() {
-            self.pull = Some(Pull::open(&self.inner, self.cursor).await?);
+            let (cursor, making) = (self.cursor, self.making);
+            let opening = async move { Pull::open(&inner, cursor, making).await.map(Answer::Consumer) };
+            self.question = Some(Box::pin(opening));
+            return Ok(());
         }
         let Some(pull) = self.pull.as_mut() else { return Ok(()) };
         if pull.outstanding == 0 {
@@ -129,6 +157,22 @@ impl JetStreamTail {
             }
             Err(_) => Ok(()),
         }
+    }
+
+    /// What the servers answered.
+    fn learn(&mut self, answer: Result<Answer, ReadError>) -> Result<(), ReadError> {
+        match answer {
+            Ok(Answer::Head(head)) => {
+                self.moved_at = Instant::now();
+                self.doubtful = head > self.cursor;
+            }
+            Ok(Answer::Consumer(pull)) => self.pull = Some(pull),
+            Err(error) => {
+                self.making = (self.making * 2).min(PATIENCE);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Takes a message of the consumer.
@@ -160,6 +204,9 @@ impl JetStreamTail {
         let Some(org) = self.inner.connection.options().org_of(&message.subject) else {
             return Err(ReadError::Damaged { sequence });
         };
+        if !is_meant_for(self.inner.connection.stream(), message.headers.as_ref()) {
+            return Err(ReadError::Damaged { sequence });
+        }
         let guard = message.headers.as_ref().and_then(guard_of);
         self.push(Stored { sequence, org, bytes: message.payload, guard });
         Ok(())
@@ -190,7 +237,7 @@ impl JetStreamTail {
     fn push(&mut self, stored: Stored) {
         self.cursor = stored.sequence;
         self.moved_at = Instant::now();
-        (self.doubt, self.pause) = (None, PAUSE_MIN);
+        (self.doubt, self.pause, self.making) = (None, PAUSE_MIN, MAKING);
         self.ready.push_back(stored);
     }
 
@@ -203,7 +250,7 @@ impl JetStreamTail {
             self.inner.meet_gap(next);
             tracing::warn!(sequence = next, "a frame is missing: replicas and leader are asked for it");
             if let Some(stored) = self.inner.elsewhere(next).await? {
-                self.pull = None;
+                (self.pull, self.question) = (None, None);
                 self.doubtful = false;
                 self.push(stored);
                 return Ok(());
@@ -214,7 +261,7 @@ impl JetStreamTail {
             sleep(self.pause).await;
             self.pause = (self.pause * 2).min(PAUSE_MAX);
         }
-        self.pull = None;
+        (self.pull, self.question) = (None, None);
         self.doubt = Some((self.cursor, times + 1));
         self.doubtful = false;
         self.moved_at = Instant::now();
@@ -257,8 +304,8 @@ impl Tail for JetStreamTail {
 }
 
 impl Pull {
-    /// Makes a consumer that begins behind the cursor.
-    async fn open(inner: &Inner, cursor: u64) -> Result<Self, ReadError> {
+    /// Makes a consumer that begins behind the cursor, if that does not take too long.
+    async fn open(inner: &Inner, cursor: u64, making: Duration) -> Result<Self, ReadError> {
         /// All that is needed of the answer: that there is one.
         #[derive(Deserialize)]
         struct Made {}
@@ -283,7 +330,8 @@ impl Pull {
         });
         let body = serde_json::to_vec(&config).map_err(|error| ReadError::Unavailable(Arc::new(error)))?;
         let subject = format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}");
-        match inner.connection.ask::<Made>(subject, body).await {
+        let asked = timeout(making, inner.connection.ask::<Made>(subject, body)).await;
+        match asked.unwrap_or_else(|_| Err(ApiError::TimedOut(String::new()))) {
             Ok(Made {}) => {
                 // After it was made, so that it is of the stream that was opened and not of another one in its place.
                 inner.head().await?;

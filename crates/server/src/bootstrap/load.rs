@@ -32,7 +32,7 @@ pub(super) async fn load(
     let (mut rows, of) = (0, manifest.rows);
     let fetching = async {
         for piece in &manifest.pieces {
-            let bytes = store.get(name, &piece.name).await?;
+            let bytes = store.get(name, &piece.name, piece.bytes).await?;
             if give_raw.send((piece.clone(), bytes)).await.is_err() {
                 // Whoever takes them says why.
                 break;

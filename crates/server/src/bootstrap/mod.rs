@@ -7,7 +7,7 @@ use std::{fs, io, path::Path, sync::Arc};
 
 use grantbook_domain::id::{InstallationId, OrgId};
 use grantbook_journal::{Journal, ReadError, chain::OrgEnd, hash::Hash};
-use grantbook_views::{FORMAT_VERSION, ViewError, ViewWriter};
+use grantbook_views::{Disorder, FORMAT_VERSION, ViewError, ViewWriter};
 
 pub(crate) use load::opened;
 
@@ -21,6 +21,8 @@ pub const LOADING: &str = "loading.redb";
 /// At most so many heads of organizations are compared with the journal, the latest ones. An older one that is wrong shows with
 /// the next frame of its organization.
 const HEADS_COMPARED: usize = 1000;
+/// So many snapshots are tried before the journal is replayed; two are kept.
+const TRIED_MAX: usize = 16;
 
 /// Why a snapshot is not used.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +92,25 @@ pub enum Refused {
         /// Why.
         fault: String,
     },
+    /// The listing of access is of another form.
+    #[error("its listing of access has form {found}, this version compares form {expected}")]
+    Listing {
+        /// Its form.
+        found: u32,
+        /// [`LISTING_FORM`](grantbook_views::LISTING_FORM).
+        expected: u32,
+    },
+    /// The listing of access is not whole.
+    #[error("its listing of access has {found} lines, not {expected}")]
+    ListingEnds {
+        /// How many there are.
+        found: u64,
+        /// What the manifest says.
+        expected: u64,
+    },
+    /// The listing of access is none.
+    #[error("{0}")]
+    Disorder(#[from] Disorder),
     /// The rows make no view, or not the one that the manifest tells of.
     #[error("{0}")]
     View(#[from] ViewError),
@@ -145,15 +166,19 @@ pub async fn bootstrap<J: Journal>(
     view: &Path,
     tell: Tell<'_>,
 ) -> Result<Option<(ViewWriter, Manifest)>, StartError> {
-    let names = match source.store.list().await {
-        Ok(names) => names,
-        Err(error) => {
-            tracing::warn!(%error, "no snapshot can be looked for");
-            return Ok(None);
-        }
-    };
     let loading = view.with_extension(LOADING);
-    for name in names {
+    let mut tried: Vec<String> = Vec::new();
+    while tried.len() < TRIED_MAX {
+        // Anew each time: the one that was tried may have been removed meanwhile, because a newer one was made.
+        let names = match source.store.list().await {
+            Ok(names) => names,
+            Err(error) => {
+                tracing::warn!(%error, "no snapshot can be looked for");
+                return Ok(None);
+            }
+        };
+        let Some(name) = names.into_iter().find(|name| !tried.contains(name)) else { break };
+        tried.push(name.clone());
         match take(source, &name, &loading, tell).await {
             Ok((writer, manifest)) => {
                 fs::rename(&loading, view)

@@ -22,6 +22,8 @@ use tokio::{
     time::{Instant, interval_at, sleep},
 };
 
+use crate::mend::other_copies;
+
 /// Frames read at once.
 const READ_FRAMES: NonZeroUsize = match NonZeroUsize::new(4096) {
     Some(frames) => frames,
@@ -225,22 +227,49 @@ impl Fold {
             if after >= head {
                 head = head_of(journal).await?;
             }
-            let folding = spawn_blocking(move || fold.take_all(&waiting).map(|()| fold));
-            let both = async { tokio::join!(folding, read_up_to(&mut tail, after, head)) };
-            tokio::pin!(both);
-            let (folded, read) = loop {
-                tokio::select! {
-                    done = &mut both => break done,
-                    _ = progress.tick() => tracing::info!(sequence = after, head, "replaying the journal"),
+            let folding = spawn_blocking(move || {
+                let taken = fold.take_all(&waiting);
+                (fold, taken)
+            });
+            let (folded, read) = {
+                let both = async { tokio::join!(folding, read_up_to(&mut tail, after, head)) };
+                tokio::pin!(both);
+                loop {
+                    tokio::select! {
+                        done = &mut both => break done,
+                        _ = progress.tick() => tracing::info!(sequence = after, head, "replaying the journal"),
+                    }
                 }
             };
-            (fold, waiting) = (folded??, read?);
+            let taken;
+            (fold, taken) = folded?;
+            waiting = match taken {
+                Ok(()) => read?,
+                Err(FoldError::Chain(misfit)) => {
+                    fold.mend(journal, misfit).await?;
+                    tail = journal.tail(fold.sequence());
+                    read_up_to(&mut tail, fold.sequence(), head).await?
+                }
+                Err(error) => return Err(error),
+            };
         }
         tracing::info!(sequence = fold.sequence(), organizations = fold.orgs.len(), "the journal is folded");
         Ok(fold)
     }
 
-    /// Folds in the next frames of the stream. They are decoded on all cores, as that is most of the work.
+    /// The next frame as it came does not fit: folds in a copy of it that does.
+    async fn mend<J: Journal>(&mut self, journal: &J, misfit: ChainError) -> Result<(), FoldError> {
+        let next = self.sequence().saturating_add(1);
+        for copy in other_copies(journal, next, &misfit).await? {
+            match self.take_all(std::slice::from_ref(&copy)) {
+                Err(FoldError::Chain(_)) => {}
+                taken => return taken,
+            }
+        }
+        Err(misfit.into())
+    }
+
+    /// Folds in the next frames of the stream, up to one that does not fit, which it tells. They are decoded on all cores, as that is most of the work.
     pub fn take_all(&mut self, frames: &[Stored]) -> Result<(), FoldError> {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let decoded = thread::scope(|scope| {
@@ -281,7 +310,6 @@ impl Fold {
     }
 }
 
-/// The next frames, of which there must be some until `head`; none behind it.
 /// The journal's head, however often it has to be asked for.
 async fn head_of<J: Journal>(journal: &J) -> Result<u64, ReadError> {
     let deadline = Instant::now() + READ_PATIENCE;
@@ -293,6 +321,7 @@ async fn head_of<J: Journal>(journal: &J) -> Result<u64, ReadError> {
     }
 }
 
+/// The next frames, of which there must be some until `head`; none behind it.
 async fn read_up_to<T: Tail>(tail: &mut T, after: u64, head: u64) -> Result<Vec<Stored>, FoldError> {
     if after >= head {
         return Ok(Vec::new());

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{FoldError, directory::Directory};
+use crate::mend::other_copies;
 
 /// Most frames taken at once.
 const FRAMES: NonZeroUsize = match NonZeroUsize::new(256) {
@@ -64,7 +65,7 @@ impl<J: Journal> Follower<J> {
                 Ok(frames) => {
                     told = None;
                     for stored in &frames {
-                        self.take(reached, stored)?;
+                        self.take(reached, stored).await?;
                         reached = stored.sequence;
                         yield_now().await;
                     }
@@ -84,11 +85,22 @@ impl<J: Journal> Follower<J> {
         }
     }
 
-    fn take(&self, reached: u64, stored: &Stored) -> Result<(), FoldError> {
+    /// Takes the next frame, or a copy of it that fits if it does not as it came.
+    async fn take(&self, reached: u64, stored: &Stored) -> Result<(), FoldError> {
         let (sequence, expected) = (stored.sequence, reached.saturating_add(1));
         if sequence != expected {
             return Err(ChainError::Gap { sequence, expected }.into());
         }
-        self.directory.take(stored)
+        let misfit = match self.directory.take(stored) {
+            Err(FoldError::Chain(misfit)) => misfit,
+            taken => return taken,
+        };
+        for copy in other_copies(self.journal.as_ref(), expected, &misfit).await? {
+            match self.directory.take(&copy) {
+                Err(FoldError::Chain(_)) => {}
+                taken => return taken,
+            }
+        }
+        Err(misfit.into())
     }
 }

@@ -15,10 +15,14 @@ use serde::Serialize;
 
 use crate::feed::{Changed, changes_of, record_of};
 
-/// How many records are kept.
+/// How many records are kept,
 const KEPT: usize = 256;
-/// Records whose changes are about more accounts than this are not kept.
+/// as long as what is told of them is not longer than this, in bytes.
+const KEPT_BYTES: usize = 64 << 20;
+/// Records whose changes are about more accounts than this are not kept,
 const PRINCIPALS_MAX: usize = 20_000;
+/// nor those whose changes are longer, in bytes.
+const LENGTH_MAX: usize = 512 << 10;
 
 /// A record, rendered when first asked for.
 #[derive(Debug)]
@@ -64,9 +68,16 @@ impl Told {
         Ok(self.changes.get().map(Vec::as_slice).unwrap_or_default())
     }
 
+    /// How much is told of it, as far as somebody has asked.
+    fn bytes(&self) -> usize {
+        let changes = self.changes.get().map(Vec::as_slice).unwrap_or_default();
+        self.text.get().map_or(0, String::len) + changes.iter().map(|(_, text)| text.len()).sum::<usize>()
+    }
+
     fn is_large(&self) -> bool {
         let changes = self.changes.get().map(Vec::as_slice).unwrap_or_default();
         changes.iter().map(|(changed, _)| changed.change.principals.len()).sum::<usize>() > PRINCIPALS_MAX
+            || changes.iter().map(|(_, text)| text.len()).sum::<usize>() > LENGTH_MAX
     }
 }
 
@@ -128,10 +139,10 @@ impl Held {
         for place in large {
             self.records.remove(&place);
         }
-        while self.order.len() > KEPT {
-            if let Some(oldest) = self.order.pop_front() {
-                self.records.remove(&oldest);
-            }
+        let mut bytes: usize = self.records.values().map(|told| told.bytes()).sum();
+        while self.order.len() > KEPT || bytes > KEPT_BYTES {
+            let Some(oldest) = self.order.pop_front() else { break };
+            bytes -= self.records.remove(&oldest).map_or(0, |told| told.bytes()).min(bytes);
         }
         told
     }

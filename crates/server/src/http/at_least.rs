@@ -10,7 +10,7 @@ use crate::{
     confirm::Unconfirmed,
     http::{Web, authn, idempotency::single, problem::Failure},
     position,
-    read::{ReadNode, Unready},
+    read::{ReadNode, Stale, Unready},
 };
 
 /// How long a read waits for the view.
@@ -64,11 +64,11 @@ fn demanded(web: &Web, headers: &HeaderMap) -> Result<Demand, Failure> {
     }
 }
 
-/// Whether the view may be believed now.
-pub(crate) async fn believed(web: &Web, node: &ReadNode) -> Result<(), Failure> {
+/// Whether the view may be believed now, and how stale it is if this node answers all the same.
+pub(crate) async fn believed(web: &Web, node: &ReadNode) -> Result<Option<Stale>, Failure> {
     let nobody = OrgId::from_u128(0);
     let believed = node.wait_for(nobody, Position::START, Duration::ZERO).await;
-    believed.map(drop).map_err(|unready| failure(web, &unready))
+    believed.map_err(|unready| failure(web, &unready))
 }
 
 fn failure(web: &Web, unready: &Unready) -> Failure {

@@ -18,5 +18,5 @@ pub enum LookError {
 /// What each node said last. What is not understood is left out.
 pub async fn statuses(options: &NatsOptions) -> Result<Vec<Status>, LookError> {
     let told = JetStreamJournal::open(options).await?.statuses().await?;
-    Ok(told.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect())
+    Ok(told.iter().filter_map(|bytes| Status::parse(bytes)).collect())
 }

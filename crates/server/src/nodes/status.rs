@@ -55,7 +55,23 @@ pub struct Side {
     pub nodes: Vec<String>,
 }
 
+/// A name, an address or a version has at most so many characters, a node so many marks.
+const LONGEST: usize = 200;
+const MARKS_MAX: usize = 32;
+
 impl Status {
+    /// Reads what a node said, if it is understood. Whoever may write to the stream can say anything: no control characters
+    /// get from there into logs and terminals, and nothing very long.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut status: Self = serde_json::from_slice(bytes).ok()?;
+        let texts = [&mut status.version, &mut status.state];
+        for text in texts.into_iter().chain(&mut status.name).chain(&mut status.url) {
+            *text = text.chars().filter(|one| !one.is_control()).take(LONGEST).collect();
+        }
+        status.marks.truncate(MARKS_MAX);
+        Some(status)
+    }
+
     /// What it is called: its name if it has one, and its id.
     pub fn title(&self) -> String {
         match &self.name {
@@ -127,6 +143,17 @@ mod tests {
             marks: marks.iter().map(mark).collect(),
             at: 0,
         }
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_would_obey_is_taken_from_a_status() {
+        let mut said = status(1, 3, &[(9, 1); 40]);
+        said.name = Some("good\u{1b}[2J\n".to_owned() + &"x".repeat(300));
+        said.state = "run\u{7}ning".to_owned();
+        let heard = Status::parse(&serde_json::to_vec(&said).unwrap()).unwrap();
+        assert!(heard.name.unwrap().starts_with("good[2Jxx"));
+        assert_eq!((heard.state.as_str(), heard.marks.len()), ("running", MARKS_MAX));
+        assert_eq!(Status::parse(b"{}"), None);
     }
 
     #[test]

@@ -114,7 +114,7 @@ async fn exchange(journal: &JetStreamJournal, own: &Status) -> Result<Vec<Status
     let text = Bytes::from(serde_json::to_vec(own).unwrap_or_default());
     journal.tell_status(&own.node.to_string(), text).await?;
     let told = journal.statuses().await?;
-    Ok(told.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect())
+    Ok(told.iter().filter_map(|bytes| Status::parse(bytes)).collect())
 }
 
 fn alarm(own: &Status, statuses: &[Status], tell: &watch::Sender<Vec<Disagreement>>) {

@@ -1,6 +1,7 @@
 //! The projector: follows the journal and keeps the view. What it does not understand it does not skip: it stops,
 //! says so, and reads refuse.
 
+pub(crate) mod catching_up;
 mod checkpoint;
 mod marks;
 mod progress;
@@ -29,7 +30,11 @@ use self::{
     scrub::Scrubber,
     view::{Fault, Intake, Prepared, View, is_much},
 };
-use crate::pulse::{Broken, Heard, Pulse};
+use crate::{
+    mend::other_copies,
+    pulse::{Broken, Heard, Pulse},
+    upkeep::Tally,
+};
 
 /// Most frames in one transaction.
 const FRAMES_MAX: NonZeroUsize = match NonZeroUsize::new(1024) {
@@ -52,6 +57,7 @@ pub struct Projector {
     progress: watch::Receiver<Progress>,
     stop: watch::Sender<bool>,
     settle: Settle,
+    scrubs: Tally,
     task: JoinHandle<()>,
 }
 
@@ -83,16 +89,21 @@ impl Projector {
         let (tell, progress) = watch::channel(beginning);
         let (stop, stopping) = watch::channel(false);
         let (settle, asked) = mpsc::channel(1);
-        let settle = Settle(settle);
-        let follower =
-            Follower { journal, tell, stopping, told: None, scrub_every, asked, _asks: settle.clone() };
+        let (settle, scrubs) = (Settle(settle), Tally::default());
+        let scrub = (scrub_every, scrubs.clone());
+        let follower = Follower { journal, tell, stopping, told: None, scrub, asked, _asks: settle.clone() };
         let task = tokio::spawn(follower.run(writer));
-        Self { reader, progress, stop, settle, task }
+        Self { reader, progress, stop, settle, scrubs, task }
     }
 
     /// What asks for settled snapshots of the view.
     pub fn settle(&self) -> Settle {
         self.settle.clone()
+    }
+
+    /// How often the view was read whole.
+    pub fn scrubs(&self) -> Tally {
+        self.scrubs.clone()
     }
 
     /// The view's reader.
@@ -121,7 +132,8 @@ struct Follower<J> {
     stopping: watch::Receiver<bool>,
     /// When an outage was last told of.
     told: Option<Instant>,
-    scrub_every: Duration,
+    /// How often the view is read whole, and how often it was.
+    scrub: (Duration, Tally),
     /// Who wants the view settled.
     asked: mpsc::Receiver<oneshot::Sender<Snapshot>>,
     /// Keeps the queue open.
@@ -209,7 +221,7 @@ impl<J: Journal> Follower<J> {
     async fn follow(&mut self, view: View, intake: Intake) -> Result<(), Fault> {
         let (seen, known) = watch::channel(view.sequence());
         let pulse = Pulse::start(Arc::clone(&self.journal), known);
-        let scrubber = Scrubber::start(view.reader(), self.scrub_every);
+        let scrubber = Scrubber::start(view.reader(), self.scrub.0, self.scrub.1.clone());
         let ended = self.follow_with((view, intake), &seen, pulse.heard(), scrubber.damage()).await;
         scrubber.stop().await;
         pulse.stop().await;
@@ -252,10 +264,13 @@ impl<J: Journal> Follower<J> {
                         Ok(Vec::new())
                     }
                 };
-                let (sequence, marks) = (view.sequence(), view.marks());
-                seen.send_replace(sequence);
+                seen.send_replace(view.sequence());
+                self.show(&view);
+                let news = heard.borrow().clone();
                 self.tell.send_modify(|progress| {
-                    (progress.sequence, progress.marks) = (sequence, marks);
+                    // Filling a view takes long: where the journal ends is told meanwhile.
+                    progress.head = progress.head.max(news.head);
+                    progress.heard_at = news.ever.then_some(news.at);
                 });
                 if prepared.is_none() {
                     let asker = self.asked.try_recv().ok();
@@ -282,6 +297,14 @@ impl<J: Journal> Follower<J> {
         flushed(view, intake).await.map(drop)
     }
 
+    /// Tells how far the view has come.
+    fn show(&self, view: &View) {
+        let (sequence, marks) = (view.sequence(), view.marks());
+        self.tell.send_modify(|progress| {
+            (progress.sequence, progress.marks) = (sequence, marks);
+        });
+    }
+
     /// The next frame as it came does not fit. A store that keeps several copies may have one that does: no frame is
     /// taken that does not. What was worked out before it is committed first.
     async fn mend(
@@ -293,16 +316,12 @@ impl<J: Journal> Follower<J> {
         if let Some(batch) = prepared {
             view = spawn_blocking(move || view.commit(batch).map(|()| view)).await??;
         }
+        // If none fits, it is told how far it has come.
+        self.show(&view);
         let next = view.sequence().saturating_add(1);
-        tracing::warn!(sequence = next, %misfit, "a frame does not fit: the journal's other copies are asked for");
-        let copies = loop {
-            match self.journal.copies(next).await {
-                Ok(copies) => break copies,
-                Err(error) => self.pause(error).await?,
-            }
-            if self.is_stopping() {
-                return Err(Fault::Stopped);
-            }
+        let copies = tokio::select! {
+            copies = other_copies(self.journal.as_ref(), next, &misfit) => copies?,
+            _ = self.stopping.changed() => return Err(Fault::Stopped),
         };
         for copy in copies {
             let (tried, taken, (_, misfit)) = turn(view, intake, (None, vec![copy])).await?;

@@ -16,6 +16,8 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
+use crate::upkeep::Tally;
+
 /// How often the view is read whole, unless somebody says otherwise.
 pub const SCRUB_EVERY: Duration = Duration::from_hours(1);
 /// It sleeps so many times as long as it worked: it takes a quarter of a core.
@@ -32,10 +34,10 @@ pub(super) struct Scrubber {
 
 impl Scrubber {
     /// The first time at once, then every so often.
-    pub(super) fn start(reader: ViewReader, every: Duration) -> Self {
+    pub(super) fn start(reader: ViewReader, every: Duration, tally: Tally) -> Self {
         let (tell, damage) = watch::channel(None);
         let (stop, wake) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
-        let task = tokio::spawn(scrub((reader, every), tell, Arc::clone(&stop), Arc::clone(&wake)));
+        let task = tokio::spawn(scrub((reader, every, tally), tell, Arc::clone(&stop), Arc::clone(&wake)));
         Self { damage, stop, wake, task }
     }
 
@@ -63,7 +65,7 @@ impl Drop for Scrubber {
 }
 
 async fn scrub(
-    (reader, every): (ViewReader, Duration),
+    (reader, every, tally): (ViewReader, Duration, Tally),
     tell: watch::Sender<Option<String>>,
     stop: Arc<AtomicBool>,
     wake: Arc<Notify>,
@@ -75,9 +77,10 @@ async fn scrub(
             _ = ticks.tick() => {}
             () = wake.notified() => return,
         }
-        let (reader, stop) = (reader.clone(), Arc::clone(&stop));
+        let (reader, stop, begun) = (reader.clone(), Arc::clone(&stop), tokio::time::Instant::now());
         let why = match spawn_blocking(move || read_all(&reader, &stop)).await {
             Ok(Ok(rows)) => {
+                tally.note(begun, true);
                 tracing::debug!(rows, "the view was read whole and agrees with its digest");
                 continue;
             }
@@ -86,6 +89,7 @@ async fn scrub(
             Err(failed) if failed.is_panic() => "the view is damaged: reading it has panicked".to_owned(),
             Err(_) => return,
         };
+        tally.note(begun, false);
         tell.send_replace(Some(why));
         return;
     }

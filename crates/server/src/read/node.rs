@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use grantbook_domain::{id::OrgId, position::Position};
+use grantbook_domain::{
+    id::OrgId,
+    position::{Position, RECORDS_PER_FRAME},
+};
 use grantbook_journal::Journal;
 use grantbook_views::{Image, ViewReader};
 use tokio::{sync::watch, time::timeout};
@@ -11,8 +14,9 @@ use super::{Freshness, Stale, WhenStale};
 use crate::{
     confirm::{Confirmer, Unconfirmed},
     nodes::{Disagreement, Nodes},
-    project::{NodeState, Progress, Projector},
+    project::{Mark, NodeState, Progress, Projector},
     pulse::Behind,
+    upkeep::Upkeep,
 };
 
 /// As long as the journal was heard of so lately, a view that has everything counts as of now.
@@ -28,6 +32,8 @@ pub struct ReadNode {
     confirmer: Option<Arc<Confirmer>>,
     /// What is heard of other nodes.
     nodes: Option<Nodes>,
+    /// What the node does for itself.
+    upkeep: Upkeep,
     freshness: Freshness,
 }
 
@@ -93,6 +99,12 @@ impl NodeStatus {
         Self { sequence, head, lag_frames, age_ms: millis(age), contact_ms, state }
     }
 
+    /// At least and at most so many records are missing: a frame holds one or more, and who has not read it does not know how
+    /// many. Nothing is missing if it is none.
+    pub const fn lag_records(&self) -> (u64, u64) {
+        (self.lag_frames, self.lag_frames.saturating_mul(RECORDS_PER_FRAME))
+    }
+
     /// The same, if the journal is known to go on to `head`.
     pub fn with_head(self, head: u64) -> Self {
         let head = head.max(self.head);
@@ -117,7 +129,18 @@ impl ReadNode {
         let confirmer = || Arc::new(Confirmer::following(journal, &progress, |progress| progress.sequence));
         let confirmer = journal.is_shared().then(confirmer);
         let freshness = Freshness::default();
-        Self { reader: projector.reader(), progress, confirmer, nodes: None, freshness }
+        let upkeep = Upkeep { scrubs: projector.scrubs(), ..Upkeep::default() };
+        Self { reader: projector.reader(), progress, confirmer, nodes: None, upkeep, freshness }
+    }
+
+    /// The same, that tells of this work.
+    pub fn keeping(self, upkeep: Upkeep) -> Self {
+        Self { upkeep, ..self }
+    }
+
+    /// What the node does for itself.
+    pub(crate) const fn upkeep(&self) -> &Upkeep {
+        &self.upkeep
     }
 
     /// The same, that listens to other nodes.
@@ -221,6 +244,11 @@ impl ReadNode {
             contact: progress.heard_at.map(|at| at.elapsed()),
         };
         NodeStatus::of(behind, progress.state)
+    }
+
+    /// What the view holds, and how far it had come then.
+    pub fn mark(&self) -> Mark {
+        self.progress.borrow().marks.latest()
     }
 
     /// What is said of a node that has not come far enough.

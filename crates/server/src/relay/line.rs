@@ -38,6 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// After each so many frames a message without content says that they were looked at, so that nobody does so again. Always
 /// at the same frames: what the stream holds at a sequence must follow from the journal alone.
 const MARK_EVERY: u64 = 1024;
+/// So many of the stream's last messages are looked at at the start: twice as many as a publisher has under way.
+const LOOKED_BACK: u64 = 512;
 /// How often an outage is told of.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// The stream may be ahead of a view that has everything for so long before that is believed.
@@ -66,6 +68,12 @@ enum Fault {
         "message {sequence} of the stream was made from {found} of the journal, and {due} was due there: another relay tells something else, perhaps of another version"
     )]
     Diverged { sequence: u64, due: Place, found: Place },
+    #[error("message {0} of the stream is of no relay: somebody else published it")]
+    Foreign(u64),
+    #[error(
+        "message {sequence} of the stream was made from {found} of the journal, which is not behind {before}"
+    )]
+    Disordered { sequence: u64, before: Place, found: Place },
     #[error("stopped")]
     Stopped,
 }
@@ -141,6 +149,7 @@ impl Line {
 
     async fn follow(&mut self) -> Result<(), Fault> {
         let end = self.ask_for_end().await?;
+        self.look_back(&end).await?;
         self.begin_at(end);
         while !self.is_stopping() {
             self.believe().await?;
@@ -190,6 +199,48 @@ impl Line {
         loop {
             match self.publisher.end().await {
                 Ok(end) => return Ok(end),
+                Err(error @ ReadError::Unavailable(_)) => self.wait_out(text_of(&error)).await?,
+                Err(error) => return Err(Fault::Read(error)),
+            }
+        }
+    }
+
+    /// A relay that was killed may have put messages behind one of somebody else, in whose place another was due: nothing is
+    /// published behind such a stream. Of the messages that may have been under way each is to be behind the one before it.
+    async fn look_back(&mut self, end: &End) -> Result<(), Fault> {
+        let first = end.sequence.saturating_sub(LOOKED_BACK).max(1);
+        let mut before = Place::START;
+        for (sequence, place) in self.ask_for_places(first, end.sequence).await? {
+            let found = place.ok_or(Fault::Foreign(sequence))?;
+            if found <= before {
+                return Err(Fault::Disordered { sequence, before, found });
+            }
+            before = found;
+        }
+        Ok(())
+    }
+
+    /// What was published since, by this relay or another, stands where it was due: of messages that are under way a later
+    /// one may land although somebody else's message stands in the place of an earlier one.
+    async fn compare(&mut self, end: &End) -> Result<(), Fault> {
+        let first = self.end.sequence.saturating_add(1);
+        let known = u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
+        let last = end.sequence.min(self.end.sequence.saturating_add(known));
+        for (sequence, place) in self.ask_for_places(first, last).await? {
+            let offset = usize::try_from(sequence.saturating_sub(first)).ok();
+            let Some(due) = offset.and_then(|offset| self.pending.get(offset)) else { continue };
+            let found = place.ok_or(Fault::Foreign(sequence))?;
+            if due.place != found {
+                return Err(Fault::Diverged { sequence, due: due.place, found });
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_for_places(&mut self, first: u64, last: u64) -> Result<Vec<(u64, Option<Place>)>, Fault> {
+        loop {
+            match self.publisher.places(first..=last).await {
+                Ok(places) => return Ok(places),
                 Err(error @ ReadError::Unavailable(_)) => self.wait_out(text_of(&error)).await?,
                 Err(error) => return Err(Fault::Read(error)),
             }
@@ -362,6 +413,7 @@ impl Line {
         }
         let end = self.ask_for_end().await?;
         let is_fenced = end.sequence > self.end.sequence && !end.is_ours;
+        self.compare(&end).await?;
         self.adopt(end)?;
         if is_fenced {
             self.tell.send_modify(|status| status.fenced = status.fenced.saturating_add(1));

@@ -113,8 +113,11 @@ fn readiness(web: &Web, status: NodeStatus) -> Readiness {
         role: role.to_owned(),
         state: state.to_owned(),
         position: position(status.sequence),
+        view_digest: view_digest(web, status.sequence),
         head: position(status.head),
         lag_frames: status.lag_frames,
+        lag_records_least: status.lag_records().0,
+        lag_records_most: status.lag_records().1,
         age_ms: Some(status.age_ms),
         disagreement: disagreements(web).first().map(ToString::to_string),
         relay: web
@@ -138,6 +141,12 @@ fn readiness(web: &Web, status: NodeStatus) -> Readiness {
         },
         freshness: bounds(&web.app.freshness),
     }
+}
+
+/// What the view holds, unless it has gone on meanwhile.
+fn view_digest(web: &Web, sequence: u64) -> Option<String> {
+    let mark = web.app.parts.node().map(ReadNode::mark);
+    mark.filter(|mark| mark.sequence == sequence).map(|mark| mark.digest.to_string())
 }
 
 fn bounds(freshness: &Freshness) -> FreshnessBounds {
@@ -164,6 +173,12 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
     let told = readiness(&web, status);
     let gauges = [
         ("lag_frames", "Frames that the view is behind the journal.", told.lag_frames),
+        (
+            "lag_records_least",
+            "Records that the view is behind the journal, at least.",
+            told.lag_records_least,
+        ),
+        ("lag_records_most", "Records that the view is behind the journal, at most.", told.lag_records_most),
         ("lag_age_ms", "For how long the view has been behind, in ms.", told.age_ms.unwrap_or_default()),
         ("view_sequence", "Sequence of the last frame in the view.", sequence),
         ("journal_head", "Sequence of the last frame in the journal.", head),
@@ -202,6 +217,9 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
     if let Some(contact) = told.last_contact_ms {
         let help = "How long ago the journal's leader last answered, in ms; absent if it never did.";
         gauge(&mut text, "grantbook_last_contact_ms", help, contact);
+    }
+    if let Some(node) = web.app.parts.node() {
+        text.push_str(&node.upkeep().text());
     }
     let help =
         "Frames that one replica of the journal did not have, or had damaged, and others were asked for.";

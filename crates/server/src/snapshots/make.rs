@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
-use grantbook_domain::{id::InstallationId, time::Timestamp};
+use grantbook_domain::id::InstallationId;
 use grantbook_journal::hash::Hash;
-use grantbook_views::{FORMAT_VERSION, Snapshot, ViewDigest, ViewError};
+use grantbook_views::{FORMAT_VERSION, LISTING_FORM, Snapshot, ViewDigest, ViewError};
 use tokio::{
     sync::mpsc,
     task::spawn_blocking,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
-use super::{KEPT, Listed, Manifest, NodeId, Piece, SnapshotError, SnapshotKey, Store, store::Draft};
+use super::{
+    KEPT, Listed, Manifest, NodeId, Piece, SnapshotError, SnapshotKey, SnapshotName, Store, store::Draft,
+};
 use crate::{
     clock::Clock,
     project::{Checkpoint, Settle},
+    upkeep::Tally,
 };
 
 /// Text of the listing in one piece.
@@ -58,7 +61,7 @@ pub async fn make(maker: &Maker, snapshot: Snapshot) -> Result<Made, SnapshotErr
         return Err(SnapshotError::Nothing);
     }
     let made_at = maker.clock.now();
-    let name = name(sequence, made_at, maker.node);
+    let name = SnapshotName::new(sequence, made_at, maker.node).to_string();
     let draft = maker.store.begin(&name).await?;
     let mut manifest = Manifest {
         grantbook_snapshot: 1,
@@ -69,7 +72,7 @@ pub async fn make(maker: &Maker, snapshot: Snapshot) -> Result<Made, SnapshotErr
         rows: 0,
         bytes: 0,
         pieces: Vec::new(),
-        listing: Listed { lines: 0, pieces: Vec::new() },
+        listing: Listed { form: LISTING_FORM, lines: 0, pieces: Vec::new() },
         checkpoint,
         made_at: made_at.millis(),
         node: maker.node,
@@ -122,8 +125,8 @@ fn read(snapshot: &Snapshot, sequence: u64, give: &mpsc::Sender<Part>) -> Result
         give(Part::Rows { squeezed: squeeze(chunk.bytes()), raw, rows: chunk.rows() })
     })?;
     let (mut text, mut lines) = (String::new(), 0_u64);
-    snapshot.access_listing(sequence, |line| {
-        text.push_str(line);
+    snapshot.access_listing(sequence, |parts| {
+        text.push_str(&parts.line()?);
         text.push('\n');
         lines = lines.saturating_add(1);
         if text.len() >= LISTING_BYTES {
@@ -144,44 +147,37 @@ fn squeeze(bytes: &[u8]) -> Vec<u8> {
     lz4_flex::block::compress_prepend_size(bytes)
 }
 
-/// By position, so that names sort as positions do, then by time; the maker last.
-fn name(sequence: u64, made_at: Timestamp, node: NodeId) -> String {
-    let node: String = node.to_string().chars().rev().take(8).collect();
-    format!("{sequence:020}-{:015}-{node}", made_at.millis())
-}
-
-/// When a snapshot of this name was made, in milliseconds since 1970.
-fn made_at(name: &str) -> Option<i64> {
-    name.split('-').nth(1)?.parse().ok()
-}
-
 /// Makes one every so often, unless somebody else has just made one or nothing was appended since; tells of it, and goes on
 /// whatever happens.
-pub async fn keep_making(maker: Maker, settle: Settle, every: Duration) {
+pub async fn keep_making(maker: Maker, (settle, tally): (Settle, Tally), every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let begun = Instant::now();
         match make_if_due(&maker, &settle, every).await {
             Ok(Some(Made { name, manifest })) => {
+                tally.note(begun, true);
                 let Manifest { sequence, rows, bytes, .. } = manifest;
                 tracing::info!(name, sequence, rows, bytes, "a snapshot was made");
             }
             Ok(None) | Err(SnapshotError::Nothing) => {}
             Err(SnapshotError::Ended) => return,
-            Err(error) => tracing::warn!(%error, "no snapshot was made; it is tried again next time"),
+            Err(error) => {
+                tally.note(begun, false);
+                tracing::warn!(%error, "no snapshot was made; it is tried again next time");
+            }
         }
     }
 }
 
 async fn make_if_due(maker: &Maker, settle: &Settle, every: Duration) -> Result<Option<Made>, SnapshotError> {
-    let newest = maker.store.list().await?.into_iter().next();
+    let newest = maker.store.list().await?.first().and_then(|name| SnapshotName::parse(name));
     let snapshot = settle.snapshot().await.ok_or(SnapshotError::Ended)?;
     if let Some(newest) = newest {
-        let age = maker.clock.now().millis().saturating_sub(made_at(&newest).unwrap_or_default());
+        let age = maker.clock.now().millis().saturating_sub(newest.made_at);
         let recent = u128::try_from(age).is_ok_and(|age| age < every.as_millis() / 2);
-        let same = newest.starts_with(&format!("{:020}-", snapshot.sequence()?));
-        if recent || same {
+        if recent || newest.sequence == snapshot.sequence()? {
             return Ok(None);
         }
     }

@@ -49,10 +49,17 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listed {
+    /// The form of the lines: [`LISTING_FORM`](grantbook_views::LISTING_FORM) of who made it. The first one was not named.
+    #[serde(default = "first_form")]
+    pub form: u32,
     /// How many lines it has.
     pub lines: u64,
     /// The pieces that they lie in, in their order.
     pub pieces: Vec<Piece>,
+}
+
+const fn first_form() -> u32 {
+    1
 }
 
 /// A piece of a snapshot: a file, or an object.
@@ -65,6 +72,14 @@ pub struct Piece {
     pub bytes: u64,
     /// The SHA-256 of its bytes.
     pub hash: Hash,
+}
+
+impl Piece {
+    /// Whether its name is one of a file, and leads nowhere else.
+    fn is_plain(&self) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        self.name.strip_suffix(".lz4").is_some_and(|name| !name.is_empty() && name.bytes().all(is_plain))
+    }
 }
 
 /// A manifest whose signature was found to be of a key that is trusted.
@@ -125,6 +140,10 @@ impl Manifest {
         if manifest.grantbook_snapshot != 1 {
             let layout = manifest.grantbook_snapshot;
             return Err(ManifestError::Malformed(format!("layout {layout}, this version reads 1")));
+        }
+        let pieces = manifest.pieces.iter().chain(&manifest.listing.pieces);
+        if let Some(piece) = pieces.into_iter().find(|piece| !piece.is_plain()) {
+            return Err(ManifestError::Malformed(format!("a piece is called {:?}", piece.name)));
         }
         Ok(Signed { manifest, by })
     }

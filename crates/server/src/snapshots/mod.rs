@@ -5,18 +5,21 @@
 mod key;
 mod make;
 mod manifest;
+mod name;
 mod store;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use grantbook_domain::id::Id;
 use grantbook_journal::jetstream::BucketError;
-use grantbook_views::ViewError;
+use grantbook_views::{Disorder, ViewError};
 
 pub use key::{KeyError, PublicKey, SnapshotKey};
 pub use make::{Made, Maker, keep_making, make};
 pub use manifest::{Listed, Manifest, ManifestError, Piece, Signed};
 pub use store::{Draft, Store};
+
+use self::name::SnapshotName;
 
 /// How often a snapshot is made, unless somebody says otherwise.
 pub const SNAPSHOT_EVERY: Duration = Duration::from_mins(15);
@@ -101,6 +104,14 @@ pub enum SnapshotError {
     /// The view has no frame yet, or does not know the ends of its chains.
     #[error("the view has nothing to make a snapshot of yet")]
     Nothing,
+    /// What lies there is longer than what should.
+    #[error("{piece} has more than {most} bytes")]
+    TooLong {
+        /// Which.
+        piece: String,
+        /// How long it may be.
+        most: u64,
+    },
     /// The projector has ended.
     #[error("the view is not followed any more")]
     Ended,
@@ -110,6 +121,9 @@ pub enum SnapshotError {
     /// The manifest does not serialize.
     #[error("the manifest does not serialize: {0}")]
     Json(#[from] serde_json::Error),
+    /// The listing of access does not serialize.
+    #[error("{0}")]
+    Listing(#[from] Disorder),
     /// A task has failed.
     #[error("a task failed: {0}")]
     Task(#[from] tokio::task::JoinError),

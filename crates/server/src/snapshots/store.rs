@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    io::Write as _,
+    io::{Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -11,11 +11,16 @@ use bytes::Bytes;
 use grantbook_journal::jetstream::Bucket;
 use tokio::task::spawn_blocking;
 
-use super::SnapshotError;
+use super::{SnapshotError, SnapshotName};
 use crate::start::make_directory;
 
 /// The name of the manifest within a snapshot.
 pub(super) const MANIFEST: &str = "manifest";
+
+/// A manifest is not longer: enough for some 400,000 organizations.
+const MANIFEST_MAX: u64 = 64 * 1024 * 1024;
+/// After so long what is not whole is not made any more, in ms.
+const GIVEN_UP: i64 = 86_400_000;
 
 /// Where snapshots lie.
 #[derive(Debug, Clone)]
@@ -34,7 +39,7 @@ pub struct Draft {
 }
 
 impl Store {
-    /// The names of all snapshots, the newest position first.
+    /// The names of all snapshots, the newest position first. What is not called as a snapshot is none, and left alone.
     pub async fn list(&self) -> Result<Vec<String>, SnapshotError> {
         let mut names: Vec<String> = match self {
             Self::Directory(path) => {
@@ -44,7 +49,7 @@ impl Store {
             Self::Bucket(bucket) => {
                 let objects = bucket.list().await?;
                 let whole = objects.iter().filter_map(|name| name.strip_suffix("/manifest"));
-                whole.map(str::to_owned).collect()
+                whole.filter(|name| SnapshotName::parse(name).is_some()).map(str::to_owned).collect()
             }
         };
         names.sort_unstable();
@@ -52,26 +57,32 @@ impl Store {
         Ok(names)
     }
 
-    /// A piece of a snapshot.
-    pub async fn get(&self, snapshot: &str, piece: &str) -> Result<Bytes, SnapshotError> {
-        match self {
+    /// A piece of a snapshot, of at most so many bytes: nothing longer is taken into memory.
+    pub async fn get(&self, snapshot: &str, piece: &str, most: u64) -> Result<Bytes, SnapshotError> {
+        let bytes: Bytes = match self {
             Self::Directory(path) => {
                 let path = path.join(snapshot).join(piece);
-                let read = spawn_blocking(move || fs::read(&path).map_err(failed(&path)));
-                Ok(read.await??.into())
+                let read = spawn_blocking(move || read_at_most(&path, most).map_err(failed(&path)));
+                read.await??.into()
             }
-            Self::Bucket(bucket) => Ok(bucket.get(&format!("{snapshot}/{piece}")).await?),
+            Self::Bucket(bucket) => bucket.get(&format!("{snapshot}/{piece}"), most).await?,
+        };
+        match u64::try_from(bytes.len()) {
+            Ok(found) if found <= most => Ok(bytes),
+            _ => Err(SnapshotError::TooLong { piece: piece.to_owned(), most }),
         }
     }
 
     /// Its manifest, as it lies there.
     pub async fn manifest(&self, snapshot: &str) -> Result<Bytes, SnapshotError> {
-        self.get(snapshot, MANIFEST).await
+        self.get(snapshot, MANIFEST, MANIFEST_MAX).await
     }
 
-    /// Begins a snapshot. What the same maker left of one that it did not finish is removed: its names end alike.
+    /// Begins a snapshot. What the same maker left of one that it did not finish is removed, and what any maker left a day
+    /// ago.
     pub async fn begin(&self, name: &str) -> Result<Draft, SnapshotError> {
-        let maker = name.rsplit('-').next().unwrap_or(name).to_owned();
+        let begun = name.to_owned();
+        let is_left = move |draft: &str| is_left(draft, &begun);
         match self {
             Self::Directory(path) => {
                 let (path, own) = (path.clone(), draft_name(name));
@@ -80,7 +91,7 @@ impl Store {
                         path: path.clone(),
                         source: io::Error::other(error.to_string()),
                     })?;
-                    sweep(&path, &maker)?;
+                    sweep(&path, is_left)?;
                     let own = path.join(own);
                     fs::create_dir(&own).map_err(failed(&own))
                 })
@@ -91,7 +102,7 @@ impl Store {
                 for object in &objects {
                     let Some((snapshot, _)) = object.split_once('/') else { continue };
                     let is_whole = objects.contains(&format!("{snapshot}/{MANIFEST}"));
-                    if !is_whole && snapshot.ends_with(&maker) {
+                    if !is_whole && is_left(snapshot) {
                         bucket.remove(object).await?;
                     }
                 }
@@ -141,6 +152,9 @@ impl Draft {
 
     /// Adds the manifest, last, and makes it a snapshot.
     pub async fn seal(self, manifest: Vec<u8>) -> Result<(), SnapshotError> {
+        if u64::try_from(manifest.len()).is_ok_and(|bytes| bytes > MANIFEST_MAX) {
+            return Err(SnapshotError::TooLong { piece: MANIFEST.to_owned(), most: MANIFEST_MAX });
+        }
         self.put(MANIFEST, manifest).await?;
         let Store::Directory(path) = self.store else { return Ok(()) };
         let (from, to) = (path.join(draft_name(&self.name)), path.join(&self.name));
@@ -165,24 +179,42 @@ fn whole_ones(path: &Path) -> Result<Vec<String>, SnapshotError> {
     for entry in entries {
         let entry = entry.map_err(failed(path))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && entry.path().join(MANIFEST).is_file() {
+        if SnapshotName::parse(&name).is_some() && entry.path().join(MANIFEST).is_file() {
             names.push(name);
         }
     }
     Ok(names)
 }
 
-/// Removes what a maker has left of earlier tries.
-fn sweep(path: &Path, maker: &str) -> Result<(), SnapshotError> {
+/// Removes what is left of earlier tries.
+fn sweep(path: &Path, is_left: impl Fn(&str) -> bool) -> Result<(), SnapshotError> {
     for entry in fs::read_dir(path).map_err(failed(path))? {
         let entry = entry.map_err(failed(path))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_whole = !name.starts_with('.') && entry.path().join(MANIFEST).is_file();
-        if name.ends_with(maker) && !is_whole && entry.path().is_dir() {
+        let draft = name.strip_prefix('.');
+        let is_whole = draft.is_none() && entry.path().join(MANIFEST).is_file();
+        if is_left(draft.unwrap_or(&name)) && !is_whole && entry.path().is_dir() {
             fs::remove_dir_all(entry.path()).map_err(failed(&entry.path()))?;
         }
     }
     Ok(())
+}
+
+/// Whether what is not whole and has this name was given up: by the maker that begins another one, or a day before.
+fn is_left(draft: &str, begun: &str) -> bool {
+    match (SnapshotName::parse(draft), SnapshotName::parse(begun)) {
+        (Some(draft), Some(begun)) => {
+            draft.maker == begun.maker || begun.made_at.saturating_sub(draft.made_at) > GIVEN_UP
+        }
+        _ => false,
+    }
+}
+
+/// The file, or of a longer one so many bytes and one more.
+fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

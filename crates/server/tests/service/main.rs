@@ -17,6 +17,7 @@ mod foresee;
 mod given;
 mod group_commit;
 mod offline;
+mod other_copies;
 mod project;
 mod rebuild;
 mod replay;

@@ -1,6 +1,10 @@
 //! A view built beside the one that serves: compared with what that one says, and adopted by the next start.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use grantbook_journal::hash::Hash;
 use grantbook_server::{
@@ -10,6 +14,7 @@ use grantbook_server::{
     rebuild::{BUILDING_FILE, BuildOptions, ViewOptions, build, make_offline, verify},
     snapshots::{Manifest, Place, SnapshotConfig, SnapshotKey},
 };
+use grantbook_views::AccessParts;
 
 struct Setting {
     directory: tempfile::TempDir,
@@ -58,20 +63,30 @@ impl Setting {
         app.shutdown().await.unwrap();
     }
 
+    fn snapshot(&self) -> PathBuf {
+        let snapshots = self.directory.path().join("snapshots");
+        fs::read_dir(snapshots).unwrap().next().unwrap().unwrap().path()
+    }
+
+    /// Changes the manifest of the only snapshot, and signs it anew.
+    fn sign_anew(&self, change: impl FnOnce(&mut Manifest)) {
+        let path = self.snapshot().join("manifest");
+        let mut signed = Manifest::read(&fs::read(&path).unwrap(), &[self.key.public()]).unwrap();
+        change(&mut signed.manifest);
+        fs::write(path, signed.manifest.sign(&self.key).unwrap()).unwrap();
+    }
+
     /// Changes the listing of the only snapshot, and signs it anew.
     fn doctor(&self, change: impl Fn(&str) -> String) {
-        let snapshots = self.directory.path().join("snapshots");
-        let snapshot = fs::read_dir(snapshots).unwrap().next().unwrap().unwrap().path();
-        let manifest = snapshot.join("manifest");
-        let mut signed = Manifest::read(&fs::read(&manifest).unwrap(), &[self.key.public()]).unwrap();
-        let piece = &mut signed.manifest.listing.pieces[0];
-        let path = snapshot.join(&piece.name);
-        let text = lz4_flex::block::decompress_size_prepended(&fs::read(&path).unwrap()).unwrap();
-        let text = change(std::str::from_utf8(&text).unwrap());
-        let bytes = lz4_flex::block::compress_prepend_size(text.as_bytes());
-        (piece.bytes, piece.hash) = (u64::try_from(bytes.len()).unwrap(), Hash::of(&bytes));
-        fs::write(path, bytes).unwrap();
-        fs::write(manifest, signed.manifest.sign(&self.key).unwrap()).unwrap();
+        self.sign_anew(|manifest| {
+            let piece = &mut manifest.listing.pieces[0];
+            let path = self.snapshot().join(&piece.name);
+            let text = lz4_flex::block::decompress_size_prepended(&fs::read(&path).unwrap()).unwrap();
+            let text = change(std::str::from_utf8(&text).unwrap());
+            let bytes = lz4_flex::block::compress_prepend_size(text.as_bytes());
+            (piece.bytes, piece.hash) = (u64::try_from(bytes.len()).unwrap(), Hash::of(&bytes));
+            fs::write(path, bytes).unwrap();
+        });
     }
 
     async fn build(&self, accept_differences: bool) -> grantbook_server::rebuild::Built {
@@ -100,8 +115,16 @@ async fn a_view_that_says_the_same_is_put_in_place_and_adopted_by_the_next_start
 async fn a_difference_in_access_is_told_and_keeps_the_view_out_of_its_place() {
     let setting = Setting::new().await;
     // The serving view would have said less of somebody.
-    setting
-        .doctor(|text| text.split_inclusive('\n').filter(|line| !line.contains(" delegate on ")).collect());
+    setting.doctor(|text| {
+        let mut lines = String::new();
+        for line in text.lines() {
+            let mut parts = AccessParts::parse(line).unwrap();
+            parts.allow.retain(|part| part.permission != "delegate");
+            lines += &(parts.line().unwrap() + "\n");
+        }
+        assert!(lines.len() < text.len());
+        lines
+    });
     let built = setting.build(false).await;
     assert!(!built.ready);
     let differences = built.compared.unwrap().differences;
@@ -112,6 +135,19 @@ async fn a_difference_in_access_is_told_and_keeps_the_view_out_of_its_place() {
     assert!(!setting.data().join(NEXT_FILE).exists() && setting.data().join(BUILDING_FILE).exists());
     let accepted = setting.build(true).await;
     assert!(accepted.ready && setting.data().join(NEXT_FILE).exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listing_of_another_form_or_that_is_not_whole_is_not_compared_with() {
+    let setting = Setting::new().await;
+    setting.doctor(|text| text.split_inclusive('\n').skip(1).collect());
+    assert!(setting.build(false).await.compared.is_none());
+    setting.doctor(|text| format!("{text}user:none\n"));
+    assert!(setting.build(false).await.compared.is_none());
+    let setting = Setting::new().await;
+    setting.sign_anew(|manifest| manifest.listing.form = 1);
+    let built = setting.build(false).await;
+    assert!(!built.ready && built.compared.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

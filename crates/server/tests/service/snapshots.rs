@@ -161,7 +161,14 @@ async fn each_thing_that_can_be_wrong_with_a_snapshot_is_refused_in_its_own_word
         (&manifest, signed(&|it| it.sequence -= 1, &setting.key), "the ends of the chains"),
         (&manifest, signed(&|it| it.digest = ViewDigest::default(), &setting.key), "add up to"),
         (&manifest, signed(&|it| drop(it.pieces.pop()), &setting.key), "add up to"),
+        (&manifest, signed(&|it| it.pieces[0].name = "../../key.lz4".to_owned(), &setting.key), "is called"),
+        (
+            &manifest,
+            signed(&|it| it.listing.pieces[0].name = "/etc/passwd".to_owned(), &setting.key),
+            "is called",
+        ),
         (&rows, whole_rows[..whole_rows.len() - 1].to_vec(), "it was cut short"),
+        (&rows, [whole_rows.as_slice(), b"x"].concat(), "has more than"),
         (&rows, flipped(&whole_rows, 20), "is damaged"),
     ];
     for (path, bytes, why) in cases {
@@ -172,6 +179,11 @@ async fn each_thing_that_can_be_wrong_with_a_snapshot_is_refused_in_its_own_word
         fs::write(&manifest, &whole).unwrap();
         fs::write(&rows, &whole_rows).unwrap();
     }
+    // Nobody takes it into memory to find out that it is not signed.
+    fs::File::create(&manifest).unwrap().set_len(1 << 40).unwrap();
+    let (none, refused) = setting.try_on(&setting.given.journal).await;
+    assert!(none.is_none() && refused[0].contains("manifest has more than"), "{refused:?}");
+    fs::write(&manifest, &whole).unwrap();
     fs::remove_file(&rows).unwrap();
     let (none, refused) = setting.try_on(&setting.given.journal).await;
     assert!(none.is_none() && refused[0].contains("cannot be read"), "{refused:?}");
@@ -214,7 +226,55 @@ async fn the_next_older_one_is_taken_if_the_newest_is_damaged_and_no_more_than_t
     let (older, refused) = setting.try_on(&setting.given.journal).await;
     assert_eq!(older, Some((made[1].manifest.sequence, made[1].manifest.digest)));
     assert_eq!(refused.len(), 1);
+    // Whoever else made one may still be at it, unless it was days ago; what is not called as one is nobody's.
+    let others =
+        [(999_999_999_999_999_i64, "0123abcd", true), (9, "0123abcd", false)].map(|(at, maker, stays)| {
+            let path = snapshots.join(format!(".{:020}-{at:015}-{maker}", 9));
+            fs::create_dir(&path).unwrap();
+            (path, stays)
+        });
+    let foreign = ["zzz", "holiday-photos"].map(|name| snapshots.join(name));
+    for path in &foreign {
+        fs::create_dir(path).unwrap();
+        fs::write(path.join("manifest"), "not ours").unwrap();
+    }
     setting.tokens("last", 1).await;
-    setting.make().await;
+    let last = setting.make().await;
     assert!(!half.exists());
+    for (path, stays) in others {
+        assert_eq!(path.exists(), stays, "{path:?}");
+    }
+    assert!(foreign.iter().all(|path| path.join("manifest").exists()));
+    assert_eq!(setting.store().list().await.unwrap(), [last.name, made[2].name.clone()]);
+}
+
+/// Somebody takes the newest one, and it is gone because two newer ones were made meanwhile: these are looked for then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_removed_while_it_is_tried_gives_way_to_a_newer_one() {
+    let setting = Setting::new().await;
+    setting.tokens("first", 1).await;
+    let first = setting.make().await;
+    setting.tokens("second", 1).await;
+    let second = setting.make().await;
+    // Both are kept out of the way, as if they were not made yet, and come while the first is refused.
+    let snapshots = setting.directory.path().join("snapshots");
+    let later = setting.directory.path().join("later");
+    fs::rename(snapshots.join(&second.name), &later).unwrap();
+    fs::remove_file(setting.pieces(&first).join("rows-000000.lz4")).unwrap();
+    let source = Source {
+        journal: Arc::new(setting.given.journal.clone()),
+        store: setting.store(),
+        trust: vec![setting.key.public()],
+    };
+    let (view, mut refused) = (setting.directory.path().join("new.redb"), 0);
+    let made = bootstrap(&source, &view, &mut |stage| {
+        if let Stage::Refused { .. } = stage {
+            refused += 1;
+            fs::remove_dir_all(snapshots.join(&first.name)).unwrap();
+            fs::rename(&later, snapshots.join(&second.name)).unwrap();
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!((made.map(|(_, manifest)| manifest.sequence), refused), (Some(second.manifest.sequence), 1));
 }

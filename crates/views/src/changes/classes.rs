@@ -7,8 +7,9 @@ use std::{
 
 use grantbook_domain::{
     catalog::{PermissionSet, TypeSet},
-    id::GrantId,
+    id::{GrantId, ProjectId},
     principal::{Grantee, Principal},
+    scope::Scope,
 };
 
 use crate::{
@@ -98,6 +99,30 @@ impl<'s> Reach<'s> {
         ids.iter().filter_map(|id| self.rows.get(id).cloned()).collect()
     }
 
+    /// Whether a grant may be on one of these projects, or on something in one.
+    fn is_on(&mut self, id: GrantId, places: &BTreeSet<ProjectId>) -> Result<bool, ViewError> {
+        let Some(row) = self.rows.get(&id).filter(|_| !places.is_empty()).cloned() else { return Ok(false) };
+        match &row.scope {
+            Scope::Organization => Ok(true),
+            Scope::Projects(selector) => {
+                for place in places {
+                    let project = self.checker.living_project(*place)?;
+                    if project.is_some_and(|project| selector.covers(project.view())) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Scope::Object(object) if object.object_type == "project" => {
+                Ok(object.id.parse().is_ok_and(|id| places.contains(&id)))
+            }
+            Scope::Object(object) => {
+                let home = self.checker.object(object)?.and_then(|known| known.project);
+                Ok(home.is_none_or(|home| places.contains(&home)))
+            }
+        }
+    }
+
     /// What a grant gives or takes, as pairs of permissions and types.
     fn cells(&mut self, id: GrantId) -> Result<Vec<(PermissionSet, TypeSet)>, ViewError> {
         let Some(row) = self.rows.get(&id).cloned() else { return Ok(Vec::new()) };
@@ -106,15 +131,20 @@ impl<'s> Reach<'s> {
     }
 }
 
-/// Leaves out of a class what has nothing in common with the grants that differ: on the same ground it cannot make a
-/// difference.
-#[derive(Default)]
-pub(super) struct Relevance {
+/// Leaves out of a class what has nothing in common with the grants that differ, and is not on the projects that do: it cannot
+/// make a difference.
+pub(super) struct Relevance<'t> {
+    /// The projects that differ themselves, or in what lies in them.
+    places: &'t BTreeSet<ProjectId>,
     /// By the grants that differ: whether another matters.
     known: HashMap<Vec<GrantId>, HashMap<GrantId, bool>>,
 }
 
-impl Relevance {
+impl<'t> Relevance<'t> {
+    pub(super) fn at(places: &'t BTreeSet<ProjectId>) -> Self {
+        Self { places, known: HashMap::new() }
+    }
+
     pub(super) fn cut(&mut self, class: &mut Class, sides: &mut [Reach<'_>; 2]) -> Result<(), ViewError> {
         let before: BTreeSet<_> = class.before.iter().copied().collect();
         let after: BTreeSet<_> = class.after.iter().copied().collect();
@@ -137,6 +167,7 @@ impl Relevance {
                 !one.0.intersect(other.0).is_empty() && !one.1.intersect(other.1).is_empty()
             };
             let matters = own.iter().any(|one| changed.iter().any(|other| meets(one, other)));
+            let matters = matters || old.is_on(*id, self.places)? || new.is_on(*id, self.places)?;
             known.insert(*id, matters);
         }
         let matters = |id: &GrantId| known.get(id).copied().unwrap_or(true);

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     rc::Rc,
+    sync::Arc,
 };
 
 use grantbook_domain::{
@@ -19,6 +20,7 @@ use crate::{
         Cause, RecordChange,
         classes::{Class, Classes, Groups, Reach, Relevance},
         compact,
+        parts::{PART_BYTES, parts},
         touch::Touch,
     },
     compare::{Comparison, Side},
@@ -49,6 +51,7 @@ impl<'s> Step<'s> {
             return Ok(Vec::new());
         }
         let [mut old, mut new] = sides;
+        let same_ground = touch.ground.as_ref().is_some_and(BTreeSet::is_empty);
         let members = [&mut old, &mut new].map(|side| members(std::mem::take(&mut side.groups)));
         let rows: Vec<_> = classes
             .into_iter()
@@ -57,7 +60,7 @@ impl<'s> Step<'s> {
                 ((before, after), class.causes, principals)
             })
             .collect();
-        let mut comparison = Comparison::of_states(old.checker, new.checker, !touch.ground)?;
+        let mut comparison = Comparison::of_states(old.checker, new.checker, same_ground)?;
         let mut found: HashMap<Reason, BTreeSet<Principal>> = HashMap::new();
         for ((before, after), causes, principals) in rows {
             let change = comparison.of_grants(&before, &after)?;
@@ -74,13 +77,28 @@ impl<'s> Step<'s> {
             let (side, groups) =
                 if gained { (&mut comparison.after, after) } else { (&mut comparison.before, before) };
             let (project_types, homes) = places(side, &rows)?;
+            let parts = parts(rows, &homes, &side.living, PART_BYTES);
             for (principals, who) in compact::told(principals, groups) {
-                let (rows, causes) = (rows.clone(), causes.clone());
-                let (project_types, homes) = (project_types.clone(), homes.clone());
-                changes.push(RecordChange { gained, principals, who, rows, causes, project_types, homes });
+                let principals = Arc::new(principals);
+                for rows in &parts {
+                    let homes = homes_in(rows, &homes);
+                    let (principals, who) = (Arc::clone(&principals), who.clone());
+                    let (rows, causes) = (rows.clone(), causes.clone());
+                    let project_types = project_types.clone();
+                    changes.push(RecordChange {
+                        gained,
+                        principals,
+                        who,
+                        rows,
+                        causes,
+                        project_types,
+                        homes,
+                    });
+                }
             }
         }
-        // Nobody both gains, or both loses, by two of them, but parts of one set share what they have.
+        // Nobody both gains, or both loses, by two of them but by parts of one, which stay in their order; parts of one set of
+        // accounts share what they have.
         changes.sort_by(|one, other| {
             let key = |change: &RecordChange| (change.gained, change.principals.first().copied());
             key(one).cmp(&key(other))
@@ -90,7 +108,7 @@ impl<'s> Step<'s> {
 
     /// Everybody for whom something may differ, by what reaches them.
     fn classes(&self, touch: &Touch, sides: &mut [Reach<'_>; 2]) -> Result<Classes, ViewError> {
-        let mut relevance = Relevance::default();
+        let mut relevance = touch.ground.as_ref().map(Relevance::at);
         let mut classes = Classes::new();
         for (principal, causes) in self.principals(touch)? {
             let [old, new] = &mut *sides;
@@ -103,11 +121,11 @@ impl<'s> Step<'s> {
             if class.before.is_empty() && class.after.is_empty() {
                 continue;
             }
-            if !touch.ground {
-                if class.before == class.after {
+            if let Some(relevance) = &mut relevance {
+                relevance.cut(&mut class, sides)?;
+                if class.before.is_empty() && class.after.is_empty() {
                     continue;
                 }
-                relevance.cut(&mut class, sides)?;
             }
             classes.entry(class).or_default().insert(principal);
         }
@@ -157,6 +175,12 @@ fn members(groups: Groups) -> Vec<(GroupId, BTreeSet<Principal>)> {
         .collect();
     members.sort();
     members
+}
+
+/// Where the objects of some rows lie.
+fn homes_in(rows: &[AccessRow], homes: &BTreeMap<ObjectRef, ProjectId>) -> BTreeMap<ObjectRef, ProjectId> {
+    let objects = rows.iter().flat_map(|row| row.objects.union(&row.except));
+    objects.filter_map(|object| homes.get(object).map(|home| (object.clone(), *home))).collect()
 }
 
 /// Which of the types are or lie in projects, and in which the single objects lie.

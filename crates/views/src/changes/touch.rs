@@ -17,6 +17,7 @@ use crate::{
     as_of::Moment,
     audit::{Order, Span},
     changes::Cause,
+    concern::Concern,
     encode::Take,
     error::ViewError,
     facet::Facet,
@@ -28,17 +29,22 @@ use crate::{
 };
 
 /// Grantees whose access, or that of their members, may differ.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Touch {
     /// Who, and by what.
     pub(super) grantees: BTreeMap<Grantee, BTreeSet<Cause>>,
     /// Whose own rows of `access` are others afterwards.
     pub(super) rewritten: BTreeSet<Grantee>,
-    /// Whether projects, roles, objects or the catalog are others afterwards.
-    pub(super) ground: bool,
+    /// The projects that are others afterwards, or in which objects are; none if roles, the catalog or anything else is.
+    pub(super) ground: Option<BTreeSet<ProjectId>>,
 }
 
 impl Touch {
+    fn nobody() -> Self {
+        let (grantees, rewritten) = (BTreeMap::new(), BTreeSet::new());
+        Self { grantees, rewritten, ground: Some(BTreeSet::new()) }
+    }
+
     pub(super) fn is_nobody(&self) -> bool {
         self.grantees.is_empty()
     }
@@ -49,7 +55,7 @@ impl Touch {
         org: OrgId,
         (from, to): (Moment, Timestamp),
     ) -> Result<Self, ViewError> {
-        let mut touch = Self::default();
+        let mut touch = Self::nobody();
         for deadline in then.deadlines(org, (from.at, to))? {
             let set_before = deadline.set_by <= from.position;
             if set_before && deadline.is_set(&mut then.checker(org, from.at)?)? {
@@ -67,7 +73,7 @@ impl Touch {
     ) -> Result<Self, ViewError> {
         let cause = Cause { expiry: false, position: recorded.position };
         let mut finder =
-            Finder { org: recorded.org, then, after, position: recorded.position, touch: Self::default() };
+            Finder { org: recorded.org, then, after, position: recorded.position, touch: Self::nobody() };
         let mut found = BTreeSet::new();
         for event in &recorded.record.events {
             finder.look(event, &mut found)?;
@@ -80,6 +86,10 @@ impl Touch {
 
 type Grantees = BTreeSet<Grantee>;
 
+fn named(object_type: &str, id: &impl ToString) -> ObjectRef {
+    ObjectRef { object_type: object_type.to_owned(), id: id.to_string() }
+}
+
 struct Finder<'s> {
     org: OrgId,
     then: &'s Snapshot,
@@ -90,61 +100,42 @@ struct Finder<'s> {
 
 impl Finder<'_> {
     fn look(&mut self, event: &Event, found: &mut Grantees) -> Result<(), ViewError> {
-        match event {
-            Event::UserCreated { user } | Event::UserDeactivated { user } => {
-                self.own(Grantee::User(user.id), found);
+        match Concern::of(event) {
+            Concern::Nobody => {}
+            Concern::Grantee(grantee) => self.own(grantee, found),
+            Concern::Grant(grant) => self.own(grant.to, found),
+            Concern::Everybody => {
+                let everybody = self.after.principals(self.org, None, usize::MAX)?;
+                found.extend(everybody.into_iter().map(Grantee::from));
+                self.touch.ground = None;
             }
-            Event::TokenCreated { token } | Event::TokenUpdated { token } | Event::TokenDeleted { token } => {
-                self.own(Grantee::Token(token.id), found);
+            Concern::Group(id) => {
+                self.own(Grantee::Group(id), found);
+                self.grants_on(&named("group", &id), found)?;
+                self.touch.ground = None;
             }
-            Event::MemberAdded { membership } | Event::MemberRemoved { membership } => {
-                self.own(membership.member, found);
+            Concern::Role(id) => {
+                self.role(id, found)?;
+                self.grants_on(&named("role", &id), found)?;
+                self.touch.ground = None;
             }
-            Event::GrantCreated { grant } | Event::GrantRevoked { grant } => self.own(grant.to, found),
-            Event::GroupDeleted { group } => {
-                self.own(Grantee::Group(group.id), found);
-                self.thing_ends("group", &group.id.to_string(), found)?;
-            }
-            Event::RoleUpdated { role } | Event::RoleDeleted { role } => {
-                self.role(role.id, found)?;
-                self.thing_ends("role", &role.id.to_string(), found)?;
-            }
-            Event::ProjectCreated { project }
-            | Event::ProjectUpdated { project }
-            | Event::ProjectDeleted { project } => {
-                self.touch.ground = true;
+            Concern::Project(project) => {
                 self.project(project, found)?;
+                self.ground_at(Some(project.id));
             }
-            Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
-                self.touch.ground = true;
+            Concern::Object(object) => {
                 self.grants_on(&object.object, found)?;
+                self.ground_at(object.project);
             }
-            // A new name is given by whatever gives all permissions or types.
-            Event::CatalogExtended { .. } => {
-                self.touch.ground = true;
-                found.extend(
-                    self.after.principals(self.org, None, usize::MAX)?.into_iter().map(Grantee::from),
-                );
-            }
-            // Whoever has something in a new organization has it by the events that follow.
-            Event::OrganizationCreated { .. } => self.touch.ground = true,
-            Event::GroupCreated { .. } => self.touch.ground = true,
-            Event::RoleCreated { .. } => self.touch.ground = true,
-            Event::UserUpdated { .. }
-            | Event::GroupUpdated { .. }
-            | Event::KeyIssued { .. }
-            | Event::KeyRotated { .. }
-            | Event::KeyRevoked { .. }
-            | Event::TokenExpired { .. }
-            | Event::KeyExpired { .. }
-            | Event::MemberExpired { .. }
-            | Event::GrantExpired { .. }
-            | Event::WebhookCreated { .. }
-            | Event::WebhookUpdated { .. }
-            | Event::WebhookRotated { .. }
-            | Event::WebhookDeleted { .. } => {}
         }
         Ok(())
+    }
+
+    fn ground_at(&mut self, project: Option<ProjectId>) {
+        match (&mut self.touch.ground, project) {
+            (Some(places), Some(project)) => drop(places.insert(project)),
+            (ground, _) => *ground = None,
+        }
     }
 
     fn own(&mut self, grantee: Grantee, found: &mut Grantees) {
@@ -152,14 +143,8 @@ impl Finder<'_> {
         self.touch.rewritten.insert(grantee);
     }
 
-    fn thing_ends(&mut self, object_type: &str, id: &str, found: &mut Grantees) -> Result<(), ViewError> {
-        self.touch.ground = true;
-        self.grants_on(&ObjectRef { object_type: object_type.to_owned(), id: id.to_owned() }, found)
-    }
-
     /// Whoever has the role, or one that includes it.
     fn role(&mut self, role: RoleId, found: &mut Grantees) -> Result<(), ViewError> {
-        self.touch.ground = true;
         let mut includers: BTreeMap<RoleId, Vec<RoleId>> = BTreeMap::new();
         self.each(List::All(Kind::Role), |side, entry| {
             let id: RoleId = Take::new(Table::Lists, entry.id).id()?;

@@ -187,8 +187,8 @@ impl World {
     }
 
     fn some_expiry(&self, byte: u8) -> Option<Timestamp> {
-        let in_seconds = [0, 0, 1, 2, 4, 9][usize::from(byte) % 6];
-        (in_seconds > 0).then(|| self.now.plus_millis(in_seconds * 1000))
+        let in_millis = [0, 0, 1000, 2000, 4000, 9000, 1][usize::from(byte) % 7];
+        (in_millis > 0).then(|| self.now.plus_millis(in_millis))
     }
 
     fn some_group(&self, byte: u8) -> GroupId {

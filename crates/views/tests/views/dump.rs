@@ -1,11 +1,22 @@
 //! A view in chunks, and the view that is made of them.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use grantbook_views::{Chunk, Loader, Snapshot, ViewError, ViewWriter, Whole};
+use grantbook_domain::{
+    principal::Principal,
+    state::OrgState,
+    survey::{AccessRow, Extent},
+};
+use grantbook_views::{
+    Access, AccessParts, Chunk, Groups, Holder, Loader, Snapshot, ViewError, ViewWriter, Whole,
+};
+use proptest::prelude::*;
 use tempfile::tempdir;
 
-use crate::world::{INSTALLATION, World, view_of};
+use crate::{
+    agree::steps,
+    world::{INSTALLATION, World, frames, view_of},
+};
 
 fn chunks(snapshot: &Snapshot) -> Vec<Chunk> {
     let mut chunks = Vec::new();
@@ -19,15 +30,32 @@ fn chunks(snapshot: &Snapshot) -> Vec<Chunk> {
     chunks
 }
 
-fn listing(snapshot: &Snapshot, sequence: u64) -> Vec<String> {
+/// The lines of a listing, read back.
+fn listing(snapshot: &Snapshot, sequence: u64) -> Vec<AccessParts> {
     let mut lines = Vec::new();
     snapshot
-        .access_listing(sequence, |line| {
-            lines.push(line.to_owned());
+        .access_listing(sequence, |parts| {
+            let read = AccessParts::parse(&parts.line().unwrap()).unwrap();
+            assert_eq!(read, *parts);
+            lines.push(read);
             Ok::<_, ViewError>(())
         })
         .unwrap();
+    assert!(lines.iter().is_sorted_by(|one, other| one.place() < other.place()));
     lines
+}
+
+/// What rows of effective access say of every permission and type.
+fn access(rows: Vec<AccessRow>) -> Access {
+    let mut access = Access::new();
+    for row in rows {
+        for type_name in row.types {
+            let (projects, objects, except) = (row.projects.clone(), row.objects.clone(), row.except.clone());
+            let extent = Extent { organization: row.organization, projects, objects, except };
+            assert_eq!(access.insert((row.permission.clone(), type_name), extent), None);
+        }
+    }
+    access
 }
 
 fn load(path: &Path, snapshot: &Snapshot, chunks: &[Chunk]) -> Result<ViewWriter, ViewError> {
@@ -104,4 +132,48 @@ fn access_is_listed_as_of_any_frame() {
         lengths.push(then.len());
     }
     assert!(lengths.last() > lengths.first());
+}
+
+/// What every principal may do at a frame, put together from the lines.
+fn expanded(snapshot: &Snapshot, sequence: u64) -> BTreeMap<Principal, Access> {
+    let (mut groups, mut found) = (Groups::new(), BTreeMap::new());
+    for parts in listing(snapshot, sequence) {
+        let principal = match parts.holder {
+            Holder::Group(id) => {
+                assert!(parts.groups.is_empty() && groups.insert(id, parts).is_none());
+                continue;
+            }
+            Holder::User(id) => Principal::User(id),
+            Holder::Token(id) => Principal::Token(id),
+        };
+        let access = parts.expand(&groups).unwrap();
+        // Somebody whose allows are all denied has a line that gives nothing.
+        assert!(access.is_empty() || found.insert(principal, access).is_none());
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The fold, asked about each principal by itself, says the same.
+    #[test]
+    fn lines_put_together_are_everybodys_access_at_every_frame(steps in steps(10..40)) {
+        let world = World::lived(5, &steps);
+        let settled = World::settled(5).records.len() - 1;
+        let present = view_of(&world.records, usize::MAX).reader().snapshot().unwrap();
+        let mut state = OrgState::default();
+        for (at, records) in frames(&world.records, 1).into_iter().enumerate() {
+            records.iter().flat_map(|one| &one.record.events).for_each(|event| state.apply(event));
+            if at < settled / 2 {
+                continue;
+            }
+            let last = records.last().unwrap();
+            let users = state.users().map(|user| Principal::User(user.id));
+            let everybody = users.chain(state.tokens().map(|token| Principal::Token(token.id)));
+            let of = |who| (who, access(state.access(who, last.record.at).rows));
+            let expected: BTreeMap<_, _> = everybody.map(of).filter(|(_, access)| !access.is_empty()).collect();
+            prop_assert_eq!(expanded(&present, last.position.sequence()), expected);
+        }
+    }
 }

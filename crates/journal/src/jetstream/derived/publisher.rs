@@ -7,11 +7,11 @@
 //! must follow from the journal alone, for every publisher alike. Each message says from which place in the journal it
 //! was made; after any doubt the stream's last message says where to go on.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use async_nats::{HeaderMap, StatusCode, Subscriber};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use grantbook_domain::id::OrgId;
 use serde::Deserialize;
 use serde_json::json;
@@ -37,6 +37,8 @@ const RELAY_HEADER: &str = "Grantbook-Relay";
 const WINDOW: usize = 256;
 /// and bytes.
 const WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// Questions about messages under way at once.
+const QUESTIONS: usize = 32;
 /// How long an acknowledgement may take: longer than a publish is answered, or the client notices that it is cut off.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -145,10 +147,30 @@ impl Publisher {
         };
         let foreign =
             || ReadError::Replaced(format!("message {sequence} of the stream {name} is of no relay"));
-        let place = last.header(PLACE_HEADER).and_then(|text| text.parse().ok()).ok_or_else(foreign)?;
+        let place = place_of(&last).ok_or_else(foreign)?;
         let frame = last.header(FRAME_HEADER).and_then(|text| Hash::parse(&text)).ok_or_else(foreign)?;
         let is_ours = last.header(RELAY_HEADER).is_some_and(|id| id == self.id);
         Ok(End { sequence, place, frame: Some(frame), is_ours })
+    }
+
+    /// From where in the journal the messages of these sequences were made; none: it is of no relay. Those that the leader
+    /// does not find are left out.
+    pub async fn places(
+        &self,
+        sequences: RangeInclusive<u64>,
+    ) -> Result<Vec<(u64, Option<Place>)>, ReadError> {
+        let ask = |sequence| async move {
+            let asked: Result<stream::Found, ApiError> =
+                self.connection.api("STREAM.MSG.GET", &json!({ "seq": sequence })).await;
+            match asked {
+                Ok(found) => Ok(Some((sequence, place_of(&found.message)))),
+                Err(ApiError::Refused { err_code: stream::NO_MESSAGE, .. }) => Ok(None),
+                Err(error) => Err(ReadError::Unavailable(Arc::new(error))),
+            }
+        };
+        let asking = futures_util::stream::iter(sequences).map(ask).buffered(QUESTIONS);
+        let places: Vec<_> = asking.try_collect().await?;
+        Ok(places.into_iter().flatten().collect())
     }
 
     /// Publishes messages in order behind the sequence `after`, several at a time. After an error whoever goes on asks
@@ -281,7 +303,8 @@ async fn message(connection: &Connection, sequence: u64) -> Result<Option<stream
     }
     let asked = connection.api::<stream::Found>("STREAM.MSG.GET", &json!({ "seq": sequence })).await;
     asked.map(|found| Some(found.message)).map_err(|error| match error {
-        // A leader that was just elected may not have it yet. While it does not, nothing is published behind it.
+        // Whatever keeps the leader from reading it, it says so. As long as it does, nobody knows from where to go on, and
+        // nothing is published (docs/adr/0015-a-fenced-relay.md).
         ApiError::Refused { err_code: stream::NO_MESSAGE, .. } => ReadError::Unavailable(Arc::new(Reason(
             "the leader of a derived stream does not have its last message",
         ))),
@@ -289,10 +312,14 @@ async fn message(connection: &Connection, sequence: u64) -> Result<Option<stream
     })
 }
 
+/// From where in the journal a message was made; none: it is of no relay.
+fn place_of(message: &stream::FoundMessage) -> Option<Place> {
+    message.header(PLACE_HEADER)?.parse().ok()
+}
+
 /// From where in the journal the last message was made.
 pub(super) async fn last_place(connection: &Connection, last: u64) -> Result<Option<Place>, ReadError> {
-    let place = message(connection, last).await?.and_then(|last| last.header(PLACE_HEADER));
-    Ok(place.and_then(|text| text.parse().ok()))
+    Ok(message(connection, last).await?.as_ref().and_then(place_of))
 }
 
 fn unknown(why: &'static str) -> Interrupted {

@@ -3,15 +3,19 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::body::Bytes;
-use tokio::time::{Instant, sleep_until};
+use grantbook_api::watch::WatchStale;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    http::{at_least, problem::Failure, stream::Sink},
+    http::{Web, at_least, problem::Failure, stream::Sink},
+    read::ReadNode,
     routes::watch::watcher::{Ended, Piece, Watcher},
 };
 
 /// A comment comes if nothing else did for this long; the caller's right is asked for again then, too.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often it is looked whether the node may still be believed, while nothing comes.
+const LOOK: Duration = Duration::from_secs(1);
 /// Who takes nothing for this long is taken to be gone; it can go on where it was.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -42,10 +46,28 @@ async fn follow(mut watcher: Watcher, sink: &Sink) -> Result<(), Ended> {
         return Ok(());
     }
     let mut spoken = Instant::now();
+    let mut trust = Trust { marked: false };
     loop {
         let seen = progress.borrow_and_update().sequence;
-        at_least::believed(&web, node).await?;
-        let (back, piece) = next(watcher).await?;
+        if !trust.tell(&web, node, sink).await? {
+            return Ok(());
+        }
+        // Changes of a large group may take longer than a proxy, or a client, waits for a word.
+        let alive = watcher.heartbeat();
+        let mut making = pin!(next(watcher));
+        let (back, piece) = loop {
+            tokio::select! {
+                made = making.as_mut() => break made?,
+                () = sleep(HEARTBEAT) => {
+                    if !send(sink, alive.clone()).await {
+                        return Ok(());
+                    }
+                    spoken = Instant::now();
+                }
+                () = ending.as_mut() => return Err(Ended::stopping()),
+                () = sink.closed() => return Ok(()),
+            }
+        };
         watcher = back;
         if !piece.text.is_empty() {
             let sent = tokio::select! {
@@ -58,13 +80,16 @@ async fn follow(mut watcher: Watcher, sink: &Sink) -> Result<(), Ended> {
             spoken = Instant::now();
         }
         let quiet_until = spoken + HEARTBEAT;
-        if !piece.more {
+        while !piece.more && Instant::now() < quiet_until {
             tokio::select! {
                 // A projector that is gone shows in the state that is asked for next.
-                _ = progress.wait_for(|now| now.sequence > seen || now.has_ended()) => {}
-                () = sleep_until(quiet_until) => {}
+                _ = progress.wait_for(|now| now.sequence > seen || now.has_ended()) => break,
+                () = sleep_until(quiet_until.min(Instant::now() + LOOK)) => {}
                 () = ending.as_mut() => return Err(Ended::stopping()),
                 () = sink.closed() => return Ok(()),
+            }
+            if !trust.tell(&web, node, sink).await? {
+                return Ok(());
             }
         }
         if Instant::now() >= quiet_until {
@@ -73,6 +98,26 @@ async fn follow(mut watcher: Watcher, sink: &Sink) -> Result<(), Ended> {
             }
             spoken = Instant::now();
         }
+    }
+}
+
+/// What a watcher was told of how far the node may be believed.
+struct Trust {
+    marked: bool,
+}
+
+impl Trust {
+    /// Tells when it begins to be stale, and when that ends; whether the watcher took it.
+    async fn tell(&mut self, web: &Web, node: &ReadNode, sink: &Sink) -> Result<bool, Ended> {
+        let stale = at_least::believed(web, node).await?;
+        if stale.is_some() == self.marked {
+            return Ok(true);
+        }
+        self.marked = stale.is_some();
+        let (lag_frames, age_ms) = stale.map_or((0, 0), |stale| (stale.lag_frames, stale.age_ms));
+        let told = WatchStale { stale: self.marked, lag_frames, age_ms };
+        let data = serde_json::to_string(&told).unwrap_or_default();
+        Ok(send(sink, Bytes::from(format!("event: stale\ndata: {data}\n\n"))).await)
     }
 }
 

@@ -1,0 +1,34 @@
+//! A frame as it came does not fit the ones before it: a store that keeps several copies may have one that does.
+
+use std::time::Duration;
+
+use grantbook_journal::{Journal, ReadError, Stored, chain::ChainError};
+use tokio::time::{Instant, sleep};
+
+/// Between two attempts to ask for them.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often it is told that nobody answers.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// Every copy of the journal's frame `next` that anybody has, however long it takes until they answer. Whoever asks takes
+/// one only if it fits, and stops with the misfit if none does.
+pub(crate) async fn other_copies<J: Journal>(
+    journal: &J,
+    next: u64,
+    misfit: &ChainError,
+) -> Result<Vec<Stored>, ReadError> {
+    tracing::warn!(sequence = next, %misfit, "a frame does not fit: the journal's other copies are asked for");
+    let mut told: Option<Instant> = None;
+    loop {
+        match journal.copies(next).await {
+            Err(error @ ReadError::Unavailable(_)) => {
+                if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                    tracing::warn!(%error, "the journal does not answer; it is asked again for another copy");
+                    told = Some(Instant::now());
+                }
+                sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
