@@ -12,6 +12,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -26,6 +30,8 @@ pub enum Answer {
     Status(u16, &'static str),
     /// Not at all; the connection stays open until the other side ends it.
     Silence,
+    /// These bytes, and then others again and again until the other side ends it, after a pause each time.
+    Endless(&'static str, &'static str, Duration),
 }
 
 /// One request, as it came.
@@ -50,6 +56,7 @@ type Script = Box<dyn FnMut(&Received) -> Answer + Send>;
 /// A receiver on a port of its own.
 #[derive(Clone)]
 pub struct Receiver {
+    scheme: &'static str,
     address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -93,26 +100,47 @@ impl Received {
 impl Receiver {
     /// Begins to listen; answers 204 until told otherwise.
     pub fn start() -> Result<Self> {
+        Self::listen("http", Ok)
+    }
+
+    /// The same by TLS, with this chain of certificates and its key, both as PEM.
+    pub fn start_tls(chain: &str, key: &str) -> Result<Self> {
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>()?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key)?);
+        Self::listen("https", move |stream| {
+            Ok(StreamOwned::new(ServerConnection::new(Arc::clone(&config))?, stream))
+        })
+    }
+
+    fn listen<S: Read + Write + 'static>(
+        scheme: &'static str,
+        open: impl Fn(TcpStream) -> Result<S> + Clone + Send + 'static,
+    ) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let script: Script = Box::new(|_| Answer::Status(204, ""));
         let shared =
             Arc::new(Shared { received: Mutex::default(), script: Mutex::new(script), more: Condvar::new() });
-        let receiver = Self { address, shared };
+        let receiver = Self { scheme, address, shared };
         let taking = receiver.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let one = taking.clone();
+                let (one, open) = (taking.clone(), open.clone());
                 // One that goes wrong is one that the sender gave up.
-                thread::spawn(move || one.shared.serve(stream).unwrap_or_default());
+                thread::spawn(move || {
+                    open(stream).and_then(|stream| one.shared.serve(stream)).unwrap_or_default()
+                });
             }
         });
         Ok(receiver)
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT/PATH`.
+    /// Where it listens: `http://127.0.0.1:PORT/PATH`, or `https`.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// Answers in this way from now on.
@@ -155,7 +183,7 @@ impl Receiver {
 }
 
 impl Shared {
-    fn serve(&self, stream: TcpStream) -> Result<()> {
+    fn serve(&self, stream: impl Read + Write) -> Result<()> {
         let mut reader = BufReader::new(stream);
         let mut lines = Vec::new();
         loop {
@@ -190,6 +218,13 @@ impl Shared {
                 reader.get_mut().write_all(text.as_bytes())?;
             }
             Answer::Silence => drop(reader.read_to_end(&mut Vec::new())?),
+            Answer::Endless(begin, again, pause) => {
+                reader.get_mut().write_all(begin.as_bytes())?;
+                loop {
+                    reader.get_mut().write_all(again.as_bytes())?;
+                    thread::sleep(pause);
+                }
+            }
         }
         Ok(())
     }

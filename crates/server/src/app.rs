@@ -247,8 +247,7 @@ async fn deliver(
 ) -> Result<Option<Deliverer>, StartError> {
     let Some(node) = state.parts.node() else { return Ok(None) };
     let setting = Setting {
-        reader: node.reader.clone(),
-        progress: node.progress(),
+        node: node.clone(),
         clock: state.clock.clone(),
         installation: state.installation,
         configured: configured.clone(),

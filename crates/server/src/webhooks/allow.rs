@@ -146,12 +146,14 @@ fn is_public(address: IpAddr) -> bool {
 
 /// The registry of special addresses (RFC 6890 and what was added since).
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    const SPECIAL: [(Ipv4Addr, u8); 16] = [
+    const SPECIAL: [(Ipv4Addr, u8); 17] = [
         (Ipv4Addr::UNSPECIFIED, 8),
         (Ipv4Addr::new(10, 0, 0, 0), 8),
         (Ipv4Addr::new(100, 64, 0, 0), 10),
         (Ipv4Addr::new(127, 0, 0, 0), 8),
         (Ipv4Addr::new(169, 254, 0, 0), 16),
+        // No special address by the registry, but each machine in Azure reaches its host by it.
+        (Ipv4Addr::new(168, 63, 129, 16), 32),
         (Ipv4Addr::new(172, 16, 0, 0), 12),
         (Ipv4Addr::new(192, 0, 0, 0), 24),
         (Ipv4Addr::new(192, 0, 2, 0), 24),
@@ -211,6 +213,9 @@ mod tests {
             "172.31.255.255",
             "192.168.1.1",
             "169.254.169.254",
+            "168.63.129.16",
+            "192.0.0.192",
+            "100.100.100.200",
             "100.64.0.1",
             "100.127.255.255",
             "192.0.0.8",

@@ -20,22 +20,24 @@ use grantbook_domain::{
     time::Timestamp,
     webhook::{MessageKind, Webhook},
 };
-use grantbook_views::{AuditFilter, AuditPage, Listing, Order, Snapshot, ViewError, ViewReader};
+use grantbook_views::{AuditFilter, AuditPage, Listing, Order, Snapshot, ViewError};
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     task::{JoinError, JoinHandle, JoinSet, spawn_blocking},
     time::sleep,
 };
 
 use super::{
     Configured, SigningSecret,
-    message::{self, Message, messages_of, test_message},
-    send::{Outcome, Sender, Signed},
+    message::{self, Message, message_of, test_message, told_of},
+    send::{Lane, Outcome, Sender, Signed},
     store::{DeadLetter, Standing, Store, StoreError, Tried},
     worker::{Desk, Worker, tried},
 };
-use crate::{clock::Clock, project::Progress, start::StartError};
+use crate::{clock::Clock, project::Progress, read::ReadNode, start::StartError};
 
+/// Records are looked through for so many webhooks at once: a page of them is several MiB at most.
+const LOOKS_MAX: usize = 8;
 /// How long changes gather before webhooks are looked at again.
 const GATHER: Duration = Duration::from_millis(50);
 /// Most webhooks whose lag is told by itself.
@@ -44,10 +46,8 @@ const TOLD_MAX: usize = 100;
 /// What deliveries are made from.
 #[derive(Debug)]
 pub(crate) struct Setting {
-    /// The view that messages come from.
-    pub(crate) reader: ViewReader,
-    /// How far it has come.
-    pub(crate) progress: watch::Receiver<Progress>,
+    /// The view that messages come from, and whether it may be believed.
+    pub(crate) node: ReadNode,
     /// What time it is.
     pub(crate) clock: Clock,
     /// Names the journal.
@@ -97,7 +97,8 @@ pub(super) enum Counted {
 /// What all workers share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) reader: ViewReader,
+    pub(super) node: ReadNode,
+    pub(super) looks: Semaphore,
     pub(super) clock: Clock,
     pub(super) installation: InstallationId,
     pub(super) configured: Configured,
@@ -129,7 +130,8 @@ pub(crate) struct Deliverer {
 impl Deliverer {
     /// Begins to deliver. Opens the file beside the runtime.
     pub(crate) async fn start(setting: Setting) -> Result<Self, StartError> {
-        let Setting { reader, progress, clock, installation, configured, file } = setting;
+        let Setting { node, clock, installation, configured, file } = setting;
+        let progress = node.progress();
         let shared = spawn_blocking(move || -> Result<Shared, StartError> {
             let sender = Sender::new(Arc::clone(&configured.policy))?;
             let store = Store::open(&file, installation)?;
@@ -137,7 +139,8 @@ impl Deliverer {
             let failed = |source: io::Error| StartError::Write { path: file.clone(), source };
             fs::set_permissions(&file, owner_only).map_err(failed)?;
             let (endpoints, counts) = (Mutex::default(), Default::default());
-            Ok(Shared { reader, clock, installation, configured, store, sender, endpoints, counts })
+            let looks = Semaphore::new(LOOKS_MAX);
+            Ok(Shared { node, looks, clock, installation, configured, store, sender, endpoints, counts })
         });
         let shared = Arc::new(shared.await??);
         let (stop, stopping) = watch::channel(false);
@@ -205,7 +208,7 @@ impl Keeper {
     async fn tidy(&self) -> Result<(), DeliveryError> {
         let shared = Arc::clone(&self.shared);
         spawn_blocking(move || {
-            let snapshot = shared.reader.snapshot()?;
+            let snapshot = shared.node.reader.snapshot()?;
             for id in shared.store.known()? {
                 let Some(standing) = shared.store.standing(id)? else { continue };
                 let webhook: Option<Webhook> = snapshot.get(standing.org, &id)?;
@@ -222,7 +225,7 @@ impl Keeper {
     async fn look(&mut self) -> Result<Living, DeliveryError> {
         let (shared, mut seen) = (Arc::clone(&self.shared), std::mem::take(&mut self.seen));
         let looked = spawn_blocking(move || {
-            let snapshot = shared.reader.snapshot()?;
+            let snapshot = shared.node.reader.snapshot()?;
             let mut living = Living::new();
             for organization in snapshot.organizations()? {
                 let (org, position) = (organization.id, snapshot.position(organization.id)?);
@@ -254,11 +257,8 @@ impl Keeper {
             );
             for (webhook, standing) in webhooks {
                 if let Some(known) = endpoints.get(&webhook.id) {
-                    known.webhook.send_if_modified(|old| {
-                        let differs = *old != webhook;
-                        old.clone_from(&webhook);
-                        differs
-                    });
+                    // Its organization has moved: the worker looks.
+                    known.webhook.send_replace(webhook);
                     continue;
                 }
                 let (id, desk) = (webhook.id, Desk::new(standing));
@@ -270,7 +270,6 @@ impl Keeper {
                     id,
                     webhook: told,
                     desk,
-                    progress: self.progress.clone(),
                     stop: self.stopping.clone(),
                     held: None,
                 };
@@ -331,7 +330,9 @@ impl Shared {
     }
 
     /// Signs and sends, once.
-    pub(super) async fn attempt(&self, webhook: &Webhook, message: &Message) -> Outcome {
+    pub(super) async fn attempt(&self, lane: Lane, webhook: &Webhook, message: &Message) -> Outcome {
+        // Signed once it can be sent at once: receivers refuse what is old.
+        let _place = self.sender.place(lane).await;
         let now = self.clock.now();
         let Some(secrets) = self.secrets(webhook) else {
             return Outcome::Failed(SteerError::WrongKey.to_string());
@@ -345,7 +346,7 @@ impl Shared {
             signatures: signatures.join(" "),
             body: message.body.clone(),
         };
-        self.sender.attempt(&webhook.url, &signed, now).await
+        self.sender.attempt(lane, &webhook.url, &signed, now).await
     }
 
     pub(super) fn count(&self, what: Counted) {
@@ -420,13 +421,18 @@ impl Deliveries {
         };
         let record = snapshot.record(org, place.0)?.ok_or(SteerError::NoSuchLetter)?;
         let recorded = grantbook_domain::record::Recorded { position: place.0, org, record };
-        let messages = messages_of(snapshot, self.0.installation, &recorded, &whole)?;
-        let index = usize::try_from(place.1).unwrap_or(usize::MAX);
-        let message = messages.into_iter().nth(index).flatten().ok_or(SteerError::NoSuchLetter)?;
+        let told = told_of(snapshot, self.0.installation, &recorded, &whole)?;
+        let told = usize::try_from(place.1).ok().and_then(|index| told.get(index)?.as_ref());
+        let told = told.ok_or(SteerError::NoSuchLetter)?;
+        let message = message_of(self.0.installation, place.0, place.1, told);
         let last = self.send_now(webhook, &message).await?;
         let letter = DeadLetter { attempts: letter.attempts.saturating_add(1), last: last.clone(), ..letter };
-        let standing = self.0.store.retried(webhook.id, org, &letter)?;
-        self.0.put(webhook.id, standing);
+        match self.0.store.retried(webhook.id, &letter) {
+            Ok(standing) => self.0.put(webhook.id, standing),
+            // Somebody else was quicker.
+            Err(StoreError::NotListed) => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(last)
     }
 
@@ -440,7 +446,7 @@ impl Deliveries {
         if !self.0.can_sign(webhook) {
             return Err(SteerError::WrongKey);
         }
-        let outcome = self.0.attempt(webhook, message).await;
+        let outcome = self.0.attempt(Lane::Asked, webhook, message).await;
         let last = tried(self.0.clock.now(), &outcome);
         self.0.count(if last.is_delivered() { Counted::Delivered } else { Counted::Failed });
         Ok(last)

@@ -39,14 +39,14 @@ pub(crate) fn named(installation: InstallationId, id: &str) -> Option<(Position,
     (message_id(installation, position, index) == id).then_some((position, index))
 }
 
-/// All messages of a record, in order; none in the place of one that the webhook does not want. The changes, which cost
-/// more to find than events do, are there only for a webhook that may want one.
-pub(crate) fn messages_of(
+/// What a record's messages say, in order; none in the place of one that the webhook does not want. The changes, which
+/// cost more to find than events do, are there only for a webhook that may want one.
+pub(crate) fn told_of(
     snapshot: &Snapshot,
     installation: InstallationId,
     recorded: &Recorded,
     webhook: &Webhook,
-) -> Result<Vec<Option<Message>>, ViewError> {
+) -> Result<Vec<Option<CloudEvent>>, ViewError> {
     let events = &recorded.record.events;
     let wanted = |kind, name: &str| webhook.wants(kind, name);
     let mut told: Vec<Option<CloudEvent>> = vec![None; events.len()];
@@ -61,13 +61,20 @@ pub(crate) fn messages_of(
             told.push(is_wanted.then(|| change.message(recorded)));
         }
     }
-    let message = |(index, told): (u32, Option<CloudEvent>)| {
-        let CloudEvent { kind, time, data, .. } = told?;
-        let name = kind.strip_prefix(TYPE_PREFIX).unwrap_or(&kind).to_owned();
-        let body = body(&name, &time, &data);
-        Some(Message { id: message_id(installation, recorded.position, index), name, body })
-    };
-    Ok((0..).zip(told).map(message).collect())
+    Ok(told)
+}
+
+/// Message `index` of the record at a position, which says this.
+pub(crate) fn message_of(
+    installation: InstallationId,
+    position: Position,
+    index: u32,
+    told: &CloudEvent,
+) -> Message {
+    let CloudEvent { kind, time, data, .. } = told;
+    let name = kind.strip_prefix(TYPE_PREFIX).unwrap_or(kind).to_owned();
+    let body = body(&name, time, data);
+    Message { id: message_id(installation, position, index), name, body }
 }
 
 /// The message that a test sends; `id` is of no record.

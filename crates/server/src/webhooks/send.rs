@@ -1,6 +1,11 @@
 //! One attempt to send a message: to an address that was looked at, without proxies or redirects, within bounds.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::body::{Body, to_bytes};
 use chrono::DateTime;
@@ -15,12 +20,12 @@ use hyper::{
     header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, lookup_host},
-    sync::Semaphore,
-    task::AbortHandle,
+    net::TcpStream,
+    sync::{Semaphore, SemaphorePermit},
+    task::{AbortHandle, spawn_blocking},
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
@@ -31,8 +36,13 @@ use super::{Forbidden, Policy};
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long the whole attempt may take; the specification asks for 15 to 30 s.
 const ATTEMPT_TIME: Duration = Duration::from_secs(20);
-/// Attempts under way at once.
-const ATTEMPTS_MAX: usize = 512;
+/// Attempts under way at once, of each [`Lane`].
+const ATTEMPTS_MAX: [usize; 3] = [384, 96, 32];
+/// Names looked up at once, of each lane. Each takes a thread for as long as the system's resolver may take, and those are
+/// for everything that the process does.
+const LOOKUPS_MAX: [usize; 3] = [32, 16, 8];
+/// Most bytes of the head of an answer.
+const HEAD_MAX: usize = 16 * 1024;
 /// Most bytes read of an answer's body, and for how long: only its status counts.
 const ANSWER_MAX: usize = 4096;
 const ANSWER_TIME: Duration = Duration::from_secs(1);
@@ -43,6 +53,17 @@ const ADDRESSES_MAX: usize = 4;
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("TLS for webhooks cannot be set up: {0}")]
 pub struct TlsError(String);
+
+/// Whose places an attempt takes, so that receivers that do not answer hold up only each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// A message that was not tried yet.
+    Fresh,
+    /// One that was not accepted before.
+    Failing,
+    /// By somebody's wish.
+    Asked,
+}
 
 /// What is sent.
 #[derive(Debug, Clone)]
@@ -76,7 +97,9 @@ pub(super) enum Outcome {
 pub(super) struct Sender {
     policy: Arc<Policy>,
     tls: TlsConfig,
-    places: Arc<Semaphore>,
+    /// Places of each lane for attempts, and for look-ups.
+    lanes: Arc<[Semaphore; 3]>,
+    lookups: [Arc<Semaphore>; 3],
 }
 
 /// How others are recognized; made once.
@@ -95,32 +118,48 @@ type Fault = String;
 impl Sender {
     /// Reads the certificates that the system trusts. Blocks.
     pub(super) fn new(policy: Arc<Policy>) -> Result<Self, TlsError> {
-        let mut roots = RootCertStore::empty();
+        let (mut roots, found) = (RootCertStore::empty(), rustls_native_certs::load_native_certs());
         // Those that cannot be read are left out: a receiver whose root is among them is not believed.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        for error in &found.errors {
+            tracing::warn!(%error, "certificates that the system trusts cannot be read");
+        }
+        if roots.add_parsable_certificates(found.certs).0 == 0 {
+            tracing::warn!("the system trusts no certificates: no webhook is delivered by https");
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = config.map_err(|error| TlsError(error.to_string()))?;
         let config = config.with_root_certificates(roots).with_no_client_auth();
         let tls = TlsConfig(Arc::new(config));
-        Ok(Self { policy, tls, places: Arc::new(Semaphore::new(ATTEMPTS_MAX)) })
+        let lanes = Arc::new(ATTEMPTS_MAX.map(Semaphore::new));
+        let lookups = LOOKUPS_MAX.map(|places| Arc::new(Semaphore::new(places)));
+        Ok(Self { policy, tls, lanes, lookups })
+    }
+
+    /// Waits for a place among the attempts under way.
+    pub(super) async fn place(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
+        // They are never closed.
+        self.lanes.get(lane as usize)?.acquire().await.ok()
     }
 
     /// Tries once.
-    pub(super) async fn attempt(&self, url: &str, signed: &Signed, now: Timestamp) -> Outcome {
-        let Ok(_place) = self.places.acquire().await else {
-            return Outcome::Failed("this node is stopping".to_owned());
-        };
-        match timeout(ATTEMPT_TIME, self.exchange(url, signed, now)).await {
+    pub(super) async fn attempt(&self, lane: Lane, url: &str, signed: &Signed, now: Timestamp) -> Outcome {
+        match timeout(ATTEMPT_TIME, self.exchange(lane, url, signed, now)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(fault)) => Outcome::Failed(fault),
             Err(_) => Outcome::Failed("no answer in time".to_owned()),
         }
     }
 
-    async fn exchange(&self, url: &str, signed: &Signed, now: Timestamp) -> Result<Outcome, Fault> {
+    async fn exchange(
+        &self,
+        lane: Lane,
+        url: &str,
+        signed: &Signed,
+        now: Timestamp,
+    ) -> Result<Outcome, Fault> {
         let to = Destination::parse(url).map_err(|fault| fault.to_string())?;
-        let addresses = self.addresses(&to).await?;
+        let addresses = self.addresses(lane, &to).await?;
         let stream = connect(&addresses).await?;
         let request = request(&to, signed)?;
         let (head, body) = if to.https {
@@ -131,7 +170,7 @@ impl Sender {
             let connector = TlsConnector::from(Arc::clone(&self.tls.0));
             let secured = timeout(CONNECT_TIME, connector.connect(name, stream)).await;
             let secured = secured.map_err(|_| "TLS took too long".to_owned())?;
-            ask(secured.map_err(|error| format!("TLS: {error}"))?, request).await?
+            ask(secured.map_err(|error| tls_fault(&error))?, request).await?
         } else {
             ask(stream, request).await?
         };
@@ -141,18 +180,30 @@ impl Sender {
     }
 
     /// The addresses that a connection may go to: every one that the name stands for was looked at.
-    async fn addresses(&self, to: &Destination) -> Result<Vec<SocketAddr>, Fault> {
+    async fn addresses(&self, lane: Lane, to: &Destination) -> Result<Vec<SocketAddr>, Fault> {
         let found = match &to.host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => {
-                let looked_up = timeout(CONNECT_TIME, lookup_host((name.as_str(), to.port))).await;
-                let looked_up = looked_up.map_err(|_| "the name was not looked up in time".to_owned())?;
-                let found = looked_up.map_err(|_| "the name could not be looked up".to_owned())?;
-                found.map(|address| address.ip()).collect()
+                let looked_up = timeout(CONNECT_TIME, self.look_up(lane, name.clone())).await;
+                looked_up.map_err(|_| "the name was not looked up in time".to_owned())??
             }
         };
         let admitted = self.policy.admit_all(to, found).map_err(|error: Forbidden| error.to_string())?;
         if admitted.is_empty() { Err("the name has no address".to_owned()) } else { Ok(admitted) }
+    }
+}
+
+impl Sender {
+    /// What a name stands for. Its place is free once the resolver has answered, whoever still waits for it.
+    async fn look_up(&self, lane: Lane, name: String) -> Result<Vec<IpAddr>, Fault> {
+        let failed = || "the name could not be looked up".to_owned();
+        let places = self.lookups.get(lane as usize).ok_or_else(failed)?;
+        let place = Arc::clone(places).acquire_owned().await;
+        let asked = spawn_blocking(move || {
+            let _place = place;
+            (name.as_str(), 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect())
+        });
+        asked.await.ok().and_then(Result::ok).ok_or_else(failed)
     }
 }
 
@@ -166,6 +217,18 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Fault> {
         }
     }
     Err(last)
+}
+
+/// In words for whoever keeps the receiver.
+fn tls_fault(error: &io::Error) -> Fault {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "the certificate is signed by nobody whom this node trusts".to_owned()
+        }
+        Some(rustls::Error::InvalidCertificate(why)) => format!("the certificate is not accepted: {why}"),
+        _ => format!("TLS: {error}"),
+    }
 }
 
 /// Ends the connection's task when dropped.
@@ -182,7 +245,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let failed = |error: hyper::Error| format!("no answer: {error}");
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let handshake = http1::Builder::new().max_buf_size(HEAD_MAX).handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(failed)?;
     let connection = Connection(tokio::spawn(connection).abort_handle());
     let response: Response<Incoming> = sender.send_request(request).await.map_err(failed)?;
     let (head, body) = response.into_parts();
@@ -242,7 +306,7 @@ mod tests {
     }
 
     async fn attempt(sender: &Sender, url: &str) -> Outcome {
-        sender.attempt(url, &signed(), Timestamp::EPOCH).await
+        sender.attempt(Lane::Fresh, url, &signed(), Timestamp::EPOCH).await
     }
 
     /// Answers one request with this text; gives what it was asked.
@@ -313,6 +377,31 @@ mod tests {
         let outcome = attempt(&sender(&["127.0.0.0/8"]), &format!("http://127.0.0.1:{port}/")).await;
         assert_eq!(outcome, Outcome::Answered { status: 503, retry_after: Some(Duration::from_secs(7)) });
         asked.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn receivers_that_hang_hold_up_only_each_other() {
+        let sender = sender(&[]);
+        let mut hanging = Vec::new();
+        for _ in 0..ATTEMPTS_MAX[Lane::Failing as usize] {
+            hanging.push(sender.place(Lane::Failing).await);
+        }
+        assert!(timeout(Duration::from_mins(1), sender.place(Lane::Failing)).await.is_err());
+        for lane in [Lane::Fresh, Lane::Asked] {
+            assert!(timeout(Duration::from_mins(1), sender.place(lane)).await.is_ok(), "{lane:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn resolvers_that_hang_take_few_threads_and_hold_up_only_each_other() {
+        let sender = sender(&[]);
+        let places = u32::try_from(LOOKUPS_MAX[Lane::Failing as usize]).unwrap();
+        let _hanging = sender.lookups[Lane::Failing as usize].acquire_many(places).await.unwrap();
+        let to = Destination::parse("https://localhost/").unwrap();
+        let waited = sender.addresses(Lane::Failing, &to).await;
+        assert_eq!(waited, Err("the name was not looked up in time".to_owned()));
+        // Another lane has threads: this machine is found, and refused.
+        assert_eq!(sender.addresses(Lane::Fresh, &to).await, Err(Forbidden::NotPublic.to_string()));
     }
 
     #[test]

@@ -104,6 +104,9 @@ pub enum StoreError {
     /// It is of another journal.
     #[error("the file of webhook deliveries is of another journal: move it away to begin anew")]
     OtherJournal,
+    /// There is no such dead letter any more.
+    #[error("the dead letter has left the list")]
+    NotListed,
     /// It is of another version.
     #[error("the file of webhook deliveries has format {0}, and this version knows only {FORMAT}")]
     Format(u32),
@@ -234,19 +237,15 @@ impl Store {
     }
 
     /// Notes how another attempt at a dead letter went; if it was accepted, the letter leaves the list. Answers how the
-    /// webhook stands then, if anything is known of it.
-    pub(crate) fn retried(
-        &self,
-        id: WebhookId,
-        org: OrgId,
-        letter: &DeadLetter,
-    ) -> Result<Standing, StoreError> {
+    /// webhook stands then. Nothing is changed if the letter has left the list meanwhile, or the webhook has ended.
+    pub(crate) fn retried(&self, id: WebhookId, letter: &DeadLetter) -> Result<Standing, StoreError> {
         self.change(id, |known, letters| {
-            let mut known = known.unwrap_or_else(|| Standing::beginning(org, letter.position));
             let key = key(id, letter.position, letter.index);
+            let is_listed = letters.get(key.as_slice())?.is_some();
+            let mut known = known.filter(|_| is_listed).ok_or(StoreError::NotListed)?;
             if letter.last.is_delivered() {
-                let was = letters.remove(key.as_slice())?.is_some();
-                known.dead = known.dead.saturating_sub(u64::from(was));
+                letters.remove(key.as_slice())?;
+                known.dead = known.dead.saturating_sub(1);
             } else {
                 let row = serde_json::to_vec(letter)?;
                 letters.insert(key.as_slice(), row.as_slice())?;
@@ -412,9 +411,19 @@ mod tests {
         assert_eq!(sequences(store.dead_letters(HOOK, None, 2).unwrap()), [4, 5]);
         let after = Some((Position::of(5, 0), 1));
         assert_eq!(sequences(store.dead_letters(HOOK, after, 9).unwrap()), [300]);
-        assert_eq!(store.retried(HOOK, ORG, &letter(5, 503)).unwrap().dead, 3);
-        assert_eq!(store.retried(HOOK, ORG, &letter(5, 204)).unwrap().dead, 2);
-        assert_eq!(store.retried(HOOK, ORG, &letter(5, 204)).unwrap().dead, 2, "it has left already");
+        assert_eq!(store.retried(HOOK, &letter(5, 503)).unwrap().dead, 3);
+        assert_eq!(store.retried(HOOK, &letter(5, 204)).unwrap().dead, 2);
+        for status in [204, 503] {
+            let again = store.retried(HOOK, &letter(5, status));
+            assert!(
+                matches!(again, Err(StoreError::NotListed)),
+                "it has left already, and does not come back"
+            );
+        }
+        assert_eq!(store.standing(HOOK).unwrap().unwrap().dead, 2);
         assert_eq!(sequences(store.dead_letters(HOOK, None, 9).unwrap()), [4, 300]);
+        store.forget(HOOK).unwrap();
+        assert!(matches!(store.retried(HOOK, &letter(4, 503)), Err(StoreError::NotListed)));
+        assert_eq!(store.standing(HOOK).unwrap(), None, "nothing is noted of what has ended");
     }
 }

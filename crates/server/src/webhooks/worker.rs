@@ -17,18 +17,21 @@ use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
 use super::{
     deliveries::{Counted, DeliveryError, Shared},
-    message::{Message, messages_of},
-    send::Outcome,
+    message::{Message, message_of, told_of},
+    send::{Lane, Outcome},
     store::{Cursor, DEAD_MAX, DeadLetter, Failing, Standing, Tried},
 };
-use crate::project::Progress;
 
 /// Records read at once.
-const PAGE: usize = 32;
+const PAGE: usize = 8;
 /// Records looked through before it is noted that nothing in them was wanted.
 const SKIPPED_MAX: usize = 512;
 /// How long to wait after something of our own failed, in milliseconds.
 const PAUSE_MS: i64 = 1000;
+/// How long to wait for a view that has just been opened.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Longest error that is kept, in bytes: some of them repeat what a receiver said.
+const ERROR_MAX: usize = 300;
 
 /// What the worker shares with those who look at it.
 #[derive(Debug, Clone)]
@@ -78,11 +81,10 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) org: OrgId,
     pub(super) id: WebhookId,
-    /// Changes when the webhook does, or when something was asked for; ends with the webhook. What it says is not
+    /// Changes when its organization does, or when something was asked for; ends with the webhook. What it says is not
     /// believed: what the view says now is.
     pub(super) webhook: watch::Receiver<Webhook>,
     pub(super) desk: Desk,
-    pub(super) progress: watch::Receiver<Progress>,
     pub(super) stop: watch::Receiver<bool>,
     /// The message in turn, to be taken again as long as nothing changes.
     pub(super) held: Option<Turn>,
@@ -139,20 +141,20 @@ impl Worker {
         let millis = until.map(|at| u64::try_from(at.millis().saturating_sub(now.millis())).unwrap_or(0));
         tokio::select! {
             changed = self.webhook.changed() => changed.is_ok(),
-            // While a message waits for its next attempt, newer records change nothing.
-            moved = self.progress.changed(), if millis.is_none() => moved.is_ok(),
             () = sleep(Duration::from_millis(millis.unwrap_or_default())), if millis.is_some() => true,
             _ = self.stop.wait_for(|stop| *stop) => false,
         }
     }
 
     async fn turn(&mut self) -> Result<Next, DeliveryError> {
-        self.progress.mark_unchanged();
+        // Whether, and where, something may be sent must not follow from what was so on an earlier day.
+        let believed = self.shared.node.wait_for(self.org, Position::START, PATIENCE).await;
+        if believed.is_err() {
+            return Ok(Next::Until(self.shared.clock.now().plus_millis(PAUSE_MS)));
+        }
         self.webhook.mark_unchanged();
         let standing = self.desk.standing();
-        let (shared, org, id, held) = (Arc::clone(&self.shared), self.org, self.id, self.held.take());
-        let asked = standing.clone();
-        match spawn_blocking(move || look(&shared, org, id, &asked, held)).await?? {
+        match self.look(standing.clone()).await? {
             Found::Off => {
                 self.desk.wait_since(None);
                 Ok(Next::Wait)
@@ -173,6 +175,12 @@ impl Worker {
         }
     }
 
+    async fn look(&mut self, standing: Standing) -> Result<Found, DeliveryError> {
+        let (shared, org, id, held) = (Arc::clone(&self.shared), self.org, self.id, self.held.take());
+        let _place = self.shared.looks.acquire().await;
+        spawn_blocking(move || look(&shared, org, id, &standing, held)).await?
+    }
+
     async fn send(&mut self, standing: Standing, turn: Turn) -> Result<Next, DeliveryError> {
         self.desk.wait_since(Some(turn.at));
         self.held = Some(turn.clone());
@@ -183,8 +191,9 @@ impl Worker {
             Some(failing) if failing.next > self.shared.clock.now() => return Ok(Next::Until(failing.next)),
             _ => {}
         }
+        let lane = if failing.is_some() { Lane::Failing } else { Lane::Fresh };
         let outcome = tokio::select! {
-            outcome = self.shared.attempt(&turn.webhook, &turn.message) => outcome,
+            outcome = self.shared.attempt(lane, &turn.webhook, &turn.message) => outcome,
             _ = self.stop.wait_for(|stop| *stop) => return Ok(Next::Wait),
         };
         self.settle(standing, turn, failing, outcome).await
@@ -252,7 +261,10 @@ impl Worker {
 pub(super) fn tried(at: Timestamp, outcome: &Outcome) -> Tried {
     match outcome {
         Outcome::Answered { status, .. } => Tried { at, status: Some(*status), error: None },
-        Outcome::Failed(why) => Tried { at, status: None, error: Some(why.clone()) },
+        Outcome::Failed(why) => {
+            let why = why.get(..why.floor_char_boundary(ERROR_MAX)).unwrap_or_default();
+            Tried { at, status: None, error: Some(why.to_owned()) }
+        }
     }
 }
 
@@ -264,7 +276,7 @@ fn look(
     standing: &Standing,
     held: Option<Turn>,
 ) -> Result<Found, DeliveryError> {
-    let snapshot = shared.reader.snapshot()?;
+    let snapshot = shared.node.reader.snapshot()?;
     let Some(webhook) = snapshot.get::<Webhook>(org, &id)? else { return Ok(Found::Off) };
     let is_gone = standing.gone.as_ref() == Some(&webhook.url);
     if webhook.ended_at.is_some() || !webhook.enabled || is_gone || !shared.can_sign(&webhook) {
@@ -279,13 +291,14 @@ fn look(
         let page = AuditPage { after: Some(cursor.done), order: Order::Ascending, limit: PAGE };
         let records = snapshot.audit(org, &AuditFilter::default(), &page)?;
         for recorded in &records.items {
-            let messages = messages_of(&snapshot, shared.installation, recorded, &webhook)?;
-            let of = messages.len();
+            let told = told_of(&snapshot, shared.installation, recorded, &webhook)?;
+            let of = told.len();
             let within = usize::try_from(cursor.within).unwrap_or(usize::MAX);
             let wanted =
-                (0_u32..).zip(messages).skip(within).find_map(|(index, message)| Some((index, message?)));
+                (0_u32..).zip(&told).skip(within).find_map(|(index, told)| Some((index, told.as_ref()?)));
             let whole = Cursor { done: recorded.position, within: 0 };
-            if let Some((index, message)) = wanted {
+            if let Some((index, told)) = wanted {
+                let message = message_of(shared.installation, recorded.position, index, told);
                 let sent = index.saturating_add(1);
                 let is_last = usize::try_from(sent).is_ok_and(|sent| sent >= of);
                 let after = if is_last { whole } else { Cursor { done: cursor.done, within: sent } };
@@ -301,5 +314,19 @@ fn look(
         if skipped >= SKIPPED_MAX {
             return Ok(Found::Nothing(cursor, true));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_receiver_makes_of_an_error_is_cut_short() {
+        let long = "\u{e9}".repeat(1000);
+        let kept = tried(Timestamp::EPOCH, &Outcome::Failed(format!("x{long}"))).error.unwrap();
+        assert!(kept.len() <= ERROR_MAX && long.starts_with(&kept[1..]), "{kept}");
+        let short = tried(Timestamp::EPOCH, &Outcome::Failed("TLS".to_owned()));
+        assert_eq!(short.error.as_deref(), Some("TLS"));
     }
 }

@@ -1,5 +1,11 @@
 //! Webhooks: signed, in order, at least once, across kill -9; given up, tried again, replayed; and sent nowhere else.
 
+mod nodes;
+mod rights;
+mod rough;
+mod tls;
+mod verify;
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -48,17 +54,26 @@ fn shown(server: &Server, id: &str) -> Result<Value> {
     server.call("GET", &format!("/v1/webhooks/{id}"), &Value::Null)?.expect(200)
 }
 
-/// Polls until the webhook is shown as wanted.
-fn shown_until(server: &Server, id: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+/// Polls until there is something.
+fn until<T>(what: &str, mut probe: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
-        let shown = shown(server, id)?;
-        if wanted(&shown) {
-            return Ok(shown);
+        if let Some(found) = probe()? {
+            return Ok(found);
         }
-        ensure!(Instant::now() < deadline, "not in time: {shown}");
+        ensure!(Instant::now() < deadline, "not in time: {what}");
         std::thread::yield_now();
     }
+}
+
+/// Polls until the webhook is shown as wanted.
+fn shown_until(server: &Server, id: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    let mut last = Value::Null;
+    let found = until("a webhook", || {
+        last = shown(server, id)?;
+        Ok(wanted(&last).then(|| last.clone()))
+    });
+    found.with_context(|| last.to_string())
 }
 
 #[test]
