@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -136,9 +136,8 @@ fn a_stale_node_that_refuses_ends_its_streams_and_clients_go_on_once_it_is_fresh
 
 /// So many seconds from now, RFC 3339.
 fn in_seconds(seconds: u64) -> Result<String> {
-    let all = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + seconds;
-    let output =
-        Command::new("date").args(["-u", "-d", &format!("@{all}"), "+%Y-%m-%dT%H:%M:%SZ"]).output()?;
+    let then = format!("now + {seconds} seconds");
+    let output = Command::new("date").args(["-u", "-d", &then, "+%Y-%m-%dT%H:%M:%SZ"]).output()?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
