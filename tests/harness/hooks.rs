@@ -131,7 +131,7 @@ impl Receiver {
                 let (one, open) = (taking.clone(), open.clone());
                 // One that goes wrong is one that the sender gave up.
                 thread::spawn(move || {
-                    open(stream).and_then(|stream| one.shared.serve(stream)).unwrap_or_default()
+                    open(stream).and_then(|stream| one.shared.serve(stream)).unwrap_or_default();
                 });
             }
         });

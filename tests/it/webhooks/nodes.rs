@@ -190,7 +190,7 @@ fn a_node_that_may_not_be_believed_sends_nothing() -> Result<()> {
     let mut scene = Scene::start()?;
     let mut node = scene.first.another_stopped("read")?;
     node.set_env("GRANTBOOK_MAX_SILENCE", "5s");
-    node.set_env("GRANTBOOK_WEBHOOK_RETRY", &["50ms"; 2000].join(","));
+    node.set_env("GRANTBOOK_WEBHOOK_RETRY", &vec!["50ms"; 2000].join(","));
     node.spawn()?;
     let receiver = Receiver::start()?;
     receiver.answer(|_| Answer::Status(503, ""));

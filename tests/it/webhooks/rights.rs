@@ -39,8 +39,8 @@ fn nobody_steers_deliveries_without_the_right_to_delegate_and_to_read_the_audit_
     let delegate = json!({"permissions": ["delegate"], "on": {"organization": true}});
     let log = json!({"permissions": ["read"], "object_type": "org_audit_logs", "on": {"organization": true}});
     let nothing = token(&server, "nothing", &[])?;
-    let only_delegate = token(&server, "delegate", &[delegate.clone()])?;
-    let only_log = token(&server, "log", &[log.clone()])?;
+    let only_delegate = token(&server, "delegate", std::slice::from_ref(&delegate))?;
+    let only_log = token(&server, "log", std::slice::from_ref(&log))?;
     let both = token(&server, "both", &[delegate, log])?;
     let eve = other["key"].as_str().context("a key")?.to_owned();
 
