@@ -111,18 +111,21 @@ impl Listener {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = format!("{error:#}");
     }
 
-    /// Until it has the last there is of its kind.
+    /// Until it has the last there is of its kind; it may be long about it, but must go on.
     pub(crate) fn wait_for(&self, evidence: &Evidence) -> Result<()> {
         let last =
             evidence.messages(self.kind).last().map_or((0, 0), |(position, index, _)| (*position, *index));
-        let deadline = Instant::now() + LIMIT;
-        while self.reached() < last {
+        let (mut reached, mut moved) = (self.reached(), Instant::now());
+        while reached < last {
+            let now = self.reached();
+            if now > reached {
+                (reached, moved) = (now, Instant::now());
+            }
             let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
             ensure!(
-                Instant::now() < deadline,
-                "{} is at {:?}, not at {last:?}: {trouble}",
-                self.name,
-                self.reached()
+                moved.elapsed() < LIMIT,
+                "{} stays at {reached:?}, not at {last:?}: {trouble}",
+                self.name
             );
             thread::sleep(Duration::from_millis(20));
         }

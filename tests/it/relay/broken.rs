@@ -1,7 +1,7 @@
 //! A stream that holds what the relay cannot have published, or lacks what it did: it stops and says so, publishes nothing
 //! more, and the documented repair leads to a whole stream.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use grantbook_domain::position::Position;
 use grantbook_journal::{
     Journal as _,
@@ -46,7 +46,8 @@ fn is_broken(scene: &Scene, why: &str) -> Result<()> {
     let (code, said) = (said.status.code(), String::from_utf8(said.stdout)?);
     ensure!(code == Some(1) && said.contains("GRANTBOOK_EVENTS broken"), "{said}");
     let last = scene.streams.last(EVENTS)?;
-    write(scene, &format!("more than {last} {why}"))?;
+    let process = scene.relays[0].pid().context("it runs")?;
+    write(scene, &format!("more than {last} {why} for {process}"))?;
     until(|| scene.ready_of(0), |ready| ready["relay"][1]["lag_frames"] == 0)?;
     ensure!(scene.streams.last(EVENTS)? == last, "nothing more is published");
     Ok(())
