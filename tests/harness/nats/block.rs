@@ -2,8 +2,8 @@
 //!
 //! A block is a row of records: length (`u32`, the top bit says that there are headers), sequence (`u64`), time
 //! (`i64`), length of the subject (`u16`), subject, then, if there are headers, their length (`u32`), headers, message,
-//! and a checksum of 8 bytes; all little-endian (nats-server, `server/filestore.go`). Streams with S2 keep sealed
-//! blocks compressed; the last block, into which is written, is plain.
+//! and a checksum of 8 bytes; all little-endian (nats-server, `server/filestore.go`). Our streams are not
+//! compressed: blocks are plain.
 
 use std::{
     fs,
