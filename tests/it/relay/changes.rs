@@ -34,6 +34,9 @@ fn watched(scene: &Scene) -> Result<Vec<Value>> {
 
 /// The stream's messages with content, once the relay has looked at everything.
 fn relayed(scene: &Scene) -> Result<Vec<Told>> {
+    // Until a node has heard of the last frame, it is behind nothing that it knows of.
+    let mut http = scene.relays[0].http()?.as_bearer(&scene.command.owner_key);
+    http.send_with("GET", "/v1/whoami", &[("grantbook-at-least", "latest")], &Value::Null)?.expect(200)?;
     until(|| scene.ready_of(0), |ready| ready["relay"][1]["lag_frames"] == 0 && ready["lag_frames"] == 0)?;
     let told = scene.streams.all(CHANGES)?;
     Ok(told.into_iter().filter(|message| !message.header("ce-id").is_empty()).collect())
