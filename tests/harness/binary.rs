@@ -8,11 +8,14 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-/// Where the executable is; builds it the first time.
+/// Where the executable is: `GRANTBOOK_TEST_EXECUTABLE`, which the runner of all tests sets; else builds it the first time.
 pub fn grantbook() -> Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let what = ["--package", "grantbook-cli", "--bin", "grantbook"];
-    let built = BINARY.get_or_init(|| build(&what, "grantbook").map_err(|error| format!("{error:#}")));
+    let built = BINARY.get_or_init(|| match std::env::var_os("GRANTBOOK_TEST_EXECUTABLE") {
+        Some(path) => Ok(path.into()),
+        None => build(&what, "grantbook").map_err(|error| format!("{error:#}")),
+    });
     built.as_deref().map_err(|error| anyhow::anyhow!("cannot build the executable: {error}"))
 }
 

@@ -13,6 +13,7 @@ mod bad_input;
 mod crash;
 mod credentials;
 mod damaged_replica;
+mod demo;
 mod disagree;
 mod drill;
 mod embed;

@@ -13,6 +13,7 @@ use crate::{
     changes::{DiffArgs, TimelineArgs},
     check::CheckArgs,
     declare::{ApplyArgs, PlanArgs},
+    demo::DemoArgs,
     doctor::DoctorArgs,
     grants::GrantVerb,
     groups::GroupVerb,
@@ -105,6 +106,8 @@ pub(crate) struct Globals {
 /// What to work on.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Noun {
+    /// Tell the story of a limited key with real commands, against a temporary server.
+    Demo(Box<DemoArgs>),
     /// Run the service.
     Serve(Box<ServeArgs>),
     /// Begin: make the first organization and print its owner's first key, once.

@@ -12,6 +12,7 @@ mod catalog;
 mod changes;
 mod check;
 mod declare;
+mod demo;
 mod doctor;
 mod event_words;
 mod exit;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
 
 fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
     match noun {
+        Noun::Demo(args) => demo::run(*args, out),
         Noun::Serve(args) => serve::run(*args),
         Noun::Init(args) => operate::init(args, out),
         Noun::Org { verb } => operate::org(verb, out),
@@ -112,7 +114,8 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Watch(args) => watch::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.
-        Noun::Serve(_)
+        Noun::Demo(_)
+        | Noun::Serve(_)
         | Noun::Init(_)
         | Noun::Org { .. }
         | Noun::Owner { .. }

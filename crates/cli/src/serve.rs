@@ -14,7 +14,7 @@ use grantbook_server::{
     read::{Freshness, WhenStale},
     webhooks::{Allowed, Schedule, WebhookOptions},
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
     exit::{Usage, Verdict},
@@ -213,11 +213,8 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
 }
 
 fn start_logging(filter: &str) -> Result<(), Usage> {
-    let filter = EnvFilter::try_new(filter).map_err(|fault| Usage(format!("--log: {fault}")))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    let filter: Targets = filter.parse().map_err(|fault| Usage(format!("--log: {fault}")))?;
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    tracing_subscriber::registry().with(filter).with(lines).init();
     Ok(())
 }

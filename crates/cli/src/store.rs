@@ -46,6 +46,14 @@ pub(crate) struct NatsArgs {
         value_name = "PREFIX"
     )]
     prefix: String,
+    #[command(flatten)]
+    login: NatsLogin,
+}
+
+/// Who we are to the NATS servers, and what protects the connection.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "NATS options")]
+pub(crate) struct NatsLogin {
     /// User; the password comes from --nats-password-file.
     #[arg(long = "nats-user", env = "GRANTBOOK_NATS_USER", value_name = "USER", requires = "password_file")]
     user: Option<String>,
@@ -88,7 +96,15 @@ impl StoreArgs {
 }
 
 impl NatsArgs {
-    /// Of these servers.
+    /// The stream on these servers.
+    pub(crate) fn options(&self, servers: Vec<String>) -> Result<NatsOptions, Usage> {
+        let (stream, prefix) = (self.stream.clone(), self.prefix.clone());
+        Ok(NatsOptions { stream, prefix, ..self.login.options(servers)? })
+    }
+}
+
+impl NatsLogin {
+    /// The default stream on these servers.
     pub(crate) fn options(&self, servers: Vec<String>) -> Result<NatsOptions, Usage> {
         let credentials = match (&self.user, &self.password_file, &self.nkey, &self.creds) {
             (Some(user), Some(file), _, _) => {
@@ -100,13 +116,7 @@ impl NatsArgs {
         };
         let certificate = self.cert.clone().zip(self.cert_key.clone());
         let tls = Tls { required: self.tls, authorities: self.ca.clone(), certificate };
-        Ok(NatsOptions {
-            servers,
-            stream: self.stream.clone(),
-            prefix: self.prefix.clone(),
-            credentials,
-            tls,
-        })
+        Ok(NatsOptions { credentials, tls, ..NatsOptions::new(servers) })
     }
 }
 

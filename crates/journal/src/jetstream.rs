@@ -9,6 +9,7 @@
 mod append;
 mod connection;
 mod copy;
+mod demo;
 mod derived;
 mod elsewhere;
 mod error;

@@ -8,7 +8,6 @@
 //! test ([`memory`]). One [suite](conformance) holds them to the same behaviour.
 
 pub mod chain;
-#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod embedded;
 pub mod frame;

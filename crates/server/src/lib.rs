@@ -30,4 +30,4 @@ pub mod upkeep;
 mod viewing;
 pub mod webhooks;
 
-pub use listen::serve;
+pub use listen::{serve, serve_until};

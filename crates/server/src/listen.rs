@@ -30,12 +30,21 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the server until SIGTERM or SIGINT. Nothing acknowledged is lost, also if it ends otherwise.
+pub async fn serve(config: ServeConfig) -> Result<(), StartError> {
+    config.validate()?;
+    serve_until(config, stop_signal().map_err(StartError::Serve)?, |_| {}).await
+}
+
+/// Runs the server until `stop` is true. Once requests are taken, `ready` gets the address they are taken at.
 ///
 /// The socket is open from the first moment: while the journal is replayed, everything but `/healthz` is answered
 /// with 503 `starting`.
-pub async fn serve(config: ServeConfig) -> Result<(), StartError> {
+pub async fn serve_until(
+    config: ServeConfig,
+    mut stop: watch::Receiver<bool>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), StartError> {
     config.validate()?;
-    let mut stop = stop_signal().map_err(StartError::Serve)?;
     let failed = |source| StartError::Listen { listen: config.listen, source };
     let [early, listener] = bind(config.listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -53,6 +62,7 @@ pub async fn serve(config: ServeConfig) -> Result<(), StartError> {
         write_ready_file(path, address)?;
     }
     tracing::info!(url = base_url(address), "requests are taken");
+    ready(address);
     take_requests(listener, http::router_until(app.state(), Some(stop.clone())), limits, stop).await;
     tracing::info!("requests are taken no more");
     if let Some(path) = &config.ready_file {

@@ -24,6 +24,7 @@ pub use grantbook_journal::jetstream::{
 
 use crate::{
     config::{JournalAddress, NatsOptions},
+    ids::IdSource,
     start::{OpenJournal, StartError, make_directory},
 };
 
@@ -155,6 +156,16 @@ pub async fn inspect(options: &NatsOptions) -> Result<Inspection, StartError> {
 /// Makes the streams beside a journal in NATS, or finds that they are as they must be.
 pub async fn prepare(options: &NatsOptions) -> Result<Vec<Prepared>, StartError> {
     Ok(JetStreamJournal::open(options).await?.prepare().await?)
+}
+
+/// A new stream on these servers, with a name and subjects of its own, for `grantbook demo`.
+pub fn demo_options(options: NatsOptions) -> NatsOptions {
+    options.for_demo(&IdSource::system().request_id())
+}
+
+/// Deletes the stream of a demo with all that is in it; a stream that is not there is fine.
+pub async fn delete_demo(options: &NatsOptions) -> Result<(), StartError> {
+    Ok(JetStreamJournal::delete_demo(options).await?)
 }
 
 /// Whether the embedded journal opens, and its head.

@@ -64,6 +64,12 @@ pub enum JetStreamError {
         /// Its name.
         stream: String,
     },
+    /// Only the stream of a demo is ever deleted.
+    #[error("the stream {stream} is not a demo's: it is not deleted")]
+    NotOfDemo {
+        /// Its name.
+        stream: String,
+    },
     /// There is no such stream beside the journal's.
     #[error("there is no stream {stream}: run `grantbook nats prepare --nats ...` first")]
     NotPrepared {

@@ -24,7 +24,7 @@ const COPYING_MARK: &str = "grantbook.copying";
 /// The leader has no such message.
 pub(super) const NO_MESSAGE: u64 = 10037;
 /// There is no such stream.
-const NO_STREAM: u64 = 10059;
+pub(super) const NO_STREAM: u64 = 10059;
 /// There is one of this name, made otherwise.
 const NAME_IN_USE: u64 = 10058;
 

@@ -1,0 +1,183 @@
+//! The demo's installation: a temporary directory, perhaps streams on a NATS server, and the services on them.
+
+use std::{env, fs, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
+
+use anyhow::{Context as _, Error, Result};
+use grantbook_api::secret::Secret;
+use grantbook_server::{
+    config::{JournalAddress, NatsOptions, Role, ServeConfig},
+    init::{self, InitOptions},
+    operate, serve_until,
+    start::StartError,
+};
+use tempfile::TempDir;
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
+
+use super::shell::Served;
+
+type Service = JoinHandle<Result<(), StartError>>;
+
+/// File of the owner's key, in the demo's directory.
+const KEY_FILE: &str = "owner.key";
+
+/// What the demo makes, until [`Installation::remove`].
+#[derive(Debug)]
+pub(super) struct Installation {
+    directory: TempDir,
+    stop: watch::Sender<bool>,
+    services: Vec<Service>,
+    nats: Option<Box<NatsOptions>>,
+}
+
+impl Installation {
+    pub(super) fn new() -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("grantbook-demo-").tempdir()?;
+        Ok(Self { directory, stop: watch::Sender::new(false), services: Vec::new(), nats: None })
+    }
+
+    /// Everything in one service, on a journal in the directory.
+    pub(super) async fn start_embedded(&mut self, listen: SocketAddr) -> Result<Served> {
+        let journal = JournalAddress::Embedded(self.data("data"));
+        let owner_key = self.found(journal.clone()).await?;
+        let url = self.serve(Role::All, journal, "data", listen).await?;
+        Ok(Served { url, command_url: None, journal: "a file".to_owned(), owner_key })
+    }
+
+    /// A command service and a read node, on a journal in a stream of its own.
+    pub(super) async fn start_over_nats(
+        &mut self,
+        listen: SocketAddr,
+        options: NatsOptions,
+    ) -> Result<Served> {
+        let options = Box::new(operate::demo_options(options));
+        let place = options.to_string();
+        self.nats = Some(options.clone());
+        let journal = JournalAddress::Nats(options);
+        let owner_key = self.found(journal.clone()).await?;
+        let any_port = SocketAddr::new(listen.ip(), 0);
+        let command_url = self.serve(Role::Command, journal.clone(), "command", any_port).await?;
+        let url = self.serve(Role::Read, journal, "read", listen).await?;
+        Ok(Served { url, command_url: Some(command_url), journal: place, owner_key })
+    }
+
+    async fn found(&self, journal: JournalAddress) -> Result<Secret> {
+        let (org, owner_email) = ("acme".to_owned(), "ada@example.com".to_owned());
+        let options = InitOptions { journal, replicas: None, org, owner_email, journal_only: true };
+        let key = init::init(options).await?.key;
+        let path = self.key_file();
+        let file = fs::File::options().write(true).create_new(true).mode(0o600).open(&path);
+        file.and_then(|mut file| writeln!(file, "{key}")).with_context(|| path.display().to_string())?;
+        Ok(Secret::new(key))
+    }
+
+    /// Starts one service and waits until it takes requests. Returns its base URL.
+    async fn serve(
+        &mut self,
+        role: Role,
+        journal: JournalAddress,
+        directory: &str,
+        listen: SocketAddr,
+    ) -> Result<String> {
+        let data = self.data(directory);
+        let config = ServeConfig { role, journal, data, listen, ..ServeConfig::default() };
+        let (ready, taken) = oneshot::channel();
+        let service = serve_until(config, self.stop.subscribe(), |address| {
+            // Not received if the demo was interrupted meanwhile.
+            let _ = ready.send(address);
+        });
+        self.services.push(tokio::spawn(service));
+        if let Ok(address) = taken.await {
+            return Ok(format!("http://{address}"));
+        }
+        let ended = self.services.pop().context("it was started above")?;
+        ended.await??;
+        anyhow::bail!("the server ended before it took requests")
+    }
+
+    /// Ends the services and keeps everything.
+    pub(super) async fn keep(self) -> Result<Kept> {
+        stop(&self.stop, self.services).await?;
+        Ok(Kept { directory: self.directory.keep(), nats: self.nats })
+    }
+
+    /// Ends the services and removes everything. Each step is taken whatever the one before came to.
+    pub(super) async fn remove(self) -> Result<()> {
+        let stopped = stop(&self.stop, self.services).await;
+        let deleted = match &self.nats {
+            Some(options) => operate::delete_demo(options).await.with_context(|| {
+                format!("the stream {} is left behind: delete it with `nats stream rm`", options.stream)
+            }),
+            None => Ok(()),
+        };
+        let path = self.directory.path().to_owned();
+        let removed = self.directory.close();
+        let removed = removed.with_context(|| format!("{} is left behind: remove it", path.display()));
+        stopped.and(deleted).and(removed)
+    }
+
+    fn data(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.directory.path().join(KEY_FILE)
+    }
+}
+
+/// Tells all services to end, and waits until they have. The first failure is returned.
+async fn stop(stop: &watch::Sender<bool>, services: Vec<Service>) -> Result<()> {
+    stop.send_replace(true);
+    let mut outcome = Ok(());
+    for service in services {
+        outcome = outcome.and(service.await.map_err(Error::from).and_then(|ended| Ok(ended?)));
+    }
+    outcome
+}
+
+/// An installation that outlives the demo.
+#[derive(Debug)]
+pub(super) struct Kept {
+    directory: PathBuf,
+    nats: Option<Box<NatsOptions>>,
+}
+
+impl Kept {
+    /// What to type to go on, and to remove it.
+    pub(super) fn describe(&self) -> String {
+        let (grantbook, directory) = (program(), self.directory.display());
+        let (store, more) = match &self.nats {
+            None => (format!("--data {directory}/data"), String::new()),
+            Some(nats) => (
+                format!(
+                    "--nats {} --nats-stream {} --nats-prefix {} --data {directory}/read",
+                    nats.servers.join(","),
+                    nats.stream,
+                    nats.prefix
+                ),
+                format!("\n  nats stream rm {} --force", nats.stream),
+            ),
+        };
+        format!(
+            "Kept in {directory}. To go on, start the server in one terminal:\n\n  \
+             {grantbook} serve {store}\n\n\
+             and ask it as Ada in another:\n\n  \
+             export GRANTBOOK_KEY=$(cat {directory}/{KEY_FILE})\n  \
+             {grantbook} who-can update project:staging\n\n\
+             To remove it:\n\n  \
+             rm -r {directory}{more}"
+        )
+    }
+}
+
+/// What to type for this executable: its name if the shell finds it by name, else its path.
+fn program() -> String {
+    let name = env!("CARGO_BIN_NAME");
+    let Ok(own) = env::current_exe() else { return name.to_owned() };
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());
+    let is_own = found.and_then(|found| found.canonicalize().ok()) == own.canonicalize().ok();
+    if is_own { name.to_owned() } else { own.display().to_string() }
+}

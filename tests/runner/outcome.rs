@@ -1,0 +1,92 @@
+//! How tests end, and what is printed of it.
+
+use std::{
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use tokio::{process::Command, time::timeout};
+
+use crate::{TEST_LIMIT, suites::Test};
+
+/// How many of the slowest tests are listed.
+const SLOWEST: usize = 20;
+
+/// One test that ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    title: String,
+    took: Duration,
+    /// What it printed, if it failed.
+    failure: Option<String>,
+}
+
+impl Outcome {
+    /// Runs a test. `executable` is the `grantbook` that acceptance tests start.
+    pub(crate) async fn of(test: Test, executable: &Path) -> Result<Self> {
+        let begun = Instant::now();
+        let mut command = Command::new(&test.suite.executable);
+        command.args(["--exact", &test.name, "--nocapture"]).current_dir(&test.suite.directory);
+        command.env("GRANTBOOK_TEST_EXECUTABLE", executable).kill_on_drop(true);
+        let ended = timeout(TEST_LIMIT, command.stdin(Stdio::null()).output()).await;
+        let failure = match ended {
+            Err(_) => Some(format!("killed: it took longer than {TEST_LIMIT:?}")),
+            Ok(output) => {
+                let output = output.with_context(|| test.suite.executable.display().to_string())?;
+                let printed = [output.stdout, output.stderr].concat();
+                (!output.status.success()).then(|| String::from_utf8_lossy(&printed).into_owned())
+            }
+        };
+        Ok(Self { title: test.title(), took: begun.elapsed(), failure })
+    }
+}
+
+/// All tests that ended so far.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    total: usize,
+    ended: Vec<Outcome>,
+}
+
+impl Summary {
+    pub(crate) fn of(total: usize) -> Self {
+        Self { total, ended: Vec::with_capacity(total) }
+    }
+
+    pub(crate) fn add(&mut self, outcome: Outcome) {
+        let (number, total, took) = (self.ended.len() + 1, self.total, outcome.took.as_secs_f64());
+        let word = if outcome.failure.is_none() { "ok" } else { "FAILED" };
+        print(&format!("[{number:>4}/{total}] {took:>7.2} s  {word}  {}", outcome.title));
+        self.ended.push(outcome);
+    }
+
+    pub(crate) fn is_good(&self) -> bool {
+        self.ended.iter().all(|outcome| outcome.failure.is_none())
+    }
+
+    /// The slowest, what failed with what it printed, and the count.
+    pub(crate) fn print(&mut self, took: Duration) {
+        self.ended.sort_by_key(|outcome| std::cmp::Reverse(outcome.took));
+        print(&format!("\nThe {SLOWEST} slowest tests:"));
+        for Outcome { title, took, .. } in self.ended.iter().take(SLOWEST) {
+            print(&format!("{:>9.2} s  {title}", took.as_secs_f64()));
+        }
+        let failed: Vec<_> = self.ended.iter().filter(|outcome| outcome.failure.is_some()).collect();
+        for Outcome { title, failure, .. } in &failed {
+            print(&format!("\n---- {title} ----\n{}", failure.as_deref().unwrap_or_default()));
+        }
+        for Outcome { title, .. } in &failed {
+            print(&format!("FAILED  {title}"));
+        }
+        let (passed, failed) = (self.ended.len() - failed.len(), failed.len());
+        print(&format!("\nin {:.1} s:\n{passed} passed, {failed} failed", took.as_secs_f64()));
+    }
+}
+
+/// A line of standard output.
+#[expect(clippy::print_stdout, reason = "reporting is what this program is for")]
+pub(crate) fn print(text: &str) {
+    println!("{text}");
+}
