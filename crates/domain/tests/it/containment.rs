@@ -149,8 +149,7 @@ fn scope(projects: &[ProjectId], own: &str) -> impl Strategy<Value = Scope> + us
 fn containment_and_disjointness_hold_for_every_project_that_exists_or_could() {
     let ground = Ground::new();
     let scopes = || scope(&ground.projects, &ground.org.own_id());
-    let mut runner =
-        TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(6000) });
+    let mut runner = TestRunner::new(crate::given::cases(6000));
     let outcome = runner.run(&(scopes(), scopes()), |(held, given)| {
         ground.mistake(&held, &given).map_or(Ok(()), |mistake| Err(TestCaseError::fail(mistake)))
     });
@@ -248,7 +247,7 @@ fn matches_slowly(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(5000) })]
+    #![proptest_config(crate::given::cases(5000))]
 
     #[test]
     fn patterns_match_as_defined(pattern in "[ab*]{0,6}", name in "[ab]{0,7}") {

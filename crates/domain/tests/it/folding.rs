@@ -81,7 +81,7 @@ fn every_fact_can_be_folded_twice_without_a_difference() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(crate::given::cases(200))]
 
     #[test]
     fn any_facts_in_any_order_are_folded(

@@ -140,7 +140,7 @@ fn answers(org: &Org, who: &[Principal], on: &[ObjectRef]) -> Vec<Reason> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #![proptest_config(crate::given::cases(100))]
 
     #[test]
     fn the_answer_does_not_depend_on_the_order_in_which_it_came_to_be(

@@ -25,7 +25,7 @@ pub(crate) fn steps(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(10))]
 
     #[test]
     fn after_every_record_the_view_answers_like_the_fold(steps in steps(10..40)) {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(10))]
 
     #[test]
     fn checks_as_of_every_position_are_those_of_the_fold(steps in steps(10..40)) {

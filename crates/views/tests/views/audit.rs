@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::world::{Step, World, object, view_of};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(16))]
 
     #[test]
     fn filters_are_complete_and_exact(steps in vec(any::<Step>(), 20..60), cut in 0_usize..10) {

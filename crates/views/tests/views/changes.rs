@@ -16,7 +16,7 @@ use crate::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(6))]
 
     #[test]
     fn what_changed_between_two_moments_is_the_difference_of_the_folds(steps in steps(10..40)) {
@@ -33,7 +33,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(20))]
 
     #[test]
     fn the_steps_of_a_timeline_add_up_and_miss_nothing(steps in steps(10..40)) {
@@ -218,7 +218,7 @@ fn has(state: &OrgState, rows: &[AccessRow], permission: &str, target: &Named) -
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(10))]
 
     #[test]
     fn a_projects_timeline_has_what_changed_for_everybody_at_every_moment(steps in steps(10..40)) {

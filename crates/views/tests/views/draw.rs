@@ -8,8 +8,16 @@ use grantbook_domain::{
     scope::{Atom, Labels, ObjectRef, Scope, Selector},
     time::Timestamp,
 };
+use proptest::test_runner::Config as ProptestConfig;
 
 use crate::world::{Step, World, hash_of, labels, object, role_permission};
+
+/// How many histories a property is tried on, unless `PROPTEST_CASES` says otherwise.
+pub(crate) fn cases(usual: u32) -> ProptestConfig {
+    let asked_for = ProptestConfig::default().cases;
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked_for } else { usual };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
 
 /// Drawing.
 impl World {

@@ -154,7 +154,7 @@ fn expanded(snapshot: &Snapshot, sequence: u64) -> BTreeMap<Principal, Access> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(12))]
 
     /// The fold, asked about each principal by itself, says the same.
     #[test]

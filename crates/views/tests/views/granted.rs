@@ -9,7 +9,7 @@ use proptest::{collection::vec, prelude::*};
 use crate::world::{Step, World, view_of};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(16))]
 
     #[test]
     fn what_was_granted_and_stands_is_what_is_listed(steps in vec(any::<Step>(), 20..60)) {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(10))]
 
     #[test]
     fn after_every_record_the_image_answers_like_the_rows_and_the_fold(steps in vec(any::<Step>(), 10..40)) {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(8))]
 
     #[test]
     fn what_a_record_changed_is_the_difference_of_the_folds(steps in steps(10..40)) {

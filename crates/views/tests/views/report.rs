@@ -21,7 +21,7 @@ use crate::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(8))]
 
     #[test]
     fn at_every_position_a_report_is_what_the_fold_says(steps in steps(10..40)) {

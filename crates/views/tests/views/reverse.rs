@@ -23,7 +23,7 @@ use crate::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::draw::cases(8))]
 
     #[test]
     fn reverse_answers_are_those_of_checks_for_everybody_and_everything(steps in vec(any::<Step>(), 10..40)) {

@@ -81,8 +81,7 @@ fn play(settling: &[Bytes], history: &[Bytes], tally: &mut Tally) -> Result<(), 
 
 #[test]
 fn whatever_is_gained_the_actor_had() {
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { CASES };
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+    let config = Config { max_shrink_iters: 2000, ..crate::given::cases(CASES) };
     let tally = std::cell::RefCell::new(Tally::default());
     let outcome = TestRunner::new(config).run(&histories(), |(settling, history)| {
         let tally = &mut *tally.borrow_mut();

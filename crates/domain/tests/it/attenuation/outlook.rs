@@ -16,7 +16,7 @@ use grantbook_domain::{
 };
 use proptest::{
     collection::vec,
-    prelude::{ProptestConfig, any, prop_assert_eq, proptest},
+    prelude::{any, prop_assert_eq, proptest},
     strategy::{Strategy, ValueTree},
     test_runner::{TestCaseError, TestRunner},
 };
@@ -158,7 +158,7 @@ fn changes() -> impl Strategy<Value = (Vec<Bytes>, Vec<Bytes>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(crate::given::cases(200))]
 
     #[test]
     fn what_is_said_of_a_change_is_what_it_does((settling, change) in changes()) {

@@ -5,8 +5,16 @@
 mod org;
 mod words;
 
+use proptest::test_runner::Config;
+
 pub(crate) use org::{Org, START};
 pub(crate) use words::{
     Give, all, all_but, as_user, assert_made, by, excluding, ids, label, labelled, labels, named, object,
     on_project, one_of, project_object, webhook, within,
 };
+
+/// How many cases a property is tried on, unless `PROPTEST_CASES` says otherwise.
+pub(crate) fn cases(usual: u32) -> Config {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { usual };
+    Config { cases, failure_persistence: None, ..Config::default() }
+}
