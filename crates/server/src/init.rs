@@ -15,6 +15,7 @@ use grantbook_journal::{AppendError, Identity, Journal, chain::Chains, found_sur
 use tokio::time::Instant;
 
 use crate::{
+    Boxed,
     clock::Clock,
     command::{CommandService, Fold, OrgFold, Submission},
     config::JournalAddress,
@@ -86,37 +87,41 @@ impl fmt::Debug for InitOutcome {
 
 /// Makes a journal with its first organization. Refuses where there is a journal with anything in it; of several that
 /// are at it at once, one wins.
-pub async fn init(options: InitOptions) -> Result<InitOutcome, StartError> {
-    let (clock, ids) = (Clock::system(), IdSource::system());
-    let found = found(&options, &clock, &ids)?;
-    let identity = Identity { installation: ids.id(), created_at: clock.now() };
-    let opened = OpenJournal::create(&options.journal, identity, options.replicas).await?;
-    if let (OpenJournal::JetStream(journal), false) = (&opened, options.journal_only) {
-        // Before the first record: until that is there, init may be run again.
-        journal.prepare().await?;
-    }
-    let appended = match &opened {
-        OpenJournal::Embedded(journal) => append(journal.as_ref(), &found, 0).await,
-        OpenJournal::JetStream(journal) => append(journal.as_ref(), &found, 0).await,
-    };
-    if let Err(StartError::Append(AppendError::Conflict { .. })) = appended {
-        return Err(StartError::NotEmpty(options.journal.to_string()));
-    }
-    appended?;
-    opened.close().await?;
-    Ok(found.outcome)
+pub fn init(options: InitOptions) -> Boxed<'static, Result<InitOutcome, StartError>> {
+    Box::pin(async move {
+        let (clock, ids) = (Clock::system(), IdSource::system());
+        let found = found(&options, &clock, &ids)?;
+        let identity = Identity { installation: ids.id(), created_at: clock.now() };
+        let opened = OpenJournal::create(&options.journal, identity, options.replicas).await?;
+        if let (OpenJournal::JetStream(journal), false) = (&opened, options.journal_only) {
+            // Before the first record: until that is there, init may be run again.
+            journal.prepare().await?;
+        }
+        let appended = match &opened {
+            OpenJournal::Embedded(journal) => append(journal.as_ref(), &found, 0).await,
+            OpenJournal::JetStream(journal) => append(journal.as_ref(), &found, 0).await,
+        };
+        if let Err(StartError::Append(AppendError::Conflict { .. })) = appended {
+            return Err(StartError::NotEmpty(options.journal.to_string()));
+        }
+        appended?;
+        opened.close().await?;
+        Ok(found.outcome)
+    })
 }
 
 /// Adds an organization to a journal. Names are unique among its organizations.
-pub async fn create_org(options: InitOptions) -> Result<InitOutcome, StartError> {
-    let found = found(&options, &Clock::system(), &IdSource::system())?;
-    let opened = OpenJournal::open(&options.journal).await?;
-    match &opened {
-        OpenJournal::Embedded(journal) => add(journal.as_ref(), &options.org, &found).await?,
-        OpenJournal::JetStream(journal) => add(journal.as_ref(), &options.org, &found).await?,
-    }
-    opened.close().await?;
-    Ok(found.outcome)
+pub fn create_org(options: InitOptions) -> Boxed<'static, Result<InitOutcome, StartError>> {
+    Box::pin(async move {
+        let found = found(&options, &Clock::system(), &IdSource::system())?;
+        let opened = OpenJournal::open(&options.journal).await?;
+        match &opened {
+            OpenJournal::Embedded(journal) => add(journal.as_ref(), &options.org, &found).await?,
+            OpenJournal::JetStream(journal) => add(journal.as_ref(), &options.org, &found).await?,
+        }
+        opened.close().await?;
+        Ok(found.outcome)
+    })
 }
 
 /// Appends the organization's first frame behind a head up to which no organization has the name.
@@ -135,14 +140,16 @@ async fn add<J: Journal>(journal: &J, name: &str, found: &Found) -> Result<(), S
 }
 
 /// Makes somebody an owner again, with a new key, by the operator's authority.
-pub async fn recover_owner(options: RecoverOptions) -> Result<InitOutcome, StartError> {
-    let opened = OpenJournal::open(&options.journal).await?;
-    let outcome = match &opened {
-        OpenJournal::Embedded(journal) => recover(journal, options).await?,
-        OpenJournal::JetStream(journal) => recover(journal, options).await?,
-    };
-    opened.close().await?;
-    Ok(outcome)
+pub fn recover_owner(options: RecoverOptions) -> Boxed<'static, Result<InitOutcome, StartError>> {
+    Box::pin(async move {
+        let opened = OpenJournal::open(&options.journal).await?;
+        let outcome = match &opened {
+            OpenJournal::Embedded(journal) => recover(journal, options).await?,
+            OpenJournal::JetStream(journal) => recover(journal, options).await?,
+        };
+        opened.close().await?;
+        Ok(outcome)
+    })
 }
 
 async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Result<InitOutcome, StartError> {

@@ -30,4 +30,8 @@ pub mod upkeep;
 mod viewing;
 pub mod webhooks;
 
-pub use listen::{serve, serve_until};
+pub use listen::{Ready, serve, serve_until};
+
+/// Work that is under way. Where a whole service or job begins, its future is boxed: so it is compiled here, once, and not
+/// in every crate that awaits it.
+pub type Boxed<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

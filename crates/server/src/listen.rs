@@ -19,6 +19,7 @@ use tokio::{
 
 use self::connections::{Limits, raised};
 use crate::{
+    Boxed,
     app::App,
     config::ServeConfig,
     http::{self, problem::Failure},
@@ -30,20 +31,29 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the server until SIGTERM or SIGINT. Nothing acknowledged is lost, also if it ends otherwise.
-pub async fn serve(config: ServeConfig) -> Result<(), StartError> {
-    config.validate()?;
-    serve_until(config, stop_signal().map_err(StartError::Serve)?, |_| {}).await
+pub fn serve(config: ServeConfig) -> Boxed<'static, Result<(), StartError>> {
+    Box::pin(async move {
+        config.validate()?;
+        serve_until(config, stop_signal().map_err(StartError::Serve)?, Box::new(|_| {})).await
+    })
 }
 
 /// Runs the server until `stop` is true. Once requests are taken, `ready` gets the address they are taken at.
 ///
 /// The socket is open from the first moment: while the journal is replayed, everything but `/healthz` is answered
 /// with 503 `starting`.
-pub async fn serve_until(
+pub fn serve_until(
     config: ServeConfig,
-    mut stop: watch::Receiver<bool>,
-    ready: impl FnOnce(SocketAddr),
-) -> Result<(), StartError> {
+    stop: watch::Receiver<bool>,
+    ready: Ready,
+) -> Boxed<'static, Result<(), StartError>> {
+    Box::pin(run(config, stop, ready))
+}
+
+/// Gets the address at which requests are taken.
+pub type Ready = Box<dyn FnOnce(SocketAddr) + Send>;
+
+async fn run(config: ServeConfig, mut stop: watch::Receiver<bool>, ready: Ready) -> Result<(), StartError> {
     config.validate()?;
     let failed = |source| StartError::Listen { listen: config.listen, source };
     let [early, listener] = bind(config.listen).map_err(failed)?;

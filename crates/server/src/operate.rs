@@ -23,6 +23,7 @@ pub use grantbook_journal::jetstream::{
 };
 
 use crate::{
+    Boxed,
     config::{JournalAddress, NatsOptions},
     ids::IdSource,
     start::{OpenJournal, StartError, make_directory},
@@ -46,31 +47,38 @@ pub enum OperateError {
 pub type Progress<'a> = &'a mut (dyn FnMut(u64, u64) + Send);
 
 /// Reads a whole journal: chains, and guards where they are kept.
-pub async fn verify(address: &JournalAddress, progress: Progress<'_>) -> Result<Report, OperateError> {
-    let opened = OpenJournal::open(address).await?;
-    let report = match &opened {
-        OpenJournal::Embedded(journal) => verify::verify(journal.as_ref(), progress).await?,
-        OpenJournal::JetStream(journal) => verify::verify(journal.as_ref(), progress).await?,
-    };
-    opened.close().await?;
-    Ok(report)
+pub fn verify<'a>(
+    address: &'a JournalAddress,
+    progress: Progress<'a>,
+) -> Boxed<'a, Result<Report, OperateError>> {
+    Box::pin(async move {
+        let opened = OpenJournal::open(address).await?;
+        let report = match &opened {
+            OpenJournal::Embedded(journal) => verify::verify(journal.as_ref(), progress).await?,
+            OpenJournal::JetStream(journal) => verify::verify(journal.as_ref(), progress).await?,
+        };
+        opened.close().await?;
+        Ok(report)
+    })
 }
 
 /// Copies a journal, every frame at its sequence, and proves that both are the same.
-pub async fn copy(
-    from: &JournalAddress,
-    to: &JournalAddress,
+pub fn copy<'a>(
+    from: &'a JournalAddress,
+    to: &'a JournalAddress,
     replicas: Option<u8>,
-    progress: Progress<'_>,
-) -> Result<Report, OperateError> {
-    let opened = OpenJournal::open(from).await?;
-    let target = target(to, opened.identity(), replicas).await?;
-    let report = match &opened {
-        OpenJournal::Embedded(journal) => transfer::copy(journal.as_ref(), target, progress).await?,
-        OpenJournal::JetStream(journal) => transfer::copy(journal.as_ref(), target, progress).await?,
-    };
-    opened.close().await?;
-    Ok(report)
+    progress: Progress<'a>,
+) -> Boxed<'a, Result<Report, OperateError>> {
+    Box::pin(async move {
+        let opened = OpenJournal::open(from).await?;
+        let target = target(to, opened.identity(), replicas).await?;
+        let report = match &opened {
+            OpenJournal::Embedded(journal) => transfer::copy(journal.as_ref(), target, progress).await?,
+            OpenJournal::JetStream(journal) => transfer::copy(journal.as_ref(), target, progress).await?,
+        };
+        opened.close().await?;
+        Ok(report)
+    })
 }
 
 /// Writes a journal as newline-delimited JSON.

@@ -5,7 +5,7 @@ use std::{env, fs, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt
 use anyhow::{Context as _, Error, Result};
 use grantbook_api::secret::Secret;
 use grantbook_server::{
-    config::{JournalAddress, NatsOptions, Role, ServeConfig},
+    config::{Credentials, JournalAddress, NatsOptions, Role, ServeConfig, Tls},
     init::{self, InitOptions},
     operate, serve_until,
     start::StartError,
@@ -84,10 +84,11 @@ impl Installation {
         let data = self.data(directory);
         let config = ServeConfig { role, journal, data, listen, ..ServeConfig::default() };
         let (ready, taken) = oneshot::channel();
-        let service = serve_until(config, self.stop.subscribe(), |address| {
+        let ready = Box::new(|address| {
             // Not received if the demo was interrupted meanwhile.
             let _ = ready.send(address);
         });
+        let service = serve_until(config, self.stop.subscribe(), ready);
         self.services.push(tokio::spawn(service));
         if let Ok(address) = taken.await {
             return Ok(format!("http://{address}"));
@@ -148,17 +149,19 @@ impl Kept {
     /// What to type to go on, and to remove it.
     pub(super) fn describe(&self) -> String {
         let (grantbook, directory) = (program(), self.directory.display());
-        let (store, more) = match &self.nats {
+        let (store, removal) = match &self.nats {
             None => (format!("--data {directory}/data"), String::new()),
-            Some(nats) => (
-                format!(
-                    "--nats {} --nats-stream {} --nats-prefix {} --data {directory}/read",
-                    nats.servers.join(","),
-                    nats.stream,
-                    nats.prefix
-                ),
-                format!("\n  nats stream rm {} --force", nats.stream),
-            ),
+            Some(nats) => {
+                let NatsOptions { stream, prefix, .. } = nats.as_ref();
+                let servers =
+                    nats.servers.iter().map(|url| without_password(url)).collect::<Vec<_>>().join(",");
+                let is_open = matches!(nats.credentials, Credentials::None) && nats.tls == Tls::default();
+                let login = if is_open { "" } else { " (and the other --nats- options of this demo)" };
+                let store = format!(
+                    "--nats {servers} --nats-stream {stream} --nats-prefix {prefix} --data {directory}/read{login}"
+                );
+                (store, format!("\n  nats stream rm {stream} --force"))
+            }
         };
         format!(
             "Kept in {directory}. To go on, start the server in one terminal:\n\n  \
@@ -167,8 +170,16 @@ impl Kept {
              export GRANTBOOK_KEY=$(cat {directory}/{KEY_FILE})\n  \
              {grantbook} who-can update project:staging\n\n\
              To remove it:\n\n  \
-             rm -r {directory}{more}"
+             rm -r {directory}{removal}"
         )
+    }
+}
+
+/// The address of a server as it was given, but for a user and password in it.
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://USER:PASSWORD@{host}"),
+        _ => url.to_owned(),
     }
 }
 
@@ -180,4 +191,15 @@ fn program() -> String {
     let found = env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());
     let is_own = found.and_then(|found| found.canonicalize().ok()) == own.canonicalize().ok();
     if is_own { name.to_owned() } else { own.display().to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_holds_no_password() {
+        assert_eq!(without_password("nats://a:4222"), "nats://a:4222");
+        assert_eq!(without_password("nats://u:p@ss@a:4222"), "nats://USER:PASSWORD@a:4222");
+    }
 }

@@ -17,6 +17,7 @@ use tokio::task::spawn_blocking;
 pub use compare::{Difference, Differences};
 
 use crate::{
+    Boxed,
     app::{NEXT_FILE, VIEW_FILE},
     bootstrap::{self, Source, Tell, bootstrap, fits},
     clock::Clock,
@@ -87,18 +88,20 @@ pub enum Progress<'a> {
 }
 
 /// Builds a view, compares it, and puts it in place.
-pub async fn build(
-    options: &ViewOptions,
+pub fn build<'a>(
+    options: &'a ViewOptions,
     how: BuildOptions,
-    tell: &mut (dyn FnMut(Progress<'_>) + Send),
-) -> Result<Built, StartError> {
-    let opened = OpenJournal::open(&options.journal).await?;
-    let built = match &opened {
-        OpenJournal::Embedded(journal) => build_on(options, how, (journal, &opened), tell).await,
-        OpenJournal::JetStream(journal) => build_on(options, how, (journal, &opened), tell).await,
-    };
-    let closed = opened.close().await;
-    built.and_then(|built| closed.map(|()| built))
+    tell: &'a mut (dyn FnMut(Progress<'_>) + Send),
+) -> Boxed<'a, Result<Built, StartError>> {
+    Box::pin(async move {
+        let opened = OpenJournal::open(&options.journal).await?;
+        let built = match &opened {
+            OpenJournal::Embedded(journal) => build_on(options, how, (journal, &opened), tell).await,
+            OpenJournal::JetStream(journal) => build_on(options, how, (journal, &opened), tell).await,
+        };
+        let closed = opened.close().await;
+        built.and_then(|built| closed.map(|()| built))
+    })
 }
 
 async fn build_on<J: Journal>(
@@ -197,35 +200,37 @@ async fn compare_with_newest<J: Journal>(
 }
 
 /// Makes the view of a data directory of a snapshot. Refuses a directory that has a view that goes on.
-pub async fn bootstrap_offline(
-    options: &ViewOptions,
-    tell: Tell<'_>,
-) -> Result<Option<Manifest>, StartError> {
-    let opened = OpenJournal::open(&options.journal).await?;
-    let Some(store) = open_store(options.snapshots.place.as_ref(), &opened).await? else {
-        return Err(StartError::Snapshot(SnapshotError::Nothing));
-    };
-    make_directory(&options.data)?;
-    let view = options.data.join(VIEW_FILE);
-    let installation = opened.identity().installation;
-    if ViewWriter::would_resume(&view, installation)? {
-        return Err(StartError::ViewThere(view));
-    }
-    let trust = options.snapshots.trust.clone();
-    let made = match &opened {
-        OpenJournal::Embedded(journal) => {
-            bootstrap(&Source { journal: Arc::clone(journal), store, trust }, &view, tell).await?
+pub fn bootstrap_offline<'a>(
+    options: &'a ViewOptions,
+    tell: Tell<'a>,
+) -> Boxed<'a, Result<Option<Manifest>, StartError>> {
+    Box::pin(async move {
+        let opened = OpenJournal::open(&options.journal).await?;
+        let Some(store) = open_store(options.snapshots.place.as_ref(), &opened).await? else {
+            return Err(StartError::Snapshot(SnapshotError::Nothing));
+        };
+        make_directory(&options.data)?;
+        let view = options.data.join(VIEW_FILE);
+        let installation = opened.identity().installation;
+        if ViewWriter::would_resume(&view, installation)? {
+            return Err(StartError::ViewThere(view));
         }
-        OpenJournal::JetStream(journal) => {
-            bootstrap(&Source { journal: Arc::clone(journal), store, trust }, &view, tell).await?
-        }
-    };
-    let manifest = made.map(|(writer, manifest)| {
-        drop(writer);
-        manifest
-    });
-    opened.close().await?;
-    Ok(manifest)
+        let trust = options.snapshots.trust.clone();
+        let made = match &opened {
+            OpenJournal::Embedded(journal) => {
+                bootstrap(&Source { journal: Arc::clone(journal), store, trust }, &view, tell).await?
+            }
+            OpenJournal::JetStream(journal) => {
+                bootstrap(&Source { journal: Arc::clone(journal), store, trust }, &view, tell).await?
+            }
+        };
+        let manifest = made.map(|(writer, manifest)| {
+            drop(writer);
+            manifest
+        });
+        opened.close().await?;
+        Ok(manifest)
+    })
 }
 
 /// Looks at the view of a stopped node, page by page and row by row. Blocks.
@@ -234,24 +239,29 @@ pub fn verify(data: &Path, pace: impl FnMut(u64) -> bool) -> Result<Verified, St
 }
 
 /// Makes a snapshot of the view of a stopped node, after looking at all of it.
-pub async fn make_offline(options: &ViewOptions) -> Result<Made, StartError> {
-    let key = options.snapshots.key.clone().ok_or(SnapshotError::Nothing)?;
-    let key = SnapshotKey::read(&key).map_err(SnapshotError::from)?;
-    let (data, view) = (options.data.clone(), options.data.join(VIEW_FILE));
-    let verified = spawn_blocking(move || verify(&data, |_| true)).await??;
-    let installation = verified.installation;
-    let (data, ids) = (options.data.clone(), IdSource::system());
-    let (node, writer) =
-        spawn_blocking(move || Ok::<_, StartError>((node_id(&data, &ids)?, open_view(&view, installation)?)))
-            .await??;
-    let store = match &options.snapshots.place {
-        Some(crate::snapshots::Place::Directory(path)) => crate::snapshots::Store::Directory(path.clone()),
-        Some(place) => {
-            let opened = OpenJournal::open(&options.journal).await?;
-            open_store(Some(place), &opened).await?.ok_or(SnapshotError::Nothing)?
-        }
-        None => return Err(SnapshotError::Nothing.into()),
-    };
-    let maker = Maker { store, key, installation, node, clock: Clock::system() };
-    Ok(make(&maker, writer.reader().snapshot()?).await?)
+pub fn make_offline(options: &ViewOptions) -> Boxed<'_, Result<Made, StartError>> {
+    Box::pin(async move {
+        let key = options.snapshots.key.clone().ok_or(SnapshotError::Nothing)?;
+        let key = SnapshotKey::read(&key).map_err(SnapshotError::from)?;
+        let (data, view) = (options.data.clone(), options.data.join(VIEW_FILE));
+        let verified = spawn_blocking(move || verify(&data, |_| true)).await??;
+        let installation = verified.installation;
+        let (data, ids) = (options.data.clone(), IdSource::system());
+        let (node, writer) = spawn_blocking(move || {
+            Ok::<_, StartError>((node_id(&data, &ids)?, open_view(&view, installation)?))
+        })
+        .await??;
+        let store = match &options.snapshots.place {
+            Some(crate::snapshots::Place::Directory(path)) => {
+                crate::snapshots::Store::Directory(path.clone())
+            }
+            Some(place) => {
+                let opened = OpenJournal::open(&options.journal).await?;
+                open_store(Some(place), &opened).await?.ok_or(SnapshotError::Nothing)?
+            }
+            None => return Err(SnapshotError::Nothing.into()),
+        };
+        let maker = Maker { store, key, installation, node, clock: Clock::system() };
+        Ok(make(&maker, writer.reader().snapshot()?).await?)
+    })
 }
