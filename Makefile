@@ -3,7 +3,7 @@ CARGO ?= cargo
 PROGRESS := tests/harness/with_progress.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-nats test test-names test-faults check fmt doc golden bench bench-large bench-rivals run nats python
+.PHONY: help demo dist demo-nats test test-names test-faults check fmt doc golden bench bench-large bench-rivals run nats python
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,3 +62,7 @@ run: ## initialise ./grantbook-data if need be, and serve on 127.0.0.1:7878
 	$(CARGO) build --locked --quiet --package grantbook-cli
 	@test -d grantbook-data || target/debug/grantbook init --org acme --owner ada@example.com
 	target/debug/grantbook serve
+
+dist: ## release files in target/dist: a tarball, and a Debian package where dpkg-deb is
+	@$(PROGRESS) $(CARGO) build --locked --release --package grantbook-cli
+	@crates/cli/packaging/dist.sh $(or $(CARGO_TARGET_DIR),target)/release/grantbook target/dist

@@ -15,6 +15,7 @@ mod credentials;
 mod damaged_replica;
 mod demo;
 mod disagree;
+mod dist;
 mod drill;
 mod embed;
 mod forged;

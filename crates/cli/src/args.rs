@@ -19,6 +19,7 @@ use crate::{
     groups::GroupVerb,
     journal::JournalVerb,
     keys::KeyVerb,
+    manual::{CompletionsArgs, ManArgs},
     nats::NatsVerb,
     objects::ObjectVerb,
     operate::{FoundArgs, OrgVerb, OwnerVerb},
@@ -110,7 +111,7 @@ pub(crate) enum Noun {
     Demo(Box<DemoArgs>),
     /// Run the service.
     Serve(Box<ServeArgs>),
-    /// Begin: make the first organization and print its owner's first key, once.
+    /// Create the first organization and print its owner's key (shown once).
     Init(FoundArgs),
     /// Operate on organizations.
     Org {
@@ -224,6 +225,10 @@ pub(crate) enum Noun {
     Watch(WatchArgs),
     /// Show whose key this is.
     Whoami,
+    /// Print the completion script of a shell.
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a directory.
+    Man(ManArgs),
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a parser that could fail")]

@@ -21,6 +21,7 @@ mod grants;
 mod groups;
 mod journal;
 mod keys;
+mod manual;
 mod names;
 mod nats;
 mod nats_config;
@@ -67,6 +68,8 @@ fn main() -> ExitCode {
 
 fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
     match noun {
+        Noun::Completions(args) => manual::completions(&args),
+        Noun::Man(args) => manual::man(&args),
         Noun::Demo(args) => demo::run(*args, out),
         Noun::Serve(args) => serve::run(*args),
         Noun::Init(args) => operate::init(args, out),
@@ -114,7 +117,9 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Watch(args) => watch::run(session, args).await?,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.
-        Noun::Demo(_)
+        Noun::Completions(_)
+        | Noun::Man(_)
+        | Noun::Demo(_)
         | Noun::Serve(_)
         | Noun::Init(_)
         | Noun::Org { .. }
