@@ -1,15 +1,18 @@
-//! A plain HTTP/1.1 client on a blocking socket: nothing is corrected, hidden or retried.
+//! A plain HTTP/1.1 client on a blocking socket: nothing is corrected or hidden, and nothing retried that does not say so.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a node may take to catch up with a position.
+const CATCH_UP_LIMIT: Duration = Duration::from_mins(1);
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(20);
 
 /// One kept-alive connection.
 #[derive(Debug)]
@@ -79,6 +82,19 @@ impl Http {
         let mut headers = headers.to_vec();
         headers.push(("content-type", "application/json"));
         self.raw(method, path, &headers, body.to_string().as_bytes())
+    }
+
+    /// One request that is to be answered at this position or later (or at `latest`). A node that cannot do so yet is asked
+    /// again, for a minute.
+    pub fn send_at(&mut self, position: &str, method: &str, path: &str, body: &Value) -> Result<Reply> {
+        let deadline = Instant::now() + CATCH_UP_LIMIT;
+        loop {
+            let reply = self.send_with(method, path, &[("grantbook-at-least", position)], body)?;
+            if reply.status != 503 || Instant::now() > deadline {
+                return Ok(reply);
+            }
+            std::thread::sleep(CATCH_UP_PAUSE);
+        }
     }
 
     /// One request with exactly this body.

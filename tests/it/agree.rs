@@ -185,9 +185,8 @@ impl Scene {
             }
         }
         let mut http = self.node.http()?.as_bearer(&self.node.owner_key);
-        let at_least = [("grantbook-at-least", self.position.as_str())];
-        let answer =
-            http.send_with("POST", "/v1/check/batch", &at_least, &json!({"checks": checks}))?.expect(200)?;
+        let checks = json!({"checks": checks});
+        let answer = http.send_at(&self.position, "POST", "/v1/check/batch", &checks)?.expect(200)?;
         let results = answer["results"].as_array().context("results")?;
         let answered: Vec<bool> = results.iter().map(|one| one["allowed"] == true).collect();
         assert_eq!(answered, expected, "at {}", self.position);

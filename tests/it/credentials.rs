@@ -34,8 +34,7 @@ fn works(command: &Server, read: &Server) -> Result<()> {
     let position = made.header("grantbook-position").context("a position")?.to_owned();
     let id = made.expect(201)?["id"].as_str().context("an id")?.to_owned();
     let mut http = read.http()?.as_bearer(&read.owner_key);
-    let at_least = [("grantbook-at-least", position.as_str())];
-    http.send_with("GET", &format!("/v1/tokens/{id}"), &at_least, &Value::Null)?.expect(200)?;
+    http.send_at(&position, "GET", &format!("/v1/tokens/{id}"), &Value::Null)?.expect(200)?;
     Ok(())
 }
 

@@ -74,8 +74,7 @@ fn never_tells_of_a_success_that_is_none() -> Result<()> {
     let last = post(&command, "the last one")?;
     let position = last.header("grantbook-position").context("a position")?.to_owned();
     let mut http = read.http()?.as_bearer(&read.owner_key);
-    let at_least = [("grantbook-at-least", position.as_str())];
-    let page = http.send_with("GET", "/v1/tokens?limit=1000", &at_least, &Value::Null)?.expect(200)?;
+    let page = http.send_at(&position, "GET", "/v1/tokens?limit=1000", &Value::Null)?.expect(200)?;
     assert_eq!(page["next"], Value::Null, "all on one page");
     let names = page["items"].as_array().context("items")?.iter();
     let mut names: Vec<&str> = names.filter_map(|item| item["name"].as_str()).collect();

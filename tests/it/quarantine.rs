@@ -87,7 +87,7 @@ fn at_a_journal_that_lost_its_tail() -> Result<()> {
     let last = command.call("DELETE", "/v1/keys/unknown", &Value::Null)?;
     let position = last.header("grantbook-position").context("every answer of a write has one")?.to_owned();
     let mut http = node.http()?.as_bearer(&node.owner_key);
-    http.send_with("GET", "/v1/tokens", &[("grantbook-at-least", &position)], &Value::Null)?.expect(200)?;
+    http.send_at(&position, "GET", "/v1/tokens", &Value::Null)?.expect(200)?;
     nats.stop(0)?;
     nats::change_payload(&nats.store_dir(0), "GRANTBOOK", 7, true)?;
     nats.start(0)?;

@@ -93,8 +93,7 @@ fn a_part_sends_what_is_not_its_own_elsewhere() -> Result<()> {
     let id = made.expect(201)?["id"].as_str().context("an id")?.to_owned();
     let mut http = read.http()?.as_bearer(&read.owner_key);
     let path = format!("/v1/tokens/{id}");
-    let seen =
-        http.send_with("GET", &path, &[("grantbook-at-least", &position)], &Value::Null)?.expect(200)?;
+    let seen = http.send_at(&position, "GET", &path, &Value::Null)?.expect(200)?;
     assert_eq!(seen["name"], "t");
     for server in [&command, &read] {
         assert_eq!(server.http()?.send("GET", "/readyz", &Value::Null)?.status, 200);

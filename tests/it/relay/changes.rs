@@ -36,7 +36,7 @@ fn watched(scene: &Scene) -> Result<Vec<Value>> {
 fn relayed(scene: &Scene) -> Result<Vec<Told>> {
     // Until a node has heard of the last frame, it is behind nothing that it knows of.
     let mut http = scene.relays[0].http()?.as_bearer(&scene.command.owner_key);
-    http.send_with("GET", "/v1/whoami", &[("grantbook-at-least", "latest")], &Value::Null)?.expect(200)?;
+    http.send_at("latest", "GET", "/v1/whoami", &Value::Null)?.expect(200)?;
     until(|| scene.ready_of(0), |ready| ready["relay"][1]["lag_frames"] == 0 && ready["lag_frames"] == 0)?;
     let told = scene.streams.all(CHANGES)?;
     Ok(told.into_iter().filter(|message| !message.header("ce-id").is_empty()).collect())
