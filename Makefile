@@ -13,7 +13,8 @@ demo: ## build grantbook, and tell the four-step story on the embedded journal; 
 	@$(PROGRESS) $(CARGO) build --locked --package grantbook-cli
 	@$(CARGO) run --locked --quiet --package grantbook-cli -- demo
 
-demo-nats: nats ## the same story with the journal in NATS, on a nats-server of its own
+demo-nats: ## the same story with the journal in NATS, on a nats-server of its own
+	@tests/harness/fetch_nats.sh --newest
 	@$(PROGRESS) $(CARGO) build --locked --package grantbook-cli
 	@tests/harness/with_nats.sh $(CARGO) run --locked --quiet --package grantbook-cli -- demo --nats
 
@@ -24,8 +25,9 @@ python: ## fetch the Python packages of the tests from the Python registry, pinn
 	@tests/harness/fetch_python.sh
 
 test: nats python ## build and run every test, several at once; TESTS='part of a name' picks; needs Rust, and Python with pip
-	@$(PROGRESS) $(CARGO) build --locked --package grantbook-tests --bin run-tests
-	@$(PROGRESS) $(CARGO) run --locked --quiet --package grantbook-tests --bin run-tests -- $(TESTS)
+	@$(PROGRESS) $(CARGO) build --locked --package grantbook-cli
+	@$(PROGRESS) $(CARGO) test --locked --no-run
+	@$(CARGO) run --locked --quiet --package grantbook-tests --bin run-tests -- $(TESTS)
 
 test-names: ## the names of all tests
 	@$(CARGO) run --locked --quiet --package grantbook-tests --bin run-tests -- --names

@@ -1,4 +1,4 @@
-//! `grantbook demo`: the story is told to its end, and nothing is left behind, however it ends.
+//! `grantbook demo` tells the whole story and leaves nothing behind, also if it fails or is interrupted.
 
 use std::{
     fs,

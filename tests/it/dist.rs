@@ -100,7 +100,7 @@ fn install(package: &Path, system: &Path) -> Result<()> {
         return run("dpkg-deb", &["--extract", text(package)?, text(system)?]).map(drop);
     }
     let said = dpkg(system, &["--install", text(package)?])?;
-    ensure!(said.contains("sudo grantbook init"), "what to do next is told: {said}");
+    ensure!(said.contains("sudo grantbook init"), "the package prints the next steps: {said}");
     ensure!(dpkg(system, &["--verify", "grantbook"])?.is_empty(), "every file is as in the package");
     Ok(())
 }
