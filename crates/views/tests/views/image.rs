@@ -63,6 +63,18 @@ fn grants_on_an_object_that_was_removed_stay_dead() {
     walk(&world);
 }
 
+/// Rare in drawn histories: a group further up denies what its own members and those of the groups below have.
+#[test]
+fn a_deny_of_any_group_above_counts() {
+    for group in ["low", "mid", "high"] {
+        let mut world = World::settled(5);
+        let read = || Gives::Permissions(vec!["read".to_owned()]);
+        world.allow(Grantee::Token(world.token("app")), read(), Scope::Organization);
+        world.grant(Grantee::Group(world.group(group)), read(), Scope::Organization, Effect::Deny);
+        walk(&world);
+    }
+}
+
 /// A view in memory that keeps an image.
 fn kept() -> ViewWriter {
     let mut writer = ViewWriter::in_memory(INSTALLATION).unwrap();
