@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use tokio::{
     sync::{Mutex, Semaphore},
     task::JoinSet,
@@ -50,6 +50,7 @@ async fn main() -> Result<ExitCode> {
         options.wanted.is_empty() || options.wanted.iter().any(|part| test.title().contains(part))
     };
     tests.retain(is_wanted);
+    ensure!(!tests.is_empty(), "no test has {} in its name", options.wanted.join(" or "));
     if options.names {
         let mut names: Vec<String> = tests.iter().map(Test::title).collect();
         names.sort();
@@ -64,7 +65,7 @@ async fn main() -> Result<ExitCode> {
         summary = run(tests, options.jobs, executable) => summary?,
         interrupted = tokio::signal::ctrl_c() => {
             interrupted?;
-            anyhow::bail!("interrupted; the tests that ran were killed");
+            anyhow::bail!("interrupted; the tests that ran, and what they had started, were killed");
         }
     };
     summary.print(begun.elapsed());

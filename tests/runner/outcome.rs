@@ -14,6 +14,9 @@ use crate::{TEST_LIMIT, suites::Test};
 /// How many of the slowest tests are listed.
 const SLOWEST: usize = 20;
 
+/// What a test executable prints at the end of a run of one test that passed.
+const ONE_PASSED: &str = "test result: ok. 1 passed;";
+
 /// One test that ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -29,17 +32,35 @@ impl Outcome {
         let begun = Instant::now();
         let mut command = Command::new(&test.suite.executable);
         command.args(["--exact", &test.name, "--nocapture"]).current_dir(&test.suite.directory);
-        command.env("GRANTBOOK_TEST_EXECUTABLE", executable).kill_on_drop(true);
-        let ended = timeout(TEST_LIMIT, command.stdin(Stdio::null()).output()).await;
-        let failure = match ended {
+        command.env("GRANTBOOK_TEST_EXECUTABLE", executable).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let failed = || test.suite.executable.display().to_string();
+        let child = command.spawn().with_context(failed)?;
+        let mut group = Group(child.id());
+        let failure = match timeout(TEST_LIMIT, child.wait_with_output()).await {
             Err(_) => Some(format!("killed: it took longer than {TEST_LIMIT:?}")),
             Ok(output) => {
-                let output = output.with_context(|| test.suite.executable.display().to_string())?;
-                let printed = [output.stdout, output.stderr].concat();
-                (!output.status.success()).then(|| String::from_utf8_lossy(&printed).into_owned())
+                group.0 = None;
+                let output = output.with_context(failed)?;
+                let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+                // A name that fits no test, or an ignored one, ends well too.
+                let has_passed = output.status.success() && printed.contains(ONE_PASSED);
+                (!has_passed).then_some(printed)
             }
         };
         Ok(Self { title: test.title(), took: begun.elapsed(), failure })
+    }
+}
+
+/// The process group of a test that runs: the test, and every server that it started. Killed when dropped.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            let mut kill = std::process::Command::new("kill");
+            let _may_have_ended = kill.args(["-KILL", "--", &format!("-{leader}")]).status();
+        }
     }
 }
 

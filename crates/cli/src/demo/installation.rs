@@ -109,7 +109,7 @@ impl Installation {
         let stopped = stop(&self.stop, self.services).await;
         let deleted = match &self.nats {
             Some(options) => operate::delete_demo(options).await.with_context(|| {
-                format!("the stream {} is left behind: delete it with `nats stream rm`", options.stream)
+                format!("the stream {} may be left behind: delete it with `nats stream rm`", options.stream)
             }),
             None => Ok(()),
         };
@@ -156,7 +156,8 @@ impl Kept {
                 let servers =
                     nats.servers.iter().map(|url| without_password(url)).collect::<Vec<_>>().join(",");
                 let is_open = matches!(nats.credentials, Credentials::None) && nats.tls == Tls::default();
-                let login = if is_open { "" } else { " (and the other --nats- options of this demo)" };
+                let login =
+                    if is_open { "" } else { "\n\nwith the other --nats- options that the demo was given," };
                 let store = format!(
                     "--nats {servers} --nats-stream {stream} --nats-prefix {prefix} --data {directory}/read{login}"
                 );

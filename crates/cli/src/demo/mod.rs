@@ -62,7 +62,10 @@ async fn play(args: DemoArgs, out: Output) -> anyhow::Result<()> {
     if told.is_ok() && is_kept {
         return narrator.say(&installation.keep().await?.describe());
     }
-    told.and(installation.remove().await)
+    match (told, installation.remove().await) {
+        (Err(error), Err(left)) => Err(error.context(format!("{left:#}"))),
+        (told, removed) => told.and(removed),
+    }
 }
 
 async fn tell(installation: &mut Installation, args: DemoArgs, narrator: Narrator) -> anyhow::Result<()> {
