@@ -6,6 +6,7 @@
 )]
 
 mod agree;
+mod attacks;
 mod audit;
 mod authzen;
 mod backup_page;
