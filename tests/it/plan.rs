@@ -149,6 +149,34 @@ fn what_a_group_lists_is_exact_and_all_else_is_left_alone() -> Result<()> {
 }
 
 #[test]
+fn a_members_end_is_left_alone_unless_the_file_names_another_or_never() -> Result<()> {
+    let place = Place::new()?;
+    let end = "2090-01-01T00:00:00Z";
+    let file =
+        |member: &str| format!("tokens: [{{name: bot}}]\ngroups: [{{name: apps, members: [{member}]}}]\n");
+    let shown = || -> Result<String> { Ok(place.server.cli(&["group", "members", "apps"])?.0) };
+    place.write(&file(&format!("{{member: token:bot, expires_at: {end}}}")))?;
+    place.done("apply", &[])?;
+    ensure!(shown()?.contains("2090-01-01"), "{}", shown()?);
+    place.write(&file("token:bot"))?;
+    ensure!(place.done("apply", &[])?.1.contains("nothing to do"));
+    place.write(&file("{member: token:bot, expires_at: }"))?;
+    let (_, err, code) = place.run("apply", &[])?;
+    ensure!(
+        code == 2 && err.contains("no value") && err.contains("/groups/0/members/0/expires_at"),
+        "{code}: {err}"
+    );
+    ensure!(shown()?.contains("2090-01-01"), "{}", shown()?);
+    place.write(&file("{member: token:bot, expires_at: never}"))?;
+    place.done("apply", &[])?;
+    ensure!(!shown()?.contains("2090-01-01"), "{}", shown()?);
+    place.write("# nothing\n")?;
+    let (_, err, code) = place.run("apply", &[])?;
+    ensure!(code == 2 && err.contains("the file is empty"), "{code}: {err}");
+    Ok(())
+}
+
+#[test]
 fn a_plan_that_was_reviewed_is_what_is_applied_or_nothing() -> Result<()> {
     let place = Place::new()?;
     place.write(FILE)?;

@@ -154,8 +154,8 @@ fn last_reason(events: &mut Events) -> Result<String> {
 fn a_watch_ends_when_its_key_or_its_account_expires_though_nothing_happens() -> Result<()> {
     let server = Server::start()?;
     let all = json!({"organization": true});
-    let watch = |account_ends: Option<&str>, key_ends: Option<&str>| -> Result<Events> {
-        let name = format!("t{account_ends:?}{key_ends:?}");
+    let watch = |account_ends: &str, key_ends: &str| -> Result<Events> {
+        let name = format!("t {account_ends} {key_ends}");
         let token = id_of(&post(&server, "/v1/tokens", &json!({"name": name, "expires_at": account_ends}))?)?;
         let to = json!({"type": "token", "id": token});
         post(&server, "/v1/grants", &json!({"to": to, "permissions": ["read", "read_acls"], "on": all}))?;
@@ -163,8 +163,8 @@ fn a_watch_ends_when_its_key_or_its_account_expires_though_nothing_happens() -> 
         Events::open(server.base(), key["secret"].as_str().context("a secret")?, "", None)
     };
     let soon = in_seconds(20)?;
-    let mut by_key = watch(None, Some(&soon))?;
-    let mut by_account = watch(Some(&soon), None)?;
+    let mut by_key = watch("never", &soon)?;
+    let mut by_account = watch(&soon, "never")?;
     let until = Instant::now() + PATIENCE;
     assert_eq!(last_reason(&mut by_key)?, "key_expired");
     assert_eq!(last_reason(&mut by_account)?, "inactive_principal");

@@ -15,10 +15,12 @@ pub const CHECKS_MAX: usize = 1000;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CheckRequest {
     /// Who; no key's narrowing applies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub principal: Option<PrincipalRef>,
     /// With which key: its text or its id; the narrowing applies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub key: Option<Secret>,
     /// Which permission.
     pub permission: String,
@@ -37,7 +39,8 @@ pub struct CheckObject {
     /// Its id.
     pub id: String,
     /// Id of its project, for an object below a project that is not registered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub project: Option<String>,
 }
 

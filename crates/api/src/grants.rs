@@ -27,10 +27,12 @@ pub struct CreateGrant {
     /// Whom it is given to.
     pub to: GranteeRef,
     /// Id of a role, or `Owner`, `Engineer`, `Viewer`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub role: Option<String>,
     /// Permissions by name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub permissions: Option<Vec<String>>,
     /// Where.
     pub on: Scope,
@@ -38,10 +40,12 @@ pub struct CreateGrant {
     #[serde(default)]
     pub effect: Effect,
     /// Only on objects of exactly this type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub object_type: Option<String>,
-    /// In force before this instant (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// In force before this instant (RFC 3339), or `never`, as if absent.
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<String>,
     /// Why; no place for personal data.
     #[serde(default, skip_serializing_if = "Option::is_none")]

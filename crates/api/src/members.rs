@@ -4,15 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::reference::{GranteeRef, NamedGrantee};
 
-/// Body of `POST /v1/groups/{id}/members`; for a member already in, another expiry replaces the present one.
+/// Body of `POST /v1/groups/{id}/members`; for a member already in, an end that is given replaces the present one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AddMember {
     /// Who.
     pub member: GranteeRef,
-    /// In force before this instant (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// In force before this instant (RFC 3339), or `never`. If absent, a member already in keeps the end it has; a new one
+    /// has none.
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<String>,
 }
 

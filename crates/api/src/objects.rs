@@ -13,7 +13,8 @@ pub struct RegisterObject {
     /// The caller's own id of it.
     pub id: String,
     /// Id of its project: required iff the type lies below project.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub project: Option<String>,
 }
 

@@ -1,6 +1,7 @@
-//! The three meanings of an optional member of a PATCH: absent leaves, `null` clears, a value sets.
+//! Optional members of requests. In a PATCH an absent one leaves, `null` clears, a value sets. Where absence gives more
+//! access, or cannot be written over, only leaving the member out is absence: `null` is refused.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Outer `None`: leave; inner `None`: clear. Needs `#[serde(default, deserialize_with = "present")]`.
 pub type Change<T> = Option<Option<T>>;
@@ -14,11 +15,14 @@ where
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Reads an optional member that may be left out but not be `null`: for what cannot be cleared.
+/// Reads an optional member that may be left out but not be `null`: for what cannot be cleared, and for what gives more
+/// access where it is absent.
 pub fn not_null<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    T::deserialize(deserializer).map(Some)
+    let value = Option::<T>::deserialize(deserializer)?;
+    let wanted = || D::Error::custom("must not be null: leave the member out, or give it a value");
+    value.map(Some).ok_or_else(wanted)
 }

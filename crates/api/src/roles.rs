@@ -24,7 +24,8 @@ pub struct RolePermission {
     /// Its name in the catalog.
     pub permission: String,
     /// Only on objects of exactly this type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub object_type: Option<String>,
 }
 

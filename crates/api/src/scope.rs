@@ -39,7 +39,8 @@ pub struct Selector {
     /// Which projects.
     pub include: Selection,
     /// Which of them not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub exclude: Option<Selection>,
 }
 

@@ -14,8 +14,9 @@ pub struct CreateToken {
     /// What for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Active before this instant (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Active before this instant (RFC 3339), or `never`, as if absent.
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<String>,
     /// The id elsewhere, unique among the living tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,10 +36,10 @@ pub struct UpdateToken {
     #[serde(default, deserialize_with = "crate::patch::present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub description: Change<String>,
-    /// New end; `null` for none.
-    #[serde(default, deserialize_with = "crate::patch::present", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub expires_at: Change<String>,
+    /// New end (RFC 3339), or `never`.
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub expires_at: Option<String>,
     /// New external id; `null` clears it.
     #[serde(default, deserialize_with = "crate::patch::present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]

@@ -4,7 +4,10 @@ use std::{fs, io::Read, path::PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use grantbook_api::batch::{Batch, BatchMethod};
+use grantbook_api::{
+    batch::{Batch, BatchMethod},
+    strict,
+};
 
 use crate::{exit::Usage, session::Session};
 
@@ -26,7 +29,7 @@ pub(crate) struct BatchArgs {
 
 pub(crate) async fn run(session: &Session, args: BatchArgs) -> anyhow::Result<()> {
     let text = read(&args.file)?;
-    let batch: Batch = serde_json::from_slice(&text).map_err(|fault| Usage(format!("no batch: {fault}")))?;
+    let batch: Batch = strict::parse(&text).map_err(|fault| Usage(format!("no batch: {fault}")))?;
     let answer = session.client.batch(&batch).await?;
     if session.out.is_json() {
         session.out.json(&answer.value)?;

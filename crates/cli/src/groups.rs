@@ -40,13 +40,13 @@ pub(crate) enum GroupVerb {
         /// Name or id.
         group: String,
     },
-    /// Add a member, or replace its expiry.
+    /// Add a member, or replace its end.
     Add {
         /// Name or id.
         group: String,
         /// `token:NAME`, `user:EMAIL` or `group:NAME`.
         member: GranteeArg,
-        /// When the membership ends by itself: 90d, 12h or RFC 3339.
+        /// When the membership ends by itself: 90d, 12h, RFC 3339 or `never`. Without it, a member already in keeps the end it has.
         #[arg(long, value_name = "WHEN")]
         expires: Option<Expiry>,
     },

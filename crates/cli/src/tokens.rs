@@ -117,7 +117,7 @@ pub(crate) async fn run(session: &Session, verb: TokenVerb) -> anyhow::Result<()
 
 async fn update(session: &Session, args: UpdateArgs) -> anyhow::Result<()> {
     let id = session.id(Kind::Token, &args.token).await?;
-    let expires_at = args.expires.as_ref().map(Expiry::instant).transpose()?;
+    let expires_at = instant(args.expires.as_ref())?;
     let body = UpdateToken {
         name: args.name,
         description: change(args.description, args.no_description),

@@ -91,12 +91,12 @@ impl FromStr for Bound {
 }
 
 impl Expiry {
-    /// As RFC 3339; none for `never`.
-    pub(crate) fn instant(&self) -> anyhow::Result<Option<String>> {
+    /// As the server takes it: RFC 3339, or `never`.
+    pub(crate) fn instant(&self) -> anyhow::Result<String> {
         match self {
-            Self::In(span) => from_now(span.0).map(Some),
-            Self::At(text) => Ok(Some(text.clone())),
-            Self::Never => Ok(None),
+            Self::In(span) => from_now(span.0),
+            Self::At(text) => Ok(text.clone()),
+            Self::Never => Ok("never".to_owned()),
         }
     }
 }
@@ -121,9 +121,9 @@ impl Bound {
     }
 }
 
-/// An optional expiry as RFC 3339.
+/// An optional expiry as the server takes it.
 pub(crate) fn instant(expiry: Option<&Expiry>) -> anyhow::Result<Option<String>> {
-    expiry.map_or(Ok(None), Expiry::instant)
+    expiry.map(Expiry::instant).transpose()
 }
 
 fn from_now(seconds: i64) -> anyhow::Result<String> {

@@ -217,13 +217,13 @@ impl Builder<'_> {
         for (index, entry) in members.iter().enumerate() {
             let place = format!("{place}/{index}");
             let member = self.grantee(&entry.member, &place)?;
-            let until = instant(entry.expires_at.as_deref(), &place)?;
+            let until = end(entry.expires_at.as_deref(), &place)?;
             if !wanted.insert((member.kind.to_string(), member.id.clone())) {
                 return Err(fault(&place, format!("`{}` is listed twice", entry.member)));
             }
             let same = known.iter().any(|one| {
                 (one.member.kind, &one.member.id) == (member.kind, &member.id)
-                    && millis(one.expires_at.as_deref()) == until
+                    && (entry.expires_at.is_none() || millis(one.expires_at.as_deref()) == until)
             });
             if !same {
                 let words = format!("add {} to group {}", entry.member, group.name);
@@ -306,11 +306,11 @@ fn named<'a>(all: impl Iterator<Item = (&'a String, &'a String)>, text: &str) ->
     all.filter(|(name, _)| *name == text).map(|(_, id)| id).collect()
 }
 
-/// An instant in the file, in milliseconds.
-pub(super) fn instant(text: Option<&str>, place: &str) -> anyhow::Result<Option<i64>> {
+/// An end in the file, in milliseconds; none for `never`, as for what has none.
+pub(super) fn end(text: Option<&str>, place: &str) -> anyhow::Result<Option<i64>> {
     let known = millis(text);
-    if text.is_some() && known.is_none() {
-        return Err(fault(&format!("{place}/expires_at"), "must be a time as in RFC 3339"));
+    if known.is_none() && text.is_some_and(|text| text != "never") {
+        return Err(fault(&format!("{place}/expires_at"), "must be a time as in RFC 3339, or `never`"));
     }
     Ok(known)
 }

@@ -2,18 +2,23 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     fs::File,
     io::Read,
     path::Path,
 };
 
 use anyhow::Context;
-use grantbook_api::{grants::Effect, scope::Scope};
+use grantbook_api::{
+    grants::Effect,
+    scope::Scope,
+    strict::{self, Fault},
+};
 use serde::{
     Deserialize,
-    de::{DeserializeOwned, Deserializer, Error as _},
+    de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::exit::Usage;
 
@@ -89,6 +94,7 @@ pub(super) struct GroupEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MemberEntry {
     pub(super) member: String,
+    /// `never` lifts an end; the end that a member has is left alone if absent.
     pub(super) expires_at: Option<String>,
 }
 
@@ -118,24 +124,35 @@ pub(super) struct GrantEntry {
 
 impl<'de> Deserialize<'de> for MemberEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Long {
-            member: String,
-            #[serde(default)]
-            expires_at: Option<String>,
-        }
-        match Value::deserialize(deserializer)? {
-            Value::String(member) => Ok(Self { member, expires_at: None }),
-            value @ Value::Object(_) => {
-                let Long { member, expires_at } = serde_json::from_value(value).map_err(D::Error::custom)?;
-                Ok(Self { member, expires_at })
-            }
-            _ => Err(D::Error::custom(
-                "expected token:NAME, user:EMAIL or group:NAME, or `member` and `expires_at`",
-            )),
-        }
+        deserializer.deserialize_any(MemberVisitor)
     }
+}
+
+struct MemberVisitor;
+
+impl<'de> Visitor<'de> for MemberVisitor {
+    type Value = MemberEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("token:NAME, user:EMAIL or group:NAME, or an object of `member` and `expires_at`")
+    }
+
+    fn visit_str<E>(self, member: &str) -> Result<MemberEntry, E> {
+        Ok(MemberEntry { member: member.to_owned(), expires_at: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<MemberEntry, A::Error> {
+        let LongMember { member, expires_at } = LongMember::deserialize(MapAccessDeserializer::new(object))?;
+        Ok(MemberEntry { member, expires_at })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LongMember {
+    member: String,
+    #[serde(default)]
+    expires_at: Option<String>,
 }
 
 /// What a file says is not as it must be.
@@ -182,15 +199,23 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Declared> {
     };
     let value: Value = serde_saphyr::from_str_with_options(text, options)
         .map_err(|error| Usage(format!("the file is no YAML that can be used: {error}")))?;
-    refuse_references(&value, "")?;
-    let declared = if value.is_null() { Declared::default() } else { shape(value)? };
+    if value.is_null() || value.as_object().is_some_and(Map::is_empty) {
+        return Err(Usage("the file is empty: it asks for nothing".to_owned()).into());
+    }
+    refuse_blanks_and_references(&value, "")?;
+    let declared: Declared = strict::read(value).map_err(|Fault { pointer, detail }| {
+        let place = pointer.filter(|pointer| !pointer.is_empty()).unwrap_or_else(|| "/".to_owned());
+        fault(&place, detail)
+    })?;
     declared.check()?;
     Ok(declared)
 }
 
-/// In a batch, a text such as `$0.id` stands for the id of another thing: no name may be one.
-fn refuse_references(value: &Value, place: &str) -> anyhow::Result<()> {
+/// A member without a value could be meant as an empty one, or as none at all, which asks for something else. And in a batch,
+/// a text such as `$0.id` stands for the id of another thing: no name may be one.
+fn refuse_blanks_and_references(value: &Value, place: &str) -> anyhow::Result<()> {
     match value {
+        Value::Null => Err(fault(place, "there is no value: leave the member out, or give it one")),
         Value::String(text)
             if text.strip_prefix('$').is_some_and(|rest| rest.strip_suffix(".id").is_some()) =>
         {
@@ -198,11 +223,14 @@ fn refuse_references(value: &Value, place: &str) -> anyhow::Result<()> {
         }
         Value::Array(items) => {
             let mut numbered = items.iter().enumerate();
-            numbered.try_for_each(|(index, item)| refuse_references(item, &format!("{place}/{index}")))
+            numbered
+                .try_for_each(|(index, item)| refuse_blanks_and_references(item, &format!("{place}/{index}")))
         }
         Value::Object(members) => {
             let mut each = members.iter();
-            each.try_for_each(|(name, member)| refuse_references(member, &format!("{place}/{name}")))
+            each.try_for_each(|(name, member)| {
+                refuse_blanks_and_references(member, &(place.to_owned() + &strict::escape_pointer(name)))
+            })
         }
         _ => Ok(()),
     }
@@ -210,19 +238,6 @@ fn refuse_references(value: &Value, place: &str) -> anyhow::Result<()> {
 
 fn holds_secret(text: &str) -> bool {
     text.contains("gb_st_") || text.contains("gb_pk_")
-}
-
-fn shape<T: DeserializeOwned>(value: Value) -> anyhow::Result<T> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        use serde_path_to_error::Segment;
-        let steps = error.path().iter().filter_map(|segment| match segment {
-            Segment::Seq { index } => Some(index.to_string()),
-            Segment::Map { key } => Some(key.clone()),
-            Segment::Enum { variant } => Some(variant.clone()),
-            Segment::Unknown => None,
-        });
-        fault(&format!("/{}", steps.collect::<Vec<_>>().join("/")), error.inner())
-    })
 }
 
 impl Declared {
@@ -301,7 +316,6 @@ grants:
         assert_eq!(members[0].member, "token:ci-bot");
         assert_eq!(members[1].expires_at.as_deref(), Some("2030-01-01T00:00:00Z"));
         assert_eq!(declared.grants[0].effect, Effect::Deny);
-        assert_eq!(parse(b"").unwrap(), Declared::default());
     }
 
     #[test]
@@ -328,6 +342,64 @@ grants:
         ] {
             let complaint = complaint(text);
             assert!(complaint.contains(&format!("at {place}")), "{text}: {complaint}");
+        }
+    }
+
+    #[test]
+    fn what_is_blank_is_neither_empty_nor_left_out() {
+        for (text, place) in [
+            ("groups: [{name: a, members: }]", "/groups/0/members"),
+            ("groups:\n  - name: a\n    grants:\n", "/groups/0/grants"),
+            (
+                "groups: [{name: a, members: [{member: token:x, expires_at: }]}]",
+                "/groups/0/members/0/expires_at",
+            ),
+            ("groups: [{name: a, members: [~]}]", "/groups/0/members/0"),
+            ("projects: [{name: a, labels: }]", "/projects/0/labels"),
+            ("projects: [{name: a, labels: {a/b: null}}]", "/projects/0/labels/a~1b"),
+            ("tokens:", "/tokens"),
+            ("tokens: [{name: a, description: }]", "/tokens/0/description"),
+            (
+                "grants: [{to: token:x, role: V, on: {projects: {include: all, exclude: }}}]",
+                "/grants/0/on/projects/exclude",
+            ),
+            (
+                "grants: [{to: token:x, role: V, on: {organization: true}, object_type: }]",
+                "/grants/0/object_type",
+            ),
+            (
+                "grants: [{to: token:x, role: V, on: {organization: true}, expires_at: }]",
+                "/grants/0/expires_at",
+            ),
+        ] {
+            let complaint = complaint(text);
+            assert_eq!(
+                complaint,
+                format!("there is no value: leave the member out, or give it one (at {place} in the file)")
+            );
+        }
+        for text in ["", "# nothing\n", "---\n", "~", "{}"] {
+            assert!(complaint(text).contains("the file is empty"), "{text}");
+        }
+        assert_eq!(parse(b"groups: [{name: a, members: []}]").unwrap().groups[0].members, Some(Vec::new()));
+    }
+
+    #[test]
+    fn an_array_is_no_object_at_any_depth() {
+        for (text, place) in [
+            ("[[]]", "/"),
+            ("projects: [[staging]]", "/projects/0"),
+            ("projects: [{name: a, labels: [env]}]", "/projects/0/labels"),
+            ("groups: [[a, b, [], []]]", "/groups/0"),
+            ("grants: [[token:x, V]]", "/grants/0"),
+            ("grants: [{to: token:x, role: V, on: {projects: [all]}}]", "/grants/0/on/projects"),
+            ("groups: [{name: a, members: [[token:x]]}]", "/groups/0/members/0"),
+        ] {
+            let complaint = complaint(text);
+            assert!(complaint.contains(&format!("at {place} in")), "{text}: {complaint}");
+            for word in ["struct", "sequence", "expected", "invalid type"] {
+                assert!(!complaint.contains(word), "{text}: {complaint}");
+            }
         }
     }
 

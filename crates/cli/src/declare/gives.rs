@@ -9,7 +9,7 @@ use grantbook_api::{
 use serde_json::Value;
 
 use super::{
-    compare::{Builder, instant, millis},
+    compare::{Builder, end, millis},
     file::{GrantEntry, fault},
 };
 use crate::names::Kind;
@@ -105,7 +105,7 @@ impl Builder<'_> {
             on: canonical(&body.on),
             effect: body.effect,
             object_type: body.object_type.clone(),
-            until: instant(body.expires_at.as_deref(), &place)?,
+            until: end(body.expires_at.as_deref(), &place)?,
         };
         Ok(Wanted { identity, body, entry, to: to.to_owned(), place })
     }

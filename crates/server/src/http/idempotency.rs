@@ -2,7 +2,6 @@
 
 use axum::http::HeaderMap;
 use grantbook_api::header;
-use grantbook_domain::text::require_no_key;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -11,7 +10,7 @@ use crate::{command::Idempotency, http::problem::Failure};
 /// Longest request id, in characters.
 const KEY_MAX: usize = 128;
 
-/// The request id that the caller chose, with a hash of what it asked for.
+/// The request id that the caller chose, with a hash of what it asked for. Whether it may be kept is judged later.
 pub(crate) fn of(
     headers: &HeaderMap,
     method: &str,
@@ -23,7 +22,6 @@ pub(crate) fn of(
     if key.is_empty() || key.len() > KEY_MAX || !printable {
         return Err(Failure::invalid("Idempotency-Key must have 1 to 128 printable characters"));
     }
-    require_no_key(key).map_err(|fault| Failure::invalid(format!("Idempotency-Key {fault}")))?;
     Ok(Some(Idempotency { key: key.to_owned(), request_hash: request_hash(method, path, body) }))
 }
 

@@ -8,7 +8,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use grantbook_api::{header, problem as wire};
+use grantbook_api::{header, problem as wire, strict};
 use grantbook_domain::{
     access::Reason,
     refusal::{Kind, Refusal},
@@ -16,7 +16,7 @@ use grantbook_domain::{
 };
 use grantbook_views::ViewError;
 
-use crate::{command::SubmitError, confirm::Unconfirmed, http::body::escape_pointer};
+use crate::{command::SubmitError, confirm::Unconfirmed};
 
 /// Longest detail; longer ones, which repeat the caller's own input, are cut.
 const DETAIL_MAX: usize = 400;
@@ -344,28 +344,11 @@ impl From<ViewError> for Failure {
     }
 }
 
-impl From<serde_path_to_error::Error<serde_json::Error>> for Failure {
-    fn from(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
-        use serde_path_to_error::Segment;
-        let mut pointer = String::new();
-        for segment in error.path() {
-            match segment {
-                Segment::Seq { index } => pointer.push_str(&escape_pointer(&index.to_string())),
-                Segment::Map { key } => pointer.push_str(&escape_pointer(key)),
-                Segment::Enum { variant } => pointer.push_str(&escape_pointer(variant)),
-                Segment::Unknown => {}
-            }
-        }
-        let inner = error.into_inner();
-        let detail = inner.to_string();
-        if inner.is_syntax() || inner.is_eof() {
-            return Self::invalid(format!("malformed JSON: {detail}"));
-        }
-        if let Some((name, _)) = detail.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'))
-        {
-            pointer.push_str(&escape_pointer(name));
-        }
-        Self::invalid_at(pointer, detail)
+impl From<strict::Fault> for Failure {
+    fn from(strict::Fault { pointer, detail }: strict::Fault) -> Self {
+        let mut failure = Self::invalid(detail);
+        failure.0.pointer = pointer;
+        failure
     }
 }
 

@@ -12,7 +12,8 @@ use grantbook_domain::{
     command::{Author, Command},
     id::OrgId,
     position::Position,
-    text::check_prose,
+    record::Record,
+    text::{TextFault, check_prose, require_no_key},
 };
 use serde_json::Value;
 
@@ -119,7 +120,10 @@ impl Write {
             }
             understood => understood,
         };
-        let (submission, command, mut secrets) = understood?;
+        let (submission, command, mut secrets) = match understood {
+            Ok(understood) => understood,
+            Err(failure) => return self.repeat(failure).await,
+        };
         let submitted = commands.submit(submission).await;
         web.metrics.command(counted(&submitted));
         let outcome = submitted?;
@@ -129,8 +133,45 @@ impl Write {
         answer(&web, &outcome, &command, &secrets)
     }
 
+    /// The answer to the same request that was accepted before, by rules that may have been others; else the failure.
+    async fn repeat(&self, failure: Failure) -> Result<Response, Failure> {
+        let (web, idempotency) = (&self.web, self.idempotency.clone());
+        if idempotency.is_none() {
+            return Err(failure);
+        }
+        let submission = Submission {
+            org: self.who.org,
+            author: Author::Caller(self.who.caller),
+            // Refused, whoever asks: only the request id counts.
+            command: Command::Batch(Vec::new()),
+            idempotency,
+            if_position: None,
+            source_ip: None,
+            reason: None,
+        };
+        match web.commands()?.submit(submission).await {
+            Ok(Outcome { record: Some(record), position, .. }) => {
+                web.metrics.command(CommandOutcome::Replayed);
+                let position = web.position_text(position);
+                respond(recorded(&record, &Secrets::default(), &position), &position, true)
+            }
+            Ok(Outcome { record: None, .. }) | Err(SubmitError::Refused(_)) => Err(failure),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the texts of the headers may be; a request that was accepted before is not judged again.
+    fn judge_headers(&self) -> Result<(), Failure> {
+        let refused = |name: &str, fault: TextFault| Failure::invalid(format!("{name} {fault}"));
+        let key = self.idempotency.as_ref().map_or("", |idempotency| &idempotency.key);
+        require_no_key(key).map_err(|fault| refused("Idempotency-Key", fault))?;
+        let reason = self.reason.as_deref().unwrap_or_default();
+        check_prose(reason).map_err(|fault| refused("Grantbook-Reason", fault))
+    }
+
     /// The command that the request stands for.
     fn understand(&self) -> Result<(Submission, Command, Secrets), Failure> {
+        self.judge_headers()?;
         let (web, who, body) = (&self.web, self.who, self.body.clone());
         let state = web.commands()?.state(who.org).ok_or_else(Failure::bad_credential)?;
         let webhooks = web.app.webhooks.as_ref().map(|webhooks| &webhooks.configured);
@@ -161,21 +202,33 @@ impl Write {
     }
 }
 
-/// The answer: a function of the record, so that a repeated request gets it again; of the state if nothing changed.
-fn answer(web: &Web, outcome: &Outcome, command: &Command, secrets: &Secrets) -> Result<Response, Failure> {
-    let position = web.position_text(outcome.position);
-    let (status, body) = match (&outcome.record, command) {
-        (record, Command::Batch(commands)) => {
-            (StatusCode::OK, batch::answer(commands.len(), record.as_deref(), secrets, &position))
-        }
-        (Some(record), _) => render::answer(&record.events, secrets),
-        (None, command) => (StatusCode::OK, noop::present(&outcome.state, command)),
-    };
-    let mut response = with_position(json(status, &body)?, &position);
-    if outcome.replayed {
+/// The answer that follows from a record alone.
+fn recorded(record: &Record, secrets: &Secrets, position: &str) -> (StatusCode, Value) {
+    match record.steps.len() {
+        0 => render::answer(&record.events, secrets),
+        count => (StatusCode::OK, batch::answer(count, Some(record), secrets, position)),
+    }
+}
+
+fn respond((status, body): (StatusCode, Value), position: &str, replayed: bool) -> Result<Response, Failure> {
+    let mut response = with_position(json(status, &body)?, position);
+    if replayed {
         response.headers_mut().insert(header::IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// The answer: a function of the record, so that a repeated request gets it again; of the state if nothing changed.
+fn answer(web: &Web, outcome: &Outcome, command: &Command, secrets: &Secrets) -> Result<Response, Failure> {
+    let position = web.position_text(outcome.position);
+    let answer = match (&outcome.record, command) {
+        (Some(record), _) => recorded(record, secrets, &position),
+        (None, Command::Batch(commands)) => {
+            (StatusCode::OK, batch::answer(commands.len(), None, secrets, &position))
+        }
+        (None, command) => (StatusCode::OK, noop::present(&outcome.state, command)),
+    };
+    respond(answer, &position, outcome.replayed)
 }
 
 fn counted(submitted: &Result<Outcome, SubmitError>) -> CommandOutcome {
@@ -209,6 +262,5 @@ fn if_position(web: &Web, headers: &HeaderMap) -> Result<Option<Position>, Failu
 
 fn reason(headers: &HeaderMap) -> Result<Option<String>, Failure> {
     let Some(text) = idempotency::single(headers, header::REASON)? else { return Ok(None) };
-    check_prose(text).map_err(|fault| Failure::invalid(format!("Grantbook-Reason {fault}")))?;
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }

@@ -24,7 +24,7 @@ use crate::{
     http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
     routes::{
         lists::Wanted,
-        plan::{Intake, Plan, grantee, grantee_in_body, id_in_body, id_in_path, instant, role_in_body},
+        plan::{Intake, Plan, end_of_new, grantee, grantee_in_body, id_in_body, id_in_path, role_in_body},
         render,
         roles::role_seen,
         sight::{Sight, Thing},
@@ -48,7 +48,7 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
         Effect::Deny => model::Effect::Deny,
     };
     let on = scope_in_body(on, "/on")?;
-    let expires_at = instant(expires_at.as_deref(), "/expires_at")?;
+    let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
     let id = intake.ids.id();
     let own_reason = reason.clone();
     let command = Command::CreateGrant { id, to, gives, on, effect, object_type, expires_at, reason };

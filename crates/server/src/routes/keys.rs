@@ -19,7 +19,7 @@ use crate::{
         grants::scope_in_body,
         lists::Wanted,
         names,
-        plan::{Intake, Made, Plan, id_in_path, instant},
+        plan::{Intake, Made, Plan, end_of_new, id_in_path},
         render,
         sight::{Sight, Thing},
     },
@@ -46,7 +46,7 @@ pub(super) fn user(id: &str) -> Result<Principal, Failure> {
 
 pub(super) fn issue(principal: Principal, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let IssueKey { name, expires_at, narrow } = shape(body)?;
-    let expires_at = instant(expires_at.as_deref(), "/expires_at")?;
+    let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
     let narrow = narrow.map(narrowing).transpose()?;
     let id = intake.ids.id();
     let secret = Secret::mint(KeyKind::of(principal), id).map_err(|error| Failure::internal(&error))?;
@@ -85,6 +85,10 @@ pub(super) fn revoke(id: &str) -> Result<Plan, Failure> {
 }
 
 fn narrowing(narrow: Narrowing) -> Result<model::Narrowing, Failure> {
+    if narrow.permissions.is_none() && narrow.on.is_none() {
+        let detail = "narrows nothing: give `permissions`, `on` or both, or leave `narrow` out";
+        return Err(Failure::invalid_at("/narrow", detail));
+    }
     let on = narrow.on.map(|scope| scope_in_body(scope, "/narrow/on")).transpose()?;
     Ok(model::Narrowing { permissions: narrow.permissions, on })
 }

@@ -16,7 +16,7 @@ use crate::{
     routes::{
         lists::Wanted,
         names::named_grantee,
-        plan::{Plan, grantee, grantee_in_body, id_in_path, instant},
+        plan::{Intake, Plan, end, grantee, grantee_in_body, id_in_path},
         render,
         sight::{Sight, Thing},
     },
@@ -26,11 +26,15 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
     OpenApiRouter::new().routes(routes!(list, post)).routes(routes!(delete_one))
 }
 
-pub(super) fn add(group: &str, body: Value) -> Result<Plan, Failure> {
+pub(super) fn add(group: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let group = id_in_path(group, Kind::Group)?;
     let AddMember { member: reference, expires_at } = shape(body)?;
     let member = grantee_in_body(&reference, "/member")?;
-    let expires_at = instant(expires_at.as_deref(), "/expires_at")?;
+    let expires_at = match expires_at {
+        Some(text) => end(&text, "/expires_at")?,
+        // To add a member once more says nothing about its end.
+        None => intake.state.membership(member, group).and_then(|known| known.expires_at),
+    };
     Ok(Plan::new(Command::AddMember { group, member, expires_at }, reference.id))
 }
 

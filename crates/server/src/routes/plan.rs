@@ -118,7 +118,7 @@ pub(crate) fn plan(method: &str, path: &[&str], body: Value, intake: &Intake<'_>
         ("POST", ["v1", "users", id, "keys"]) => keys::issue(keys::user(id)?, body, intake),
         ("POST", ["v1", "keys", id, "rotate"]) => keys::rotate(id, body, intake),
         ("POST", ["v1", "webhooks", id, "rotate"]) => webhooks::rotate(id, body, intake),
-        ("POST", ["v1", "groups", id, "members"]) => members::add(id, body),
+        ("POST", ["v1", "groups", id, "members"]) => members::add(id, body, intake),
         ("DELETE", ["v1", "groups", id, "members", kind, member]) => members::remove(id, kind, member),
         _ => Err(Failure::no_route()),
     }
@@ -176,11 +176,18 @@ pub(crate) fn id_in_body<K>(text: &str, pointer: &str) -> Result<Id<K>, Failure>
         .map_err(|error: grantbook_domain::id::NotAnId| Failure::invalid_at(pointer, error.to_string()))
 }
 
-/// An instant in a body.
-pub(crate) fn instant(text: Option<&str>, pointer: &str) -> Result<Option<Timestamp>, Failure> {
-    let Some(text) = text else { return Ok(None) };
+/// An end in a body: a time, or none for `never`.
+pub(crate) fn end(text: &str, pointer: &str) -> Result<Option<Timestamp>, Failure> {
+    if text == "never" {
+        return Ok(None);
+    }
     let parsed = Timestamp::parse_rfc3339(text);
-    parsed.map(Some).ok_or_else(|| Failure::invalid_at(pointer, "must be a time as in RFC 3339"))
+    parsed.map(Some).ok_or_else(|| Failure::invalid_at(pointer, "must be a time as in RFC 3339, or `never`"))
+}
+
+/// The end of something new, which has none if none is given.
+pub(crate) fn end_of_new(text: Option<&str>, pointer: &str) -> Result<Option<Timestamp>, Failure> {
+    text.map_or(Ok(None), |text| end(text, pointer))
 }
 
 /// A grantee in a body, at `pointer`.

@@ -17,7 +17,7 @@ use crate::{
     http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
     routes::{
         lists::Wanted,
-        plan::{Intake, Plan, id_in_path, instant},
+        plan::{Intake, Plan, end, end_of_new, id_in_path},
         render,
         sight::{Sight, Thing},
     },
@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
 
 pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let CreateToken { name, description, expires_at, external_id } = shape(body)?;
-    let expires_at = instant(expires_at.as_deref(), "/expires_at")?;
+    let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
     let id = intake.ids.id();
     Ok(Plan::new(Command::CreateToken { id, name, description, external_id, expires_at }, id.to_string()))
 }
@@ -37,7 +37,7 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
 pub(super) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Token)?;
     let UpdateToken { name, description, expires_at, external_id } = shape(body)?;
-    let expires_at = expires_at.map(|end| instant(end.as_deref(), "/expires_at")).transpose()?;
+    let expires_at = expires_at.map(|text| end(&text, "/expires_at")).transpose()?;
     Ok(Plan::new(Command::UpdateToken { id, name, description, external_id, expires_at }, id.to_string()))
 }
 

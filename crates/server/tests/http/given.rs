@@ -13,6 +13,7 @@ use grantbook_server::{
     config::{JournalAddress, ServeConfig},
     http,
     init::{InitOptions, create_org, init},
+    webhooks::{Schedule, WebhookKey, WebhookOptions},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -67,6 +68,15 @@ impl Given {
         Self::beside(None).await.0
     }
 
+    /// The same, on a node that makes and delivers webhooks.
+    pub(crate) async fn with_webhooks() -> Self {
+        let keys = TempDir::new().unwrap();
+        let key_file = keys.path().join("webhooks.key");
+        WebhookKey::create(&key_file).unwrap();
+        let webhooks = Some(WebhookOptions { key_file, allow: Vec::new(), schedule: Schedule::default() });
+        Self::configured(None, webhooks).await.0
+    }
+
     /// The same, and the key of an owner of another organization in the same journal.
     pub(crate) async fn with_stranger() -> (Self, String) {
         let (given, key) = Self::beside(Some("zenith")).await;
@@ -74,6 +84,10 @@ impl Given {
     }
 
     async fn beside(other: Option<&str>) -> (Self, Option<String>) {
+        Self::configured(other, None).await
+    }
+
+    async fn configured(other: Option<&str>, webhooks: Option<WebhookOptions>) -> (Self, Option<String>) {
         let data = TempDir::new().unwrap();
         let options = |org: &str, owner_email: &str| InitOptions {
             journal: JournalAddress::Embedded(data.path().to_owned()),
@@ -88,7 +102,8 @@ impl Given {
             None => None,
         };
         let journal = JournalAddress::Embedded(data.path().to_owned());
-        let config = ServeConfig { journal, data: data.path().to_owned(), ..ServeConfig::default() };
+        let config =
+            ServeConfig { journal, data: data.path().to_owned(), webhooks, ..ServeConfig::default() };
         let app = App::build(&config).await.unwrap();
         let given = Self {
             router: http::router(app.state()),

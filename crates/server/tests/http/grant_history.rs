@@ -40,8 +40,11 @@ impl Past {
         let group = given.group().await;
         let (token, _) = given.token().await;
         let selector = |include: Value, exclude: Value| {
-            let exclude = (!exclude.is_null()).then_some(exclude);
-            json!({"projects": {"include": include, "exclude": exclude}})
+            let mut selector = json!({"include": include});
+            if !exclude.is_null() {
+                selector["exclude"] = exclude;
+            }
+            json!({"projects": selector})
         };
         let dataset = format!("d-{group}");
         let registered = json!({"type": "dataset", "id": dataset, "project": projects[0]});

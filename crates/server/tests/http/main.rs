@@ -8,12 +8,14 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod absence;
 mod as_of;
 mod audit;
 mod bad_input;
 mod batch;
 mod changes;
 mod denials;
+mod every_body;
 mod given;
 mod grant_history;
 mod lists;

@@ -41,8 +41,8 @@ fn nouns() -> Vec<Noun> {
         noun(
             "tokens",
             json!({"name": "a", "description": "d", "external_id": "e", "expires_at": "2090-01-01T00:00:00+01:00"}),
-            json!({"description": null, "expires_at": null}),
-            None,
+            json!({"description": null, "expires_at": "never"}),
+            Some(json!({"description": null, "expires_at": null})),
             "deleted_at",
         ),
         noun("groups", json!({"name": "a", "description": "d"}), json!({"name": "b"}), None, "deleted_at"),
