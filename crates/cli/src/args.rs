@@ -40,7 +40,7 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  grantbook init --org acme --owner ada@example.com > owner.key
+  (umask 077; grantbook init --org acme --owner ada@example.com > owner.key)
   grantbook serve &
   export GRANTBOOK_KEY=$(cat owner.key)
   grantbook project create staging

@@ -1,7 +1,7 @@
 //! `grantbook audit --output FILE`: all records, one a line; what was interrupted goes on where the file ends.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _},
     path::Path,
 };
@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, anyhow, ensure};
 use chrono::DateTime;
 use grantbook_api::audit::{AuditEnd, AuditItem, AuditQuery, AuditTotal};
+use grantbook_files as files;
 
 use crate::{bar::Bar, exit::Usage, session::Session, when::now};
 
@@ -20,8 +21,8 @@ pub(crate) async fn run(
     resume: bool,
 ) -> anyhow::Result<()> {
     let named = || path.display().to_string();
-    let file = if resume && path.exists() {
-        let mut file = OpenOptions::new().read(true).write(true).open(path).with_context(named)?;
+    let file = if resume && files::is_taken(path) {
+        let mut file = files::open(path).with_context(named)?;
         let (end, last) = last_line(&file).with_context(named)?;
         file.set_len(end).with_context(named)?;
         file.seek(SeekFrom::Start(end)).with_context(named)?;
@@ -32,7 +33,7 @@ pub(crate) async fn run(
         }
         file
     } else {
-        create(path).map_err(|error| match error.kind() {
+        files::create_new(path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => {
                 anyhow::Error::from(Usage(format!("{} is there: --resume goes on where it ends", named())))
             }
@@ -49,15 +50,6 @@ pub(crate) async fn run(
     })?;
     session.out.note(&format!("{count} records written to {}, complete up to position {position}", named()));
     Ok(())
-}
-
-/// Readable by its owner only: addresses and names are in it.
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 /// Where the last whole line ends, and that line.

@@ -6,7 +6,9 @@ use std::{
     path::PathBuf,
 };
 
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
+use grantbook_files::{self as files, Draft};
 use grantbook_server::{config::JournalAddress, operate};
 use serde_json::Value;
 
@@ -92,9 +94,13 @@ pub(crate) fn run(verb: JournalVerb, out: Output) -> anyhow::Result<Verdict> {
                 let journal = store.journal()?;
                 let report = match &output {
                     Some(path) => {
-                        let mut file = BufWriter::new(File::create_new(path)?);
-                        let report = operate::export(&journal, &mut file, &mut progress).await?;
-                        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+                        ensure!(
+                            !files::is_taken(path),
+                            Usage(format!("{} is there already", path.display()))
+                        );
+                        let mut draft = Draft::begin(path).with_context(|| path.display().to_string())?;
+                        let report = operate::export(&journal, &mut draft, &mut progress).await?;
+                        draft.finish().with_context(|| path.display().to_string())?;
                         report
                     }
                     None => {

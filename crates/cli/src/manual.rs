@@ -42,6 +42,12 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Verdict> {
 pub(crate) fn man(args: &ManArgs) -> Result<Verdict> {
     let failed = || format!("cannot write manual pages into {}", args.directory.display());
     fs::create_dir_all(&args.directory).with_context(failed)?;
-    clap_mangen::generate_to(Cli::command(), &args.directory).with_context(failed)?;
+    // Apart first: a page's name may be a link to somewhere else.
+    let apart = tempfile::tempdir_in(&args.directory).with_context(failed)?;
+    clap_mangen::generate_to(Cli::command(), apart.path()).with_context(failed)?;
+    for page in fs::read_dir(apart.path()).with_context(failed)? {
+        let page = page.with_context(failed)?;
+        fs::rename(page.path(), args.directory.join(page.file_name())).with_context(failed)?;
+    }
     Ok(Verdict::Yes)
 }

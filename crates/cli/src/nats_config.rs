@@ -109,7 +109,7 @@ pub(crate) fn run(args: ConfigArgs, out: Output) -> anyhow::Result<Verdict> {
     }
     out.note(&format!("start each server with `nats-server -c {}/server-N.conf`, then:", dir.display()));
     out.note(&format!(
-        "  grantbook init --nats {urls} --nats-nkey {}/keys/operator.nk --org NAME --owner EMAIL",
+        "  (umask 077; grantbook init --nats {urls} --nats-nkey {}/keys/operator.nk --org NAME --owner EMAIL > owner.key)",
         dir.display()
     ));
     if plan.tls.is_none() {

@@ -1,14 +1,14 @@
 //! `grantbook report`: who had what, given by whom, as an auditor's file.
 
 use std::{
-    fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use grantbook_api::report::{ReportEnd, ReportFormat, ReportQuery};
+use grantbook_files::{self as files, Draft};
 use serde::Deserialize;
 
 use crate::{bar::Bar, exit::Usage, names::Kind, reference::PrincipalArg, session::Session};
@@ -85,23 +85,12 @@ pub(crate) async fn run(session: &Session, args: ReportArgs) -> anyhow::Result<(
         return Ok(());
     };
     let named = || path.display().to_string();
-    ensure!(!path.exists(), Usage(format!("{} is there already", named())));
-    let part = PathBuf::from(format!("{}.part", named()));
-    let mut file = BufWriter::new(create(&part).with_context(|| part.display().to_string())?);
-    let end = pour(session, &query, format, &mut file).await?;
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(named)?;
-    file.sync_all().and_then(|()| fs::rename(&part, path)).with_context(named)?;
+    ensure!(!files::is_taken(path), Usage(format!("{} is there already", named())));
+    let mut draft = Draft::begin(path).with_context(named)?;
+    let end = pour(session, &query, format, &mut draft).await?;
+    draft.finish().with_context(named)?;
     session.out.note(&format!("{}, written to {}", told(&end), named()));
     Ok(())
-}
-
-/// Readable by its owner only: who may do what is nobody else's business.
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 /// Writes what comes and makes sure that it is whole.

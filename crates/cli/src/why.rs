@@ -11,6 +11,7 @@ use grantbook_api::{
     grants::{Effect, Grant},
     reference::{Actor, ActorType, Named, NamedGrantee, NamedObject},
 };
+use grantbook_files as files;
 
 use crate::{check::CheckArgs, output::clean, session::Session};
 
@@ -31,7 +32,7 @@ pub(crate) async fn run(session: &Session, args: WhyArgs) -> anyhow::Result<()> 
         if path.as_os_str() == "-" {
             session.out.line(picture.trim_end())?;
         } else {
-            std::fs::write(path, picture).with_context(|| path.display().to_string())?;
+            files::replace(path, picture.as_bytes()).with_context(|| path.display().to_string())?;
         }
         return Ok(());
     }

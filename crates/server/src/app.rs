@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use grantbook_domain::id::InstallationId;
+use grantbook_files as files;
 use grantbook_journal::{Gaps, Journal, jetstream::JetStreamJournal};
 use tokio::task::spawn_blocking;
 
@@ -120,6 +121,9 @@ impl App {
     /// fold is made of the whole of it.
     pub async fn build(config: &ServeConfig) -> Result<Self, StartError> {
         config.validate()?;
+        if config.data.is_dir() {
+            files::expect_ours(&config.data)?;
+        }
         match OpenJournal::open(&config.journal).await? {
             OpenJournal::Embedded(journal) => {
                 Self::build_on(config, &journal, OpenJournal::Embedded(Arc::clone(&journal))).await

@@ -2,14 +2,10 @@
 
 mod connections;
 
-use std::{
-    fs, io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, io, net::SocketAddr, path::Path, time::Duration};
 
 use axum::{Router, http::StatusCode, routing::get};
+use grantbook_files as files;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -125,13 +121,9 @@ fn stop_signal() -> io::Result<watch::Receiver<bool>> {
     Ok(stop)
 }
 
-/// Whole or not at all: whoever watches for the file never reads half an address.
+/// Whole or not at all: nobody who watches for the file reads half an address.
 fn write_ready_file(path: &Path, address: SocketAddr) -> Result<(), StartError> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".new");
-    let draft = PathBuf::from(draft);
-    let written =
-        fs::write(&draft, format!("{}\n", base_url(address))).and_then(|()| fs::rename(&draft, path));
+    let written = files::replace(path, format!("{}\n", base_url(address)).as_bytes());
     written.map_err(|source| StartError::Write { path: path.to_owned(), source })
 }
 

@@ -1,14 +1,13 @@
 //! What an operator does with a whole journal: verify, copy, export, import; and what `grantbook doctor` looks at.
 
 use std::{
-    fs::OpenOptions,
     io::{BufRead, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use grantbook_domain::id::OrgId;
+use grantbook_files as files;
 use grantbook_journal::{
     Identity, Journal, ReadError,
     chain::OrgEnd,
@@ -143,14 +142,13 @@ pub fn report_json(report: &Report) -> Value {
 /// Writes configurations of servers into a directory, which is made, or is empty; each file readable by its owner only.
 pub fn write_servers(plan: &ServerPlan, dir: &Path) -> Result<Vec<PathBuf>, StartError> {
     let files = plan.files()?;
-    make_directory(&dir.join("keys"))?;
+    let keys = dir.join("keys");
+    files::make_directory(&keys).map_err(|source| StartError::Write { path: keys, source })?;
     let mut written = Vec::new();
     for ServerFile { path, text } in files {
         let path = dir.join(path);
         let failed = |source| StartError::Write { path: path.clone(), source };
-        let mut options = OpenOptions::new();
-        let opened = options.write(true).create_new(true).mode(0o600).open(&path);
-        opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
+        files::write_new(&path, text.as_bytes()).map_err(failed)?;
         written.push(path);
     }
     Ok(written)

@@ -1,15 +1,14 @@
 //! What every beginning shares: the journal, and what can go wrong before anything runs.
 
 use std::{
-    fs::DirBuilder,
     io,
     net::SocketAddr,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use grantbook_domain::refusal::Refusal;
+use grantbook_files as files;
 use grantbook_journal::{
     AppendError, Identity, Journal as _, ReadError,
     embedded::{EmbeddedError, EmbeddedJournal},
@@ -101,6 +100,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// A stranger can write the data directory.
+    #[error("the data directory is not safe: {0}")]
+    Exposed(#[from] files::Exposed),
     /// Requests cannot be taken any more.
     #[error("the server failed: {0}")]
     Serve(#[source] io::Error),
@@ -154,8 +156,13 @@ impl OpenJournal {
         match address {
             JournalAddress::Embedded(data) => {
                 let directory = data.clone();
-                let opened = spawn_blocking(move || EmbeddedJournal::open(&directory)).await?;
-                opened.map(Arc::new).map(Self::Embedded).map_err(|error| explain(error, data))
+                let opened = spawn_blocking(move || {
+                    if directory.is_dir() {
+                        files::expect_ours(&directory)?;
+                    }
+                    EmbeddedJournal::open(&directory).map_err(|error| explain(error, &directory))
+                });
+                Ok(Self::Embedded(Arc::new(opened.await??)))
             }
             JournalAddress::Nats(options) => {
                 let opened = JetStreamJournal::open(options).await?;
@@ -206,11 +213,11 @@ impl OpenJournal {
     }
 }
 
-/// Makes a directory that only its owner gets into, as what lies there names people; one that is there is left as it
-/// is. Blocks.
+/// Makes a data directory that only its owner gets into, as what lies there names people. One that is there is left as it
+/// is, and refused if a stranger can write it. Blocks.
 pub(crate) fn make_directory(path: &Path) -> Result<(), StartError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|source| StartError::Write { path: path.to_owned(), source })
+    files::make_directory(path).map_err(|source| StartError::Write { path: path.to_owned(), source })?;
+    Ok(files::expect_ours(path)?)
 }
 
 /// In the operator's words.

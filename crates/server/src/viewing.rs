@@ -1,11 +1,7 @@
 //! How the read side begins: the view's file is adopted, made of a snapshot, or filled from the journal; then the projector
 //! runs, and beside it whatever makes snapshots and talks with other nodes.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::Path, sync::Arc};
 
 use grantbook_domain::id::InstallationId;
 use grantbook_journal::Journal;
@@ -182,16 +178,13 @@ fn tell(stage: Stage<'_>, told: &mut u64) {
     }
 }
 
-/// Opens the view, which is readable by its owner only: it holds people's names and addresses.
-pub(crate) fn open_view(path: &PathBuf, installation: InstallationId) -> Result<ViewWriter, StartError> {
+/// Opens the view.
+pub(crate) fn open_view(path: &Path, installation: InstallationId) -> Result<ViewWriter, StartError> {
     let (writer, opened) = ViewWriter::open(path, installation)?;
     match opened {
         Opened::Resumed => {}
         Opened::Fresh => tracing::info!("the view is new and filled from the journal"),
         Opened::Rebuilt(stale) => tracing::warn!(?stale, "the view is of no use and filled again"),
     }
-    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    let failed = |source| StartError::Write { path: path.clone(), source };
-    fs::set_permissions(path, owner_only).map_err(failed)?;
     Ok(writer)
 }

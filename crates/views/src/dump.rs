@@ -17,7 +17,7 @@ use crate::{
     error::ViewError,
     reader::Snapshot,
     table::{META, META_CHECKPOINT, META_DIGEST, META_SEQUENCE, Table},
-    writer::ViewWriter,
+    writer::{ViewWriter, create},
 };
 
 /// A chunk is closed once it has so many bytes.
@@ -145,8 +145,7 @@ impl Loader {
             }
             _ => {}
         }
-        let db = Database::create(path)
-            .map_err(|error| ViewError::Open { path: path.to_owned(), source: Box::new(error.into()) })?;
+        let db = create(path)?;
         Ok(Self { db, path: path.to_owned(), digest: ViewDigest::default(), rows: 0, last: None })
     }
 

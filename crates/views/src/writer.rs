@@ -3,9 +3,10 @@
 use std::{fs, path::Path, sync::Arc};
 
 use grantbook_domain::id::InstallationId;
+use grantbook_files as files;
 use redb::{
     Database, DatabaseError, Durability, ReadableDatabase, TableError, WriteTransaction,
-    backends::InMemoryBackend,
+    backends::{FileBackend, InMemoryBackend},
 };
 
 use crate::{
@@ -82,14 +83,20 @@ enum Found {
     SomethingElse,
 }
 
+/// Opens the file, or makes one that only its owner can read: it holds people's names and addresses.
+pub(crate) fn create(path: &Path) -> Result<Database, ViewError> {
+    let opened = files::open_or_create(path).map_err(DatabaseError::from);
+    opened
+        .and_then(|file| Database::builder().create_with_backend(FileBackend::new(file)?))
+        .map_err(|error| ViewError::Open { path: path.to_owned(), source: Box::new(error.into()) })
+}
+
 impl ViewWriter {
     /// Opens the view in the file, or makes one; replaces a view of another format or installation.
     ///
     /// Only a file that says of itself that it is a view is ever replaced: a wrong path does not cost a journal.
     pub fn open(path: &Path, installation: InstallationId) -> Result<(Self, Opened), ViewError> {
-        let fail =
-            |error: DatabaseError| ViewError::Open { path: path.to_owned(), source: Box::new(error.into()) };
-        let db = Database::create(path).map_err(fail)?;
+        let db = create(path)?;
         let stale = match look_at(&db)? {
             Found::Nothing => return Self::fresh(db, installation).map(|view| (view, Opened::Fresh)),
             Found::SomethingElse => return Err(ViewError::NotAView(path.to_owned())),
@@ -106,7 +113,7 @@ impl ViewWriter {
         };
         drop(db);
         fs::remove_file(path).map_err(|source| ViewError::Replace { path: path.to_owned(), source })?;
-        let db = Database::create(path).map_err(fail)?;
+        let db = create(path)?;
         Ok((Self::fresh(db, installation)?, Opened::Rebuilt(stale)))
     }
 

@@ -1,9 +1,10 @@
 //! The demo's installation: a temporary directory, perhaps streams on a NATS server, and the services on them.
 
-use std::{env, fs, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
+use std::{env, net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context as _, Error, Result};
 use grantbook_api::secret::Secret;
+use grantbook_files as files;
 use grantbook_server::{
     config::{Credentials, JournalAddress, NatsOptions, Role, ServeConfig, Tls},
     init::{self, InitOptions},
@@ -68,8 +69,7 @@ impl Installation {
         let options = InitOptions { journal, replicas: None, org, owner_email, journal_only: true };
         let key = init::init(options).await?.key;
         let path = self.key_file();
-        let file = fs::File::options().write(true).create_new(true).mode(0o600).open(&path);
-        file.and_then(|mut file| writeln!(file, "{key}")).with_context(|| path.display().to_string())?;
+        files::write_new(&path, format!("{key}\n").as_bytes()).with_context(|| path.display().to_string())?;
         Ok(Secret::new(key))
     }
 

@@ -1,12 +1,13 @@
 //! The file: its tables, making it, opening it, and what is refused.
 
 use std::{
-    fs::{File, OpenOptions, create_dir_all},
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
 
 use grantbook_domain::time::Timestamp;
+use grantbook_files as files;
 use redb::{
     Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, StorageError, TableDefinition, TableError, backends::FileBackend,
@@ -79,9 +80,10 @@ pub enum EmbeddedError {
 
 /// Makes the file and its tables, durably.
 pub(super) fn create(directory: &Path, identity: Identity) -> Result<Database, EmbeddedError> {
-    create_dir_all(directory).map_err(EmbeddedError::Io)?;
+    files::make_directory(directory).map_err(EmbeddedError::Io)?;
     let path = directory.join(FILE_NAME);
-    let file = options().create(true).open(&path).map_err(EmbeddedError::Io)?;
+    // Readable by its owner only: events hold people's names and addresses.
+    let file = files::open_or_create(&path).map_err(EmbeddedError::Io)?;
     let db = open_file(file, &path)?;
     expect_unused(&db, &path)?;
     initialize(&db, identity).map_err(EmbeddedError::Store)?;
@@ -107,7 +109,7 @@ pub(super) fn initialize(db: &Database, identity: Identity) -> Result<(), redb::
 /// Opens the file; the journal's identity and head.
 pub(super) fn open(directory: &Path) -> Result<(Database, Identity, u64), EmbeddedError> {
     let path = directory.join(FILE_NAME);
-    let opened = options().open(&path).map_err(|error| match error.kind() {
+    let opened = files::open(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => EmbeddedError::Missing { path: path.clone() },
         _ => EmbeddedError::Io(error),
     })?;
@@ -150,15 +152,6 @@ fn open_file(file: File, path: &Path) -> Result<Database, EmbeddedError> {
     let opened = FileBackend::new(file)
         .and_then(|backend| Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend));
     opened.map_err(|error| explain(error, path))
-}
-
-/// Readable by its owner only: events hold people's names and addresses.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 /// A file that has tables may be made anew only if it is ours and nothing was ever appended.

@@ -1,7 +1,7 @@
 //! The rows of a snapshot, piece by piece: fetched, held against their hash, decompressed and added up, and written, each step
 //! while the one before works on the next piece.
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path};
+use std::path::Path;
 
 use bytes::Bytes;
 use grantbook_journal::hash::Hash;
@@ -88,8 +88,6 @@ fn write(
     let (sequence, digest) = (manifest.sequence, manifest.digest);
     Ok(spawn_blocking(move || {
         let mut loader = Loader::begin(&file)?;
-        // It names people.
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
         while let Some(chunk) = chunks.blocking_recv() {
             loader.load(&chunk)?;
             // Nobody may listen any more.

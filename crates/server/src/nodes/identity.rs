@@ -1,11 +1,8 @@
 //! The id of a node: made once, and kept in its data directory.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::{fs, io, path::Path};
+
+use grantbook_files as files;
 
 use crate::{ids::IdSource, snapshots::NodeId, start::StartError};
 
@@ -24,8 +21,7 @@ pub fn node_id(data: &Path, ids: &IdSource) -> Result<NodeId, StartError> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let node: NodeId = ids.id();
-            let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-            written.and_then(|mut file| writeln!(file, "{node}")).map_err(failed)?;
+            files::write_new(&path, format!("{node}\n").as_bytes()).map_err(failed)?;
             Ok(node)
         }
         Err(error) => Err(failed(error)),

@@ -2,13 +2,13 @@
 
 use std::{
     fmt, fs, io,
-    io::Write as _,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use grantbook_files as files;
 
 use crate::secret::{NoRandomness, random};
 
@@ -50,10 +50,7 @@ impl SnapshotKey {
     pub fn create(path: &Path) -> Result<Self, KeyError> {
         let key = Self(SigningKey::from_bytes(&random()?));
         let failed = |source| KeyError::File { path: path.to_owned(), source };
-        let mut open = fs::OpenOptions::new();
-        let mut file = open.write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        let written = file.write_all(format!("{}\n", hex(&key.0.to_bytes())).as_bytes());
-        written.and_then(|()| file.sync_all()).map_err(failed)?;
+        files::write_new(path, format!("{}\n", hex(&key.0.to_bytes())).as_bytes()).map_err(failed)?;
         Ok(key)
     }
 

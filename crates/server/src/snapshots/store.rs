@@ -2,17 +2,16 @@
 
 use std::{
     fs, io,
-    io::{Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
+use grantbook_files as files;
 use grantbook_journal::jetstream::Bucket;
 use tokio::task::spawn_blocking;
 
 use super::{SnapshotError, SnapshotName};
-use crate::start::make_directory;
 
 /// The name of the manifest within a snapshot.
 pub(super) const MANIFEST: &str = "manifest";
@@ -87,13 +86,10 @@ impl Store {
             Self::Directory(path) => {
                 let (path, own) = (path.clone(), draft_name(name));
                 spawn_blocking(move || {
-                    make_directory(&path).map_err(|error| SnapshotError::File {
-                        path: path.clone(),
-                        source: io::Error::other(error.to_string()),
-                    })?;
+                    files::make_directory(&path).map_err(failed(&path))?;
                     sweep(&path, is_left)?;
                     let own = path.join(own);
-                    fs::create_dir(&own).map_err(failed(&own))
+                    files::make_directory(&own).map_err(failed(&own))
                 })
                 .await??;
             }
@@ -144,7 +140,7 @@ impl Draft {
         match &self.store {
             Store::Directory(path) => {
                 let path = path.join(draft_name(&self.name)).join(piece);
-                spawn_blocking(move || write(&path, &bytes).map_err(failed(&path))).await?
+                spawn_blocking(move || files::write_new(&path, &bytes).map_err(failed(&path))).await?
             }
             Store::Bucket(bucket) => Ok(bucket.put(&format!("{}/{piece}", self.name), bytes.into()).await?),
         }
@@ -215,12 +211,6 @@ fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn sync(directory: &Path) -> io::Result<()> {

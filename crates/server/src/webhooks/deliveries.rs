@@ -3,8 +3,6 @@
 use std::{
     collections::HashMap,
     fmt::Write as _,
-    fs, io,
-    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -135,9 +133,6 @@ impl Deliverer {
         let shared = spawn_blocking(move || -> Result<Shared, StartError> {
             let sender = Sender::new(Arc::clone(&configured.policy))?;
             let store = Store::open(&file, installation)?;
-            let owner_only = fs::Permissions::from_mode(0o600);
-            let failed = |source: io::Error| StartError::Write { path: file.clone(), source };
-            fs::set_permissions(&file, owner_only).map_err(failed)?;
             let (endpoints, counts) = (Mutex::default(), Default::default());
             let looks = Semaphore::new(LOOKS_MAX);
             Ok(Shared { node, looks, clock, installation, configured, store, sender, endpoints, counts })

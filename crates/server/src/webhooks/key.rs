@@ -2,15 +2,14 @@
 //! view holds one (docs/adr/0016-webhooks.md).
 
 use std::{
-    fmt,
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    fmt, fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use grantbook_domain::{id::WebhookId, webhook::Signer};
+use grantbook_files as files;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -54,10 +53,8 @@ impl WebhookKey {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(WebhookKeyError::NoRandomness)?;
         let failed = |source| WebhookKeyError::File { path: path.to_owned(), source };
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
         let text = format!("{PREFIX}{}\n", STANDARD.encode(bytes));
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        files::write_new(path, text.as_bytes()).map_err(failed)?;
         Ok(Self(bytes))
     }
 

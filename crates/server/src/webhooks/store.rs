@@ -7,7 +7,8 @@ use grantbook_domain::{
     position::Position,
     time::Timestamp,
 };
-use redb::{Database, ReadableDatabase, ReadableTable as _, TableDefinition};
+use grantbook_files as files;
+use redb::{Database, ReadableDatabase, ReadableTable as _, TableDefinition, backends::FileBackend};
 use serde::{Deserialize, Serialize};
 
 type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -136,7 +137,8 @@ impl Tried {
 impl Store {
     /// Opens or makes the file.
     pub(crate) fn open(path: &Path, installation: InstallationId) -> Result<Self, StoreError> {
-        let db = Database::create(path)?;
+        let file = files::open_or_create(path).map_err(redb::DatabaseError::from)?;
+        let db = Database::builder().create_with_backend(FileBackend::new(file)?)?;
         let write = db.begin_write()?;
         {
             let mut meta = write.open_table(META)?;
