@@ -88,6 +88,19 @@ class Server:
         except urllib.error.HTTPError as refused:
             return Answer(refused.code, refused.headers, refused.read())
 
+    def raw(self, sent):
+        """The bytes of an answer to exactly these bytes, up to the end of the connection, or of 5 seconds."""
+        received = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as wire:
+            try:
+                wire.sendall(sent)
+                while piece := wire.recv(65536):
+                    received += piece
+            except OSError:
+                # Reset, or nothing more came: what came so far is the answer.
+                pass
+        return received
+
     def errors(self):
         """What the process wrote to standard error so far."""
         with open(self.log.name, encoding="utf-8", errors="replace") as log:

@@ -81,6 +81,12 @@ fn bodies(story: &Story) -> Vec<Row> {
         row("bad time", ("POST", "/v1/tokens", json!({"name": "x", "expires_at": "soon"})), (400, "invalid"))
             .at("/expires_at"),
         row(
+            "beyond the year 9999",
+            ("POST", "/v1/tokens", json!({"name": "x", "expires_at": "9999-12-31T23:59:59-01:00"})),
+            (400, "invalid"),
+        )
+        .at("/expires_at"),
+        row(
             "past",
             ("POST", "/v1/tokens", json!({"name": "x", "expires_at": "2001-01-01T00:00:00Z"})),
             (400, "invalid"),
@@ -340,6 +346,14 @@ fn bad_requests_below_json_are_refused() -> Result<()> {
     assert_problem("text", &send(&text, b"{\"name\":\"x\"}")?, 415, "unsupported_media_type");
     let big = format!("{{\"name\":\"{}\"}}", "x".repeat(2 << 20));
     assert_problem("2 MB", &send(&json, big.as_bytes())?, 413, "too_large");
+    for (name, value) in [("content-encoding", "gzip"), ("content-type", "application/json; charset=utf-16")]
+    {
+        let coded = [json[0], (name, value)];
+        let coded = if name == "content-type" { &coded[1..] } else { &coded };
+        let reply = send(coded, b"{\"name\":\"x\"}")?;
+        assert_problem(name, &reply, 415, "unsupported_encoding");
+        assert_eq!(reply.header("accept-encoding"), Some("identity"));
+    }
     let twice = [("content-type", "application/json"), ("idempotency-key", "")];
     assert_problem("empty idempotency key", &send(&twice, b"{\"name\":\"x\"}")?, 400, "invalid");
     let long = "k".repeat(129);

@@ -1,10 +1,12 @@
 //! Sockets and signals: the process from its first connection to its last.
 
 mod connections;
+mod rejection;
+mod wire;
 
 use std::{fs, io, net::SocketAddr, path::Path, time::Duration};
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{Router, http::StatusCode, middleware::from_fn, routing::get};
 use grantbook_files as files;
 use tokio::{
     net::TcpListener,
@@ -92,7 +94,10 @@ fn starting_router() -> Router {
         let id = IdSource::system().request_id();
         Failure::unavailable("starting", "the journal is being replayed").into_answer(&id)
     };
-    Router::new().route("/healthz", get(|| async { StatusCode::OK })).fallback(starting)
+    Router::new()
+        .route("/healthz", get(|| async { StatusCode::OK }))
+        .fallback(starting)
+        .layer(from_fn(http::head::refuse))
 }
 
 /// Serves until the signal comes, then finishes what is under way, within bounds.

@@ -5,7 +5,11 @@ use grantbook_domain::{id::InstallationId, position::Position, rights::Ask, time
 use grantbook_views::Moment;
 
 use crate::{
-    http::{problem::Failure, read::Reading},
+    http::{
+        instant::{self, NoInstant},
+        problem::Failure,
+        read::Reading,
+    },
     position::{self, PositionError},
     routes::sight::{Sight, Thing},
 };
@@ -22,8 +26,10 @@ pub(crate) enum Named {
 impl Named {
     /// From a parameter: a position of this journal, or a time.
     pub(crate) fn parse(installation: InstallationId, name: &str, text: &str) -> Result<Self, Failure> {
-        if let Some(at) = Timestamp::parse_rfc3339(text) {
-            return Ok(Self::Time(at));
+        match instant::parse(text) {
+            Ok(at) => return Ok(Self::Time(at)),
+            Err(NoInstant::Malformed) => {}
+            Err(wrong) => return Err(Failure::invalid(format!("the parameter {name} {}", wrong.detail()))),
         }
         let wrong = |error| match error {
             PositionError::Malformed => "is neither a position nor a time such as 2026-01-31T00:00:00Z",

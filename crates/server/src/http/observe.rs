@@ -9,7 +9,7 @@ use axum::{
         header::{CACHE_CONTROL, HeaderName},
     },
     middleware::Next,
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use grantbook_api::header;
 use grantbook_domain::principal::Principal;
@@ -17,6 +17,7 @@ use grantbook_domain::principal::Principal;
 use crate::http::{
     Web,
     authn::{ASKER, Asker},
+    head,
     problem::Failure,
 };
 
@@ -26,7 +27,7 @@ const IN_FLIGHT_MAX: usize = 8192;
 const REQUEST_ID_MAX: usize = 128;
 
 /// The outermost layer.
-pub(crate) async fn observe(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&web, request.headers());
     let method = request.method().clone();
@@ -34,9 +35,10 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, request: Request, next:
     let template = request.extensions().get::<MatchedPath>().cloned();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
     let answering = async {
-        let response = match web.metrics.enter(IN_FLIGHT_MAX) {
-            Some(_entered) => next.run(request).await,
-            None => Failure::overloaded().into_answer(&id),
+        let response = match (web.metrics.enter(IN_FLIGHT_MAX), head::judge(&mut request)) {
+            (Some(_), Err(failure)) => failure.into_response(),
+            (Some(_entered), Ok(())) => next.run(request).await,
+            (None, _) => Failure::overloaded().into_answer(&id),
         };
         (response, ASKER.with(Cell::get))
     };
@@ -44,7 +46,7 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, request: Request, next:
     let mut code = None;
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         code = Some(failure.code());
-        let told = failure.into_answer(&id);
+        let told = head::answer(failure, &id);
         response = merged(&response, told);
     }
     let status = response.status().as_u16();

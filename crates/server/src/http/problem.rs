@@ -54,7 +54,7 @@ struct Particulars {
 
 /// Failures of requests as such.
 impl Failure {
-    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let detail = safe(detail.into());
         Self(Box::new(Particulars { status, code, detail, pointer: None, reached: None, challenge: None }))
     }

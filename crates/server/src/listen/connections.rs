@@ -1,6 +1,6 @@
 //! Connections: how many, how long they may be silent, and how they end.
 
-use std::{fs, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{fs, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -13,12 +13,20 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+use super::{
+    rejection,
+    wire::{Exchange, Wire},
+};
+use crate::http::head::{HEAD_MAX, OverConnection};
+
 /// Most connections at once; more wait until one ends.
 const CONNECTIONS_MAX: usize = 4096;
 /// Descriptors that are left to the journal, the view and whatever else a process opens.
 const DESCRIPTORS_SPARED: usize = 128;
 /// How long a request's head may take, and how long a connection may be idle.
 const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Most of a request that is held while its head is not there, and of an answer that the peer does not take, in bytes.
+const BUFFER_MAX: usize = 2 * HEAD_MAX;
 /// How long nothing is accepted after the system refused a connection.
 const BACK_OFF: Duration = Duration::from_millis(200);
 
@@ -102,23 +110,32 @@ async fn connection(
 ) {
     // Answers are written whole: waiting for more of them only delays them.
     stream.set_nodelay(true).unwrap_or_default();
+    let exchange = Exchange::default();
+    let (answers, told) = (router.clone(), exchange.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        request.extensions_mut().insert(OverConnection);
+        let (answering, answer) = (told.begin(), answers.clone().oneshot(request));
+        async move { answer.await.map(|response| response.map(|body| answering.with(body))) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_time);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    http.max_header_size(HEAD_MAX).max_buf_size(BUFFER_MAX);
+    let wire = Wire::new(stream, exchange.clone());
+    let mut connection = http.serve_connection(TokioIo::new(wire), service);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = &mut connection => ended,
         () = stopping => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "a connection broke off");
+    let Err(error) = ended else { return };
+    tracing::debug!(%peer, %error, "a connection broke off");
+    if error.is_parse() && exchange.is_unanswered() {
+        let stream = connection.into_parts().io.into_inner().into_stream();
+        rejection::answer(stream, peer, router, rejection::failure(&error, &exchange)).await;
     }
 }
 
@@ -130,10 +147,11 @@ fn descriptors(limits: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
+    use axum::{middleware::from_fn, routing::get};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::http::head::refuse;
 
     /// A server whose only route tells from where it is asked, and the flag that ends it.
     async fn given(limits: Limits) -> (SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
@@ -141,7 +159,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let told = |ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() };
         let (stop, stopping) = watch::channel(false);
-        let router = Router::new().route("/peer", get(told));
+        let router = Router::new().route("/peer", get(told)).layer(from_fn(refuse));
         (address, stop, tokio::spawn(serve(listener, router, limits, stopping)))
     }
 
@@ -182,6 +200,31 @@ mod tests {
         serving.await.unwrap();
         to_its_end(kept).await;
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_request_is_answered_with_a_problem_behind_the_answers_before_it() {
+        let (address, _stop, _serving) = given(Limits { connections: 9, head_time: LONG }).await;
+        let long = format!("GET /peer?{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(100_000));
+        let large = format!("GET /peer HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+        let coded = "POST /peer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n";
+        for (text, status) in [("hello\r\n\r\n", 400), (coded, 501), (&long, 414), (&large, 431)] {
+            for before in ["", "GET /peer HTTP/1.1\r\nHost: x\r\n\r\n"] {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(before.as_bytes()).await.unwrap();
+                if !before.is_empty() {
+                    let mut first = [0; 12];
+                    stream.read_exact(&mut first).await.unwrap();
+                    assert_eq!(&first, b"HTTP/1.1 200");
+                }
+                stream.write_all(text.as_bytes()).await.unwrap();
+                let answer = to_its_end(stream).await;
+                let (_, last) =
+                    answer.rsplit_once("HTTP/1.1 4").or(answer.rsplit_once("HTTP/1.1 5")).unwrap();
+                let told = last.contains(&format!("\"status\":{status},"));
+                assert!(told && last.contains("application/problem+json"), "{status}: {answer}");
+            }
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::{
     http::{
         Web,
         cursor::Cursor,
+        instant::{self, NoInstant},
         problem::Failure,
         query,
         read::{Reading, with_position},
@@ -272,8 +273,10 @@ fn bound(
     text: Option<&str>,
 ) -> Result<(Option<Position>, Option<Timestamp>), Failure> {
     let Some(text) = text else { return Ok((None, None)) };
-    if let Some(at) = Timestamp::parse_rfc3339(text) {
-        return Ok((None, Some(at)));
+    match instant::parse(text) {
+        Ok(at) => return Ok((None, Some(at))),
+        Err(NoInstant::Malformed) => {}
+        Err(wrong) => return Err(Failure::invalid(format!("the parameter {name} {}", wrong.detail()))),
     }
     let position = position::decode(reading.web.app.installation, text)
         .map_err(|error| Failure::invalid(format!("the parameter {name}: neither a time nor {error}")))?;

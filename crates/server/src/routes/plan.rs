@@ -16,7 +16,7 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::problem::Failure,
+    http::{instant, problem::Failure},
     ids::IdSource,
     routes::{catalog, grants, groups, keys, members, objects, projects, roles, tokens, users, webhooks},
     secret::Secret,
@@ -181,8 +181,8 @@ pub(crate) fn end(text: &str, pointer: &str) -> Result<Option<Timestamp>, Failur
     if text == "never" {
         return Ok(None);
     }
-    let parsed = Timestamp::parse_rfc3339(text);
-    parsed.map(Some).ok_or_else(|| Failure::invalid_at(pointer, "must be a time as in RFC 3339, or `never`"))
+    let wrong = |wrong: instant::NoInstant| format!("{}, or `never`", wrong.detail());
+    instant::parse(text).map(Some).map_err(|error| Failure::invalid_at(pointer, wrong(error)))
 }
 
 /// The end of something new, which has none if none is given.
