@@ -34,6 +34,7 @@ mod relay;
 mod report;
 mod rivals;
 mod secrets;
+mod security_log;
 mod snapshots;
 mod stands_still;
 mod story;

@@ -6,6 +6,7 @@ use grantbook_views::Moment;
 
 use crate::{
     http::{
+        authn,
         instant::{self, NoInstant},
         problem::Failure,
         read::Reading,
@@ -48,6 +49,7 @@ impl Reading {
     /// The same, about the moment that a caller names, if it names one.
     pub(crate) async fn turned_back(self, text: Option<String>) -> Result<Self, Failure> {
         let Some(text) = text else { return Ok(self) };
+        authn::note_looks_back();
         let named = Named::parse(self.web.app.installation, "as_of", &text)?;
         Sight::new(&self)?.require(Ask::AsOf, &Thing::Whole)?;
         let reading = self.reaching(named).await?;

@@ -1,11 +1,6 @@
 //! Who asks: `Authorization: Bearer KEY`, once, and nothing else.
 
-use std::{
-    cell::Cell,
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::cell::Cell;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use grantbook_domain::{
@@ -23,9 +18,6 @@ use crate::{
     secret::{KeyError, KeyKind, ParsedKey},
 };
 
-/// The use of a key that ended is told once in this time.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
-
 tokio::task_local! {
     /// Who asks the request that this task answers, for its log line.
     pub(crate) static ASKER: Cell<Asker>;
@@ -34,10 +26,16 @@ tokio::task_local! {
 /// As much as is known of who asks.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Asker {
+    /// Whose data is asked about.
+    pub(crate) org: Option<OrgId>,
     /// Who was recognized.
     pub(crate) principal: Option<Principal>,
     /// The key whose secret was proved, whether or not it still works.
     pub(crate) key: Option<KeyId>,
+    /// Why the key no longer works.
+    pub(crate) ended: Option<Reason>,
+    /// Whether the question is about an earlier moment.
+    pub(crate) looks_back: bool,
     /// How stale the answer is that is given all the same.
     pub(crate) stale: Option<Stale>,
 }
@@ -61,13 +59,13 @@ pub(crate) async fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authe
     }
     match recognized {
         Ok(Authenticated { org, caller }) => {
-            note(Asker { principal: Some(caller.principal), key: caller.key, stale: None });
+            let (principal, key) = (Some(caller.principal), caller.key);
+            note(Asker { org: Some(org), principal, key, ..Asker::default() });
             Ok(Authenticated { org, caller })
         }
         Err(reason) => {
             if reason != Reason::UnknownKey {
-                note(Asker { principal: None, key: Some(key.id), stale: None });
-                web.ended_keys.tell(key.id, reason);
+                note(Asker { key: Some(key.id), ended: Some(reason), ..Asker::default() });
             }
             web.metrics.auth_failed(AuthFailure::Refused);
             Err(Failure::key_refused(reason))
@@ -104,37 +102,19 @@ async fn confirm(web: &Web) -> Result<(), Failure> {
     confirmed.map_err(|why| Failure::unconfirmed(&why))
 }
 
-/// Outside of a request nobody logs who asked.
 /// Keeps for the end of the request how stale its answer is.
 pub(crate) fn note_stale(stale: Option<Stale>) {
     ASKER.try_with(|noted| noted.set(Asker { stale, ..noted.get() })).unwrap_or_default();
 }
 
+/// Keeps for the end of the request that it is about an earlier moment.
+pub(crate) fn note_looks_back() {
+    ASKER.try_with(|noted| noted.set(Asker { looks_back: true, ..noted.get() })).unwrap_or_default();
+}
+
+/// Outside of a request nobody logs who asked.
 fn note(asker: Asker) {
     ASKER.try_with(|noted| noted.set(asker)).unwrap_or_default();
-}
-
-/// Keys that no longer work and were used by somebody who has their secret: a leak, or something forgotten.
-#[derive(Debug, Default)]
-pub(crate) struct EndedKeys {
-    told: Mutex<HashMap<KeyId, Instant>>,
-}
-
-impl EndedKeys {
-    fn tell(&self, key: KeyId, reason: Reason) {
-        if self.is_due(key, Instant::now()) {
-            tracing::warn!(%key, ?reason, "a key that no longer works was used with its right secret");
-        }
-    }
-
-    /// Whether the key was not told of for a while. Holds only what was told of in that while.
-    fn is_due(&self, key: KeyId, now: Instant) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|_, last| now.duration_since(*last) < TOLD_EVERY);
-        let is_due = !told.contains_key(&key);
-        told.entry(key).or_insert(now);
-        is_due
-    }
 }
 
 /// The key presented, whose checksum is right: a wrong one is counted apart and never looked up.
@@ -165,15 +145,6 @@ fn bearer(value: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_that_ended_is_told_of_once_in_a_while() {
-        let (keys, now) = (EndedKeys::default(), Instant::now());
-        let [one, other] = [1, 2].map(KeyId::from_u128);
-        assert!(keys.is_due(one, now) && keys.is_due(other, now));
-        assert!(!keys.is_due(one, now + TOLD_EVERY / 2));
-        assert!(keys.is_due(one, now + TOLD_EVERY));
-    }
 
     #[test]
     fn only_the_bearer_scheme_is_a_credential() {

@@ -27,39 +27,15 @@ pub(crate) struct Refused(pub(crate) Failure);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OverConnection;
 
-/// Failures of heads.
-impl Failure {
-    /// The head is too long (RFC 6585, section 5).
-    pub(crate) fn head_too_large() -> Self {
-        let detail = format!("request line and headers may have at most {HEAD_MAX} bytes");
-        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail)
-    }
-
-    /// The request target is too long (RFC 9110, section 15.5.15).
-    pub(crate) fn target_too_long() -> Self {
-        let detail = format!("the URL may have at most {TARGET_MAX} bytes: send fewer or shorter parameters");
-        Self::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail)
-    }
-
-    /// The body comes in a transfer coding that is not understood (RFC 9112, section 6.1).
-    pub(crate) fn unknown_transfer_coding() -> Self {
-        let detail =
-            "of transfer codings only chunked is understood: send the body as it is, with Content-Length";
-        Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail)
-    }
-
-    /// The content is coded, or in another charset (RFC 9110, sections 8.4 and 15.5.16).
-    fn unsupported_encoding(detail: &'static str) -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail)
-    }
-}
-
 /// What is wrong with the head, if anything is.
 pub(crate) fn judge(request: &mut Request) -> Result<(), Failure> {
     if let Some(Refused(failure)) = request.extensions_mut().remove() {
         return Err(failure);
     }
-    if request.uri().to_string().len() > TARGET_MAX {
+    let (target, authority) = (request.uri().path_and_query(), request.uri().authority());
+    let length =
+        target.map_or(0, |text| text.as_str().len()) + authority.map_or(0, |text| text.as_str().len());
+    if length > TARGET_MAX {
         return Err(Failure::target_too_long());
     }
     transfer_coding(request.headers())?;

@@ -156,7 +156,8 @@ fn add(counter: Option<&AtomicU64>) {
     }
 }
 
-fn family<'a>(
+/// Writes a number that only goes up for each value of a label.
+pub(crate) fn family<'a>(
     text: &mut String,
     name: &str,
     help: &str,

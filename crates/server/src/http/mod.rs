@@ -14,6 +14,7 @@ pub(crate) mod path;
 pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod read;
+pub(crate) mod security;
 pub(crate) mod stream;
 pub(crate) mod threads;
 pub(crate) mod write;
@@ -44,8 +45,8 @@ pub(crate) struct Web {
     pub(crate) metrics: Metrics,
     /// The description of the whole API.
     pub(crate) document: Bytes,
-    /// Which ended keys were told of.
-    pub(crate) ended_keys: authn::EndedKeys,
+    /// Refused commands, ended keys, reads of history.
+    pub(crate) security: security::SecurityLog,
     /// Whose streams are under way.
     pub(crate) readers: stream::Readers,
     /// Where lists go on.
@@ -103,7 +104,7 @@ pub fn router_until(state: AppState, stop: Option<watch::Receiver<bool>>) -> Rou
         app: state,
         metrics: Metrics::default(),
         document,
-        ended_keys: authn::EndedKeys::default(),
+        security: security::SecurityLog::default(),
         readers: stream::Readers::bounded(stream::OF_ONE_MAX, usize::MAX),
         cursors: cursor::Cursors::new(),
         threads: threads::Threads::default(),

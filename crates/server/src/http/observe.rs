@@ -19,6 +19,7 @@ use crate::http::{
     authn::{ASKER, Asker},
     head,
     problem::Failure,
+    security::{Aim, Event},
 };
 
 /// Most requests under way at once; more are told to come again.
@@ -30,7 +31,7 @@ const REQUEST_ID_MAX: usize = 128;
 pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&web, request.headers());
-    let method = request.method().clone();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     // A path that matched no route may hold anything: only templates are logged.
     let template = request.extensions().get::<MatchedPath>().cloned();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
@@ -43,9 +44,10 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, n
         (response, ASKER.with(Cell::get))
     };
     let (mut response, asker) = ASKER.scope(Cell::new(Asker::default()), answering).await;
-    let mut code = None;
+    let (mut code, mut pointer) = (None, None);
+    let aim = response.extensions_mut().remove::<Aim>();
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
-        code = Some(failure.code());
+        (code, pointer) = (Some(failure.code()), failure.pointer().map(str::to_owned));
         let told = head::answer(failure, &id);
         response = merged(&response, told);
     }
@@ -62,6 +64,18 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, n
         headers.insert(HeaderName::from_static(header::REQUEST_ID), value);
     }
     web.metrics.response(status);
+    web.security.note(&Event {
+        request_id: &id,
+        method: &method,
+        template: template.as_ref().map_or("-", MatchedPath::as_str),
+        uri: &uri,
+        status,
+        code,
+        pointer: pointer.as_deref(),
+        aim: aim.as_ref(),
+        asker,
+        peer,
+    });
     log(&Line { id: &id, method: &method, template: template.as_ref(), status, code, started, asker, peer });
     response
 }
@@ -88,7 +102,7 @@ struct Line<'a> {
 }
 
 /// Something for the log, `-` if it is not known; written out only if the line is.
-struct Known<T>(Option<T>);
+pub(super) struct Known<T>(pub(super) Option<T>);
 
 impl<T: fmt::Display> fmt::Display for Known<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,7 +114,7 @@ impl<T: fmt::Display> fmt::Display for Known<T> {
 }
 
 /// A principal as `user:ID` or `token:ID`.
-struct Named(Principal);
+pub(super) struct Named(pub(super) Principal);
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,7 +16,11 @@ use grantbook_domain::{
 };
 use grantbook_views::ViewError;
 
-use crate::{command::SubmitError, confirm::Unconfirmed};
+use crate::{
+    command::SubmitError,
+    confirm::Unconfirmed,
+    http::head::{HEAD_MAX, TARGET_MAX},
+};
 
 /// Longest detail; longer ones, which repeat the caller's own input, are cut.
 const DETAIL_MAX: usize = 400;
@@ -54,7 +58,7 @@ struct Particulars {
 
 /// Failures of requests as such.
 impl Failure {
-    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let detail = safe(detail.into());
         Self(Box::new(Particulars { status, code, detail, pointer: None, reached: None, challenge: None }))
     }
@@ -126,6 +130,30 @@ impl Failure {
     pub(crate) fn not_json() -> Self {
         let detail = "the body must be application/json";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    }
+
+    /// The head is too long (RFC 6585, section 5).
+    pub(crate) fn head_too_large() -> Self {
+        let detail = format!("request line and headers may have at most {HEAD_MAX} bytes");
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail)
+    }
+
+    /// The request target is too long (RFC 9110, section 15.5.15).
+    pub(crate) fn target_too_long() -> Self {
+        let detail = format!("the URL may have at most {TARGET_MAX} bytes: send fewer or shorter parameters");
+        Self::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail)
+    }
+
+    /// The body comes in a transfer coding that is not understood (RFC 9112, section 6.1).
+    pub(crate) fn unknown_transfer_coding() -> Self {
+        let detail =
+            "of transfer codings only chunked is understood: send the body as it is, with Content-Length";
+        Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail)
+    }
+
+    /// The content is coded, or in another charset (RFC 9110, sections 8.4 and 15.5.16).
+    pub(crate) fn unsupported_encoding(detail: &'static str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail)
     }
 
     /// The body is larger than `limit` bytes.
@@ -220,6 +248,11 @@ impl Failure {
     /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// The value at fault, as a JSON pointer (RFC 6901).
+    pub(crate) fn pointer(&self) -> Option<&str> {
+        self.0.pointer.as_deref()
     }
 
     /// What is wrong, in words.
@@ -397,7 +430,8 @@ fn safe(mut detail: String) -> String {
     detail
 }
 
-fn repeats_key(text: &str) -> bool {
+/// Whether the text holds what looks like a key.
+pub(super) fn repeats_key(text: &str) -> bool {
     text.contains("gb_st_") || text.contains("gb_pk_")
 }
 

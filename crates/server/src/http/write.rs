@@ -28,6 +28,7 @@ use crate::{
         problem::Failure,
         query,
         read::{json, with_position},
+        security::Aim,
     },
     position,
     routes::{
@@ -89,7 +90,13 @@ impl Write {
     /// Carries it out. The path says what it is; see [`plan`].
     pub(crate) async fn run(self) -> Response {
         let (web, org) = (Arc::clone(&self.web), self.who.org);
-        positioned(&web, org, self.carry_out().await)
+        let answered = self.carry_out().await;
+        let aim = answered.as_ref().err().map(|failure| Aim::of(&self.body, failure.pointer()));
+        let mut response = positioned(&web, org, answered);
+        if let Some(aim) = aim {
+            response.extensions_mut().insert(aim);
+        }
+        response
     }
 
     /// Says what it would do, and does nothing.
@@ -110,7 +117,7 @@ impl Write {
         answered.await.map_err(|error| Failure::internal(&error))?
     }
 
-    async fn carry_out(self) -> Result<Response, Failure> {
+    async fn carry_out(&self) -> Result<Response, Failure> {
         let (web, commands) = (Arc::clone(&self.web), self.web.commands()?.clone());
         let understood = match self.understand() {
             // What it names may have been made elsewhere a moment ago.

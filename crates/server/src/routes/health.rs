@@ -168,6 +168,7 @@ fn disagreements(web: &Web) -> Vec<Disagreement> {
     responses((status = 200, body = String, content_type = "text/plain", description = "Counters.")))]
 async fn metrics(State(web): State<Arc<Web>>) -> Response {
     let mut text = web.metrics.text();
+    text.push_str(&web.security.metrics());
     let status = status(&web);
     let (sequence, head) = (status.sequence, status.head);
     let told = readiness(&web, status);
