@@ -10,6 +10,7 @@ is needed. `make test` runs them all on the executable it built.
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -171,6 +172,44 @@ class Installation:
         if self.server:
             self.server.stop()
         self.directory.cleanup()
+
+
+def raw_request(target, *headers, method=b"GET", body=b""):
+    """The bytes of a request for one answer on its connection, with these header lines and no others but framing."""
+    lines = [method + b" " + target + b" HTTP/1.1", b"Connection: close", *headers]
+    return b"\r\n".join([*lines, b"", body])
+
+
+def refused(received, status, code):
+    """What is wrong with the last answer on a connection, which must be a problem with this status and code; else None."""
+    received = received[max([0] + [one.start() for one in re.finditer(rb"HTTP/1\.1 \d{3} ", received)]) :]
+    head, _, body = received.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").lower().split("\r\n")
+    found = lines[0].split(" ")[1] if " " in lines[0] else "nothing"
+    if found != str(status):
+        return found
+    if "content-type: application/problem+json" not in lines:
+        return f"{found} without a problem"
+    problem = json.loads(body)
+    if (problem["code"], problem["status"]) != (code, status):
+        return f"{found} {problem['code']}"
+    named = any(line.startswith("x-request-id: ") for line in lines)
+    return None if named and problem["detail"] else f"{found} without an id"
+
+
+def attack_with(name, cases):
+    """Sends each case (what, bytes, status, code) to a server, without a key, and reports whether all were refused so."""
+    with Installation(binary()) as it:
+        wrong = []
+        for what, sent, status, code in cases:
+            found = refused(it.server.raw(sent), status, code)
+            if found:
+                wrong.append(f"{what}: {found}, not {status}")
+        serves = it.call("GET", "/v1/whoami").status == 200
+        logged = it.server.errors().count("request refused") >= len(cases)
+        answers = sorted({f"{status} {code}" for _, _, status, code in cases})
+        told = "; ".join(wrong) or f"{', '.join(answers)}, {'' if logged else 'not '}in the log"
+        report(name, serves and logged and not wrong, told)
 
 
 def report(name, held, answer):

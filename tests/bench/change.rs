@@ -12,7 +12,7 @@ use crate::workload::{grant_to, group_id, labelled, project_id, release_manager,
 /// A grant on one project to the group with this number.
 pub(crate) fn grant_to_group(number: u128, group: u128, project: u128) -> Event {
     let id = project_id(project % 1_000).to_string();
-    let on = Scope::Object(ObjectRef { object_type: "project".to_owned(), id });
+    let on = Scope::Object(ObjectRef::new("project", id));
     grant_to(number, Grantee::Group(group_id(group)), role(number), on, Effect::Allow)
 }
 

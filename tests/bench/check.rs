@@ -69,9 +69,7 @@ fn checks(principals: u128) -> Result<()> {
 pub(crate) fn fill(writer: &mut ViewWriter, fold: &mut OrgState, shape: Shape) -> Result<()> {
     let mut batch = Vec::new();
     for (record, sequence) in workload::shaped(shape, 1).zip(1..) {
-        for event in &record.events {
-            fold.apply(event);
-        }
+        fold.apply_record(&record);
         batch.push(Recorded { position: Position::of(sequence, 0), org: ORG, record });
         if batch.len() == 4096 {
             writer.apply(&Batch { records: &batch, last_sequence: sequence, checkpoint: b"" }, false)?;

@@ -64,10 +64,7 @@ impl Crowd {
             events.push(member(one, 0));
             if besides > 0 {
                 // Engineer, as the group will have, or a role that gives nothing of that.
-                let on = ObjectRef {
-                    object_type: "project".to_owned(),
-                    id: project_id(number % projects).to_string(),
-                };
+                let on = ObjectRef::new("project", project_id(number % projects).to_string());
                 let gives = role(if besides == 1 { 2 } else { 0 });
                 events.push(grant_to(1_000_000 + number, one, gives, Scope::Object(on), Effect::Allow));
             }

@@ -251,11 +251,9 @@ impl View {
 
     /// Applies one record and publishes, if an image is kept; how long that took.
     fn apply(&mut self, events: Vec<Event>) -> Result<Duration> {
-        for event in &events {
-            self.fold.apply(event);
-        }
         (self.ordinal, self.sequence) = (self.ordinal + 1, self.sequence + 1);
         let record = Record { ordinal: self.ordinal, ..workload::record(events) };
+        self.fold.apply_record(&record);
         let position = grantbook_domain::position::Position::of(self.sequence, 0);
         let records = [Recorded { position, org: ORG, record }];
         let started = Instant::now();

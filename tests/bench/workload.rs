@@ -95,10 +95,7 @@ pub(crate) fn shaped(Shape { principals, depth }: Shape, seed: u64) -> impl Iter
             events.push(vec![member(Grantee::Group(id(5, number)), number - 1)]);
         }
         for _ in 0..20 {
-            let on = Scope::Object(ObjectRef {
-                object_type: "project".to_owned(),
-                id: project_id(dice.below(PROJECTS)).to_string(),
-            });
+            let on = Scope::Object(ObjectRef::new("project", project_id(dice.below(PROJECTS)).to_string()));
             grant += 1;
             events.push(vec![grant_to(
                 grant,
@@ -124,10 +121,7 @@ pub(crate) fn shaped(Shape { principals, depth }: Shape, seed: u64) -> impl Iter
         for _ in 0..3 {
             events.push(vec![member(principal(number).into(), dice.below(GROUPS))]);
         }
-        let on = Scope::Object(ObjectRef {
-            object_type: "project".to_owned(),
-            id: project_id(dice.below(PROJECTS)).to_string(),
-        });
+        let on = Scope::Object(ObjectRef::new("project", project_id(dice.below(PROJECTS)).to_string()));
         let effect = match number % 1000 {
             7 => Some(Effect::Deny),
             n if n % 100 == 3 => Some(Effect::Allow),
@@ -283,6 +277,7 @@ pub(crate) fn person(number: u128) -> Vec<Event> {
         expires_at: None,
         narrow: None,
         replaces: None,
+        session: None,
         created_at: AT,
         ended_at: None,
     };
@@ -291,7 +286,7 @@ pub(crate) fn person(number: u128) -> Vec<Event> {
 
 fn user(id: UserId, number: u128) -> User {
     let email = Personal::Clear(format!("user-{number}@example.com"));
-    User { id, email, name: None, external_id: None, created_at: AT, ended_at: None }
+    User { id, email, name: None, external_id: None, identities: Vec::new(), created_at: AT, ended_at: None }
 }
 
 fn token(id: TokenId, number: u128) -> Token {

@@ -10,7 +10,7 @@ use grantbook_domain::{
     model::{Effect, Gives, KeyHash},
     position::Position,
     principal::{Actor, Caller, Grantee, Principal},
-    record::{RECORD_SCHEMA, Record, Recorded},
+    record::{Maker, RECORD_SCHEMA, Record, Recorded},
     scope::{ObjectRef, Scope},
     state::OrgState,
     time::Timestamp,
@@ -61,12 +61,12 @@ impl Story {
     }
 
     fn record(&mut self, request: &str, actor: Actor, events: Vec<Event>) -> u64 {
+        let credential = actor.principal().map(|_| OWNER_KEY);
         for event in &events {
-            self.state.apply(event);
+            self.state.apply(Maker { actor, credential }, event);
         }
         let ordinal = self.journal.len() as u64 + 1;
         let position = Position::of(ordinal, 0);
-        let credential = actor.principal().map(|_| OWNER_KEY);
         let record = Record {
             schema: RECORD_SCHEMA,
             ordinal,
@@ -161,7 +161,7 @@ fn good() -> Evidence {
     let (principal, hash) = (Principal::Token(TOKEN), KeyHash([2; 32]));
     let key = Wanted::IssueKey { id: KEY, principal, name: None, hash, expires_at: None, narrow: None };
     story.accept("key", key, &["KeyIssued"], None);
-    let on = Scope::Object(ObjectRef { object_type: "project".to_owned(), id: PROJECT.to_string() });
+    let on = Scope::Object(ObjectRef::new("project", PROJECT.to_string()));
     let grant = Wanted::CreateGrant {
         id: GRANT,
         to: Grantee::Token(TOKEN),

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::reference::{Named, NamedObject, NamedPrincipal};
+use crate::{
+    keys::KeyOfConcern,
+    reference::{Named, NamedObject, NamedPrincipal},
+};
 
 /// Query of `GET /v1/access`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,9 @@ pub struct Access {
     /// What: in the order of the catalog, nothing for permissions without effect. A permission has several entries
     /// when it reaches differently for different object types; their `object_types` do not overlap.
     pub permissions: Vec<AccessEntry>,
+    /// Its working keys, now, whose issuer could not give today what they can do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys_of_concern: Vec<KeyOfConcern>,
 }
 
 /// One permission, on these types of objects, in these places.

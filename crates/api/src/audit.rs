@@ -44,7 +44,10 @@ pub struct AuditQuery {
     /// Concerning this object: `type:id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// Holding an event of this name, such as `KeyRevoked`.
+    /// Id of the project that the object named by `object` lies in: two projects may have one of the same type and id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_project: Option<String>,
+    /// Holding an event of one of these names, such as `KeyRevoked`, separated by commas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     /// From this position or time on, inclusive.

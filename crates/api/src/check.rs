@@ -38,7 +38,8 @@ pub struct CheckObject {
     pub object_type: String,
     /// Its id.
     pub id: String,
-    /// Id of its project, for an object below a project that is not registered.
+    /// Id of its project, for types below project: that project is meant, whether the object is registered there or not.
+    /// Without it, the only project that has such an object registered, among those that the caller sees.
     #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub project: Option<String>,
@@ -69,7 +70,9 @@ pub enum Reason {
     UnknownObjectType,
     /// There is no such object.
     UnknownObject,
-    /// The object is registered in another project than the one named.
+    /// Several projects that the caller sees have an object of this type and id, and none was named.
+    AmbiguousObject,
+    /// A project was named for an object that lies in none.
     ObjectProjectMismatch,
     /// The key's narrowing does not cover it.
     KeyNarrowed,
@@ -142,6 +145,7 @@ impl Reason {
             Self::UnknownPermission => "unknown_permission",
             Self::UnknownObjectType => "unknown_object_type",
             Self::UnknownObject => "unknown_object",
+            Self::AmbiguousObject => "ambiguous_object",
             Self::ObjectProjectMismatch => "object_project_mismatch",
             Self::KeyNarrowed => "key_narrowed",
             Self::DeniedByGrant => "denied_by_grant",

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{patch::Change, reference::NamedPrincipal, scope::Scope, secret::Secret};
+use crate::{
+    patch::Change,
+    reference::{Actor, NamedPrincipal},
+    scope::Scope,
+    secret::Secret,
+};
 
 /// Body of `POST /v1/tokens/{id}/keys` and `POST /v1/users/{id}/keys`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +48,34 @@ pub struct Narrowing {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RotateKey {
     /// How long the old key still works, in seconds; never past its own expiry.
+    #[serde(default = "an_hour")]
+    #[cfg_attr(feature = "openapi", schema(default = 3600))]
     pub grace_seconds: u64,
+}
+
+/// The grace of a rotation that asks for none: time to bring the new key to wherever the old one is used.
+pub const fn an_hour() -> u64 {
+    3_600
+}
+
+/// What makes a key a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SessionOf {
+    /// Id of the key that it was started with.
+    pub parent: Option<String>,
+    /// When its holder signed in.
+    pub signed_in_at: String,
+}
+
+/// A working key whose issuer could not give today what the key can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeyOfConcern {
+    /// Id of the key.
+    pub key: String,
+    /// Who issued it, or the key that it was issued with.
+    pub issued_by: Actor,
 }
 
 /// A key. Its text is in exactly one answer: the first one to the request that issued it.
@@ -77,6 +109,9 @@ pub struct Key {
     /// Id of the key that it replaced in a rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// Present on a session: in the audit log and streams, as lists of keys do not show sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionOf>,
     /// In the answer to a rotation: until when the replaced key works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_valid_until: Option<String>,

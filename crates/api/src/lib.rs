@@ -37,6 +37,7 @@ pub mod reverse;
 pub mod roles;
 pub mod scope;
 pub mod secret;
+pub mod sessions;
 pub mod strict;
 pub mod timeline;
 pub mod tokens;

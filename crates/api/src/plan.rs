@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     access::{ProjectChoice, TypeChoice},
-    reference::{NamedObject, NamedPrincipal},
+    reference::{Actor, NamedObject, NamedPrincipal},
 };
 
 /// Most entries of `gained` and `lost` together; a plan with more is refused.
@@ -26,8 +26,36 @@ pub struct Plan {
     pub gained: Vec<AccessChange>,
     /// What could be done before and not afterwards, by principal.
     pub lost: Vec<AccessChange>,
+    /// Working keys that would then give more than their issuer could give, and do not today.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys_of_concern: Vec<PlannedConcern>,
+    /// What else should be known before this is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<PlanWarning>,
     /// How many other living users and service tokens keep exactly what they have.
     pub unaffected: u64,
+}
+
+/// A key that would become one of concern.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlannedConcern {
+    /// Whose key it is.
+    pub principal: NamedPrincipal,
+    /// Id of the key.
+    pub key: String,
+    /// Who issued it, or the key that it was issued with.
+    pub issued_by: Actor,
+}
+
+/// Something that the plan would lead to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlanWarning {
+    /// A stable word: `no_owner_key`.
+    pub code: String,
+    /// What it means, and what to do.
+    pub detail: String,
 }
 
 /// One permission that a principal gains or loses on these types of objects, in these places. A project that comes or goes is

@@ -28,6 +28,9 @@ pub struct Problem {
     /// For `behind`: the position that was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<String>,
+    /// For an unknown name: names that are known, nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<String>,
     /// The request's `X-Request-ID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -44,6 +47,7 @@ impl Problem {
             code: code.to_owned(),
             pointer: None,
             position: None,
+            known: Vec::new(),
             request_id: None,
         }
     }

@@ -130,6 +130,10 @@ pub struct ObjectRef {
     pub object_type: String,
     /// Its id.
     pub id: String,
+    /// Id of its project, for types below project: two projects may have an object of the same type and id.
+    #[serde(default, deserialize_with = "crate::patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub project: Option<String>,
 }
 
 /// An object, in an answer.
@@ -141,7 +145,10 @@ pub struct NamedObject {
     pub object_type: String,
     /// Its id.
     pub id: String,
-    /// Its name, if it has one (projects, groups, roles).
+    /// Id of its project, for types below project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Its name, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }

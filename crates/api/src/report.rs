@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::ProjectChoice,
     explain::RecordRef,
+    keys::KeyOfConcern,
     reference::{Actor, Named, NamedGrantee, NamedObject, PrincipalType},
 };
 
@@ -195,6 +196,9 @@ pub struct ReportPrincipal {
     pub name: Option<String>,
     /// How it was at that moment: nobody else has access.
     pub state: PrincipalState,
+    /// Its working keys, now, whose issuer could not give today what they can do. Not in reports about the past, nor in CSV.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys_of_concern: Vec<KeyOfConcern>,
 }
 
 /// How an account is.

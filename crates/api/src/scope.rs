@@ -165,6 +165,7 @@ mod tests {
             json!({"projects": {"include": "all", "exclude": [{"label": {"env": "production"}}]}}),
             json!({"projects": {"include": [{"id": "x"}, {"name": "web-*"}], "exclude": "all"}}),
             json!({"object": {"type": "dataset", "id": "d1"}}),
+            json!({"object": {"type": "dataset", "id": "d1", "project": "p"}}),
         ] {
             let scope: Scope = serde_json::from_value(form.clone()).unwrap();
             assert_eq!(serde_json::to_value(&scope).unwrap(), form);
@@ -188,7 +189,7 @@ mod tests {
             json!({"projects": {"include": ["all"]}}),
             json!({"projects": {"include": "all", "only": "all"}}),
             json!({"object": {"type": "dataset"}}),
-            json!({"object": {"type": "dataset", "id": "d1", "project": "p"}}),
+            json!({"object": {"type": "dataset", "id": "d1", "home": "p"}}),
         ] {
             assert!(!reads(&form), "{form}");
         }

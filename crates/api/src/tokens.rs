@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::patch::Change;
+use crate::{keys::KeyOfConcern, patch::Change};
 
 /// Body of `POST /v1/tokens`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,4 +65,7 @@ pub struct Token {
     /// When it was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<String>,
+    /// Working keys whose issuer could not give today what they can do. Only where one is read by its id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys_of_concern: Vec<KeyOfConcern>,
 }

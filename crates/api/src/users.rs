@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::patch::Change;
+use crate::{keys::KeyOfConcern, patch::Change};
 
 /// Body of `POST /v1/users`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,4 +55,7 @@ pub struct User {
     /// When it was deactivated, for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deactivated_at: Option<String>,
+    /// Working keys whose issuer could not give today what they can do. Only where one is read by its id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys_of_concern: Vec<KeyOfConcern>,
 }

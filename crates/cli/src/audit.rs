@@ -52,7 +52,10 @@ pub(crate) struct AuditArgs {
     /// Concerning this object.
     #[arg(long, value_name = "TYPE:ID")]
     object: Option<ObjectArg>,
-    /// Holding an event of this name, such as `KeyRevoked`.
+    /// The project, by name or id, that --object lies in: two projects may use the same id.
+    #[arg(long, requires = "object", value_name = "PROJECT")]
+    object_project: Option<String>,
+    /// Holding an event of one of these names, such as `KeyRevoked`, separated by commas.
     #[arg(long)]
     event: Option<String>,
     /// Since: 30d, 12h, RFC 3339 or a position.
@@ -117,8 +120,9 @@ async fn query(session: &Session, args: &AuditArgs) -> anyhow::Result<AuditQuery
         query.project = Some(session.id(Kind::Project, project).await?);
     }
     if let Some(object) = &args.object {
-        let object = session.object(object).await?;
+        let object = session.object(object, args.object_project.as_deref()).await?;
         query.object = Some(format!("{}:{}", object.object_type, object.id));
+        query.object_project = object.project;
     }
     Ok(query)
 }

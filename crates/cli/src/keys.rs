@@ -35,7 +35,7 @@ pub(crate) enum KeyVerb {
         /// The old key's id.
         id: String,
         /// How long the old key still works: 1h, 30m, 0s.
-        #[arg(long, default_value = "0s", value_name = "LENGTH")]
+        #[arg(long, default_value = "1h", value_name = "LENGTH")]
         grace: Span,
     },
     /// Revoke a key: it stops working at once.
@@ -75,10 +75,24 @@ pub(crate) async fn run(session: &Session, verb: KeyVerb) -> anyhow::Result<()> 
             give(session, &client.rotate_key(&id, &RotateKey { grace_seconds }).await?)?;
         }
         KeyVerb::Revoke { id } => {
-            out.done(&client.revoke_key(&id).await?, &format!("key {id}"), "revoked")?;
+            let revoked = client.revoke_key(&id).await?;
+            out.done(&revoked, &format!("key {id}"), "revoked")?;
+            successors(session, &revoked.value).await;
         }
     }
     Ok(())
+}
+
+/// Says which keys a revoked one was replaced by: they work on. Who may not list keys is told nothing.
+async fn successors(session: &Session, revoked: &Key) {
+    let collection = format!("{}s", revoked.principal.kind);
+    let path = ["v1", &collection, &revoked.principal.id, "keys"];
+    let keys: Vec<Key> = session.client.every(&path, &PageQuery::default()).await.unwrap_or_default();
+    for key in keys.iter().filter(|key| key.replaces.as_ref() == Some(&revoked.id)) {
+        session
+            .out
+            .note(&format!("key {} replaced it and works on: `grantbook key revoke {}`", key.id, key.id));
+    }
 }
 
 /// Issues a key and prints it.

@@ -122,14 +122,18 @@ impl Session {
         Ok(PrincipalRef { kind: arg.kind, id: self.id(arg.kind.into(), &arg.name).await? })
     }
 
-    /// As a scope names it.
-    pub(crate) async fn object(&self, arg: &ObjectArg) -> anyhow::Result<ObjectRef> {
+    /// As a scope names it; `project` is the one that the object lies in, by name or id.
+    pub(crate) async fn object(&self, arg: &ObjectArg, project: Option<&str>) -> anyhow::Result<ObjectRef> {
         let id = match (&arg.name, Kind::of_object(&arg.object_type)) {
             (Some(name), Some(kind)) => self.id(kind, name).await?,
             (Some(id), None) => id.clone(),
             (None, _) => self.client.whoami().await?.value.organization.id,
         };
-        Ok(ObjectRef { object_type: arg.object_type.clone(), id })
+        let project = match project {
+            Some(name) => Some(self.id(Kind::Project, name).await?),
+            None => None,
+        };
+        Ok(ObjectRef { object_type: arg.object_type.clone(), id, project })
     }
 
     /// As a question names it. A name that the key cannot see goes out as if it were an id, so that the question gets
@@ -149,7 +153,7 @@ impl Session {
                 }
                 _ => self.id(kind, name).await?,
             },
-            _ => self.object(arg).await?.id,
+            _ => self.object(arg, None).await?.id,
         };
         let project = match project {
             Some(project) => Some(self.id(Kind::Project, project).await?),

@@ -31,6 +31,9 @@ pub(crate) struct ScopeArgs {
     /// One object, and what lies below it.
     #[arg(long, value_name = "TYPE:ID")]
     object: Option<ObjectArg>,
+    /// The project, by name or id, that --object lies in; needed where several have such an object.
+    #[arg(long, requires = "object")]
+    project: Option<String>,
 }
 
 /// What a key is cut down to.
@@ -63,6 +66,14 @@ pub(crate) struct NarrowArgs {
     /// Let the key reach only this object, and what lies below it.
     #[arg(long = "narrow-object", id = "narrow_object", value_name = "TYPE:ID")]
     object: Option<ObjectArg>,
+    /// The project, by name or id, that --narrow-object lies in; needed where several have such an object.
+    #[arg(
+        long = "narrow-project",
+        id = "narrow_project",
+        value_name = "PROJECT",
+        requires = "narrow_object"
+    )]
+    project: Option<String>,
 }
 
 /// One condition on a project.
@@ -94,7 +105,7 @@ impl ScopeArgs {
     /// As a request says it.
     pub(crate) async fn scope(&self, session: &Session) -> anyhow::Result<Scope> {
         match &self.object {
-            Some(object) => Ok(Scope::Object(session.object(object).await?)),
+            Some(object) => Ok(Scope::Object(session.object(object, self.project.as_deref()).await?)),
             None if self.organization => Ok(Scope::ORGANIZATION),
             None => Ok(Scope::Projects(selector(session, &self.projects, &self.except).await?)),
         }
@@ -106,7 +117,7 @@ impl NarrowArgs {
     pub(crate) async fn narrowing(&self, session: &Session) -> anyhow::Result<Option<Narrowing>> {
         let permissions = (!self.permissions.is_empty()).then(|| self.permissions.clone());
         let on = match &self.object {
-            Some(object) => Some(Scope::Object(session.object(object).await?)),
+            Some(object) => Some(Scope::Object(session.object(object, self.project.as_deref()).await?)),
             None if self.projects.is_empty() => None,
             None => Some(Scope::Projects(selector(session, &self.projects, &self.except).await?)),
         };

@@ -167,7 +167,10 @@ async fn places(row: &ChangedAccess, names: &NameBook<'_>) -> String {
         let shown: Vec<String> = objects
             .iter()
             .take(LISTED_MAX)
-            .map(|object| format!("{}:{}", object.object_type, object.id))
+            .map(|object| match &object.project {
+                Some(project) => format!("{}:{} of {project}", object.object_type, object.id),
+                None => format!("{}:{}", object.object_type, object.id),
+            })
             .collect();
         listed(&shown, objects.len())
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     catalog::{Lineage, ObjectType, Permission},
-    id::{GroupId, KeyId, ProjectId, RoleId},
+    id::{KeyId, ProjectId},
     model::{Effect, Grant, Key, Narrowing},
     principal::{Grantee, Principal},
     scope::{ObjectRef, Scope},
@@ -32,7 +32,7 @@ pub struct Target<'a> {
     pub object_type: &'a str,
     /// The object's id.
     pub id: &'a str,
-    /// The project it is said to lie in.
+    /// The project it lies in, for types below project; without it, the one project that has such an object registered.
     pub project: Option<&'a str>,
 }
 
@@ -59,7 +59,9 @@ pub enum Reason {
     UnknownObjectType,
     /// There is no such object.
     UnknownObject,
-    /// The object lies in another project than named.
+    /// No project was named, and several have a living object of this type and id.
+    AmbiguousObject,
+    /// A project was named for an object that lies in none.
     ObjectProjectMismatch,
     /// The key's narrowing does not cover this.
     KeyNarrowed,
@@ -83,6 +85,7 @@ impl Reason {
             Self::UnknownPermission => "unknown_permission",
             Self::UnknownObjectType => "unknown_object_type",
             Self::UnknownObject => "unknown_object",
+            Self::AmbiguousObject => "ambiguous_object",
             Self::ObjectProjectMismatch => "object_project_mismatch",
             Self::KeyNarrowed => "key_narrowed",
             Self::DeniedByGrant => "denied_by_grant",
@@ -158,16 +161,20 @@ impl OrgState {
         if allowed { Ok(()) } else { Err(Reason::NoGrant) }
     }
 
-    /// The key, if it works at `now`.
+    /// The key, if it works at `now`. A session works only as long as the key it was started with.
     pub fn active_key(&self, id: KeyId, now: Timestamp) -> Result<&Key, Reason> {
         let key = self.key(id).ok_or(Reason::UnknownKey)?;
-        if key.ended_at.is_some() {
-            Err(Reason::KeyRevoked)
-        } else if now >= Timestamp::end(key.expires_at) {
-            Err(Reason::KeyExpired)
-        } else {
-            Ok(key)
+        let parent = key.session.and_then(|session| session.parent);
+        let parent = parent.map(|parent| self.key(parent).ok_or(Reason::KeyRevoked)).transpose()?;
+        for key in [Some(key), parent].into_iter().flatten() {
+            if key.ended_at.is_some() {
+                return Err(Reason::KeyRevoked);
+            }
+            if now >= Timestamp::end(key.expires_at) {
+                return Err(Reason::KeyExpired);
+            }
         }
+        Ok(key)
     }
 
     /// Until when the principal is active, if it is at `now`.
@@ -185,67 +192,59 @@ impl OrgState {
         if ended_at.is_some() || now >= until { Err(Reason::InactivePrincipal) } else { Ok(until) }
     }
 
-    /// Finds the object a question is about.
+    /// Finds the object a question is about. A project that is named is meant, whether the object is registered there or not.
     pub fn locate(&self, target: Target<'_>) -> Result<Located, Reason> {
         let object_type = self.catalog.object_type(target.object_type).ok_or(Reason::UnknownObjectType)?;
-        let object = ObjectRef { object_type: target.object_type.to_owned(), id: target.id.to_owned() };
-        let lineage = self.catalog.lineage(object_type);
-        let (project, generation) = match lineage {
-            Lineage::InProject => return self.locate_in_project(object_type, object, target.project),
+        let object = ObjectRef::new(target.object_type, target.id);
+        if self.catalog.lineage(object_type) == Lineage::InProject {
+            let project = match target.project {
+                Some(named) => named.parse().map_err(|_| Reason::UnknownObject)?,
+                None => self.only_home(target)?,
+            };
+            return self.locate_exactly(&object.within(Some(project)));
+        }
+        let located = self.locate_exactly(&object)?;
+        let agrees = |named: &str| located.project.is_some_and(|id| id.to_string() == named);
+        if target.project.is_none_or(agrees) { Ok(located) } else { Err(Reason::ObjectProjectMismatch) }
+    }
+
+    /// The one project that has a living object of this type and id.
+    fn only_home(&self, target: Target<'_>) -> Result<ProjectId, Reason> {
+        let mut homes = self.homes(target.object_type, target.id).filter_map(|known| known.object.project);
+        let home = homes.next().ok_or(Reason::UnknownObject)?;
+        if homes.next().is_some() { Err(Reason::AmbiguousObject) } else { Ok(home) }
+    }
+
+    /// Finds an object that the reference identifies: with its project, for types below project.
+    pub fn locate_exactly(&self, object: &ObjectRef) -> Result<Located, Reason> {
+        let object_type = self.catalog.object_type(&object.object_type).ok_or(Reason::UnknownObjectType)?;
+        let (project, generation) = match self.catalog.lineage(object_type) {
+            Lineage::InProject => {
+                let home = object.project.filter(|id| self.living_project(*id).is_some());
+                let known = self.living_object(object);
+                (Some(home.ok_or(Reason::UnknownObject)?), known.map_or(0, |known| known.generation))
+            }
             Lineage::Singleton => {
-                let own = self.id.is_some_and(|id| id.to_string() == target.id);
+                let own = self.id.is_some_and(|id| id.to_string() == object.id);
                 (None, own.then_some(0).ok_or(Reason::UnknownObject)?)
             }
             Lineage::Project => {
-                let id = target.id.parse().map_err(|_| Reason::UnknownObject)?;
+                let id = object.id.parse().map_err(|_| Reason::UnknownObject)?;
                 self.living_project(id).ok_or(Reason::UnknownObject)?;
                 (Some(id), 0)
             }
-            Lineage::Organization => (None, self.locate_in_organization(object_type, &object)?),
+            Lineage::Organization => (None, self.locate_in_organization(object_type, object)?),
         };
-        let agrees = target.project.is_none_or(|named| project.is_some_and(|id| id.to_string() == named));
-        if !agrees {
-            return Err(Reason::ObjectProjectMismatch);
-        }
-        Ok(Located { object_type, object, project, generation })
+        Ok(Located { object_type, object: object.clone(), project, generation })
     }
 
     fn locate_in_organization(&self, object_type: ObjectType, object: &ObjectRef) -> Result<u32, Reason> {
         let found = match object_type {
-            ObjectType::GROUP => {
-                let group = object.id.parse().ok().and_then(|id: GroupId| self.group(id));
-                group.is_some_and(|group| group.ended_at.is_none()).then_some(0)
-            }
-            ObjectType::ROLE => {
-                let role = object.id.parse().ok().and_then(|id: RoleId| self.role(id));
-                role.is_some_and(|role| role.ended_at.is_none()).then_some(0)
-            }
-            _ => self.object(object).filter(|known| known.ended_at.is_none()).map(|known| known.generation),
+            ObjectType::GROUP => object.id.parse().ok().and_then(|id| self.living_group(id)).map(|_| 0),
+            ObjectType::ROLE => object.id.parse().ok().and_then(|id| self.living_role(id)).map(|_| 0),
+            _ => self.living_object(object).map(|known| known.generation),
         };
         found.ok_or(Reason::UnknownObject)
-    }
-
-    /// A registration beats the project named, also after a removal: an object never moves.
-    fn locate_in_project(
-        &self,
-        object_type: ObjectType,
-        object: ObjectRef,
-        named: Option<&str>,
-    ) -> Result<Located, Reason> {
-        let registered = self.object(&object);
-        let living = registered.filter(|known| known.ended_at.is_none());
-        let named_id: Option<ProjectId> = named.and_then(|text| text.parse().ok());
-        let project = match living {
-            Some(known) => known.project,
-            None => named_id,
-        };
-        let project = project.filter(|id| self.living_project(*id).is_some()).ok_or(Reason::UnknownObject)?;
-        let home = registered.and_then(|known| known.project).unwrap_or(project);
-        if home != project || (named.is_some() && named_id != Some(project)) {
-            return Err(Reason::ObjectProjectMismatch);
-        }
-        let generation = living.map_or(0, |known| known.generation);
-        Ok(Located { object_type, object, project: Some(project), generation })
     }
 
     /// The principal itself and every group it is in at `now`, each with the latest instant until which it stays so.
@@ -265,33 +264,17 @@ impl OrgState {
         let mut open = VecDeque::from([from]);
         while let Some(member) = open.pop_front() {
             let so_far = reached.get(&member).copied().unwrap_or(now);
-            for membership in self.memberships_of(member) {
+            for membership in self.living_memberships_of(member) {
                 let until = so_far.min(Timestamp::end(membership.expires_at));
-                let living = self.group(membership.group).is_some_and(|group| group.ended_at.is_none());
                 let group = Grantee::Group(membership.group);
                 let better = reached.get(&group).is_none_or(|known| *known < until);
-                if living && now < until && better {
+                if now < until && better {
                     reached.insert(group, until);
                     open.push_back(group);
                 }
             }
         }
         reached
-    }
-
-    /// Whether the grant is in force at `now`, its grantee aside: neither revoked nor expired, and what it is on not ended.
-    pub fn grant_in_force(&self, grant: &Grant, now: Timestamp) -> bool {
-        let on = match &grant.on {
-            Scope::Organization | Scope::Projects(_) => true,
-            Scope::Object(object) => self.object_lives(object, grant.generation),
-        };
-        on && grant.ended_at.is_none() && now < Timestamp::end(grant.expires_at)
-    }
-
-    /// Whether an object, of this generation if registered, lives.
-    fn object_lives(&self, object: &ObjectRef, generation: u32) -> bool {
-        let target = Target { object_type: &object.object_type, id: &object.id, project: None };
-        self.locate(target).is_ok_and(|located| located.generation == generation)
     }
 
     fn grant_gives(&self, grant: &Grant, permission: Permission, located: &Located, now: Timestamp) -> bool {
@@ -331,6 +314,6 @@ impl OrgState {
             .permissions
             .as_ref()
             .is_none_or(|names| permission_set(&self.catalog, names).has(permission));
-        permitted && narrow.on.as_ref().is_none_or(|scope| self.covers(scope, located))
+        permitted && self.narrowed_to(narrow, located)
     }
 }

@@ -6,20 +6,38 @@ use uuid::Uuid;
 
 use crate::{
     event::Event,
-    model::{Gives, Grant, Group, Key, Membership, Personal, Project, RegisteredObject, Role, Token, User},
+    id::KeyId,
+    model::{
+        Gives, Grant, Group, Identity, Key, Membership, Personal, Project, RegisteredObject, Role, Token,
+        User,
+    },
+    principal::Actor,
+    record::{Maker, Record},
     scope::Scope,
     state::{Expiring, NameKind, OrgState},
     time::Timestamp,
 };
 
 impl OrgState {
-    /// Folds one event in.
-    pub fn apply(&mut self, event: &Event) {
+    /// Folds a record in.
+    pub fn apply_record(&mut self, record: &Record) {
+        for event in &record.events {
+            self.apply(record.maker(), event);
+        }
+    }
+
+    /// Folds in one event of a record that `maker` made.
+    pub fn apply(&mut self, maker: Maker, event: &Event) {
         match event {
             Event::OrganizationCreated { id, name, .. } => {
                 self.id = Some(*id);
                 self.name.clone_from(name);
             }
+            Event::OrganizationUpdated { name, settings, .. } => {
+                self.name.clone_from(name);
+                self.settings = Arc::new(settings.clone());
+            }
+            Event::RollbackAccepted { .. } => {}
             Event::CatalogExtended { object_types, permissions } => {
                 Arc::make_mut(&mut self.catalog).extend(object_types, permissions);
             }
@@ -29,10 +47,11 @@ impl OrgState {
             Event::TokenCreated { token } | Event::TokenUpdated { token } | Event::TokenDeleted { token } => {
                 self.put_token(token);
             }
-            Event::KeyIssued { key } | Event::KeyRevoked { key } => self.put_key(key),
+            Event::KeyIssued { key } => self.issue(maker, key),
+            Event::KeyRevoked { key } => self.put_key(key),
             Event::KeyRotated { key, old } => {
                 self.put_key(old);
-                self.put_key(key);
+                self.issue(maker, key);
             }
             Event::GroupCreated { group } | Event::GroupUpdated { group } | Event::GroupDeleted { group } => {
                 self.put_group(group);
@@ -46,7 +65,9 @@ impl OrgState {
             Event::ProjectCreated { project }
             | Event::ProjectUpdated { project }
             | Event::ProjectDeleted { project } => self.put_project(project),
-            Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => self.put_object(object),
+            Event::ObjectRegistered { object }
+            | Event::ObjectUpdated { object }
+            | Event::ObjectRemoved { object } => self.put_object(object),
             Event::GrantCreated { grant } | Event::GrantRevoked { grant } => self.put_grant(grant),
             Event::TokenExpired { .. }
             | Event::KeyExpired { .. }
@@ -65,11 +86,17 @@ impl OrgState {
         if let Some(old) = self.users.get(&user.id).cloned() {
             self.release(NameKind::Email, email_key(&old.email));
             self.release(NameKind::UserExternalId, old.external_id.as_ref().and_then(Personal::clear));
+            for identity in &old.identities {
+                self.release(NameKind::Identity, identity_key(identity));
+            }
         }
         if user.ended_at.is_none() {
             self.claim(NameKind::Email, email_key(&user.email), user.id.uuid());
             let external_id = user.external_id.as_ref().and_then(Personal::clear);
             self.claim(NameKind::UserExternalId, external_id, user.id.uuid());
+            for identity in &user.identities {
+                self.claim(NameKind::Identity, identity_key(identity), user.id.uuid());
+            }
         }
         self.users.insert(user.id, Arc::new(user.clone()));
     }
@@ -89,7 +116,24 @@ impl OrgState {
         self.tokens.insert(token.id, Arc::new(token.clone()));
     }
 
+    /// Remembers who answers for the key: whoever issued it. A key that its own principal issued is answered for by whoever
+    /// answers for the key it was issued with, so that no key vouches for its own successor.
+    fn issue(&mut self, maker: Maker, key: &Key) {
+        let own = maker.actor == Actor::from(key.principal);
+        let inherited = maker.credential.filter(|_| own).and_then(|credential| self.issuer_of(credential));
+        self.issuers.insert(key.id, inherited.unwrap_or(maker.actor));
+        self.put_key(key);
+    }
+
+    /// Who answers for a key: a principal that issued it, or the operator.
+    pub fn issuer_of(&self, key: KeyId) -> Option<Actor> {
+        self.issuers.get(&key).copied()
+    }
+
     fn put_key(&mut self, key: &Key) {
+        let mut key = key.clone();
+        self.settle_narrowing(&mut key);
+        let key = &key;
         if let Some(old) = self.keys.get(&key.id).cloned() {
             self.forget_expiry(old.expires_at, Expiring::Key(key.id));
         }
@@ -164,6 +208,9 @@ impl OrgState {
     }
 
     fn put_grant(&mut self, grant: &Grant) {
+        let mut grant = grant.clone();
+        self.settle_scope(&mut grant.on);
+        let grant = &grant;
         if let Some(old) = self.grants.get(&grant.id).cloned() {
             self.forget_expiry(old.expires_at, Expiring::Grant(grant.id));
         }
@@ -225,6 +272,11 @@ impl OrgState {
 /// The form in which e-mails are compared.
 pub(crate) fn email_key(email: &Personal) -> Option<String> {
     email.clear().map(str::to_ascii_lowercase)
+}
+
+/// The form in which identities of issuers are compared; an issuer's URL has no line break.
+pub(crate) fn identity_key(identity: &Identity) -> Option<String> {
+    identity.subject.clear().map(|subject| format!("{}\n{subject}", identity.issuer))
 }
 
 fn set_membership<T: Ord + Clone>(set: &mut imbl::OrdSet<T>, value: T, present: bool) {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::{
     catalog::{Lineage, ObjectType, Permission, PermissionSet, TypeSet},
     form::Ground,
-    id::ProjectId,
+    id::{GrantId, ProjectId},
     model::{Effect, Grant, Narrowing},
     principal::{Caller, Grantee},
-    scope::{ObjectRef, Scope},
+    scope::Scope,
     state::{Block, OrgState, permission_set},
     time::Timestamp,
 };
@@ -16,6 +16,8 @@ use crate::{
 /// One grant that reaches somebody.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Holding {
+    /// By which grant; none where it is a right in general.
+    pub grant: Option<GrantId>,
     /// Where.
     pub scope: Scope,
     /// What.
@@ -145,6 +147,62 @@ impl Holdings {
     }
 }
 
+/// What would be given and may not be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Excess {
+    /// What it would come from.
+    pub holding: Holding,
+    /// The permission.
+    pub permission: Permission,
+    /// Where.
+    pub scope: Scope,
+}
+
+/// Giving many rights at once.
+impl Holdings {
+    /// The first right that `given` has under `scope` and that the holder of these may not give.
+    pub fn excess_under(&self, ground: &Ground<'_>, given: &Holding, scope: &Scope) -> Option<Excess> {
+        let reach = ground.reach(scope);
+        for block in &given.blocks {
+            let types = block.types.intersect(reach);
+            for permission in block.permissions.iter().filter(|_| !types.is_empty()) {
+                let right = Right { permission, types, scope, until: given.until };
+                if !self.may_confer(ground, right) {
+                    return Some(Excess { holding: given.clone(), permission, scope: scope.clone() });
+                }
+            }
+        }
+        None
+    }
+
+    /// The first right of all these allows, cut by a narrowing, that the holder may not give.
+    ///
+    /// A grant cut by a narrowing lies within both scopes, so it is enough that either can be given.
+    pub fn excess(&self, ground: &Ground<'_>, given: &[Holding], narrow: Option<&Narrow>) -> Option<Excess> {
+        given.iter().find_map(|given| {
+            let Some(narrow) = narrow else { return self.excess_under(ground, given, &given.scope) };
+            let cut = |block: &Block| Block {
+                permissions: block.permissions.intersect(narrow.permissions),
+                ..*block
+            };
+            let given = Holding { blocks: given.blocks.iter().map(cut).collect(), ..given.clone() };
+            let excess = self.excess_under(ground, &given, &given.scope)?;
+            match &narrow.on {
+                None => Some(excess),
+                Some(limit) if ground.overlap(limit, &given.scope) => {
+                    self.excess_under(ground, &given, limit)
+                }
+                Some(_) => None,
+            }
+        })
+    }
+
+    /// Whether the holder may issue a key of a user other than itself: such a key does whatever the user may do later.
+    pub fn may_issue_for_others(&self, ground: &Ground<'_>) -> bool {
+        self.holds(ground, Permission::DELEGATE, TypeSet::ALL, &Scope::Organization)
+    }
+}
+
 /// Gathering holdings from the state.
 impl OrgState {
     /// Runs `ask` with what is known of projects and objects.
@@ -152,10 +210,7 @@ impl OrgState {
         let project = |id: ProjectId| {
             self.projects.get(&id).filter(|project| project.ended_at.is_none()).map(Arc::clone)
         };
-        let home = |object: &ObjectRef| {
-            self.object(object).filter(|known| known.ended_at.is_none()).and_then(|known| known.project)
-        };
-        ask(&Ground { catalog: &self.catalog, project: &project, home: &home })
+        ask(&Ground { catalog: &self.catalog, project: &project })
     }
 
     /// What reaches the caller at `now`, cut by the narrowing of its key.
@@ -188,15 +243,18 @@ impl OrgState {
     /// A grant as held by somebody whose path to it ends at `until`.
     pub fn holding(&self, grant: &Grant, until: Timestamp) -> Holding {
         Holding {
+            grant: Some(grant.id),
             scope: grant.on.clone(),
             blocks: self.grant_blocks(grant),
             until: until.min(Timestamp::end(grant.expires_at)),
         }
     }
 
-    /// A narrowing with its names resolved.
+    /// A narrowing with its names resolved. One to an object that ended leaves nothing.
     pub fn narrow(&self, narrow: &Narrowing) -> Narrow {
+        let lives = narrow.on.as_ref().is_none_or(|scope| self.scope_lives(scope, narrow.generation));
         let permissions = match &narrow.permissions {
+            _ if !lives => PermissionSet::EMPTY,
             None => PermissionSet::ALL,
             Some(names) => permission_set(&self.catalog, names),
         };

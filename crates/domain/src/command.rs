@@ -35,6 +35,34 @@ pub struct Request {
 /// A change of an optional field: outer `None` leaves it, inner `None` clears it.
 pub type Change<T> = Option<Option<T>>;
 
+/// When something is to end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// As it is; never, if it is new. Saying nothing gives no more than there was.
+    Kept,
+    /// Never.
+    Never,
+    /// Then.
+    At(Timestamp),
+}
+
+impl Expiry {
+    /// The end, given the one there is.
+    pub fn after(self, old: Option<Timestamp>) -> Option<Timestamp> {
+        match self {
+            Self::Kept => old,
+            Self::Never => None,
+            Self::At(at) => Some(at),
+        }
+    }
+}
+
+impl From<Option<Timestamp>> for Expiry {
+    fn from(expires_at: Option<Timestamp>) -> Self {
+        expires_at.map_or(Self::Never, Self::At)
+    }
+}
+
 /// One intention.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -131,6 +159,13 @@ pub enum Command {
         /// How long the old key still works, in seconds.
         grace_seconds: u64,
     },
+    /// Starts a session with the user's key that is used: a short-lived key with the same narrowing.
+    StartSession {
+        /// The session's id, that of a key.
+        id: KeyId,
+        /// SHA-256 of its secret.
+        hash: KeyHash,
+    },
     /// Revokes a key.
     RevokeKey {
         /// Which.
@@ -166,7 +201,7 @@ pub enum Command {
         /// Whom.
         member: Grantee,
         /// When the membership ends by itself.
-        expires_at: Option<Timestamp>,
+        expires_at: Expiry,
     },
     /// Removes a member.
     RemoveMember {
@@ -227,14 +262,21 @@ pub enum Command {
     },
     /// Makes an object of the caller's own known.
     RegisterObject {
-        /// Type and id.
+        /// Type and id, and its project iff its type lies below project.
         object: ObjectRef,
-        /// Its project, iff its type lies below project.
-        project: Option<ProjectId>,
+        /// A label for people.
+        name: Option<String>,
+    },
+    /// Changes a registered object's name.
+    UpdateObject {
+        /// Type, id, and the project unless only one has such an object.
+        object: ObjectRef,
+        /// New name.
+        name: Change<String>,
     },
     /// Removes a registered object.
     RemoveObject {
-        /// Type and id.
+        /// Type, id, and the project unless only one has such an object.
         object: ObjectRef,
     },
     /// Gives a grant.
@@ -311,6 +353,13 @@ pub enum Command {
     NoteExpiries {
         /// At most so many in one record.
         limit: usize,
+    },
+    /// Records that the operator went on from an older journal; only for [`Author::Operator`].
+    AcceptRollback {
+        /// The last sequence of the journal that is gone on from.
+        kept: u64,
+        /// The last sequence that the lost journal is known to have had.
+        lost: u64,
     },
     /// Makes an active user a direct, unexpiring member of Owners and issues it a key; only for [`Author::Operator`].
     RecoverOwner {

@@ -1,6 +1,8 @@
 //! Facts, in the past tense. Each carries the whole state of the thing after it, so that every consumer can work
 //! without an earlier event and an answer can be given again from its record alone.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -26,6 +28,23 @@ pub enum Event {
         /// Public keys of the writers whose signature every frame must carry; empty: unsigned.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         writers: Vec<String>,
+    },
+    /// The organization's name or settings changed. From schema 2 on.
+    OrganizationUpdated {
+        /// Its id.
+        id: OrgId,
+        /// Its name.
+        name: String,
+        /// All of its settings. None of them may decide about access: a node that does not know one passes it over.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        settings: BTreeMap<String, String>,
+    },
+    /// The operator went on from an older journal; what stood behind `kept` is lost. From schema 2 on.
+    RollbackAccepted {
+        /// The last sequence of the journal that is gone on from.
+        kept: u64,
+        /// The last sequence that the lost journal is known to have had; nothing stands at those between.
+        lost: u64,
     },
     /// Names were added to the catalog.
     CatalogExtended {
@@ -158,6 +177,11 @@ pub enum Event {
         /// As it is now.
         object: RegisteredObject,
     },
+    /// An object's name changed. From schema 2 on.
+    ObjectUpdated {
+        /// As it is now.
+        object: RegisteredObject,
+    },
     /// An object was removed; the grants on it are dead for ever.
     ObjectRemoved {
         /// As it was at its end.
@@ -202,8 +226,10 @@ pub enum Event {
 
 impl Event {
     /// The name of every event, in the order of their declaration.
-    pub const NAMES: [&str; 34] = [
+    pub const NAMES: [&str; 37] = [
         "OrganizationCreated",
+        "OrganizationUpdated",
+        "RollbackAccepted",
         "CatalogExtended",
         "UserCreated",
         "UserUpdated",
@@ -229,6 +255,7 @@ impl Event {
         "ProjectUpdated",
         "ProjectDeleted",
         "ObjectRegistered",
+        "ObjectUpdated",
         "ObjectRemoved",
         "GrantCreated",
         "GrantRevoked",

@@ -14,14 +14,12 @@ use crate::{
     state::project_view,
 };
 
-/// What is known of existing projects and objects.
+/// What is known of existing projects.
 pub struct Ground<'a> {
     /// The organization's catalog.
     pub catalog: &'a Catalog,
     /// A living project.
     pub project: &'a dyn Fn(ProjectId) -> Option<Arc<Project>>,
-    /// The project of a living registered object.
-    pub home: &'a dyn Fn(&ObjectRef) -> Option<ProjectId>,
 }
 
 impl std::fmt::Debug for Ground<'_> {
@@ -81,7 +79,7 @@ impl Ground<'_> {
         let known = self.type_of(object)?;
         let id = match self.catalog.lineage(known) {
             Lineage::Project => object.id.parse().ok(),
-            Lineage::InProject => (self.home)(object),
+            Lineage::InProject => object.project,
             Lineage::Singleton | Lineage::Organization => None,
         };
         id.filter(|id| (self.project)(*id).is_some())

@@ -89,11 +89,25 @@ pub struct User {
     /// The id elsewhere, unique among active users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<Personal>,
+    /// The identities of issuers that sign in as this user; each unique among active users. From schema 2 on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<Identity>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was deactivated, for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+}
+
+/// Who an issuer of identities says that somebody is: the pair that `OpenID Connect Core 1.0` section 5.7 calls the only
+/// stable identifier of an end user.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The issuer's URL, compared bytewise.
+    pub issuer: String,
+    /// The issuer's name for the user, compared bytewise.
+    pub subject: Personal,
 }
 
 /// A service token: an account for a program, not a secret.
@@ -130,6 +144,20 @@ pub struct Narrowing {
     /// Only here; everywhere if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<Scope>,
+    /// Where `on` is a registered object: its generation; 0 otherwise, and in records of schema 1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u32,
+}
+
+/// What makes a key a session: it was started with another key, lives some hours at most, and ends with that key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// The key that was signed in with; absent where an issuer of identities vouched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<KeyId>,
+    /// When its holder last proved who it is.
+    pub signed_in_at: Timestamp,
 }
 
 /// A secret of one principal; only its hash.
@@ -154,6 +182,9 @@ pub struct Key {
     /// The key that it replaced in a rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<KeyId>,
+    /// Present on a session. From schema 2 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
     /// When it was issued.
     pub created_at: Timestamp,
     /// When it was revoked.
@@ -265,20 +296,62 @@ pub struct Project {
 
 /// An object of the caller's own, made known to Grantbook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "StoredObject", into = "StoredObject")]
 pub struct RegisteredObject {
-    /// Type and the caller's own id.
+    /// Type, the caller's own id, and the project for types below project. It never moves.
     pub object: ObjectRef,
-    /// Its project, for types below project; for ever, also over removal and a new registration.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub project: Option<ProjectId>,
-    /// 1 at the first registration, one more at each later one: grants on an earlier generation stay dead.
+    /// A label for people. From schema 2 on.
+    pub name: Option<String>,
+    /// Whether Grantbook chose the id: callers cannot register such a one. From schema 2 on.
+    pub minted: bool,
+    /// 1 at the first registration of this identity, one more at each later one: grants on an earlier one stay dead.
     pub generation: u32,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When it was removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+}
+
+/// The stored form of both schemas: the project stands beside type and id.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredObject {
+    object: StoredName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    project: Option<ProjectId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    minted: bool,
+    generation: u32,
+    created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredName {
+    #[serde(rename = "type")]
+    object_type: String,
+    id: String,
+}
+
+impl From<StoredObject> for RegisteredObject {
+    fn from(stored: StoredObject) -> Self {
+        let StoredObject { object, project, name, minted, generation, created_at, ended_at } = stored;
+        let object = ObjectRef { object_type: object.object_type, id: object.id, project };
+        Self { object, name, minted, generation, created_at, ended_at }
+    }
+}
+
+impl From<RegisteredObject> for StoredObject {
+    fn from(known: RegisteredObject) -> Self {
+        let RegisteredObject { object, name, minted, generation, created_at, ended_at } = known;
+        let ObjectRef { object_type, id, project } = object;
+        let object = StoredName { object_type, id };
+        Self { object, project, name, minted, generation, created_at, ended_at }
+    }
 }
 
 /// What a grant gives: a role, or a set of permissions.

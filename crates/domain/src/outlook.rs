@@ -129,8 +129,8 @@ fn within_projects(less: Option<&AccessRow>, more: &AccessRow, state: &OrgState,
             ProjectSet::AllBut(out.iter().copied().chain(gone).collect())
         }
         (has, None | Some(ProjectSet::Only(_) | ProjectSet::AllBut(_))) => {
-            let living = state.projects().filter(|project| project.ended_at.is_none());
-            let ids = living.map(|project| project.id).filter(|id| has.has(*id) && !had(*id));
+            let living = state.living_projects().map(|project| project.id);
+            let ids = living.filter(|id| has.has(*id) && !had(*id));
             ProjectSet::Only(ids.collect())
         }
     };
@@ -138,9 +138,8 @@ fn within_projects(less: Option<&AccessRow>, more: &AccessRow, state: &OrgState,
     let organization = everywhere && projects == ProjectSet::ALL;
     let extent = Extent { organization, projects, objects: BTreeSet::new(), except: BTreeSet::new() };
     let home = |object: &ObjectRef| {
-        let known = state.object(object).or_else(|| other.object(object))?;
         // Where its project does not live, there is no such object.
-        let project = known.project.filter(|id| state.living_project(*id).is_some())?;
+        let project = object.project.filter(|id| state.living_project(*id).is_some())?;
         Some(Home { project: Some(project), lives_in_other: other.living_project(project).is_some() })
     };
     with_objects(extent, less, more, home)
@@ -205,7 +204,7 @@ impl Outlook<'_> {
             }
             Event::GroupCreated { group } | Event::GroupUpdated { group } | Event::GroupDeleted { group } => {
                 grantees.insert(Grantee::Group(group.id));
-                let object = ObjectRef { object_type: "group".to_owned(), id: group.id.to_string() };
+                let object = ObjectRef::new("group", group.id.to_string());
                 self.touch_grants_on(&object, grantees);
             }
             Event::MemberAdded { membership } | Event::MemberRemoved { membership } => {
@@ -213,13 +212,15 @@ impl Outlook<'_> {
             }
             Event::RoleCreated { role } | Event::RoleUpdated { role } | Event::RoleDeleted { role } => {
                 self.touch_role(role.id, grantees);
-                let object = ObjectRef { object_type: "role".to_owned(), id: role.id.to_string() };
+                let object = ObjectRef::new("role", role.id.to_string());
                 self.touch_grants_on(&object, grantees);
             }
             Event::ProjectCreated { project }
             | Event::ProjectUpdated { project }
             | Event::ProjectDeleted { project } => self.touch_project(project.id, grantees),
-            Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
+            Event::ObjectRegistered { object }
+            | Event::ObjectUpdated { object }
+            | Event::ObjectRemoved { object } => {
                 self.touch_grants_on(&object.object, grantees);
             }
             Event::GrantCreated { grant } | Event::GrantRevoked { grant } => {
@@ -229,7 +230,9 @@ impl Outlook<'_> {
             Event::CatalogExtended { .. } | Event::OrganizationCreated { .. } => {
                 grantees.extend(self.grants().map(|grant| grant.to));
             }
-            Event::KeyIssued { .. }
+            Event::OrganizationUpdated { .. }
+            | Event::RollbackAccepted { .. }
+            | Event::KeyIssued { .. }
             | Event::KeyRotated { .. }
             | Event::KeyRevoked { .. }
             | Event::TokenExpired { .. }
@@ -280,14 +283,9 @@ impl Outlook<'_> {
                 .filter_map(|state| state.project(project))
                 .any(|known| selector.covers(project_view(known))),
             Scope::Object(object) => {
-                let home = self.after.object(object).or_else(|| self.before.object(object));
-                match home.map(|known| known.project) {
-                    Some(home) => home == Some(project),
-                    None => {
-                        object.id == project.to_string()
-                            || matches!(object.object_type.as_str(), "organization" | "org_project")
-                    }
-                }
+                object.project == Some(project)
+                    || object.id == project.to_string()
+                    || matches!(object.object_type.as_str(), "organization" | "org_project")
             }
         };
         grantees.extend(self.grants().filter(covers).map(|grant| grant.to));

@@ -3,16 +3,23 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    command::Author,
     event::Event,
     id::{KeyId, OrgId},
     model::Personal,
     position::Position,
-    principal::Actor,
+    principal::{Actor, Caller},
     time::Timestamp,
 };
 
-/// The schema of records that this version writes. Decoders of older ones stay for ever.
-pub const RECORD_SCHEMA: u16 = 1;
+/// The schema of records that this version writes.
+///
+/// Schema 2 adds members and events to schema 1 and changes none: the project of an object in scopes, generations of
+/// narrowings, names of objects, sessions, identities, settings, and the events that say so. What schema 1 left open
+/// about an object is settled when the record is folded.
+pub const RECORD_SCHEMA: u16 = 2;
+/// The schemas that this version reads.
+pub const READ_SCHEMAS: [u16; 2] = [1, 2];
 
 /// Everything that one accepted command changed, all or nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +54,31 @@ pub struct Record {
     pub events: Vec<Event>,
 }
 
+/// Who made a record, and with which key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Maker {
+    /// Who.
+    pub actor: Actor,
+    /// With which key.
+    pub credential: Option<KeyId>,
+}
+
+impl From<Author> for Maker {
+    fn from(author: Author) -> Self {
+        match author {
+            Author::Caller(Caller { principal, key }) => Self { actor: principal.into(), credential: key },
+            Author::System => Self { actor: Actor::System, credential: None },
+            Author::Operator => Self { actor: Actor::Operator, credential: None },
+        }
+    }
+}
+
 impl Record {
+    /// Who made it.
+    pub fn maker(&self) -> Maker {
+        Maker { actor: self.actor, credential: self.credential }
+    }
+
     /// What keeps this version from taking the record as one of `org`, if anything does. Every fold asks, and stops.
     pub fn misunderstood(&self, org: OrgId) -> Option<&'static str> {
         let created = |event: &Event| matches!(event, Event::OrganizationCreated { .. });

@@ -13,6 +13,8 @@ pub enum Kind {
     Token,
     /// A key.
     Key,
+    /// A session.
+    Session,
     /// A group.
     Group,
     /// A membership.
@@ -41,6 +43,7 @@ impl Kind {
             Self::User => "user",
             Self::Token => "token",
             Self::Key => "key",
+            Self::Session => "session",
             Self::Group => "group",
             Self::Member => "member",
             Self::Role => "role",
@@ -51,6 +54,26 @@ impl Kind {
             Self::ObjectType => "object type",
             Self::Permission => "permission",
         }
+    }
+}
+
+/// A right in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRight {
+    /// The permission's name.
+    pub permission: String,
+    /// Where.
+    pub scope: String,
+}
+
+fn not_held(right: Option<&NamedRight>) -> String {
+    match right {
+        Some(NamedRight { permission, scope }) => format!(
+            "nobody gives what he does not hold: {permission} {scope} is neither held that far and that long, nor delegated"
+        ),
+        None => "nobody gives what he does not hold: this would give a right that is neither held that far and that \
+                 long, nor delegated"
+            .to_owned(),
     }
 }
 
@@ -74,16 +97,15 @@ pub enum Refusal {
         /// What on, in words.
         on: String,
     },
-    /// The command would give a right that the caller does not hold.
-    #[error(
-        "nobody gives what he does not hold: {permission} {scope} is neither held that far and that long, nor delegated"
-    )]
-    NotHeld {
-        /// The permission's name.
-        permission: String,
-        /// Where, in words.
-        scope: String,
-    },
+    /// The command would give a right that the caller does not hold: named unless the caller may not see whose it is.
+    #[error("{}", not_held(.0.as_ref()))]
+    NotHeld(Option<NamedRight>),
+    /// A session asks for what needs a sign-in of late.
+    #[error("this needs a sign-in within the last 15 minutes: sign in again")]
+    SignInAgain,
+    /// The credential is of a kind that cannot do this.
+    #[error("{0}")]
+    WrongCredential(&'static str),
     /// Only a holder of `delegate` over a deny's scope may do what changes that deny's effect.
     #[error("a deny grant is touched: this needs delegate over its whole scope")]
     NeedsDelegate,
@@ -135,9 +157,14 @@ pub enum Refusal {
     /// The key has been revoked or has expired.
     #[error("the key is no longer active")]
     KeyEnded,
-    /// The object was registered in another project, and objects never move.
-    #[error("the object belongs to another project, and objects never move")]
-    ObjectMoved,
+    /// Several projects have such an object, and none was named.
+    #[error("several projects have a {object_type} with this id: name the project")]
+    AmbiguousObject {
+        /// The object's type.
+        object_type: String,
+        /// Where in the body or path.
+        pointer: Pointer,
+    },
     /// The catalog already has the type with another parent, and a type's parent is fixed.
     #[error("the object type exists with another parent, and a type's parent is fixed")]
     ParentFixed,
@@ -169,7 +196,9 @@ impl Refusal {
             Self::Inactive => "unauthenticated",
             Self::NotFound(_) | Self::NoSuch { .. } => "not_found",
             Self::Forbidden { .. } => "forbidden",
-            Self::NotHeld { .. } => "not_held",
+            Self::NotHeld(_) => "not_held",
+            Self::SignInAgain => "sign_in_again",
+            Self::WrongCredential(_) => "wrong_credential",
             Self::NeedsDelegate => "needs_delegate",
             Self::Text { .. } | Self::Invalid { .. } => "invalid",
             Self::NameTaken(_) => "name_taken",
@@ -180,7 +209,7 @@ impl Refusal {
             Self::InUse => "in_use",
             Self::BuiltIn(_) => "built_in",
             Self::KeyEnded => "key_ended",
-            Self::ObjectMoved => "object_moved",
+            Self::AmbiguousObject { .. } => "ambiguous_object",
             Self::ParentFixed => "parent_fixed",
             Self::CatalogFull(_) => "catalog_full",
             Self::TooMany { .. } => "too_many",
@@ -191,9 +220,10 @@ impl Refusal {
     /// Where in the body the fault lies, if it lies in one place.
     pub fn pointer(&self) -> Option<Pointer> {
         match self {
-            Self::NoSuch { pointer, .. } | Self::Text { pointer, .. } | Self::Invalid { pointer, .. } => {
-                Some(pointer.clone())
-            }
+            Self::NoSuch { pointer, .. }
+            | Self::Text { pointer, .. }
+            | Self::Invalid { pointer, .. }
+            | Self::AmbiguousObject { pointer, .. } => Some(pointer.clone()),
             Self::InBatch { index, refusal } => Some(match refusal.pointer() {
                 Some(inner) => format!("/commands/{index}/body{inner}"),
                 None => format!("/commands/{index}"),

@@ -183,6 +183,7 @@ pub const fn needs(command: &Command) -> Needs {
         Command::DeactivateUser { .. } | Command::DeleteToken { .. } => {
             Needs::Permission(Permission::DELETE, On::Members)
         }
+        Command::StartSession { .. } => Needs::Nothing,
         Command::RevokeKey { .. } => UnlessOwn(Permission::UPDATE, On::Members),
         Command::CreateGroup { .. } => Needs::Permission(Permission::CREATE, On::NewGroup),
         Command::UpdateGroup { .. } | Command::AddMember { .. } | Command::RemoveMember { .. } => {
@@ -196,11 +197,12 @@ pub const fn needs(command: &Command) -> Needs {
         Command::UpdateProject { .. } => Needs::Permission(Permission::UPDATE, On::Project),
         Command::DeleteProject { .. } => Needs::Permission(Permission::DELETE, On::Project),
         Command::RegisterObject { .. } => Needs::Permission(Permission::CREATE, On::Object),
+        Command::UpdateObject { .. } => Needs::Permission(Permission::UPDATE, On::Object),
         Command::RemoveObject { .. } => Needs::Permission(Permission::DELETE, On::Object),
         Command::CreateGrant { .. } => Needs::Permission(Permission::CREATE_ACLS, On::Scope),
         Command::RevokeGrant { .. } => Needs::Permission(Permission::DELETE_ACLS, On::Scope),
         Command::NoteExpiries { .. } => System,
-        Command::RecoverOwner { .. } => Operator,
+        Command::RecoverOwner { .. } | Command::AcceptRollback { .. } => Operator,
     }
 }
 

@@ -15,6 +15,9 @@ pub const LABELS_MAX: usize = 64;
 pub type Labels = BTreeMap<String, String>;
 
 /// An object by type name and id; ids of projects, groups and roles are theirs, of singletons the organization's.
+///
+/// The ids of registered objects are the callers' own, so that two projects may use the same one: an object of a type below
+/// `project` is identified by its project too. References sort by type, id, project.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectRef {
@@ -23,6 +26,33 @@ pub struct ObjectRef {
     pub object_type: String,
     /// The object's id.
     pub id: String,
+    /// The project that an object of a type below `project` lies in. Absent in what a caller has not said, and in records
+    /// of schema 1, which knew one project for each type and id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectId>,
+}
+
+impl ObjectRef {
+    /// An object of a type that lies in no project, or whose project is not said.
+    pub fn new(object_type: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { object_type: object_type.into(), id: id.into(), project: None }
+    }
+
+    /// The project itself as an object.
+    pub fn of_project(id: ProjectId) -> Self {
+        Self::new("project", id.to_string())
+    }
+
+    /// The same object in a project.
+    #[must_use]
+    pub fn within(self, project: Option<ProjectId>) -> Self {
+        Self { project, ..self }
+    }
+
+    /// Whether type and id are the same, whatever the project.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.object_type, &self.id) == (&other.object_type, &other.id)
+    }
 }
 
 /// Where a grant, or a key's narrowing, applies.

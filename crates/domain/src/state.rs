@@ -2,9 +2,9 @@
 //!
 //! The maps are persistent (shared structure), so that a copy is cheap: the command service decides on a copy and
 //! drops it when an append turns out to conflict. Ended things stay, as nothing that ended may come back.
-//! Ends are implied: a deleted group's memberships stay in the maps and are judged by [`crate::access`].
+//! Ends are implied: a deleted group's memberships stay in the maps; [`crate::living`] says what of all this lives.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::{
     model::{
         Builtin, Effect, Gives, Grant, Group, Key, Membership, Project, RegisteredObject, Role, Token, User,
     },
-    principal::{Grantee, Principal},
+    principal::{Actor, Grantee, Principal},
     scope::{ObjectRef, ProjectView},
     time::Timestamp,
     webhook::Webhook,
@@ -28,6 +28,8 @@ pub enum NameKind {
     Email,
     /// A user's external id.
     UserExternalId,
+    /// An issuer's identity of a user: issuer, line break, subject.
+    Identity,
     /// A service token's name.
     Token,
     /// A service token's external id.
@@ -67,11 +69,13 @@ pub enum Expiring {
 pub struct OrgState {
     pub(crate) id: Option<OrgId>,
     pub(crate) name: String,
+    pub(crate) settings: Arc<BTreeMap<String, String>>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) users: OrdMap<UserId, Arc<User>>,
     pub(crate) tokens: OrdMap<TokenId, Arc<Token>>,
     pub(crate) keys: OrdMap<KeyId, Arc<Key>>,
     pub(crate) keys_of: OrdSet<(Principal, KeyId)>,
+    pub(crate) issuers: OrdMap<KeyId, Actor>,
     pub(crate) groups: OrdMap<GroupId, Arc<Group>>,
     pub(crate) memberships: OrdMap<(Grantee, GroupId), Arc<Membership>>,
     pub(crate) members: OrdSet<(GroupId, Grantee)>,
@@ -102,6 +106,11 @@ impl OrgState {
     /// The organization's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its settings; none of them decides about access.
+    pub fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
     }
 
     /// Its permissions and object types.
@@ -184,14 +193,19 @@ impl OrgState {
         self.projects.get(&id).map(Arc::as_ref)
     }
 
-    /// A project, if it lives.
-    pub fn living_project(&self, id: ProjectId) -> Option<&Project> {
-        self.project(id).filter(|project| project.ended_at.is_none())
-    }
-
-    /// A registered object, living or removed.
+    /// A registered object, living or removed; for types below project the reference must say the project.
     pub fn object(&self, object: &ObjectRef) -> Option<&RegisteredObject> {
         self.objects.get(object).map(Arc::as_ref)
+    }
+
+    /// The registrations of this type and id in any project, living or removed, by project.
+    pub fn registrations(&self, object_type: &str, id: &str) -> impl Iterator<Item = &RegisteredObject> {
+        let from = ObjectRef::new(object_type, id);
+        let like = from.clone();
+        self.objects
+            .range(from..)
+            .map(|(_, known)| known.as_ref())
+            .take_while(move |known| known.object.is_like(&like))
     }
 
     /// A grant, living or revoked.
@@ -202,11 +216,6 @@ impl OrgState {
     /// A webhook, living or ended.
     pub fn webhook(&self, id: WebhookId) -> Option<&Webhook> {
         self.webhooks.get(&id).map(Arc::as_ref)
-    }
-
-    /// The webhooks that have not ended.
-    pub fn living_webhooks(&self) -> impl Iterator<Item = &Webhook> {
-        self.webhooks.values().map(Arc::as_ref).filter(|webhook| webhook.ended_at.is_none())
     }
 
     /// The unrevoked grants to exactly this grantee.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    access::{Reason, Target},
+    access::Reason,
     catalog::{Catalog, Lineage, ObjectType, Permission, TypeSet},
     cover::Cover,
     id::{OrgId, ProjectId},
@@ -321,7 +321,7 @@ impl<'a, E, F: FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>> Survey<'
     }
 
     fn covers_singleton(&mut self, indexes: &[usize], type_name: &str) -> Result<bool, E> {
-        let one = ObjectRef { object_type: type_name.to_owned(), id: self.around.org.to_string() };
+        let one = ObjectRef::new(type_name, self.around.org.to_string());
         let scopes: Vec<&Scope> = self.these(indexes).map(|grant| grant.scope).collect();
         let seen = (self.look)(&one, &scopes)?;
         Ok(seen.is_some_and(|seen| seen.covered.contains(&true)))
@@ -389,13 +389,11 @@ impl OrgState {
                 blocks: self.grant_blocks(grant),
             })
             .collect();
-        let living = self.projects().filter(|project| project.ended_at.is_none());
-        let projects: Vec<ProjectView<'_>> = living.map(project_view).collect();
+        let projects: Vec<ProjectView<'_>> = self.living_projects().map(project_view).collect();
         let catalog = Arc::clone(&self.catalog);
         let around = Surroundings { org, catalog: &catalog, projects: &projects };
         let look = |object: &ObjectRef, scopes: &[&Scope]| {
-            let target = Target { object_type: &object.object_type, id: &object.id, project: None };
-            let Ok(located) = self.locate(target) else { return Ok(None) };
+            let Ok(located) = self.locate_exactly(object) else { return Ok(None) };
             let covered = scopes.iter().map(|scope| self.covers(scope, &located)).collect();
             Ok::<_, std::convert::Infallible>(Some(Seen { project: located.project, covered }))
         };

@@ -1,6 +1,11 @@
 //! What a name may look like.
 
+mod characters;
+
 use uuid::Uuid;
+
+pub use self::characters::TABLE_VERSION;
+use self::characters::{may_be_in_line, may_be_in_prose};
 
 /// Longest name of a thing, in bytes.
 pub const NAME_MAX_BYTES: usize = 256;
@@ -26,6 +31,15 @@ pub enum TextFault {
     /// A control character.
     #[error("must not contain control characters")]
     Control,
+    /// A character that nobody sees, or that changes in which order others are seen.
+    #[error("must not contain {}, which is invisible or changes the order of text", code_point(*.0))]
+    Hidden(char),
+    /// A character that the Unicode version of [`TABLE_VERSION`] does not have.
+    #[error("must not contain {}, which is no character yet", code_point(*.0))]
+    Unassigned(char),
+    /// `.` or `..`, which paths leave out or take for the place above.
+    #[error("must not be `.` or `..`: no path can name it")]
+    Dots,
     /// A name that could be taken for an id.
     #[error("must not look like a uuid")]
     LooksLikeId,
@@ -62,15 +76,23 @@ pub fn check_line(text: &str, max_bytes: usize) -> Result<(), TextFault> {
     if text.trim() != text {
         return Err(TextFault::NotTrimmed);
     }
-    if text.chars().any(char::is_control) {
-        return Err(TextFault::Control);
-    }
+    text.chars().try_for_each(may_be_in_line)?;
     require_no_key(text)
 }
 
+/// Checks an id that a caller chose for an object of its own: a line of at most 256 bytes that a path can name.
+pub fn check_object_id(text: &str) -> Result<(), TextFault> {
+    // RFC 3986, section 5.2.4: clients and proxies remove these segments.
+    if matches!(text, "." | "..") {
+        return Err(TextFault::Dots);
+    }
+    check_line(text, OBJECT_ID_MAX_BYTES)
+}
+
 /// Refuses a text that contains what looks like a key, `gb_st_` or `gb_pk_` with at least 22 letters and digits behind, or
-/// like the signing secret of a webhook, `whsec_` with at least 32 digits of base64 behind.
+/// like the signing secret of a webhook, `whsec_` with at least 32 digits of base64 behind; in upper or lower case.
 pub fn require_no_key(text: &str) -> Result<(), TextFault> {
+    let text = text.to_ascii_lowercase();
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     if text.split("whsec_").skip(1).any(|rest| rest.bytes().take_while(base64).count() >= 32) {
         return Err(TextFault::HoldsKey);
@@ -82,15 +104,13 @@ pub fn require_no_key(text: &str) -> Result<(), TextFault> {
     if text.split("gb_").skip(1).any(looks_like_key) { Err(TextFault::HoldsKey) } else { Ok(()) }
 }
 
-/// Checks a description or a reason: may be empty, may have line breaks and tabs, no other control characters.
+/// Checks a description or a reason: may be empty, may have line breaks, tabs, direction marks and joined emoji, no other
+/// control characters and nothing else that is invisible or changes the order of text.
 pub fn check_prose(text: &str) -> Result<(), TextFault> {
     if text.len() > PROSE_MAX_BYTES {
         return Err(TextFault::TooLong(PROSE_MAX_BYTES));
     }
-    let forbidden = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if text.chars().any(forbidden) {
-        return Err(TextFault::Control);
-    }
+    text.chars().try_for_each(may_be_in_prose)?;
     require_no_key(text)
 }
 
@@ -101,6 +121,9 @@ pub fn check_word(text: &str) -> Result<(), TextFault> {
     }
     if text.len() > WORD_MAX_BYTES {
         return Err(TextFault::TooLong(WORD_MAX_BYTES));
+    }
+    if matches!(text, "." | "..") {
+        return Err(TextFault::Dots);
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if text.chars().all(allowed) { Ok(()) } else { Err(TextFault::NotAWord) }
@@ -113,4 +136,9 @@ pub fn check_email(text: &str) -> Result<(), TextFault> {
         .split_once('@')
         .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     if plausible && !text.chars().any(char::is_whitespace) { Ok(()) } else { Err(TextFault::NotAnEmail) }
+}
+
+/// As Unicode writes it: `U+202E`.
+fn code_point(c: char) -> String {
+    format!("U+{:04X}", u32::from(c))
 }

@@ -39,10 +39,16 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 
 /// Opens a file for reading and writing, and makes it private if it is not.
 ///
-/// Fails with [`ErrorKind::NotFound`] if there is none, and with `ELOOP` if the name is a symbolic link.
+/// Fails with [`ErrorKind::NotFound`] if there is none, and with a text that says so if the name is a symbolic link.
 pub fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
-    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+    let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(code) if code == Errno::LOOP.raw_os_error() => {
+            io::Error::other("this is a symbolic link, which is not followed: name the file that it leads to")
+        }
+        _ => error,
+    })?;
     protect(&file)?;
     Ok(file)
 }
@@ -154,7 +160,7 @@ mod tests {
         assert_eq!((mode(&path), fs::read(&path).unwrap()), (0o600, b"text".to_vec()));
         let link = directory.path().join("link");
         symlink(&path, &link).unwrap();
-        assert!(open_or_create(&link).is_err(), "a link is not followed");
+        assert!(open_or_create(&link).unwrap_err().to_string().contains("symbolic link"));
     }
 
     #[test]

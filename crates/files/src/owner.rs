@@ -71,8 +71,16 @@ pub fn expect_ours(directory: &Path) -> Result<(), Exposed> {
     let groups = getgroups().map_err(|errno| failed(errno.into()))?;
     let own_groups: Vec<u32> =
         groups.into_iter().chain([getegid()]).map(rustix::process::Gid::as_raw).collect();
-    judge(directory, (about.mode(), about.uid(), about.gid()), geteuid().as_raw(), &own_groups)?;
-    for above in real.ancestors().skip(1) {
+    let own = geteuid().as_raw();
+    judge(directory, (about.mode(), about.uid(), about.gid()), own, &own_groups)?;
+    let named = std::path::absolute(directory).map_err(failed)?;
+    let link = fs::symlink_metadata(&named).map_err(failed)?;
+    if link.is_symlink() && ![0, own].contains(&link.uid()) {
+        return Err(Exposed::Foreign { path: directory.to_owned(), owner: link.uid(), own });
+    }
+    // Where the name leads through a link, both where it is and where it leads to can be exchanged.
+    let place = named.parent().unwrap_or(&real).canonicalize().map_err(failed)?;
+    for above in real.ancestors().skip(1).chain(place.ancestors()) {
         let mode = fs::metadata(above).map_err(failed)?.mode();
         if mode & 0o002 != 0 && mode & 0o1000 == 0 {
             return Err(Exposed::Exchangeable { path: directory.to_owned(), above: above.to_owned() });
@@ -143,6 +151,12 @@ mod tests {
         assert!(expect_ours(&data).unwrap_err().to_string().contains("chmod o-w"));
         set(base.path(), 0o1777);
         expect_ours(&data).unwrap();
+        let [open, link] = ["open", "open/link"].map(|name| base.path().join(name));
+        fs::create_dir(&open).unwrap();
+        std::os::unix::fs::symlink(&data, &link).unwrap();
+        expect_ours(&link).unwrap();
+        set(&open, 0o777);
+        assert!(matches!(expect_ours(&link), Err(Exposed::Exchangeable { .. })));
         set(&data, 0o1777);
         let told = expect_ours(&data).unwrap_err().to_string();
         assert_eq!(told, format!("everybody can write {0}: run `chmod o-w {0}`", data.display()));

@@ -119,7 +119,7 @@ pub enum FrameError {
         bytes: usize,
     },
     /// A record of another schema.
-    #[error("record schema {found} is not understood, expected {RECORD_SCHEMA}")]
+    #[error("record schema {found} is not understood: this version reads schemas up to {RECORD_SCHEMA}")]
     Schema {
         /// What the record says.
         found: u64,

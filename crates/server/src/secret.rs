@@ -3,6 +3,8 @@
 //! `gb_st_` or `gb_pk_`, 22 characters of key id, `_`, 43 characters of secret, 6 characters of CRC-32 over all
 //! that precedes; every character of the three in base62. Only the SHA-256 of the 43 is ever kept.
 
+pub(crate) mod held;
+
 use std::fmt;
 
 use grantbook_domain::{id::KeyId, model::KeyHash, principal::Principal};

@@ -252,6 +252,7 @@ impl Load {
                 expires_at: None,
                 narrow: None,
                 replaces: None,
+                session: None,
                 created_at: AT,
                 ended_at: None,
             },

@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use grantbook_domain::{
-    access::{Reason, Target},
+    access::Reason,
     id::OrgId,
     principal::Principal,
     scope::{ObjectRef, ProjectView, Scope},
@@ -94,8 +94,7 @@ impl Checker<'_> {
         let projects: Vec<ProjectView<'_>> = living.iter().map(|project| project.view()).collect();
         let around = Surroundings { org, catalog: &catalog, projects: &projects };
         ask(around, &mut |object: &ObjectRef, scopes: &[&Scope]| {
-            let target = Target { object_type: &object.object_type, id: &object.id, project: None };
-            let place = match self.locate(target) {
+            let place = match self.locate_exactly(object) {
                 Ok(place) => place,
                 Err(Stop::Because(_)) => return Ok(None),
                 Err(Stop::Failed(error)) => return Err(error),

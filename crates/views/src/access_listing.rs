@@ -28,7 +28,9 @@ use crate::{
 };
 
 /// The form of the listing: a reader of another form does not understand it.
-pub const LISTING_FORM: u32 = 2;
+pub const LISTING_FORM: u32 = 3;
+/// The forms that [`AccessParts::parse`] reads.
+pub const LISTING_FORMS_READ: [u32; 2] = [2, 3];
 
 /// Principals looked up before what is known of them is forgotten.
 const TOGETHER: usize = 1000;

@@ -33,8 +33,8 @@ pub struct AuditFilter {
     pub project: Option<ProjectId>,
     /// touching this object (groups, roles, projects and the organization are objects too),
     pub object: Option<ObjectRef>,
-    /// holding an event of this name,
-    pub event: Option<String>,
+    /// holding an event of one of these names (any, if there are none),
+    pub events: Vec<String>,
     /// not before this instant,
     pub from: Option<Timestamp>,
     /// and before this one.
@@ -118,8 +118,8 @@ impl Snapshot {
     ) -> Result<(Vec<Position>, Option<Position>), ViewError> {
         let mut found = Vec::new();
         let Some(mut span) = self.span(org, filter, page)? else { return Ok((found, None)) };
-        let lists: Vec<_> = filter.facets().iter().map(|facet| facet.key(org)).collect();
-        while let Some(position) = self.meet(org, &lists, page.order, span)? {
+        let conditions = filter.conditions(org);
+        while let Some(position) = self.meet(org, &conditions, page.order, span)? {
             if found.len() == page.limit {
                 let next = found.last().copied();
                 return Ok((found, next));
@@ -167,26 +167,26 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// The next position that is in every list; of any record if there is no list.
+    /// The next position that meets every condition; of any record if there is none.
     fn meet(
         &self,
         org: OrgId,
-        lists: &[Vec<u8>],
+        conditions: &[Condition],
         order: Order,
         mut span: Span,
     ) -> Result<Option<Position>, ViewError> {
-        if lists.is_empty() {
+        if conditions.is_empty() {
             return self.next_record(org, order, span);
         }
         let mut agreeing = 0;
-        for list in lists.iter().cycle() {
-            let Some(found) = self.next_in(list, order, span)? else { return Ok(None) };
+        for condition in conditions.iter().cycle() {
+            let Some(found) = self.next_of(condition, order, span)? else { return Ok(None) };
             let here = match order {
                 Order::Ascending => span.first,
                 Order::Descending => span.last,
             };
             agreeing = if found == here { agreeing + 1 } else { 1 };
-            if agreeing == lists.len() {
+            if agreeing == conditions.len() {
                 return Ok(Some(found));
             }
             match order {
@@ -195,6 +195,20 @@ impl Snapshot {
             }
         }
         Ok(None)
+    }
+
+    /// The next position that is in one of the lists.
+    fn next_of(&self, lists: &Condition, order: Order, span: Span) -> Result<Option<Position>, ViewError> {
+        let mut next = None;
+        for list in lists {
+            let found = self.next_in(list, order, span)?;
+            next = match (next, found, order) {
+                (Some(next), Some(found), Order::Ascending) => Some(found.min(next)),
+                (Some(next), Some(found), Order::Descending) => Some(found.max(next)),
+                (next, found, _) => next.or(found),
+            };
+        }
+        Ok(next)
     }
 
     /// The first record in the span, or the last one if newest come first.
@@ -213,19 +227,23 @@ impl Snapshot {
 }
 
 impl AuditFilter {
-    fn facets(&self) -> Vec<Facet> {
-        let named = [
+    fn conditions(&self, org: OrgId) -> Vec<Condition> {
+        let single = [
             self.object.clone().map(Facet::of_object),
             self.credential.map(Facet::Credential),
             self.group.map(Facet::Group),
             self.project.map(Facet::Project),
             self.principal.map(Facet::Principal),
             self.actor.map(Facet::Actor),
-            self.event.clone().map(Facet::Event),
         ];
-        named.into_iter().flatten().collect()
+        let single = single.into_iter().flatten().map(|facet| vec![facet.key(org)]);
+        let events = self.events.iter().map(|name| Facet::Event(name.clone()).key(org)).collect();
+        single.chain([events]).filter(|lists: &Condition| !lists.is_empty()).collect()
     }
 }
+
+/// The position lists of a condition, by their keys: a record must be in one of them.
+type Condition = Vec<Vec<u8>>;
 
 /// Positions from `first` to `last`, both included.
 #[derive(Debug, Clone, Copy)]

@@ -120,11 +120,12 @@ impl Checker<'_> {
         Ok(Resolved { principal, permission, place, narrow: key.and_then(|key| key.narrow) })
     }
 
-    pub(crate) fn require_narrowing(&self, resolved: &Resolved) -> Result<(), Stop> {
-        let covered = resolved.narrow.as_ref().is_none_or(|narrow| {
-            narrow.permissions.has(resolved.permission)
-                && narrow.on.as_ref().is_none_or(|scope| self.covers(scope, &resolved.place))
-        });
+    pub(crate) fn require_narrowing(&mut self, resolved: &Resolved) -> Result<(), Stop> {
+        let Some(narrow) = &resolved.narrow else { return Ok(()) };
+        let on = narrow.on.as_ref();
+        let covered = narrow.permissions.has(resolved.permission)
+            && on.is_none_or(|scope| self.covers(scope, &resolved.place))
+            && on.map_or(Ok(true), |scope| self.scope_stands(scope, narrow.generation))?;
         if covered { Ok(()) } else { Err(Reason::KeyNarrowed.into()) }
     }
 
@@ -158,12 +159,7 @@ impl Checker<'_> {
 
     fn active_key(&self, id: KeyId) -> Result<KeyRow, Stop> {
         let key = self.snapshot.key_row(id)?.filter(|key| key.org == self.org).ok_or(Reason::UnknownKey)?;
-        if key.ended {
-            Err(Reason::KeyRevoked.into())
-        } else if self.now >= key.until {
-            Err(Reason::KeyExpired.into())
-        } else {
-            Ok(key)
-        }
+        self.snapshot.require_working(&key, self.now)?;
+        Ok(key)
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use grantbook_domain::{
-    access::Target,
     catalog::{Lineage, ObjectType},
     id::{OrgId, ProjectId},
     position::Position,
@@ -318,11 +317,9 @@ fn holds(row: &AccessRow, object: &ObjectRef, place: &Place) -> bool {
     row.objects.contains(object) || (anyway && !row.except.contains(object))
 }
 
-/// The place of an object; none if it is not there. One that was removed is still asked about by naming its project.
+/// The place of an object; none if it is not there. One that was removed is still asked about in its project.
 pub(crate) fn place_of(checker: &mut Checker<'_>, object: &ObjectRef) -> Result<Option<Place>, ViewError> {
-    let home = checker.object(object)?.and_then(|known| known.project).map(|id| id.to_string());
-    let target = Target { object_type: &object.object_type, id: &object.id, project: home.as_deref() };
-    match checker.locate(target) {
+    match checker.locate_exactly(object) {
         Ok(place) => Ok(Some(place)),
         Err(Stop::Because(_)) => Ok(None),
         Err(Stop::Failed(error)) => Err(error),

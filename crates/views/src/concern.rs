@@ -79,7 +79,10 @@ impl<'e> Concern<'e> {
             | Event::ProjectDeleted { project } => Self::Project(project),
             Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => Self::Object(object),
             // Names, empty groups and roles, keys, webhooks; and notices of times, which pass by themselves.
-            Event::UserUpdated { .. }
+            Event::OrganizationUpdated { .. }
+            | Event::RollbackAccepted { .. }
+            | Event::ObjectUpdated { .. }
+            | Event::UserUpdated { .. }
             | Event::GroupCreated { .. }
             | Event::GroupUpdated { .. }
             | Event::RoleCreated { .. }

@@ -12,8 +12,12 @@ use grantbook_domain::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::encode::Put;
 pub use crate::row_key::{Kind, List};
+use crate::{
+    encode::{Put, Take},
+    error::ViewError,
+    table::Table,
+};
 
 /// A kind of thing with versions: those of [`grantbook_domain::model`] that have an id.
 pub trait Document: Serialize + DeserializeOwned {
@@ -236,13 +240,15 @@ impl Document for RegisteredObject {
     const KIND: Kind = Kind::Object;
 
     fn id_bytes(id: &ObjectRef) -> Vec<u8> {
-        Put::new(64).text(&id.object_type).text(&id.id).done()
+        let put = Put::new(80).text(&id.object_type).text(&id.id);
+        id.project.map_or_else(|| put.clone(), |project| put.clone().id(project)).done()
     }
     fn id(&self) -> ObjectRef {
         self.object.clone()
     }
     fn sort_id(&self) -> Vec<u8> {
-        self.object.id.clone().into_bytes()
+        let put = Put::new(64).raw(self.object.id.as_bytes());
+        self.object.project.map_or_else(|| put.clone(), |project| put.clone().u8(0).id(project)).done()
     }
     fn created_at(&self) -> Timestamp {
         self.created_at
@@ -251,14 +257,31 @@ impl Document for RegisteredObject {
         self.ended_at
     }
     fn goes_by(&self, name: &str) -> bool {
-        self.object.id == name
+        self.object.id == name || self.name.as_deref() == Some(name)
     }
     fn lists(&self) -> Vec<List<'_>> {
         vec![List::ObjectsOfType(&self.object.object_type)]
     }
     fn belongs_to(&self) -> Vec<Belonging<'_>> {
-        self.project.map(Belonging::Project).into_iter().collect()
+        self.object.project.map(Belonging::Project).into_iter().collect()
     }
+}
+
+/// The object that an entry of [`List::ObjectsOfType`] stands for: the id, which has no control characters, and behind a zero
+/// byte the project, if the type lies in projects.
+pub(crate) fn listed_object(object_type: &str, sort_id: &[u8]) -> Result<ObjectRef, ViewError> {
+    let (id, project) = match sort_id.iter().position(|byte| *byte == 0) {
+        None => (sort_id, None),
+        Some(at) => {
+            let (id, rest) = sort_id.split_at_checked(at).unwrap_or((sort_id, &[]));
+            let mut rest = Take::new(Table::Lists, rest);
+            rest.u8()?;
+            (id, Some(rest.id()?))
+        }
+    };
+    let id =
+        std::str::from_utf8(id).map_err(|_| ViewError::bad_row(Table::Lists.name(), "an id not UTF-8"))?;
+    Ok(ObjectRef { object_type: object_type.to_owned(), id: id.to_owned(), project })
 }
 
 impl Document for Grant {

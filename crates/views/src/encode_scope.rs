@@ -22,7 +22,13 @@ pub(crate) fn put_scope(put: Put, scope: &Scope) -> Put {
             let put = selector.include.iter().fold(put.u8(2).len(selector.include.len()), put_atom);
             selector.exclude.iter().fold(put.len(selector.exclude.len()), put_atom)
         }
-        Scope::Object(object) => put.u8(3).text(&object.object_type).text(&object.id),
+        Scope::Object(object) => {
+            let put = put.u8(3).text(&object.object_type).text(&object.id);
+            match object.project {
+                None => put.u8(0),
+                Some(id) => put.u8(1).id(id),
+            }
+        }
     }
 }
 
@@ -34,8 +40,9 @@ pub(crate) fn take_scope(take: &mut Take<'_>) -> Result<Scope, ViewError> {
             Ok(Scope::Projects(Selector { include, exclude: take_atoms(take)? }))
         }
         3 => {
-            let object_type = take.text()?.to_owned();
-            Ok(Scope::Object(ObjectRef { object_type, id: take.text()?.to_owned() }))
+            let (object_type, id) = (take.text()?.to_owned(), take.text()?.to_owned());
+            let project = if take.flag()? { Some(take.id()?) } else { None };
+            Ok(Scope::Object(ObjectRef { object_type, id, project }))
         }
         other => Err(take.bad(format!("scope {other}"))),
     }

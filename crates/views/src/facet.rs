@@ -49,14 +49,19 @@ impl Facet {
             Self::Principal(principal) => put.u8(3).principal(*principal),
             Self::Group(id) => put.u8(4).id(*id),
             Self::Project(id) => put.u8(5).id(*id),
-            Self::Object(object) => put.u8(6).text(&object.object_type).text(&object.id),
+            Self::Object(ObjectRef { object_type, id, project: None }) => {
+                put.u8(6).text(object_type).text(id)
+            }
+            Self::Object(ObjectRef { object_type, id, project: Some(project) }) => {
+                put.u8(8).text(object_type).text(id).id(*project)
+            }
             Self::Event(name) => put.u8(7).text(name),
         }
         .done()
     }
 }
 
-/// Everything that a record is found under; depends on nothing but the record.
+/// Everything that a record is found under, once what schema 1 left open about objects is settled.
 pub(crate) fn facets(record: &Record) -> BTreeSet<Facet> {
     let mut found = BTreeSet::from([Facet::Actor(record.actor)]);
     found.extend(record.credential.map(Facet::Credential));
@@ -99,10 +104,10 @@ impl Touched {
 
 fn touch(found: &mut BTreeSet<Facet>, event: &Event) {
     match event {
-        Event::OrganizationCreated { id, .. } => {
+        Event::OrganizationCreated { id, .. } | Event::OrganizationUpdated { id, .. } => {
             found.insert(object("organization", id));
         }
-        Event::CatalogExtended { .. } => {}
+        Event::CatalogExtended { .. } | Event::RollbackAccepted { .. } => {}
         Event::UserCreated { user } | Event::UserUpdated { user } | Event::UserDeactivated { user } => {
             found.insert(Facet::Principal(Principal::User(user.id)));
         }
@@ -134,9 +139,10 @@ fn touch(found: &mut BTreeSet<Facet>, event: &Event) {
         Event::ProjectCreated { project }
         | Event::ProjectUpdated { project }
         | Event::ProjectDeleted { project } => touch_project(found, project.id),
-        Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
-            found.insert(Facet::of_object(object.object.clone()));
-            object.project.into_iter().for_each(|id| touch_project(found, id));
+        Event::ObjectRegistered { object }
+        | Event::ObjectUpdated { object }
+        | Event::ObjectRemoved { object } => {
+            touch_object(found, &object.object);
         }
         Event::GrantCreated { grant } | Event::GrantRevoked { grant } | Event::GrantExpired { grant } => {
             touch_grant(found, grant);
@@ -177,9 +183,16 @@ fn touch_scope(found: &mut BTreeSet<Facet>, scope: &Scope) {
     match scope {
         Scope::Organization => {}
         Scope::Projects(selector) => selector.ids().for_each(|id| touch_project(found, id)),
-        Scope::Object(one) => {
-            found.insert(Facet::of_object(one.clone()));
-        }
+        Scope::Object(one) => touch_object(found, one),
+    }
+}
+
+/// An object in a project is also found by type and id alone, and under its project.
+fn touch_object(found: &mut BTreeSet<Facet>, object: &ObjectRef) {
+    found.insert(Facet::of_object(object.clone()));
+    if let Some(project) = object.project {
+        found.insert(Facet::of_object(object.clone().within(None)));
+        touch_project(found, project);
     }
 }
 
@@ -188,13 +201,15 @@ fn touch_project(found: &mut BTreeSet<Facet>, id: ProjectId) {
 }
 
 fn object(object_type: &str, id: &impl ToString) -> Facet {
-    Facet::Object(ObjectRef { object_type: object_type.to_owned(), id: id.to_string() })
+    Facet::Object(ObjectRef::new(object_type, id.to_string()))
 }
 
 /// The event's name, as it is stored and as clients see it.
 pub fn event_name(event: &Event) -> &'static str {
     match event {
         Event::OrganizationCreated { .. } => "OrganizationCreated",
+        Event::OrganizationUpdated { .. } => "OrganizationUpdated",
+        Event::RollbackAccepted { .. } => "RollbackAccepted",
         Event::CatalogExtended { .. } => "CatalogExtended",
         Event::UserCreated { .. } => "UserCreated",
         Event::UserUpdated { .. } => "UserUpdated",
@@ -220,6 +235,7 @@ pub fn event_name(event: &Event) -> &'static str {
         Event::ProjectUpdated { .. } => "ProjectUpdated",
         Event::ProjectDeleted { .. } => "ProjectDeleted",
         Event::ObjectRegistered { .. } => "ObjectRegistered",
+        Event::ObjectUpdated { .. } => "ObjectUpdated",
         Event::ObjectRemoved { .. } => "ObjectRemoved",
         Event::GrantCreated { .. } => "GrantCreated",
         Event::GrantRevoked { .. } => "GrantRevoked",

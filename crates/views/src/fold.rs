@@ -9,8 +9,9 @@ use grantbook_domain::{
     id::OrgId,
     model::{Effect, Gives, Grant, Key, Membership, Narrowing, Project, RegisteredObject, Role},
     position::Position,
-    principal::Grantee,
-    record::Recorded,
+    principal::{Actor, Grantee},
+    record::{Maker, Record, Recorded},
+    scope::{ObjectRef, Scope},
     state::{own_blocks, permission_set},
     time::Timestamp,
 };
@@ -21,9 +22,10 @@ use crate::{
     encode::Put,
     error::ViewError,
     facet::facets,
-    reader::{CatalogAdditions, OrgRow, Organization, Snapshot},
+    reader::{CatalogAdditions, OrgRow, Organization, Snapshot, parse},
     row::{
-        Given, GrantRow, HeadRow, KeyRow, MembershipRow, NarrowRow, ObjectRow, ProjectRow, RoleRow, Version,
+        Given, GrantRow, HeadRow, HomesRow, KeyRow, MembershipRow, NarrowRow, ObjectRow, ProjectRow, RoleRow,
+        Version,
     },
     row_key::{self, Kind, List},
     staged::{Changes, Staged},
@@ -67,10 +69,63 @@ impl<'s> Fold<'s> {
         if record.ordinal % MARK_EVERY == 1 {
             self.staged.add(Table::Times, row_key::time(*org, record.at, *position), Vec::new());
         }
-        for facet in facets(record) {
+        let mut events = record.events.clone();
+        for event in &mut events {
+            self.settle(place, event)?;
+            self.event(place, record.maker(), event)?;
+        }
+        for facet in facets(&Record { events, ..record.clone() }) {
             self.post(&facet.key(*org), *position)?;
         }
-        record.events.iter().try_for_each(|event| self.event(place, event))
+        Ok(())
+    }
+
+    /// What schema 1 left open about objects. It knew one project for each type and id, so the one registration there was is
+    /// meant: see [`grantbook_domain::record::RECORD_SCHEMA`].
+    fn settle(&self, place: Place, event: &mut Event) -> Result<(), ViewError> {
+        match event {
+            Event::GrantCreated { grant } | Event::GrantRevoked { grant } | Event::GrantExpired { grant } => {
+                self.settle_scope(place, &mut grant.on)
+            }
+            Event::KeyIssued { key } | Event::KeyRevoked { key } | Event::KeyExpired { key } => {
+                self.settle_key(place, key)
+            }
+            Event::KeyRotated { key, old } => {
+                self.settle_key(place, old)?;
+                self.settle_key(place, key)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn settle_scope(&self, place: Place, scope: &mut Scope) -> Result<(), ViewError> {
+        let Scope::Object(object @ ObjectRef { project: None, .. }) = scope else { return Ok(()) };
+        let key = row_key::homes(place.org, &object.object_type, &object.id);
+        let homes = self.staged.get(Table::Homes, &key)?.map(|bytes| HomesRow::decode(&bytes)).transpose()?;
+        if let Some([home]) = homes.as_ref().map(|homes| &homes.0[..]) {
+            object.project = Some(*home);
+        }
+        Ok(())
+    }
+
+    fn settle_key(&self, place: Place, key: &mut Key) -> Result<(), ViewError> {
+        let Some(narrow) = &mut key.narrow else { return Ok(()) };
+        let Some(scope) = &mut narrow.on else { return Ok(()) };
+        self.settle_scope(place, scope)?;
+        let Scope::Object(object) = &*scope else { return Ok(()) };
+        if narrow.generation != 0 {
+            return Ok(());
+        }
+        let known = self.staged.get(Table::Keys, &row_key::key(key.id))?;
+        let known = known.map(|bytes| KeyRow::decode(&bytes)).transpose()?.and_then(|row| row.narrow);
+        let row = row_key::thing(place.org, Kind::Object, &RegisteredObject::id_bytes(object));
+        let of_object = || -> Result<u32, ViewError> {
+            let row = self.staged.get(Table::Things, &row)?;
+            let row = row.map(|bytes| ObjectRow::decode(&Version::decode(&bytes)?)).transpose()?;
+            Ok(row.map_or(0, |row| row.generation))
+        };
+        narrow.generation = known.map_or_else(of_object, |known| Ok(known.generation))?;
+        Ok(())
     }
 
     /// An organization's records have no gap and do not step back.
@@ -91,8 +146,10 @@ impl<'s> Fold<'s> {
         Ok(())
     }
 
-    fn event(&mut self, place: Place, event: &Event) -> Result<(), ViewError> {
+    fn event(&mut self, place: Place, maker: Maker, event: &Event) -> Result<(), ViewError> {
         match event {
+            Event::OrganizationUpdated { name, .. } => self.rename(place, name),
+            Event::RollbackAccepted { .. } => Ok(()),
             Event::OrganizationCreated { id, name, created_at, .. } => self
                 .organization(place, &Organization { id: *id, name: name.clone(), created_at: *created_at }),
             Event::CatalogExtended { object_types, permissions } => {
@@ -106,10 +163,10 @@ impl<'s> Fold<'s> {
                 self.head(place, Grantee::Token(token.id), token)?;
                 self.thing(place, token, &[])
             }
-            Event::KeyIssued { key } | Event::KeyRevoked { key } => self.key(place, key),
+            Event::KeyIssued { key } | Event::KeyRevoked { key } => self.key(place, maker, key),
             Event::KeyRotated { key, old } => {
-                self.key(place, old)?;
-                self.key(place, key)
+                self.key(place, maker, old)?;
+                self.key(place, maker, key)
             }
             Event::GroupCreated { group } | Event::GroupUpdated { group } | Event::GroupDeleted { group } => {
                 self.head(place, Grantee::Group(group.id), group)?;
@@ -124,9 +181,9 @@ impl<'s> Fold<'s> {
             Event::ProjectCreated { project }
             | Event::ProjectUpdated { project }
             | Event::ProjectDeleted { project } => self.project(place, project),
-            Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
-                self.object(place, object)
-            }
+            Event::ObjectRegistered { object }
+            | Event::ObjectUpdated { object }
+            | Event::ObjectRemoved { object } => self.object(place, object),
             Event::GrantCreated { grant } | Event::GrantRevoked { grant } => self.grant(place, grant),
             Event::WebhookCreated { webhook }
             | Event::WebhookUpdated { webhook }
@@ -148,6 +205,15 @@ impl<'s> Fold<'s> {
         let key = row_key::thing(place.org, Kind::Organization, &place.org.bytes());
         let old = self.staged.get(Table::Things, &key)?;
         self.version(place, key, old.as_deref(), Version { document: &document, ..version_of(place) })
+    }
+
+    fn rename(&mut self, place: Place, name: &str) -> Result<(), ViewError> {
+        let key = row_key::thing(place.org, Kind::Organization, &place.org.bytes());
+        let old = self.staged.get(Table::Things, &key)?;
+        let old = old.ok_or_else(|| odd(place, "a change of an organization that did not begin"))?;
+        let known: Organization = parse(Table::Things, Version::decode(&old)?.document)?;
+        let document = serde_json::to_vec(&Organization { name: name.to_owned(), ..known })?;
+        self.version(place, key, Some(&old), Version { document: &document, ..version_of(place) })
     }
 
     fn extend_catalog(
@@ -177,13 +243,23 @@ impl<'s> Fold<'s> {
         self.catalogs.get(&org).ok_or_else(|| ViewError::bad_row("things", "no catalog"))
     }
 
-    fn key(&mut self, place: Place, key: &Key) -> Result<(), ViewError> {
+    /// Who answers for a new key: its maker, or whoever answers for the key that its own principal made it with.
+    fn issuer(&self, maker: Maker, key: &Key) -> Result<Actor, ViewError> {
+        let own = maker.actor == Actor::from(key.principal);
+        let Some(credential) = maker.credential.filter(|_| own) else { return Ok(maker.actor) };
+        let known = self.staged.get(Table::Keys, &row_key::key(credential))?;
+        let known = known.map(|bytes| KeyRow::decode(&bytes)).transpose()?;
+        Ok(known.map_or(maker.actor, |known| known.issuer))
+    }
+
+    fn key(&mut self, place: Place, maker: Maker, key: &Key) -> Result<(), ViewError> {
         let row_key = row_key::key(key.id);
         let known =
             self.staged.get(Table::Keys, &row_key)?.map(|bytes| KeyRow::decode(&bytes)).transpose()?;
-        if known.is_some_and(|known| known.org != place.org) {
+        if known.as_ref().is_some_and(|known| known.org != place.org) {
             return Err(odd(place, "a key with the id of another organization's key"));
         }
+        let issuer = known.map_or_else(|| self.issuer(maker, key), |known| Ok(known.issuer))?;
         let narrow = key.narrow.as_ref().map(|narrow| self.narrow(place, narrow)).transpose()?;
         let row = KeyRow {
             org: place.org,
@@ -192,6 +268,8 @@ impl<'s> Fold<'s> {
             until: Timestamp::end(key.expires_at),
             ended: key.ended_at.is_some(),
             narrow,
+            parent: key.session.and_then(|session| session.parent),
+            issuer,
         };
         self.staged.put(Table::Keys, row_key, row.encode());
         self.thing(place, key, &[])
@@ -217,7 +295,16 @@ impl<'s> Fold<'s> {
     }
 
     fn object(&mut self, place: Place, object: &RegisteredObject) -> Result<(), ViewError> {
-        self.thing(place, object, &ObjectRow::compact(object.project, object.generation))
+        if let Some(project) = object.object.project {
+            let key = row_key::homes(place.org, &object.object.object_type, &object.object.id);
+            let known = self.staged.get(Table::Homes, &key)?;
+            let mut homes = known.map_or(Ok(HomesRow::default()), |bytes| HomesRow::decode(&bytes))?;
+            if !homes.0.contains(&project) {
+                homes.0.push(project);
+                self.staged.put(Table::Homes, key, homes.encode());
+            }
+        }
+        self.thing(place, object, &ObjectRow::compact(object.generation))
     }
 
     /// Whether a grantee lives and until when, in the very range that its memberships and grants are read from.

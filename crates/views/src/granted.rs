@@ -3,11 +3,11 @@
 use grantbook_domain::{
     event::Event,
     id::{Id, OrgId, ProjectId},
-    model::{Grant, Project, RegisteredObject},
+    model::{Grant, Project},
     position::Position,
     principal::{Actor, Grantee},
     record::Recorded,
-    scope::{ObjectRef, ProjectView, Scope},
+    scope::{ProjectView, Scope},
     time::Timestamp,
 };
 
@@ -16,7 +16,7 @@ use crate::{
     document::Document as _,
     error::ViewError,
     reader::{Snapshot, parse},
-    row::{ObjectRow, Version},
+    row::Version,
     row_key::{self, Kind},
     table::Table,
 };
@@ -217,12 +217,11 @@ impl Snapshot {
             "group" => Kind::Group,
             "role" => Kind::Role,
             _ => {
-                let event = Some("ObjectRemoved".to_owned());
-                let filter = AuditFilter { object: Some(object.clone()), event, ..AuditFilter::default() };
+                let events = vec!["ObjectRemoved".to_owned()];
+                let filter = AuditFilter { object: Some(object.clone()), events, ..AuditFilter::default() };
                 let first = AuditPage { after: Some(given), order: Order::Ascending, limit: 1 };
                 let removed = self.audit(org, &filter, &first)?.items.first().map(|one| one.position);
-                let home = self.home(org, object)?;
-                return match (removed, home) {
+                return match (removed, object.project) {
                     (None, Some(project)) => ended(Kind::Project, &project.bytes()),
                     (removed, _) => Ok(removed),
                 };
@@ -235,7 +234,7 @@ impl Snapshot {
     fn reach(&self, org: OrgId, one: &Granted, spells: &[Spell]) -> Result<Option<Reach>, ViewError> {
         let Some(id) = spells.first().map(|spell| spell.project.id) else { return Ok(None) };
         let below = match &one.grant.on {
-            Scope::Object(object) => self.home(org, object)? == Some(id),
+            Scope::Object(object) => object.project == Some(id),
             Scope::Organization | Scope::Projects(_) => false,
         };
         let reach = if below { Reach::Below } else { Reach::Project };
@@ -254,12 +253,6 @@ impl Snapshot {
             }
         }
         Ok(None)
-    }
-
-    /// The project of a registered object, living or not: it never moves.
-    fn home(&self, org: OrgId, object: &ObjectRef) -> Result<Option<ProjectId>, ViewError> {
-        let id = RegisteredObject::id_bytes(object);
-        Ok(self.version(org, Kind::Object, &id, ObjectRow::decode)?.and_then(|row| row.project))
     }
 
     /// A project's life, oldest first.
@@ -293,13 +286,13 @@ impl Snapshot {
 impl GrantedFilter {
     /// The records to look through.
     fn records(&self) -> AuditFilter {
-        let event = Some("GrantCreated".to_owned());
+        let events = vec!["GrantCreated".to_owned()];
         let group = match self.to {
             Some(Grantee::Group(id)) => Some(id),
             Some(Grantee::User(_) | Grantee::Token(_)) | None => None,
         };
         let principal = self.to.and_then(Grantee::principal);
-        AuditFilter { actor: self.by, event, group, principal, ..AuditFilter::default() }
+        AuditFilter { actor: self.by, events, group, principal, ..AuditFilter::default() }
     }
 }
 

@@ -10,6 +10,7 @@ mod build;
 mod content;
 mod extent;
 mod gifts;
+mod homes;
 mod judge;
 mod keeper;
 mod row;
@@ -32,11 +33,12 @@ use subtle::ConstantTimeEq as _;
 
 pub(crate) use self::keeper::Keeper;
 use self::{
+    homes::Homes,
     row::{KeyEntry, PrincipalRow, Rights, Seat},
     rows::Rows,
     shards::{ById, IdKey, Shards},
 };
-use crate::{authenticate::Authenticated, row::ObjectRow};
+use crate::authenticate::Authenticated;
 
 /// What checks need of all organizations, as of one committed batch. Cheap to copy; a copy never changes.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +64,8 @@ struct OrgImage {
     /// Whether a role lives.
     roles: ById<bool>,
     projects: ById<Seat>,
-    objects: Shards<Box<[u8]>, Option<ObjectRow>, RandomState>,
+    /// By type and id.
+    objects: Shards<Box<[u8]>, Homes, RandomState>,
 }
 
 impl Image {
@@ -80,7 +83,7 @@ impl Image {
         let known = self.key(key);
         let expected = known.map_or([0; 32], |known| known.hash);
         let equal: bool = expected.ct_eq(&hash.0).into();
-        let known = judge::active_key(known.filter(|_| equal).ok_or(Reason::UnknownKey)?, now)?;
+        let known = self.active_key(known.filter(|_| equal).ok_or(Reason::UnknownKey)?, now)?;
         let row = self.org(known.org).and_then(|org| org.principal(known.principal));
         judge::active(row, now)?;
         let caller = Caller { principal: known.principal, key: Some(key) };

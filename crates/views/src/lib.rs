@@ -47,7 +47,10 @@ pub mod writer;
 pub use grantbook_domain::survey::{AccessRow, EffectiveAccess, ProjectSet};
 
 pub use crate::{
-    access_listing::{Access, AccessParts, CoverPart, Disorder, Groups, Holder, LISTING_FORM, access_lines},
+    access_listing::{
+        Access, AccessParts, CoverPart, Disorder, Groups, Holder, LISTING_FORM, LISTING_FORMS_READ,
+        access_lines,
+    },
     as_of::Moment,
     audit::{AuditFilter, AuditPage, AuditRecords, Order},
     authenticate::Authenticated,

@@ -9,8 +9,8 @@ use grantbook_domain::{
 };
 
 use crate::{
-    document::{Belonging, Document, named_projects},
-    encode::{Put, Take},
+    document::{Belonging, Document, listed_object, named_projects},
+    encode::Take,
     error::ViewError,
     reader::Snapshot,
     row::MembershipRow,
@@ -116,7 +116,8 @@ impl Snapshot {
         listing: &Listing<'_>,
     ) -> Result<Page<RegisteredObject>, ViewError> {
         self.page(org, List::ObjectsOfType(object_type), listing, |entry| {
-            self.living_as_of(org, listing, &object_id(object_type, entry.id))
+            let object = listed_object(object_type, entry.id)?;
+            self.living_as_of(org, listing, &RegisteredObject::id_bytes(&object))
         })
     }
 
@@ -324,8 +325,4 @@ impl<'a> Entry<'a> {
             other => Err(take.bad(format!("member kind {other}"))),
         }
     }
-}
-
-fn object_id(object_type: &str, id: &[u8]) -> Vec<u8> {
-    Put::new(64).text(object_type).len(id.len()).raw(id).done()
 }

@@ -28,30 +28,67 @@ pub(crate) struct Place {
 impl Checker<'_> {
     pub(crate) fn locate(&mut self, target: Target<'_>) -> Result<Place, Stop> {
         let object_type = self.catalog.object_type(target.object_type).ok_or(Reason::UnknownObjectType)?;
-        let object = ObjectRef { object_type: target.object_type.to_owned(), id: target.id.to_owned() };
+        let object = ObjectRef::new(target.object_type, target.id);
+        if self.catalog.lineage(object_type) == Lineage::InProject {
+            let project = match target.project {
+                Some(named) => named.parse().map_err(|_| Reason::UnknownObject)?,
+                None => self.only_home(&object)?,
+            };
+            return self.locate_exactly(&object.within(Some(project)));
+        }
+        let place = self.locate_exactly(&object)?;
+        let agrees = |named: &str| place.project.as_ref().is_some_and(|row| named.parse() == Ok(row.id));
+        if target.project.is_none_or(agrees) { Ok(place) } else { Err(Reason::ObjectProjectMismatch.into()) }
+    }
+
+    /// The one project that has a living object of this type and id.
+    fn only_home(&mut self, object: &ObjectRef) -> Result<ProjectId, Stop> {
+        match self.homes(object)?[..] {
+            [] => Err(Reason::UnknownObject.into()),
+            [home] => Ok(home),
+            [..] => Err(Reason::AmbiguousObject.into()),
+        }
+    }
+
+    /// The living projects that have a living object of this type and id registered.
+    pub fn homes(&mut self, object: &ObjectRef) -> Result<Vec<ProjectId>, ViewError> {
+        let mut homes = Vec::new();
+        for home in self.snapshot.homes_row(self.org, object)?.0 {
+            let lives = self.object(&object.clone().within(Some(home)))?.is_some_and(|known| !known.ended);
+            if lives && self.living_project(home)?.is_some() {
+                homes.push(home);
+            }
+        }
+        Ok(homes)
+    }
+
+    /// Finds an object that the reference identifies: with its project, for types below project.
+    pub(crate) fn locate_exactly(&mut self, object: &ObjectRef) -> Result<Place, Stop> {
+        let object_type = self.catalog.object_type(&object.object_type).ok_or(Reason::UnknownObjectType)?;
         let (project, generation) = match self.catalog.lineage(object_type) {
-            Lineage::InProject => return self.locate_in_project(object_type, object, target.project),
+            Lineage::InProject => {
+                let home = object.project.map(|id| self.living_project(id)).transpose()?.flatten();
+                let home = home.ok_or(Reason::UnknownObject)?;
+                let known = self.object(object)?.filter(|known| !known.ended);
+                (Some(home), known.map_or(0, |known| known.generation))
+            }
             Lineage::Singleton => {
                 let known =
                     self.snapshot.version(self.org, Kind::Organization, &self.org.bytes(), |_| Ok(()))?;
-                let own = known.is_some() && target.id.parse() == Ok(self.org);
+                let own = known.is_some() && object.id.parse() == Ok(self.org);
                 (None, own.then_some(0).ok_or(Reason::UnknownObject)?)
             }
             Lineage::Project => {
-                let id = target.id.parse().map_err(|_| Reason::UnknownObject)?;
+                let id = object.id.parse().map_err(|_| Reason::UnknownObject)?;
                 (Some(self.living_project(id)?.ok_or(Reason::UnknownObject)?), 0)
             }
-            Lineage::Organization => (None, self.locate_in_organization(object_type, &object)?),
+            Lineage::Organization => (None, self.locate_in_organization(object_type, object)?),
         };
-        let agrees = target
-            .project
-            .is_none_or(|named| project.as_ref().is_some_and(|row| named.parse() == Ok(row.id)));
-        if !agrees {
-            return Err(Reason::ObjectProjectMismatch.into());
-        }
-        let located =
-            Located { object_type, object, project: project.as_ref().map(|row| row.id), generation };
-        Ok(Place { located, project })
+        let id = project.as_ref().map(|row| row.id);
+        Ok(Place {
+            located: Located { object_type, object: object.clone(), project: id, generation },
+            project,
+        })
     }
 
     fn locate_in_organization(&self, object_type: ObjectType, object: &ObjectRef) -> Result<u32, Stop> {
@@ -66,27 +103,6 @@ impl Checker<'_> {
         let id: ProjectId = object.id.parse().map_err(|_| Reason::UnknownObject)?;
         let lives = self.snapshot.version(self.org, kind, &id.bytes(), |version| Ok(!version.ended))?;
         if lives == Some(true) { Ok(0) } else { Err(Reason::UnknownObject.into()) }
-    }
-
-    /// A registration beats the project named, also after a removal: an object never moves.
-    fn locate_in_project(
-        &mut self,
-        object_type: ObjectType,
-        object: ObjectRef,
-        named: Option<&str>,
-    ) -> Result<Place, Stop> {
-        let registered = self.object(&object)?;
-        let living = registered.filter(|known| !known.ended);
-        let named_id: Option<ProjectId> = named.and_then(|text| text.parse().ok());
-        let id = living.map_or(named_id, |known| known.project).ok_or(Reason::UnknownObject)?;
-        let project = self.living_project(id)?.ok_or(Reason::UnknownObject)?;
-        let home = registered.and_then(|known| known.project).unwrap_or(id);
-        if home != id || (named.is_some() && named_id != Some(id)) {
-            return Err(Reason::ObjectProjectMismatch.into());
-        }
-        let generation = living.map_or(0, |known| known.generation);
-        let located = Located { object_type, object, project: Some(id), generation };
-        Ok(Place { located, project: Some(project) })
     }
 
     pub(crate) fn object(&self, object: &ObjectRef) -> Result<Option<ObjectRow>, ViewError> {
@@ -129,10 +145,14 @@ impl Checker<'_> {
 
     /// Whether what the grant is on has not ended.
     pub(crate) fn grant_stands(&mut self, grant: &GrantRow) -> Result<bool, ViewError> {
-        let Scope::Object(object) = &grant.scope else { return Ok(true) };
-        let target = Target { object_type: &object.object_type, id: &object.id, project: None };
-        match self.locate(target) {
-            Ok(place) => Ok(place.located.generation == grant.generation),
+        self.scope_stands(&grant.scope, grant.generation)
+    }
+
+    /// Whether what a scope is bound to has not ended: one object, in the generation that it had when it was bound.
+    pub(crate) fn scope_stands(&mut self, scope: &Scope, generation: u32) -> Result<bool, ViewError> {
+        let Scope::Object(object) = scope else { return Ok(true) };
+        match self.locate_exactly(object) {
+            Ok(place) => Ok(place.located.generation == generation),
             Err(Stop::Because(_)) => Ok(false),
             Err(Stop::Failed(error)) => Err(error),
         }

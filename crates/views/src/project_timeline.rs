@@ -162,7 +162,7 @@ impl Concerned {
             Concern::Nobody => {}
             Concern::Everybody | Concern::Role(_) => self.everybody = true,
             Concern::Project(one) => self.everybody |= one.id == project,
-            Concern::Object(object) => self.everybody |= object.project == Some(project),
+            Concern::Object(object) => self.everybody |= object.object.project == Some(project),
             Concern::Grantee(grantee) => drop(self.below.insert(grantee)),
             Concern::Group(id) => drop(self.below.insert(Grantee::Group(id))),
             Concern::Grant(grant) => {
@@ -209,5 +209,9 @@ fn covers(checkers: &mut [Checker<'_>; 2], project: ProjectId, scope: &Scope) ->
 }
 
 fn is_in(checker: &Checker<'_>, object: &ObjectRef, project: ProjectId) -> Result<bool, ViewError> {
-    Ok(checker.object(object)?.is_some_and(|known| known.project == Some(project)))
+    match object.project {
+        Some(home) => Ok(home == project),
+        // Of schema 1: wherever such an object was registered.
+        None => Ok(checker.snapshot.homes_row(checker.org, object)?.0.contains(&project)),
+    }
 }

@@ -23,6 +23,7 @@ use grantbook_domain::{
 use crate::{
     chains::{Candidate, Web},
     check::{Checker, Resolved, Stop},
+    document::listed_object,
     encode::{Put, Take},
     error::ViewError,
     explain::Path,
@@ -290,7 +291,7 @@ impl Checker<'_> {
         let is_registered = matches!(list, List::ObjectsOfType(_));
         let listing = Listing { at, after, name: None, limit };
         let page = snapshot.page(org, list, &listing, |entry| {
-            let object = ObjectRef { object_type: object_type.to_owned(), id: id_of(entry, is_registered)? };
+            let object = object_of(object_type, entry, is_registered)?;
             Ok(self.allows(principal, permission, &object)?.then_some(object))
         });
         Ok(page?)
@@ -304,7 +305,7 @@ impl Checker<'_> {
         object_type: &str,
         is_first: bool,
     ) -> Result<Page<ObjectRef>, ViewError> {
-        let object = ObjectRef { object_type: object_type.to_owned(), id: self.org.to_string() };
+        let object = ObjectRef::new(object_type, self.org.to_string());
         let listed = is_first && self.allows(principal, permission, &object)?;
         let items = listed.then(|| Listed { thing: object, cursor: ListCursor::from_bytes(Vec::new()) });
         Ok(Page { items: items.into_iter().collect(), next: None })
@@ -316,9 +317,9 @@ impl Checker<'_> {
         permission: &str,
         object: &ObjectRef,
     ) -> Result<bool, ViewError> {
-        let target = Target { object_type: &object.object_type, id: &object.id, project: None };
-        match self.resolved(principal, permission, target) {
-            Ok(resolved) => self.may(&resolved),
+        let Some(permission) = self.catalog.permission(permission) else { return Ok(false) };
+        match self.locate_exactly(object) {
+            Ok(place) => self.may(&Resolved { principal, permission, place, narrow: None }),
             Err(Stop::Because(_)) => Ok(false),
             Err(Stop::Failed(error)) => Err(error),
         }
@@ -347,15 +348,12 @@ fn settled<T>(answered: Result<T, Stop>) -> Result<Reversed<T>, ViewError> {
     }
 }
 
-/// The id of what an entry lists: a uuid, or the caller's own text.
-fn id_of(entry: &Entry<'_>, is_registered: bool) -> Result<String, ViewError> {
+/// What an entry lists.
+fn object_of(object_type: &str, entry: &Entry<'_>, is_registered: bool) -> Result<ObjectRef, ViewError> {
     if is_registered {
-        let text = std::str::from_utf8(entry.id);
-        return text
-            .map(str::to_owned)
-            .map_err(|_| ViewError::bad_row(Table::Lists.name(), "an id that is not UTF-8"));
+        return listed_object(object_type, entry.id);
     }
-    Ok(Take::new(Table::Lists, entry.id).id::<()>()?.to_string())
+    Ok(ObjectRef::new(object_type, Take::new(Table::Lists, entry.id).id::<()>()?.to_string()))
 }
 
 fn principal_place(principal: Principal) -> ListCursor {

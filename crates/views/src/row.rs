@@ -2,10 +2,10 @@
 
 use grantbook_domain::{
     catalog::{PermissionSet, TypeSet},
-    id::{GrantId, OrgId, ProjectId, RoleId},
+    id::{GrantId, KeyId, OrgId, ProjectId, RoleId},
     model::{Effect, Narrowing},
     position::Position,
-    principal::Principal,
+    principal::{Actor, Principal},
     scope::{Labels, ProjectView, Scope},
     state::Block,
     time::Timestamp,
@@ -95,25 +95,40 @@ impl ProjectRow {
     }
 }
 
-/// A registered object.
+/// A registered object; its project is part of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ObjectRow {
-    pub(crate) project: Option<ProjectId>,
     pub(crate) generation: u32,
     pub(crate) ended: bool,
 }
 
 impl ObjectRow {
-    pub(crate) fn compact(project: Option<ProjectId>, generation: u32) -> Vec<u8> {
-        let put = Put::new(21).u32(generation);
-        project.map_or_else(|| put.clone().u8(0), |id| put.clone().u8(1).id(id)).done()
+    pub(crate) fn compact(generation: u32) -> Vec<u8> {
+        Put::new(4).u32(generation).done()
     }
 
     pub(crate) fn decode(version: &Version<'_>) -> Result<Self, ViewError> {
         let mut take = Take::new(Table::Things, version.compact);
-        let generation = take.u32()?;
-        let project = if take.flag()? { Some(take.id()?) } else { None };
-        Ok(Self { project, generation, ended: version.ended })
+        Ok(Self { generation: take.u32()?, ended: version.ended })
+    }
+}
+
+/// The projects in which an object of one type and id was ever registered, in the order of the first time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct HomesRow(pub(crate) Vec<ProjectId>);
+
+impl HomesRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        self.0.iter().fold(Put::new(self.0.len().saturating_mul(16)), |put, id| put.id(*id)).done()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, ViewError> {
+        let mut take = Take::new(Table::Homes, bytes);
+        let mut homes = Vec::with_capacity(bytes.len() / 16);
+        while !take.rest().is_empty() {
+            homes.push(take.id()?);
+        }
+        Ok(Self(homes))
     }
 }
 
@@ -254,6 +269,10 @@ pub(crate) struct KeyRow {
     pub(crate) until: Timestamp,
     pub(crate) ended: bool,
     pub(crate) narrow: Option<NarrowRow>,
+    /// Of a session: the key that it was started with, and ends with.
+    pub(crate) parent: Option<KeyId>,
+    /// Who answers for it: see [`OrgState::issuer_of`](grantbook_domain::state::OrgState::issuer_of).
+    pub(crate) issuer: Actor,
 }
 
 /// What a key is narrowed to.
@@ -261,11 +280,15 @@ pub(crate) struct KeyRow {
 pub(crate) struct NarrowRow {
     pub(crate) permissions: PermissionSet,
     pub(crate) on: Option<Scope>,
+    /// Of the registered object that `on` is; 0 otherwise.
+    pub(crate) generation: u32,
 }
 
 impl NarrowRow {
     pub(crate) fn of(narrow: &Narrowing, permissions: Option<PermissionSet>) -> Self {
-        Self { permissions: permissions.unwrap_or(PermissionSet::ALL), on: narrow.on.clone() }
+        let Narrowing { on, generation, .. } = narrow;
+        let permissions = permissions.unwrap_or(PermissionSet::ALL);
+        Self { permissions, on: on.clone(), generation: *generation }
     }
 }
 
@@ -277,11 +300,21 @@ impl KeyRow {
             .raw(&self.hash)
             .time(self.until)
             .u8(u8::from(self.ended));
+        let put = match self.issuer {
+            Actor::User(id) => put.u8(1).id(id),
+            Actor::Token(id) => put.u8(2).id(id),
+            Actor::System => put.u8(3),
+            Actor::Operator => put.u8(4),
+        };
+        let put = match self.parent {
+            None => put.u8(0),
+            Some(id) => put.u8(1).id(id),
+        };
         match &self.narrow {
             None => put.u8(0),
-            Some(NarrowRow { permissions, on: None }) => put.u8(1).u64(permissions.0),
-            Some(NarrowRow { permissions, on: Some(scope) }) => {
-                put_scope(put.u8(2).u64(permissions.0), scope)
+            Some(NarrowRow { permissions, on: None, .. }) => put.u8(1).u64(permissions.0),
+            Some(NarrowRow { permissions, on: Some(scope), generation }) => {
+                put_scope(put.u8(2).u64(permissions.0).u32(*generation), scope)
             }
         }
         .done()
@@ -291,16 +324,24 @@ impl KeyRow {
         let mut take = Take::new(Table::Keys, bytes);
         let (org, principal, hash) = (take.id()?, take.principal()?, take.hash()?);
         let (until, ended) = (take.time()?, take.flag()?);
+        let issuer = match take.u8()? {
+            1 => Actor::User(take.id()?),
+            2 => Actor::Token(take.id()?),
+            3 => Actor::System,
+            4 => Actor::Operator,
+            other => return Err(take.bad(format!("actor {other}"))),
+        };
+        let parent = if take.flag()? { Some(take.id()?) } else { None };
         let narrow = match take.u8()? {
             0 => None,
-            1 => Some(NarrowRow { permissions: PermissionSet(take.u64()?), on: None }),
+            1 => Some(NarrowRow { permissions: PermissionSet(take.u64()?), on: None, generation: 0 }),
             2 => {
-                let permissions = PermissionSet(take.u64()?);
-                Some(NarrowRow { permissions, on: Some(take_scope(&mut take)?) })
+                let (permissions, generation) = (PermissionSet(take.u64()?), take.u32()?);
+                Some(NarrowRow { permissions, on: Some(take_scope(&mut take)?), generation })
             }
             other => return Err(take.bad(format!("narrowing {other}"))),
         };
-        Ok(Self { org, principal, hash, until, ended, narrow })
+        Ok(Self { org, principal, hash, until, ended, narrow, parent, issuer })
     }
 }
 
@@ -322,7 +363,8 @@ mod tests {
             Scope::Organization,
             Scope::Projects(Selector { include: vec![Atom::All], exclude: Vec::new() }),
             Scope::Projects(Selector { include: atoms.clone(), exclude: atoms }),
-            Scope::Object(ObjectRef { object_type: "dataset".to_owned(), id: "d/1".to_owned() }),
+            Scope::Object(ObjectRef::new("dataset", "d/1").within(Some(Id::from_u128(7)))),
+            Scope::Object(ObjectRef::new("group", "g")),
         ]
     }
 
@@ -336,7 +378,7 @@ mod tests {
     #[test]
     fn grants_and_keys_come_back_whole_or_not_at_all() {
         let id = GrantId::from_u128(4);
-        for (scope, until) in scopes().into_iter().zip([i64::MIN, -1, 0, i64::MAX]) {
+        for (scope, until) in scopes().into_iter().zip([i64::MIN, -1, 0, 1, i64::MAX]) {
             let until = Timestamp::from_millis(until);
             let grant = GrantRow {
                 id,
@@ -356,7 +398,9 @@ mod tests {
                 hash: [9; 32],
                 until,
                 ended: true,
-                narrow: Some(NarrowRow { permissions: PermissionSet::ALL, on: Some(scope) }),
+                narrow: Some(NarrowRow { permissions: PermissionSet::ALL, on: Some(scope), generation: 3 }),
+                parent: Some(KeyId::from_u128(5)),
+                issuer: Actor::User(Id::from_u128(6)),
             };
             assert_eq!(KeyRow::decode(&key.encode()).unwrap(), key);
             only_whole(&key.encode(), KeyRow::decode);

@@ -76,7 +76,12 @@ pub(crate) fn time(org: OrgId, at: Timestamp, position: Position) -> Vec<u8> {
     Put::of(org).time(at).position(position).done()
 }
 
-/// `id` is 16 bytes, or for objects the type and the id as texts.
+/// Objects of this type and id, whatever their project.
+pub(crate) fn homes(org: OrgId, object_type: &str, id: &str) -> Vec<u8> {
+    Put::of(org).text(object_type).text(id).done()
+}
+
+/// `id` is 16 bytes, or for objects the type and the id as texts, and the project if the type lies in projects.
 pub(crate) fn thing(org: OrgId, kind: Kind, id: &[u8]) -> Vec<u8> {
     Put::of(org).u8(kind as u8).raw(id).done()
 }

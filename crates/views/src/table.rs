@@ -3,7 +3,7 @@
 use redb::TableDefinition;
 
 /// The number of the layout that this version writes and reads. Another number means: replace the file and fill it again.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// What the file says of itself; the only table that keeps its name and shape in every format.
 pub(crate) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("view_meta");
@@ -27,6 +27,7 @@ pub(crate) enum Table {
     Audit,
     Things,
     ThingsPast,
+    Homes,
     Access,
     AccessPast,
     Keys,
@@ -35,13 +36,14 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Orgs,
         Self::History,
         Self::Times,
         Self::Audit,
         Self::Things,
         Self::ThingsPast,
+        Self::Homes,
         Self::Access,
         Self::AccessPast,
         Self::Keys,
@@ -57,6 +59,7 @@ impl Table {
             Self::Audit => "audit",
             Self::Things => "things",
             Self::ThingsPast => "things_past",
+            Self::Homes => "homes",
             Self::Access => "access",
             Self::AccessPast => "access_past",
             Self::Keys => "keys",

@@ -13,7 +13,7 @@ use crate::{
     document::{Belonging, Document},
     error::ViewError,
     reader::{Snapshot, parse},
-    row::{MembershipRow, ObjectRow, Version},
+    row::{HomesRow, MembershipRow, ObjectRow, Version},
     row_key::{self, Kind},
     table::Table,
 };
@@ -62,6 +62,12 @@ impl Snapshot {
         Ok(true)
     }
 
+    /// The projects in which an object of this type and id was ever registered.
+    pub(crate) fn homes_row(&self, org: OrgId, object: &ObjectRef) -> Result<HomesRow, ViewError> {
+        let row = self.row(Table::Homes, &row_key::homes(org, &object.object_type, &object.id))?;
+        row.map_or(Ok(HomesRow::default()), |row| HomesRow::decode(row.value()))
+    }
+
     fn living(&self, org: OrgId, kind: Kind, id: &[u8], at: Option<Position>) -> Result<bool, ViewError> {
         Ok(self
             .version_at(&row_key::thing(org, kind, id), at, |version| Ok(!version.ended))?
@@ -90,11 +96,10 @@ impl Snapshot {
             _ => {
                 let key = row_key::thing(org, Kind::Object, &RegisteredObject::id_bytes(object));
                 let known = self.version_at(&key, at, ObjectRow::decode)?;
-                match known.filter(|known| !known.ended && known.generation == generation) {
-                    Some(ObjectRow { project: Some(project), .. }) => {
-                        self.living(org, Kind::Project, &project.bytes(), at)
-                    }
-                    found => Ok(found.is_some()),
+                let lives = known.is_some_and(|known| !known.ended && known.generation == generation);
+                match object.project.filter(|_| lives) {
+                    Some(project) => self.living(org, Kind::Project, &project.bytes(), at),
+                    None => Ok(lives),
                 }
             }
         }

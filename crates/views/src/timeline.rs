@@ -229,7 +229,7 @@ impl Interest {
                 ("organization" | "org_project", _) => self.wide = true,
                 ("project", Ok(id)) => drop(self.projects.insert(id)),
                 _ => {
-                    self.projects.extend(checker.object(object)?.and_then(|known| known.project));
+                    self.projects.extend(object.project);
                     self.objects.insert(object.clone());
                 }
             },
@@ -259,7 +259,7 @@ impl Interest {
             Grantee::Group(id) => Some(Facet::Group(*id)),
             Grantee::User(_) | Grantee::Token(_) => None,
         }));
-        let role = |id: &RoleId| ObjectRef { object_type: "role".to_owned(), id: id.to_string() };
+        let role = |id: &RoleId| ObjectRef::new("role", id.to_string());
         facets.extend(self.roles.iter().map(|id| Facet::Object(role(id))));
         facets.extend(self.objects.iter().cloned().map(Facet::of_object));
         if self.wide {

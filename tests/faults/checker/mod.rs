@@ -91,9 +91,7 @@ impl States {
             if let Err(what) = redecide::again(&state, recorded) {
                 findings.push(Finding { point: 2, what: format!("record {}: {what}", recorded.position) });
             }
-            for event in &recorded.record.events {
-                state.apply(event);
-            }
+            state.apply_record(&recorded.record);
             after.push((recorded.position, state.clone()));
         }
         findings.truncate(FINDINGS);

@@ -96,6 +96,9 @@ fn of(event: &Event, record: &Record) -> Option<Command> {
             expires_at: Some(token.expires_at),
         },
         Event::TokenDeleted { token } => Command::DeleteToken { id: token.id },
+        Event::KeyIssued { key } if key.session.is_some() => {
+            Command::StartSession { id: key.id, hash: key.hash }
+        }
         Event::KeyIssued { key } => issue(key),
         Event::KeyRotated { key, old } => rotate(&key, &old, record)?,
         Event::KeyRevoked { key } => Command::RevokeKey { id: key.id },
@@ -117,7 +120,7 @@ fn structural(event: Event, record: &Record) -> Option<Command> {
         Event::MemberAdded { membership } => Command::AddMember {
             group: membership.group,
             member: membership.member,
-            expires_at: membership.expires_at,
+            expires_at: membership.expires_at.into(),
         },
         Event::MemberRemoved { membership } => {
             Command::RemoveMember { group: membership.group, member: membership.member }
@@ -143,7 +146,10 @@ fn structural(event: Event, record: &Record) -> Option<Command> {
         }
         Event::ProjectDeleted { project } => Command::DeleteProject { id: project.id },
         Event::ObjectRegistered { object } => {
-            Command::RegisterObject { object: object.object, project: object.project }
+            Command::RegisterObject { object: object.object, name: object.name }
+        }
+        Event::ObjectUpdated { object } => {
+            Command::UpdateObject { object: object.object, name: Some(object.name) }
         }
         Event::ObjectRemoved { object } => Command::RemoveObject { object: object.object },
         Event::GrantCreated { grant } => create_grant(grant),

@@ -17,7 +17,7 @@ use crate::{
     keys::{IssueKey, Key, RotateKey},
     list::{AsOfQuery, ListQuery, Page, PageQuery},
     members::{AddMember, Member},
-    objects::{Object, ObjectQuery, RegisterObject},
+    objects::{Object, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject},
     plan::Plan,
     projects::{CreateProject, Project, UpdateProject},
     readiness::Readiness,
@@ -164,8 +164,22 @@ impl Client {
     }
 
     /// Removes a registered object.
-    pub async fn remove_object(&self, object_type: &str, id: &str) -> Call<Object> {
-        self.delete(&["v1", "objects", object_type, id]).await
+    pub async fn remove_object(
+        &self,
+        (object_type, id): (&str, &str),
+        of: &ObjectProjectQuery,
+    ) -> Call<Object> {
+        self.delete_with(&["v1", "objects", object_type, id], of).await
+    }
+
+    /// Changes a registered object's name.
+    pub async fn update_object(
+        &self,
+        (object_type, id): (&str, &str),
+        of: &ObjectProjectQuery,
+        body: &UpdateObject,
+    ) -> Call<Object> {
+        self.patch_with(&["v1", "objects", object_type, id], of, body).await
     }
 
     /// The permissions and object types.

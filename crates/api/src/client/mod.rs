@@ -181,6 +181,33 @@ impl Client {
         self.read(self.request(Method::DELETE, self.target(path)?)?).await
     }
 
+    async fn delete_with<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+    ) -> Result<Answer<T>, ClientError> {
+        let url = self.target_with(path, query)?;
+        self.read(self.request(Method::DELETE, url)?).await
+    }
+
+    async fn patch_with<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, ClientError> {
+        self.send_to(Method::PATCH, self.target_with(path, query)?, body).await
+    }
+
+    fn target_with(&self, path: &[&str], query: &impl Serialize) -> Result<Url, ClientError> {
+        let mut url = self.target(path)?;
+        let pairs = query_pairs(query)?;
+        if !pairs.is_empty() {
+            url.query_pairs_mut().extend_pairs(pairs);
+        }
+        Ok(url)
+    }
+
     /// Where something with a body goes: questions that are posted to where reads go, all else to where writes go.
     fn target(&self, path: &[&str]) -> Result<Url, ClientError> {
         let is_question = matches!(

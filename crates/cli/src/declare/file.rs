@@ -237,6 +237,7 @@ fn refuse_blanks_and_references(value: &Value, place: &str) -> anyhow::Result<()
 }
 
 fn holds_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
     text.contains("gb_st_") || text.contains("gb_pk_")
 }
 

@@ -136,16 +136,32 @@ impl Builder<'_> {
         self.push(path, Value::Null, place.to_owned(), words);
     }
 
+    /// The project of an object that the file names without one, as grants that are there have it; the server looks itself
+    /// where none is.
+    fn only_home(&self, object_type: &str, id: &str) -> Option<String> {
+        let homes = self.present.grants.iter().filter_map(|grant| match &grant.on {
+            Scope::Object(on) if on.object_type == object_type && on.id == id => on.project.as_ref(),
+            Scope::Object(_) | Scope::Organization(_) | Scope::Projects(_) => None,
+        });
+        let homes: std::collections::BTreeSet<&String> = homes.collect();
+        homes.first().copied().filter(|_| homes.len() == 1).cloned()
+    }
+
     /// The scope with ids in the place of names.
     fn scope(&self, scope: &Scope, place: &str) -> anyhow::Result<Scope> {
         Ok(match scope {
             Scope::Organization(_) => scope.clone(),
-            Scope::Object(ObjectRef { object_type, id }) => {
+            Scope::Object(ObjectRef { object_type, id, project }) => {
                 let id = match Kind::of_object(object_type) {
                     Some(kind) => self.id(kind, id, &format!("{place}/object/id"))?,
                     None => id.clone(),
                 };
-                Scope::Object(ObjectRef { object_type: object_type.clone(), id })
+                let at = format!("{place}/object/project");
+                let project = match project {
+                    Some(name) => Some(self.id(Kind::Project, name, &at)?),
+                    None => self.only_home(object_type, &id),
+                };
+                Scope::Object(ObjectRef { object_type: object_type.clone(), id, project })
             }
             Scope::Projects(Selector { include, exclude }) => {
                 let place = format!("{place}/projects");

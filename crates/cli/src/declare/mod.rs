@@ -184,7 +184,16 @@ async fn foresee(session: &Session, declared: &Declared) -> anyhow::Result<Fores
 
 fn unchanged(position: String) -> Plan {
     let (events, gained, lost) = (Vec::new(), Vec::new(), Vec::new());
-    Plan { position, records: 0, events, gained, lost, unaffected: 0 }
+    Plan {
+        position,
+        records: 0,
+        events,
+        gained,
+        lost,
+        keys_of_concern: Vec::new(),
+        warnings: Vec::new(),
+        unaffected: 0,
+    }
 }
 
 /// A refusal of one of the commands, told by its place in the file.
@@ -211,6 +220,16 @@ fn show(session: &Session, steps: &[Step], plan: &Plan) -> anyhow::Result<()> {
     let row = |how: &'static str| move |change: &AccessChange| row(how, change);
     let gained = plan.gained.iter().map(row("gains"));
     let rows: Vec<_> = gained.chain(plan.lost.iter().map(row("loses"))).collect();
+    for warning in &plan.warnings {
+        session.out.note(&format!("warning: {}", warning.detail));
+    }
+    for one in &plan.keys_of_concern {
+        let whose = one.principal.name.as_ref().unwrap_or(&one.principal.id);
+        session.out.note(&format!(
+            "warning: key {} of {whose} would do more than whoever issued it could give: issue another and revoke it",
+            one.key
+        ));
+    }
     if rows.is_empty() {
         session.out.note("nobody gains or loses access");
         return Ok(());

@@ -62,6 +62,8 @@ mod tests {
             ],
             gained: Vec::new(),
             lost: Vec::new(),
+            keys_of_concern: Vec::new(),
+            warnings: Vec::new(),
             unaffected: position.len() as u64,
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     catalog::{ObjectType, Permission},
     command::{Author, Command},
     id::{GroupId, ProjectId, RoleId},
-    model::Effect,
+    model::{Effect, RegisteredObject},
     principal::{Caller, Principal},
     refusal::{Kind, Refusal},
     rights::{Needs, On, needs},
@@ -64,7 +64,12 @@ impl Judge<'_> {
                 self.require_registration(caller, command, permission)
             }
             On::Project | On::Group | On::Role | On::Object | On::AuditLog => {
-                let (kind, located) = self.path(command);
+                let (kind, located) = match command {
+                    Command::UpdateObject { object, .. } | Command::RemoveObject { object } => {
+                        (Kind::Object, self.object_place(self.object_in_path(object)?))
+                    }
+                    _ => self.path(command),
+                };
                 let located = located.ok_or(Refusal::NotFound(kind))?;
                 self.require_seen(caller, permission, kind, &located)
             }
@@ -132,25 +137,32 @@ impl Judge<'_> {
         command: &Command,
         permission: Permission,
     ) -> Result<(), Refusal> {
-        let Command::RegisterObject { object, project } = command else { return Ok(()) };
+        let Command::RegisterObject { object, .. } = command else { return Ok(()) };
         let object_type = self.state.catalog().object_type(&object.object_type);
         let object_type = object_type.ok_or_else(|| Refusal::no_such(Kind::ObjectType, "/type"))?;
-        let located = Located { object_type, object: object.clone(), project: *project, generation: 0 };
+        if let Some(id) = object.project
+            && self.state.living_project(id).is_none()
+        {
+            return Err(Refusal::no_such(Kind::Project, "/project"));
+        }
+        let located = Located { object_type, object: object.clone(), project: object.project, generation: 0 };
         if self.can(caller, permission, &located) {
             return Ok(());
         }
-        match project {
-            Some(id) if !self.can(caller, Permission::READ, &project_place(*id)) => {
-                Err(Refusal::no_such(Kind::Project, "/project"))
-            }
-            _ => Err(self.forbidden(permission, On::Object)),
+        if let Some(id) = object.project {
+            self.require_seen_project(id, "/project", permission)?;
         }
+        Err(self.forbidden(permission, On::Object))
     }
 
     /// Grants: over the whole scope, for every type it reaches. Without `read_acls` there a grant is not seen.
     fn require_over_scope(&self, command: &Command, permission: Permission) -> Result<(), Refusal> {
         let (scope, object_type) = match command {
-            Command::CreateGrant { on, object_type, .. } => (on, object_type.as_deref()),
+            Command::CreateGrant { on, object_type, .. } => {
+                let (on, _) = self.fitting_scope(on, "/on", permission)?;
+                let held = self.holds_over(permission, &on, object_type.as_deref());
+                return if held { Ok(()) } else { Err(self.forbidden(permission, On::Scope)) };
+            }
             Command::RevokeGrant { id } => {
                 let grant = self.state.grant(*id).ok_or(Refusal::NotFound(Kind::Grant))?;
                 if grant.effect == Effect::Deny && self.is_an_owner() {
@@ -192,8 +204,10 @@ impl Judge<'_> {
 
     fn is_own(&self, caller: Caller, command: &Command) -> bool {
         match command {
+            // A narrowed key disposes of itself alone.
             Command::RevokeKey { id } => {
-                self.state.key(*id).is_some_and(|key| key.principal == caller.principal)
+                let own = self.state.key(*id).is_some_and(|key| key.principal == caller.principal);
+                caller.key == Some(*id) || (own && self.holdings.narrow.is_none())
             }
             _ => false,
         }
@@ -228,41 +242,63 @@ impl Judge<'_> {
                 (Kind::Group, self.group_place(*group))
             }
             Command::UpdateRole { id, .. } | Command::DeleteRole { id } => (Kind::Role, self.role_place(*id)),
-            Command::RemoveObject { object } => (Kind::Object, self.object_place(object)),
             _ => (Kind::Organization, None),
         }
     }
 
     fn group_place(&self, id: GroupId) -> Option<Located> {
-        let object = ObjectRef { object_type: "group".to_owned(), id: self.state.group(id)?.id.to_string() };
+        let object = ObjectRef::new("group", self.state.group(id)?.id.to_string());
         Some(Located { object_type: ObjectType::GROUP, object, project: None, generation: 0 })
     }
 
     fn role_place(&self, id: RoleId) -> Option<Located> {
-        let object = ObjectRef { object_type: "role".to_owned(), id: self.state.role(id)?.id.to_string() };
+        let object = ObjectRef::new("role", self.state.role(id)?.id.to_string());
         Some(Located { object_type: ObjectType::ROLE, object, project: None, generation: 0 })
     }
 
-    fn object_place(&self, object: &ObjectRef) -> Option<Located> {
-        let known = self.state.object(object)?;
+    fn object_place(&self, known: &RegisteredObject) -> Option<Located> {
+        let object = known.object.clone();
         let object_type = self.state.catalog().object_type(&object.object_type)?;
-        Some(Located {
-            object_type,
-            object: object.clone(),
-            project: known.project,
-            generation: known.generation,
-        })
+        Some(Located { object_type, project: object.project, object, generation: known.generation })
+    }
+
+    /// The registered object that the path names, living or ended. Without its project, the only living one that the author
+    /// sees, or else the only ended one, so that ending it again is answered as before.
+    pub(super) fn object_in_path(&self, named: &ObjectRef) -> Result<&RegisteredObject, Refusal> {
+        if let Some(known) = self.state.object(named) {
+            return Ok(known);
+        }
+        if named.project.is_some() {
+            return Err(Refusal::NotFound(Kind::Object));
+        }
+        let lives = |known: &RegisteredObject| self.state.living_object(&known.object).is_some();
+        for living in [true, false] {
+            let known = self.state.registrations(&named.object_type, &named.id);
+            let mut seen = known.filter(|known| {
+                lives(known) == living
+                    && self.object_place(known).is_some_and(|place| self.sees(&place, Permission::READ))
+            });
+            match (seen.next(), seen.next()) {
+                (Some(known), None) => return Ok(known),
+                (None, _) => {}
+                (Some(_), Some(_)) => {
+                    let object_type = named.object_type.clone();
+                    return Err(Refusal::AmbiguousObject { object_type, pointer: String::new() });
+                }
+            }
+        }
+        Err(Refusal::NotFound(Kind::Object))
     }
 
     /// The organization's one object of a type; for groups and roles the place where a new one would be.
-    fn singleton(&self, object_type: ObjectType) -> Located {
+    pub(super) fn singleton(&self, object_type: ObjectType) -> Located {
         let id = self.state.id().map(|id| id.to_string()).unwrap_or_default();
-        let object = ObjectRef { object_type: self.state.catalog().type_name(object_type).to_owned(), id };
+        let object = ObjectRef::new(self.state.catalog().type_name(object_type), id);
         Located { object_type, object, project: None, generation: 0 }
     }
 }
 
 fn project_place(id: ProjectId) -> Located {
-    let object = ObjectRef { object_type: "project".to_owned(), id: id.to_string() };
+    let object = ObjectRef::of_project(id);
     Located { object_type: ObjectType::PROJECT, object, project: Some(id), generation: 0 }
 }

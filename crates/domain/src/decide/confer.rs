@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use super::Judge;
 use crate::{
-    authority::{Holding, Narrow, Right},
+    authority::{Excess, Holding, Narrow},
     catalog::Permission,
     command::Author,
+    form::Ground,
     principal::{Grantee, Principal},
-    refusal::Refusal,
-    scope::{Atom, Scope, Selector},
+    refusal::{NamedRight, Refusal},
+    scope::{Atom, ObjectRef, Scope, Selector},
     time::Timestamp,
 };
 
@@ -25,18 +26,23 @@ impl Judge<'_> {
             return Ok(());
         }
         self.state.on_ground(|ground| {
-            let reach = ground.reach(scope);
-            for block in &given.blocks {
-                let types = block.types.intersect(reach);
-                for permission in block.permissions.iter() {
-                    let right = Right { permission, types, scope, until: given.until };
-                    if !types.is_empty() && !self.holdings.may_confer(ground, right) {
-                        return Err(self.not_held(permission, scope));
-                    }
-                }
-            }
-            Ok(())
+            self.refuse(ground, self.holdings.excess_under(ground, given, scope))?;
+            self.require_sign_in_to_delegate(std::slice::from_ref(given))
         })
+    }
+
+    /// A right that may not be given is named, unless the author may not see whose it is.
+    fn refuse(&self, ground: &Ground<'_>, excess: Option<Excess>) -> Result<(), Refusal> {
+        let Some(Excess { holding, permission, scope }) = excess else { return Ok(()) };
+        let seen = self.sees_holding(ground, &holding);
+        Err(if seen { self.not_held(permission, &scope) } else { Refusal::NotHeld(None) })
+    }
+
+    /// A session gives `delegate` away only shortly after its sign-in.
+    pub(super) fn require_sign_in_to_delegate(&self, given: &[Holding]) -> Result<(), Refusal> {
+        let mut blocks = given.iter().flat_map(|given| &given.blocks);
+        let delegates = blocks.any(|block| block.permissions.has(Permission::DELEGATE));
+        if delegates && !self.signed_in_of_late() { Err(Refusal::SignInAgain) } else { Ok(()) }
     }
 
     /// Refuses unless the author holds `delegate` over the part of a deny that lies under `scope`.
@@ -50,7 +56,17 @@ impl Judge<'_> {
                 self.holdings.holds(ground, Permission::DELEGATE, block.types.intersect(reach), scope)
             })
         });
-        if held { Ok(()) } else { Err(Refusal::NeedsDelegate) }
+        if held {
+            return Ok(());
+        }
+        let seen = self.state.on_ground(|ground| self.sees_holding(ground, deny));
+        Err(if seen { Refusal::NeedsDelegate } else { Refusal::NotHeld(None) })
+    }
+
+    /// Whether the author may see the grant behind a holding.
+    fn sees_holding(&self, ground: &Ground<'_>, holding: &Holding) -> bool {
+        let grant = holding.grant.and_then(|id| self.state.grant(id));
+        grant.is_none_or(|grant| self.holdings.sees_grant(ground, grant))
     }
 
     /// Everything a grantee has through itself and all groups above it, each until at most `until`.
@@ -59,42 +75,24 @@ impl Judge<'_> {
     }
 
     /// Refuses unless the author may give everything that the principal has, cut by a narrowing.
-    ///
-    /// A grant cut by a narrowing lies within both scopes, so it is enough that either can be given.
     pub(super) fn require_everything(
         &self,
         principal: Principal,
         until: Timestamp,
         narrow: Option<&Narrow>,
     ) -> Result<(), Refusal> {
-        for mut given in self.everything_of(principal.into(), until).allows {
-            let Some(narrow) = narrow else {
-                self.require_conferrable(&given)?;
-                continue;
-            };
-            for block in &mut given.blocks {
-                block.permissions = block.permissions.intersect(narrow.permissions);
-            }
-            let refused = self.require_conferrable(&given).err();
-            match (refused, &narrow.on) {
-                (Some(refusal), None) => return Err(refusal),
-                (Some(_), Some(limit)) if self.meets(limit, &given.scope) => {
-                    self.require_conferrable_at(&given, limit)?;
-                }
-                (None, _) | (Some(_), Some(_)) => {}
-            }
+        if self.author == Author::Operator {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn meets(&self, one: &Scope, other: &Scope) -> bool {
-        self.state.on_ground(|ground| ground.overlap(one, other))
+        let given = self.everything_of(principal.into(), until).allows;
+        self.state.on_ground(|ground| self.refuse(ground, self.holdings.excess(ground, &given, narrow)))?;
+        self.require_sign_in_to_delegate(&given)
     }
 
     fn not_held(&self, permission: Permission, scope: &Scope) -> Refusal {
         let named = self.state.catalog().permission_name(permission);
         let permission = if named.is_empty() { "every future permission" } else { named };
-        Refusal::NotHeld { permission: permission.to_owned(), scope: in_words(scope) }
+        Refusal::NotHeld(Some(NamedRight { permission: permission.to_owned(), scope: in_words(scope) }))
     }
 }
 
@@ -102,7 +100,10 @@ impl Judge<'_> {
 pub fn in_words(scope: &Scope) -> String {
     match scope {
         Scope::Organization => "on the organization".to_owned(),
-        Scope::Object(object) => format!("on {}:{}", object.object_type, object.id),
+        Scope::Object(ObjectRef { object_type, id, project: None }) => format!("on {object_type}:{id}"),
+        Scope::Object(ObjectRef { object_type, id, project: Some(project) }) => {
+            format!("on {object_type}:{id} of project:{project}")
+        }
         Scope::Projects(Selector { include, exclude }) => {
             let mut words = format!("on projects {}", atoms_in_words(include));
             if !exclude.is_empty() {

@@ -2,11 +2,11 @@
 
 use super::{Events, Judge, projects::require_labels, require_prose};
 use crate::{
-    access::Target,
-    catalog::ObjectType,
+    authority::Holding,
+    catalog::{ObjectType, Permission},
     command::Command,
     event::Event,
-    id::{GrantId, RoleId},
+    id::GrantId,
     model::{Effect, Gives, Grant},
     refusal::{Kind, Refusal},
     scope::{Atom, ObjectRef, SELECTOR_MAX, Scope, Selector},
@@ -20,11 +20,11 @@ impl Judge<'_> {
         else {
             return Ok(Vec::new());
         };
-        self.require_living_grantee(*to, "/to/id")?;
+        self.require_grantee(*to, "/to/id")?;
         self.require_gives(gives)?;
         self.require_future(*expires_at)?;
         require_prose("/reason", reason.as_deref())?;
-        let (on, generation) = self.fitting_scope(on.clone(), "/on")?;
+        let (on, generation) = self.fitting_scope(on, "/on", Permission::CREATE_ACLS)?;
         let grant = Grant {
             id: *id,
             to: *to,
@@ -40,7 +40,7 @@ impl Judge<'_> {
             ended_at: None,
         };
         self.require_reach(&grant)?;
-        let holding = self.state.holding(&grant, Timestamp::FOREVER);
+        let holding = Holding { grant: None, ..self.state.holding(&grant, Timestamp::FOREVER) };
         match effect {
             Effect::Allow => self.require_conferrable(&holding)?,
             Effect::Deny => self.require_delegate(&holding, &holding.scope)?,
@@ -57,7 +57,7 @@ impl Judge<'_> {
             return Err(Refusal::BuiltIn(Kind::Grant));
         }
         let judged = grant.effect == Effect::Deny && !self.is_an_owner();
-        if judged && self.state.grant_in_force(grant, self.at) {
+        if judged && self.state.grant_counts(grant, self.at) {
             self.require_delegate(&self.state.holding(grant, Timestamp::FOREVER), &grant.on)?;
         }
         Ok(vec![Event::GrantRevoked { grant: Grant { ended_at: Some(self.at), ..grant.clone() } }])
@@ -66,13 +66,8 @@ impl Judge<'_> {
     fn require_gives(&self, gives: &Gives) -> Result<(), Refusal> {
         match gives {
             Gives::Permissions(names) => self.require_permissions(names, "/permissions").map(|_| ()),
-            Gives::Role(id) if self.is_living_role(*id) => Ok(()),
-            Gives::Role(_) => Err(Refusal::no_such(Kind::Role, "/role")),
+            Gives::Role(id) => self.require_seen_role(*id, "/role"),
         }
-    }
-
-    fn is_living_role(&self, id: RoleId) -> bool {
-        self.state.role(id).is_some_and(|role| role.ended_at.is_none())
     }
 
     /// A grant that can reach no object is a mistake, and said to be one.
@@ -85,40 +80,66 @@ impl Judge<'_> {
                 return Err(Refusal::invalid("/object_type", "the scope reaches no objects of this type"));
             }
         }
-        let blocks = self.state.grant_blocks(grant);
-        if grant.effect == Effect::Deny && blocks.iter().all(|block| block.types.intersect(reach).is_empty())
-        {
-            return Err(Refusal::invalid("/on", "a deny reaches no administrative object"));
+        let gives = |grant: &Grant| {
+            let blocks = self.state.grant_blocks(grant);
+            blocks.iter().any(|block| !block.types.intersect(reach).is_empty())
+        };
+        if grant.effect == Effect::Allow || gives(grant) {
+            return Ok(());
         }
-        Ok(())
+        let if_allowed = Grant { effect: Effect::Allow, ..grant.clone() };
+        Err(if gives(&if_allowed) {
+            Refusal::invalid(
+                "/on",
+                "a deny takes nothing on administrative objects, and this scope reaches no others",
+            )
+        } else {
+            Refusal::invalid("/on", "the role gives nothing on this scope, so there is nothing to deny")
+        })
     }
 
-    /// A scope in its normal form, with the generation of the registered object it names; refuses what does not exist.
-    pub(super) fn fitting_scope(&self, scope: Scope, pointer: &str) -> Result<(Scope, u32), Refusal> {
+    /// A scope in its normal form, with the generation of the registered object it names; refuses what does not exist, or is
+    /// not seen by an author who may neither read it nor do `asked` there.
+    pub(super) fn fitting_scope(
+        &self,
+        scope: &Scope,
+        pointer: &str,
+        asked: Permission,
+    ) -> Result<(Scope, u32), Refusal> {
         match scope {
             Scope::Organization => Ok((Scope::Organization, 0)),
             Scope::Projects(selector) => {
-                self.require_selector(&selector, pointer)?;
-                Ok((Scope::Projects(selector), 0))
+                self.require_selector(selector, pointer, asked)?;
+                Ok((scope.clone(), 0))
             }
-            Scope::Object(object) => self.fitting_object(object, pointer),
+            Scope::Object(object) => self.fitting_object(object, pointer, asked),
         }
     }
 
-    fn fitting_object(&self, object: ObjectRef, pointer: &str) -> Result<(Scope, u32), Refusal> {
-        let target = Target { object_type: &object.object_type, id: &object.id, project: None };
-        if self.state.catalog().object_type(&object.object_type).is_none() {
-            return Err(Refusal::no_such(Kind::ObjectType, &format!("{pointer}/object/type")));
-        }
-        let located = self.state.locate(target);
-        let located = located.map_err(|_| Refusal::no_such(Kind::Object, &format!("{pointer}/object/id")))?;
-        if located.object_type == ObjectType::ORGANIZATION {
+    fn fitting_object(
+        &self,
+        object: &ObjectRef,
+        pointer: &str,
+        asked: Permission,
+    ) -> Result<(Scope, u32), Refusal> {
+        let object_type = self.state.catalog().object_type(&object.object_type);
+        let object_type = object_type
+            .ok_or_else(|| Refusal::no_such(Kind::ObjectType, &format!("{pointer}/object/type")))?;
+        let pointer = format!("{pointer}/object/id");
+        let object = self.resolve(object, &pointer, asked)?;
+        let nothing = || Refusal::no_such(Kind::Object, &pointer);
+        let located = self.state.locate_exactly(&object).map_err(|_| nothing())?;
+        if object_type == ObjectType::ORGANIZATION {
             return Ok((Scope::Organization, 0));
+        }
+        let unregistered = located.generation == 0 && located.object.project.is_some();
+        if unregistered || !self.sees(&located, asked) {
+            return Err(nothing());
         }
         Ok((Scope::Object(object), located.generation))
     }
 
-    fn require_selector(&self, selector: &Selector, pointer: &str) -> Result<(), Refusal> {
+    fn require_selector(&self, selector: &Selector, pointer: &str, asked: Permission) -> Result<(), Refusal> {
         if selector.include.is_empty() {
             let pointer = format!("{pointer}/projects/include");
             return Err(Refusal::invalid(&pointer, "must name at least one condition"));
@@ -129,24 +150,23 @@ impl Judge<'_> {
                 return Err(Refusal::invalid(&pointer, "at most 1000 conditions"));
             }
             for (index, atom) in atoms.iter().enumerate() {
-                self.require_atom(atom, &format!("{pointer}/{index}"))?;
+                self.require_atom(atom, &format!("{pointer}/{index}"), asked)?;
             }
         }
         Ok(())
     }
 
-    fn require_atom(&self, atom: &Atom, pointer: &str) -> Result<(), Refusal> {
+    fn require_atom(&self, atom: &Atom, pointer: &str, asked: Permission) -> Result<(), Refusal> {
         match atom {
             Atom::All => Ok(()),
-            Atom::Id(id) if self.state.living_project(*id).is_some() => Ok(()),
-            Atom::Id(_) => Err(Refusal::no_such(Kind::Project, &format!("{pointer}/id"))),
+            Atom::Id(id) => self.require_seen_project(*id, &format!("{pointer}/id"), asked),
             Atom::Name(pattern) => {
                 super::text(&format!("{pointer}/name"), check_line(pattern, NAME_MAX_BYTES))
             }
             Atom::Label(labels) if labels.is_empty() => {
                 Err(Refusal::invalid(&format!("{pointer}/label"), "must name at least one label"))
             }
-            Atom::Label(labels) => require_labels(labels, &format!("{pointer}/label")),
+            Atom::Label(labels) => require_labels(labels, None, &format!("{pointer}/label")),
         }
     }
 }

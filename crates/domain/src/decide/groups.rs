@@ -1,13 +1,13 @@
 //! Groups and their members.
 
-use super::{Events, Judge, changed, require_name, require_prose};
+use super::{Events, Judge, changed, is_new, require_name, require_prose};
 use crate::{
     catalog::{ObjectType, Permission},
-    command::Command,
+    command::{Command, Expiry},
     event::Event,
     id::GroupId,
     model::{Group, Membership},
-    principal::{Grantee, Principal},
+    principal::Grantee,
     refusal::{Kind, Refusal},
     scope::{ObjectRef, Scope},
     state::NameKind,
@@ -21,7 +21,7 @@ impl Judge<'_> {
                 let (name, description) = (name.clone(), description.clone());
                 let group =
                     Group { id: *id, name, description, builtin: None, created_at: self.at, ended_at: None };
-                self.require_group_fits(&group)?;
+                self.require_group_fits(&group, None)?;
                 Ok(vec![Event::GroupCreated { group }])
             }
             Command::UpdateGroup { id, name, description } => {
@@ -37,7 +37,7 @@ impl Judge<'_> {
                 if old.builtin.is_some() && group.name != old.name {
                     return Err(Refusal::BuiltIn(Kind::Group));
                 }
-                self.require_group_fits(&group)?;
+                self.require_group_fits(&group, Some(old))?;
                 Ok(vec![Event::GroupUpdated { group }])
             }
             Command::DeleteGroup { id } => {
@@ -55,15 +55,11 @@ impl Judge<'_> {
         }
     }
 
-    pub(super) fn add_member(
-        &self,
-        group: GroupId,
-        member: Grantee,
-        expires_at: Option<Timestamp>,
-    ) -> Events {
+    pub(super) fn add_member(&self, group: GroupId, member: Grantee, expires_at: Expiry) -> Events {
         self.living_group(group)?;
-        self.require_living_grantee(member, "/member/id")?;
+        self.require_grantee(member, "/member/id")?;
         let old = self.state.membership(member, group);
+        let expires_at = expires_at.after(old.and_then(|old| old.expires_at));
         if old.is_some_and(|old| old.expires_at == expires_at) {
             return Ok(Vec::new());
         }
@@ -76,10 +72,12 @@ impl Judge<'_> {
         let until = Timestamp::end(expires_at);
         let old_until = old.map_or(self.at, |old| Timestamp::end(old.expires_at));
         self.require_delegate_over_denies(group)?;
-        if until > old_until && !self.leads(group) {
-            for given in self.everything_of(Grantee::Group(group), until).allows {
-                self.require_conferrable(&given)?;
+        if until > old_until {
+            let given = self.everything_of(Grantee::Group(group), until).allows;
+            if !self.leads(group) {
+                given.iter().try_for_each(|given| self.require_conferrable(given))?;
             }
+            self.require_sign_in_to_delegate(&given)?;
         }
         let membership = Membership { group, member, expires_at, created_at: self.at, ended_at: None };
         Ok(vec![Event::MemberAdded { membership }])
@@ -90,6 +88,9 @@ impl Judge<'_> {
             let known = self.state.removed_membership(member, group).is_some();
             return if known { Ok(Vec::new()) } else { Err(Refusal::NotFound(Kind::Member)) };
         };
+        if self.state.living_group(group).is_none() || !self.state.grantee_lives(member) {
+            return Ok(Vec::new());
+        }
         self.require_delegate_over_denies(group)?;
         let membership = Membership { ended_at: Some(self.at), ..membership.clone() };
         Ok(vec![Event::MemberRemoved { membership }])
@@ -97,7 +98,7 @@ impl Judge<'_> {
 
     /// Whether the author holds `delegate` on the group, which lifts attenuation for its memberships.
     fn leads(&self, group: GroupId) -> bool {
-        let object = ObjectRef { object_type: "group".to_owned(), id: group.to_string() };
+        let object = ObjectRef::new("group", group.to_string());
         let (scope, types) = (Scope::Object(object), ObjectType::GROUP.set());
         self.state.on_ground(|ground| self.holdings.holds(ground, Permission::DELEGATE, types, &scope))
     }
@@ -108,7 +109,8 @@ impl Judge<'_> {
         reaching.iter().try_for_each(|deny| self.require_delegate(deny, &deny.scope))
     }
 
-    /// Whether `inner` is `outer` or a group that `outer` is in; memberships whose time has passed count, as they may be renewed.
+    /// Whether `inner` is `outer` or a group that `outer` is in, by what lives; memberships whose time has passed count, as they
+    /// may be renewed.
     fn is_within(&self, outer: GroupId, inner: GroupId) -> bool {
         let mut open = vec![outer];
         let mut seen = std::collections::BTreeSet::new();
@@ -117,39 +119,23 @@ impl Judge<'_> {
                 return true;
             }
             if seen.insert(group) {
-                open.extend(self.state.memberships_of(Grantee::Group(group)).map(|above| above.group));
+                open.extend(self.state.living_memberships_of(Grantee::Group(group)).map(|above| above.group));
             }
         }
         false
     }
 
-    pub(super) fn require_living_grantee(&self, grantee: Grantee, pointer: &str) -> Result<(), Refusal> {
-        let (kind, living) = match grantee {
-            Grantee::Group(id) => {
-                (Kind::Group, self.state.group(id).is_some_and(|group| group.ended_at.is_none()))
-            }
-            Grantee::User(id) => (Kind::User, self.is_known(Principal::User(id))),
-            Grantee::Token(id) => (Kind::Token, self.is_known(Principal::Token(id))),
-        };
-        if living { Ok(()) } else { Err(Refusal::no_such(kind, pointer)) }
-    }
-
-    /// Whether the principal has not ended; a service token whose time has passed may get a new one.
-    fn is_known(&self, principal: Principal) -> bool {
-        match principal {
-            Principal::User(id) => self.state.user(id).is_some_and(|user| user.ended_at.is_none()),
-            Principal::Token(id) => self.state.token(id).is_some_and(|token| token.ended_at.is_none()),
-        }
-    }
-
     fn living_group(&self, id: GroupId) -> Result<&Group, Refusal> {
-        let group = self.state.group(id).filter(|group| group.ended_at.is_none());
-        group.ok_or(Refusal::NotFound(Kind::Group))
+        self.state.living_group(id).ok_or(Refusal::NotFound(Kind::Group))
     }
 
-    fn require_group_fits(&self, group: &Group) -> Result<(), Refusal> {
-        require_name(&group.name)?;
-        require_prose("/description", group.description.as_deref())?;
+    fn require_group_fits(&self, group: &Group, old: Option<&Group>) -> Result<(), Refusal> {
+        if is_new(&group.name, old.map(|old| &old.name)) {
+            require_name(&group.name)?;
+        }
+        if is_new(&group.description, old.map(|old| &old.description)) {
+            require_prose("/description", group.description.as_deref())?;
+        }
         match self.state.holder_of(NameKind::Group, &group.name) {
             Some(holder) if holder != group.id.uuid() => Err(Refusal::NameTaken(Kind::Group)),
             _ => Ok(()),

@@ -2,14 +2,16 @@
 
 use super::{Events, Judge, require_name};
 use crate::{
-    authority::Narrow,
-    catalog::PermissionSet,
+    authority::{Holding, Narrow},
+    catalog::{Permission, PermissionSet, TypeSet},
     command::{Author, Command},
     event::Event,
     id::KeyId,
     model::{Key, KeyHash, Narrowing},
     principal::Principal,
     refusal::{Kind, Refusal},
+    scope::Scope,
+    state::Block,
     time::Timestamp,
 };
 
@@ -28,6 +30,7 @@ impl Judge<'_> {
                     expires_at: *expires_at,
                     narrow: narrow.clone(),
                     replaces: None,
+                    session: None,
                     created_at: self.at,
                     ended_at: None,
                 };
@@ -65,6 +68,9 @@ impl Judge<'_> {
             return Err(Refusal::invalid("/grace_seconds", "must be at most 31622400, a year"));
         }
         let old = self.state.active_key(id, self.at).map_err(|_| Refusal::KeyEnded)?;
+        if old.session.is_some() {
+            return Err(Refusal::WrongCredential("a session is not rotated: sign in again"));
+        }
         self.require_living(old.principal)?;
         self.require_key_conferrable(old)?;
         let grace_millis = i64::try_from(grace_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
@@ -76,29 +82,58 @@ impl Judge<'_> {
     }
 
     fn require_living(&self, principal: Principal) -> Result<(), Refusal> {
-        let (kind, living) = match principal {
-            Principal::User(id) => {
-                (Kind::User, self.state.user(id).is_some_and(|user| user.ended_at.is_none()))
-            }
-            Principal::Token(id) => {
-                (Kind::Token, self.state.token(id).is_some_and(|token| token.ended_at.is_none()))
-            }
+        let kind = match principal {
+            Principal::User(_) => Kind::User,
+            Principal::Token(_) => Kind::Token,
         };
-        if living { Ok(()) } else { Err(Refusal::NotFound(kind)) }
+        if self.state.principal_lives(principal) { Ok(()) } else { Err(Refusal::NotFound(kind)) }
     }
 
-    /// One's own principal gains nothing by a key that is no wider than the key in use.
+    /// One's own principal gains nothing by a key that is no wider than the key in use. A key of another user would be
+    /// given whatever that user is given later: only a holder of `delegate` on the organization issues such.
     fn require_key_conferrable(&self, key: &Key) -> Result<(), Refusal> {
         let narrow = key.narrow.as_ref().map(|narrow| self.state.narrow(narrow));
         if self.principal() == Some(key.principal) && self.within_own(narrow.as_ref()) {
             return Ok(());
         }
         let until = match key.principal {
+            Principal::User(_) if self.principal() != Some(key.principal) => {
+                return self.require_delegation();
+            }
             Principal::User(_) => Timestamp::FOREVER,
             Principal::Token(id) => Timestamp::end(self.state.token(id).and_then(|token| token.expires_at)),
         };
         let until = until.min(Timestamp::end(key.expires_at));
-        self.require_everything(key.principal, until, narrow.as_ref())
+        match narrow {
+            Some(narrow) if self.principal() != Some(key.principal) && !self.reads_access() => {
+                self.require_narrowed(key.principal, until, &narrow)
+            }
+            narrow => self.require_everything(key.principal, until, narrow.as_ref()),
+        }
+    }
+
+    fn require_delegation(&self) -> Result<(), Refusal> {
+        let held = self.state.on_ground(|ground| self.holdings.may_issue_for_others(ground));
+        if held || self.author == Author::Operator {
+            return Ok(());
+        }
+        Err(Refusal::forbidden("delegate", "the organization: a key of another user"))
+    }
+
+    /// What an author may do who does not see the principal's access: the answer to a narrowing must not depend on it, or
+    /// trying one narrowing after another would read it.
+    fn require_narrowed(
+        &self,
+        principal: Principal,
+        until: Timestamp,
+        narrow: &Narrow,
+    ) -> Result<(), Refusal> {
+        if self.require_everything(principal, until, None).is_ok() {
+            return Ok(());
+        }
+        let scope = narrow.on.clone().unwrap_or(Scope::Organization);
+        let blocks = vec![Block { permissions: narrow.permissions, types: TypeSet::ALL }];
+        self.require_conferrable(&Holding { grant: None, scope, blocks, until })
     }
 
     fn within_own(&self, narrow: Option<&Narrow>) -> bool {
@@ -118,8 +153,10 @@ impl Judge<'_> {
         if let Some(names) = &narrow.permissions {
             self.require_permissions(names, "/narrow/permissions")?;
         }
-        let on = narrow.on.map(|scope| self.fitting_scope(scope, "/narrow/on")).transpose()?;
-        let narrowing = Narrowing { permissions: narrow.permissions, on: on.map(|(scope, _)| scope) };
+        let on = narrow.on.as_ref();
+        let on = on.map(|scope| self.fitting_scope(scope, "/narrow/on", Permission::READ)).transpose()?;
+        let (on, generation) = on.map_or((None, 0), |(scope, generation)| (Some(scope), generation));
+        let narrowing = Narrowing { permissions: narrow.permissions, on, generation };
         Ok((narrowing.permissions.is_some() || narrowing.on.is_some()).then_some(narrowing))
     }
 

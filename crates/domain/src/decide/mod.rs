@@ -14,16 +14,21 @@ mod objects;
 mod people;
 mod projects;
 mod roles;
+mod sessions;
 mod tokens;
+mod visible;
 mod webhooks;
+
+use std::collections::BTreeSet;
 
 use crate::{
     authority::Holdings,
     command::{Author, Command, Request},
     event::Event,
-    model::Builtin,
-    principal::{Caller, Principal},
+    model::{Builtin, Key, RegisteredObject},
+    principal::{Caller, Grantee, Principal},
     refusal::Refusal,
+    scope::ObjectRef,
     state::OrgState,
     text::{TextFault, check_name, check_prose},
     time::Timestamp,
@@ -49,10 +54,18 @@ impl OrgState {
         match &request.command {
             Command::Batch(commands) => self.decide_batch(request, commands),
             command => {
-                let events = self.decide_one(request.author, request.at, command)?;
+                let events = self.decide_one(request, command, &BTreeSet::new())?;
                 Ok(Decided { events, steps: Vec::new() })
             }
         }
+    }
+
+    /// The registered object, living or ended, that a command of this author on it means; none if it sees no such one.
+    pub fn object_meant(&self, author: Author, at: Timestamp, named: &ObjectRef) -> Option<RegisteredObject> {
+        let request = Request { author, at, command: Command::Batch(Vec::new()) };
+        let made = BTreeSet::new();
+        let judge = Judge::new(self, &request, &made).ok()?;
+        judge.object_in_path(named).ok().cloned()
     }
 
     fn decide_batch(&self, request: &Request, commands: &[Command]) -> Result<Decided, Refusal> {
@@ -61,14 +74,16 @@ impl OrgState {
         }
         let mut state = self.clone();
         let mut decided = Decided::default();
+        let mut made = BTreeSet::new();
         for (index, command) in commands.iter().enumerate() {
             let in_batch = |refusal| Refusal::InBatch { index, refusal: Box::new(refusal) };
             if matches!(command, Command::Batch(_)) {
                 return Err(in_batch(Refusal::invalid("", "a batch holds no batches")));
             }
-            let events = state.decide_one(request.author, request.at, command).map_err(in_batch)?;
+            let events = state.decide_one(request, command, &made).map_err(in_batch)?;
             for event in &events {
-                state.apply(event);
+                state.apply(request.author.into(), event);
+                made.extend(visible::made_by(event));
             }
             decided.steps.push(u32::try_from(events.len()).unwrap_or(u32::MAX));
             decided.events.extend(events);
@@ -79,14 +94,15 @@ impl OrgState {
         Ok(decided)
     }
 
-    fn decide_one(&self, author: Author, at: Timestamp, command: &Command) -> Events {
-        let judge = Judge::new(self, author, at)?;
+    fn decide_one(&self, request: &Request, command: &Command, made: &BTreeSet<ObjectRef>) -> Events {
+        let judge = Judge::new(self, request, made)?;
         judge.authorize(command)?;
+        judge.require_recent_sign_in(command)?;
         let events = judge.judge(command)?;
         if judge.may_end_an_owner(command) && !events.is_empty() {
             let mut after = self.clone();
             for event in &events {
-                after.apply(event);
+                after.apply(request.author.into(), event);
             }
             if !after.has_owner() {
                 return Err(Refusal::LastOwner);
@@ -95,16 +111,25 @@ impl OrgState {
         Ok(events)
     }
 
+    /// Whether such an owner has a key, no session, that works at `now` and is not narrowed.
+    pub fn an_owner_has_a_key(&self, now: Timestamp) -> bool {
+        let owners = self.builtin_group(Builtin::Owner);
+        owners.is_some_and(|owners| {
+            let lasting = self.living_members_of(owners).filter(|one| one.expires_at.is_none());
+            lasting.filter_map(|one| one.member.principal()).any(|owner| {
+                let whole = self.keys_of(owner).filter(|key| key.narrow.is_none() && key.session.is_none());
+                matches!(owner, Principal::User(_))
+                    && whole.into_iter().any(|key| self.active_key(key.id, now).is_ok())
+            })
+        })
+    }
+
     /// Whether an active user is a direct, unexpiring member of Owners.
     pub fn has_owner(&self) -> bool {
         let owners = self.builtin_group(Builtin::Owner);
         owners.is_some_and(|owners| {
-            self.members_of(owners).any(|membership| match membership.member.principal() {
-                Some(Principal::User(id)) => {
-                    membership.expires_at.is_none()
-                        && self.user(id).is_some_and(|user| user.ended_at.is_none())
-                }
-                _ => false,
+            self.living_members_of(owners).any(|membership| {
+                matches!(membership.member, Grantee::User(_)) && membership.expires_at.is_none()
             })
         })
     }
@@ -117,10 +142,13 @@ struct Judge<'a> {
     at: Timestamp,
     /// What the caller holds; nothing for the system, and not asked for the operator.
     holdings: Holdings,
+    /// What earlier commands of the same batch made: its author knows of it.
+    made: &'a BTreeSet<ObjectRef>,
 }
 
 impl<'a> Judge<'a> {
-    fn new(state: &'a OrgState, author: Author, at: Timestamp) -> Result<Self, Refusal> {
+    fn new(state: &'a OrgState, request: &Request, made: &'a BTreeSet<ObjectRef>) -> Result<Self, Refusal> {
+        let Request { author, at, .. } = *request;
         let holdings = match author {
             Author::Caller(caller) => {
                 Self::require_active(state, caller, at)?;
@@ -128,7 +156,7 @@ impl<'a> Judge<'a> {
             }
             Author::System | Author::Operator => Holdings::default(),
         };
-        Ok(Self { state, author, at, holdings })
+        Ok(Self { state, author, at, holdings, made })
     }
 
     /// The key may have been revoked between its authentication and this decision.
@@ -138,6 +166,14 @@ impl<'a> Judge<'a> {
             None => Ok(()),
             Some(Ok(key)) if key.principal == caller.principal => Ok(()),
             Some(_) => Err(Refusal::Inactive),
+        }
+    }
+
+    /// The key that is used, if one is.
+    fn credential(&self) -> Option<&'a Key> {
+        match self.author {
+            Author::Caller(caller) => caller.key.and_then(|id| self.state.key(id)),
+            Author::System | Author::Operator => None,
         }
     }
 
@@ -164,6 +200,7 @@ impl<'a> Judge<'a> {
             Command::IssueKey { .. } | Command::RotateKey { .. } | Command::RevokeKey { .. } => {
                 self.judge_key(command)
             }
+            Command::StartSession { id, hash } => self.start_session(*id, *hash),
             Command::CreateGroup { .. } | Command::UpdateGroup { .. } | Command::DeleteGroup { .. } => {
                 self.judge_group(command)
             }
@@ -175,7 +212,8 @@ impl<'a> Judge<'a> {
             Command::CreateProject { .. } | Command::UpdateProject { .. } | Command::DeleteProject { .. } => {
                 self.judge_project(command)
             }
-            Command::RegisterObject { object, project } => self.register_object(object, *project),
+            Command::RegisterObject { object, name } => self.register_object(object, name.as_deref()),
+            Command::UpdateObject { object, name } => self.update_object(object, name.as_ref()),
             Command::RemoveObject { object } => self.remove_object(object),
             Command::CreateGrant { .. } => self.create_grant(command),
             Command::RevokeGrant { id } => self.revoke_grant(*id),
@@ -185,6 +223,9 @@ impl<'a> Judge<'a> {
             | Command::DeleteWebhook { .. } => self.judge_webhook(command),
             Command::NoteExpiries { limit } => Ok(self.note_expiries(*limit)),
             Command::RecoverOwner { .. } => self.recover_owner(command),
+            Command::AcceptRollback { kept, lost } => {
+                Ok(vec![Event::RollbackAccepted { kept: *kept, lost: *lost }])
+            }
         }
     }
 
@@ -208,6 +249,11 @@ impl<'a> Judge<'a> {
 
 fn text(pointer: &str, checked: Result<(), TextFault>) -> Result<(), Refusal> {
     checked.map_err(|fault| Refusal::Text { pointer: pointer.to_owned(), fault })
+}
+
+/// Whether a text was not there before: what was is not judged again, by rules that may be newer than it.
+fn is_new<T: PartialEq>(now: &T, old: Option<&T>) -> bool {
+    old != Some(now)
 }
 
 fn require_name(name: &str) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! Users: made, changed, deactivated for ever, and the recovery of an owner.
 
-use super::{Events, Judge, changed, require_name, text};
+use super::{Events, Judge, changed, is_new, require_name, text};
 use crate::{
     apply::email_key,
     command::{Author, Command},
@@ -23,10 +23,11 @@ impl Judge<'_> {
                     email: Personal::Clear(email.clone()),
                     name: name.clone().map(Personal::Clear),
                     external_id: external_id.clone().map(Personal::Clear),
+                    identities: Vec::new(),
                     created_at: self.at,
                     ended_at: None,
                 };
-                self.require_user_fits(&user)?;
+                self.require_user_fits(&user, None)?;
                 Ok(vec![Event::UserCreated { user }])
             }
             Command::UpdateUser { .. } => self.update_user(command),
@@ -41,7 +42,8 @@ impl Judge<'_> {
         }
     }
 
-    /// A new e-mail or external id may let somebody else in as this user: that confers everything it has.
+    /// A new e-mail or external id may let somebody else in as this user: that confers everything it has. A new display name
+    /// lets this user pass for somebody else, in everything it may do: it needs as much, but for one's own.
     fn update_user(&self, command: &Command) -> Events {
         let Command::UpdateUser { id, email, name, external_id } = command else { return Ok(Vec::new()) };
         let id = *id;
@@ -59,21 +61,34 @@ impl Judge<'_> {
         if user == *old {
             return Ok(Vec::new());
         }
-        self.require_user_fits(&user)?;
-        if user.email != old.email || user.external_id != old.external_id {
+        self.require_user_fits(&user, Some(old))?;
+        let renamed = user.name != old.name && !self.is_oneself(id);
+        if user.email != old.email || user.external_id != old.external_id || renamed {
             self.require_everything(Principal::User(id), Timestamp::FOREVER, None)?;
         }
         Ok(vec![Event::UserUpdated { user }])
     }
 
-    fn require_user_fits(&self, user: &User) -> Result<(), Refusal> {
-        text("/email", check_email(user.email.clear().unwrap_or_default()))?;
-        if let Some(name) = user.name.as_ref().and_then(Personal::clear) {
+    /// Whether the author is this user, with all of its rights.
+    fn is_oneself(&self, id: UserId) -> bool {
+        self.principal() == Some(Principal::User(id)) && self.holdings.narrow.is_none()
+    }
+
+    fn require_user_fits(&self, user: &User, old: Option<&User>) -> Result<(), Refusal> {
+        if is_new(&user.email, old.map(|old| &old.email)) {
+            text("/email", check_email(user.email.clear().unwrap_or_default()))?;
+        }
+        if is_new(&user.name, old.map(|old| &old.name))
+            && let Some(name) = user.name.as_ref().and_then(Personal::clear)
+        {
             require_name(name)?;
         }
         let holder = email_key(&user.email).and_then(|email| self.state.holder_of(NameKind::Email, &email));
         if holder.is_some_and(|holder| holder != user.id.uuid()) {
             return Err(Refusal::EmailTaken);
+        }
+        if !is_new(&user.external_id, old.map(|old| &old.external_id)) {
+            return Ok(());
         }
         self.require_external_id(NameKind::UserExternalId, user.external_id.as_ref(), user.id.uuid())
     }
@@ -124,6 +139,7 @@ impl Judge<'_> {
                 expires_at: None,
                 narrow: None,
                 replaces: None,
+                session: None,
                 created_at: self.at,
                 ended_at: None,
             },

@@ -1,12 +1,11 @@
 //! Projects: made, renamed or relabelled, deleted. A relabelling moves a project in and out of live scopes.
 
-use super::{Events, Judge, require_name, text};
+use super::{Events, Judge, is_new, require_name, text};
 use crate::{
     catalog::{ObjectType, Permission},
     command::{Author, Command},
     event::Event,
     model::{Effect, Project},
-    principal::Grantee,
     refusal::{Kind, Refusal},
     scope::{LABELS_MAX, Labels, ObjectRef, Scope, Selector},
     state::{NameKind, project_view},
@@ -20,7 +19,7 @@ impl Judge<'_> {
             Command::CreateProject { id, name, labels } => {
                 let (name, labels) = (name.clone(), labels.clone());
                 let project = Project { id: *id, name, labels, created_at: self.at, ended_at: None };
-                self.require_project_fits(&project)?;
+                self.require_project_fits(&project, None)?;
                 Ok(vec![Event::ProjectCreated { project }])
             }
             Command::UpdateProject { id, name, labels } => {
@@ -33,7 +32,7 @@ impl Judge<'_> {
                 if project == *old {
                     return Ok(Vec::new());
                 }
-                self.require_project_fits(&project)?;
+                self.require_project_fits(&project, Some(old))?;
                 self.require_move(old, &project)?;
                 Ok(vec![Event::ProjectUpdated { project }])
             }
@@ -52,14 +51,14 @@ impl Judge<'_> {
     /// What a rename or relabelling confers: every allow that newly covers the project must be conferrable on it, every
     /// deny that lets go of it needs `delegate` there, and any change of cover needs `update_acls`.
     fn require_move(&self, old: &Project, new: &Project) -> Result<(), Refusal> {
-        let place = Scope::Object(ObjectRef { object_type: "project".to_owned(), id: old.id.to_string() });
+        let place = Scope::Object(ObjectRef::of_project(old.id));
         let cover =
             |selector: &Selector| (selector.covers(project_view(old)), selector.covers(project_view(new)));
         let mut moved = false;
         for grant in self.state.grants_by_selector() {
             let Scope::Projects(selector) = &grant.on else { continue };
             let (before, after) = cover(selector);
-            if before == after || !self.state.grant_in_force(grant, self.at) || !self.is_alive(grant.to) {
+            if before == after || !self.state.grant_counts(grant, self.at) {
                 continue;
             }
             moved = true;
@@ -73,7 +72,7 @@ impl Judge<'_> {
         moved = moved
             || self.state.keys_by_selector().any(|key| {
                 let on = key.narrow.as_ref().and_then(|narrow| narrow.on.as_ref());
-                let active = self.state.active_key(key.id, self.at).is_ok();
+                let active = self.state.key_counts(key, self.at);
                 let Some(Scope::Projects(selector)) = on.filter(|_| active) else { return false };
                 let (before, after) = cover(selector);
                 before != after
@@ -98,13 +97,11 @@ impl Judge<'_> {
         }
     }
 
-    fn is_alive(&self, grantee: Grantee) -> bool {
-        self.require_living_grantee(grantee, "").is_ok()
-    }
-
-    fn require_project_fits(&self, project: &Project) -> Result<(), Refusal> {
-        require_name(&project.name)?;
-        require_labels(&project.labels, "/labels")?;
+    fn require_project_fits(&self, project: &Project, old: Option<&Project>) -> Result<(), Refusal> {
+        if is_new(&project.name, old.map(|old| &old.name)) {
+            require_name(&project.name)?;
+        }
+        require_labels(&project.labels, old.map(|old| &old.labels), "/labels")?;
         match self.state.holder_of(NameKind::Project, &project.name) {
             Some(holder) if holder != project.id.uuid() => Err(Refusal::NameTaken(Kind::Project)),
             _ => Ok(()),
@@ -113,11 +110,12 @@ impl Judge<'_> {
 }
 
 /// At most 64 labels; keys and values are one trimmed line each, values may be empty.
-pub(super) fn require_labels(labels: &Labels, pointer: &str) -> Result<(), Refusal> {
+pub(super) fn require_labels(labels: &Labels, old: Option<&Labels>, pointer: &str) -> Result<(), Refusal> {
     if labels.len() > LABELS_MAX {
         return Err(Refusal::invalid(pointer, "at most 64 labels"));
     }
-    for (key, value) in labels {
+    let is_new = |(key, value): &(&String, &String)| old.and_then(|old| old.get(*key)) != Some(*value);
+    for (key, value) in labels.iter().filter(is_new) {
         let escaped = key.replace('~', "~0").replace('/', "~1");
         let pointer = format!("{pointer}/{escaped}");
         text(&pointer, check_line(key, NAME_MAX_BYTES))?;

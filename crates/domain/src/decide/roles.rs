@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Events, Judge, require_name};
+use super::{Events, Judge, is_new, require_name};
 use crate::{
     authority::Holding,
     catalog::{PermissionSet, TypeSet},
@@ -29,12 +29,11 @@ impl Judge<'_> {
                     created_at: self.at,
                     ended_at: None,
                 };
-                self.require_role_fits(&role)?;
+                self.require_role_fits(&role, None)?;
                 Ok(vec![Event::RoleCreated { role }])
             }
             Command::UpdateRole { id, name, permissions, includes } => {
-                let old = self.state.role(*id).filter(|role| role.ended_at.is_none());
-                let old = old.ok_or(Refusal::NotFound(Kind::Role))?;
+                let old = self.state.living_role(*id).ok_or(Refusal::NotFound(Kind::Role))?;
                 let role = Role {
                     name: name.clone().unwrap_or_else(|| old.name.clone()),
                     permissions: permissions
@@ -58,9 +57,9 @@ impl Judge<'_> {
         if old.builtin.is_some() {
             return Err(Refusal::BuiltIn(Kind::Role));
         }
-        self.require_role_fits(&role)?;
+        self.require_role_fits(&role, Some(old))?;
         let mut after = self.state.clone();
-        after.apply(&Event::RoleUpdated { role: role.clone() });
+        after.apply(self.author.into(), &Event::RoleUpdated { role: role.clone() });
         let (before, now) = (self.state.role_blocks(role.id), after.role_blocks(role.id));
         for permission in PermissionSet::ALL.iter() {
             let types = types_of(&now, permission).minus(types_of(&before, permission));
@@ -74,14 +73,15 @@ impl Judge<'_> {
 
     fn require_gained(&self, permission: crate::catalog::Permission, types: TypeSet) -> Result<(), Refusal> {
         let blocks = vec![Block { permissions: permission.set(), types }];
-        self.require_conferrable(&Holding { scope: Scope::Organization, blocks, until: Timestamp::FOREVER })
+        let (grant, scope, until) = (None, Scope::Organization, Timestamp::FOREVER);
+        self.require_conferrable(&Holding { grant, scope, blocks, until })
     }
 
     /// Deny grants that take something else after the change than before.
     fn require_delegate_over_role_denies(&self, after: &OrgState, id: RoleId) -> Result<(), Refusal> {
         for role in self.roles_with(id) {
             for grant in self.state.grants_of_role(role) {
-                if grant.effect == Effect::Deny && self.state.grant_in_force(grant, self.at) {
+                if grant.effect == Effect::Deny && self.state.grant_counts(grant, self.at) {
                     let before = self.state.holding(grant, Timestamp::FOREVER);
                     let now = after.holding(grant, Timestamp::FOREVER);
                     if before.blocks != now.blocks {
@@ -99,7 +99,7 @@ impl Judge<'_> {
         let mut found = BTreeSet::from([id]);
         loop {
             let known = found.len();
-            for role in self.state.roles().filter(|role| role.ended_at.is_none()) {
+            for role in self.state.living_roles() {
                 if role.includes.iter().any(|included| found.contains(included)) {
                     found.insert(role.id);
                 }
@@ -118,19 +118,18 @@ impl Judge<'_> {
         if role.builtin.is_some() {
             return Err(Refusal::BuiltIn(Kind::Role));
         }
-        let granted = self.state.grants_of_role(id).any(|grant| {
-            self.state.grant_in_force(grant, self.at) && self.require_living_grantee(grant.to, "").is_ok()
-        });
-        let included =
-            self.state.roles().any(|other| other.ended_at.is_none() && other.includes.contains(&id));
+        let granted = self.state.grants_of_role(id).any(|grant| self.state.grant_counts(grant, self.at));
+        let included = self.state.living_roles().any(|other| other.includes.contains(&id));
         if granted || included {
             return Err(Refusal::InUse);
         }
         Ok(vec![Event::RoleDeleted { role: Role { ended_at: Some(self.at), ..role.clone() } }])
     }
 
-    fn require_role_fits(&self, role: &Role) -> Result<(), Refusal> {
-        require_name(&role.name)?;
+    fn require_role_fits(&self, role: &Role, old: Option<&Role>) -> Result<(), Refusal> {
+        if is_new(&role.name, old.map(|old| &old.name)) {
+            require_name(&role.name)?;
+        }
         if let Some(holder) = self.state.holder_of(NameKind::Role, &role.name)
             && holder != role.id.uuid()
         {
@@ -148,9 +147,8 @@ impl Judge<'_> {
             }
         }
         for (index, included) in role.includes.iter().enumerate() {
-            let living = self.state.role(*included).is_some_and(|known| known.ended_at.is_none());
-            if !living && *included != role.id {
-                return Err(Refusal::no_such(Kind::Role, &format!("/includes/{index}")));
+            if *included != role.id {
+                self.require_seen_role(*included, &format!("/includes/{index}"))?;
             }
         }
         let above = self.roles_with(role.id);

@@ -1,6 +1,6 @@
 //! Service tokens: made, changed, deleted for ever.
 
-use super::{Events, Judge, changed, require_name, require_prose};
+use super::{Events, Judge, changed, is_new, require_name, require_prose};
 use crate::{
     command::Command,
     event::Event,
@@ -24,7 +24,7 @@ impl Judge<'_> {
                     created_at: self.at,
                     ended_at: None,
                 };
-                self.require_token_fits(&token)?;
+                self.require_token_fits(&token, None)?;
                 self.require_future(token.expires_at)?;
                 Ok(vec![Event::TokenCreated { token }])
             }
@@ -58,7 +58,7 @@ impl Judge<'_> {
         if token == *old {
             return Ok(Vec::new());
         }
-        self.require_token_fits(&token)?;
+        self.require_token_fits(&token, Some(old))?;
         let until = Timestamp::end(token.expires_at);
         if token.expires_at != old.expires_at {
             self.require_future(token.expires_at)?;
@@ -69,12 +69,19 @@ impl Judge<'_> {
         Ok(vec![Event::TokenUpdated { token }])
     }
 
-    fn require_token_fits(&self, token: &Token) -> Result<(), Refusal> {
-        require_name(&token.name)?;
-        require_prose("/description", token.description.as_deref())?;
+    fn require_token_fits(&self, token: &Token, old: Option<&Token>) -> Result<(), Refusal> {
+        if is_new(&token.name, old.map(|old| &old.name)) {
+            require_name(&token.name)?;
+        }
+        if is_new(&token.description, old.map(|old| &old.description)) {
+            require_prose("/description", token.description.as_deref())?;
+        }
         match self.state.holder_of(NameKind::Token, &token.name) {
             Some(holder) if holder != token.id.uuid() => return Err(Refusal::NameTaken(Kind::Token)),
             _ => {}
+        }
+        if !is_new(&token.external_id, old.map(|old| &old.external_id)) {
+            return Ok(());
         }
         self.require_external_id(NameKind::TokenExternalId, token.external_id.as_ref(), token.id.uuid())
     }

@@ -1,9 +1,9 @@
-//! Webhooks: made, changed, given new secrets, deleted for ever. They confer nothing: what they are sent is what a holder
-//! of `delegate` on the organization could give to anybody.
+//! Webhooks: made, changed, given new secrets, deleted for ever. They belong to the organization and outlive their authors.
 
-use super::{Events, Judge, changed, require_prose, text};
+use super::{Events, Judge, changed, is_new, require_prose, text};
 use crate::{
-    command::Command,
+    catalog::{ObjectType, Permission},
+    command::{Author, Command},
     event::Event,
     id::WebhookId,
     refusal::{Kind, Refusal},
@@ -27,7 +27,8 @@ impl Judge<'_> {
                     created_at: self.at,
                     ended_at: None,
                 };
-                let webhook = fitting(webhook)?;
+                let webhook = fitting(webhook, None)?;
+                self.require_sight_of_all()?;
                 if self.state.living_webhooks().count() >= WEBHOOKS_MAX {
                     return Err(Refusal::TooMany { kind: Kind::Webhook, limit: WEBHOOKS_MAX });
                 }
@@ -54,15 +55,39 @@ impl Judge<'_> {
             return Ok(Vec::new());
         };
         let old = self.living_webhook(*id)?;
-        let webhook = fitting(Webhook {
+        let webhook = Webhook {
             url: url.clone().unwrap_or_else(|| old.url.clone()),
             events: events.clone().unwrap_or_else(|| old.events.clone()),
             kinds: kinds.clone().unwrap_or_else(|| old.kinds.clone()),
             description: changed(description.as_ref(), old.description.as_ref()),
             enabled: enabled.unwrap_or(old.enabled),
             ..old.clone()
-        })?;
-        if webhook == *old { Ok(Vec::new()) } else { Ok(vec![Event::WebhookUpdated { webhook }]) }
+        };
+        let webhook = fitting(webhook, Some(old))?;
+        if webhook == *old {
+            return Ok(Vec::new());
+        }
+        let disabled = Webhook { enabled: false, ..old.clone() };
+        if webhook != disabled {
+            self.require_sight_of_all()?;
+        }
+        Ok(vec![Event::WebhookUpdated { webhook }])
+    }
+
+    /// A webhook carries every record and every change of access out of the organization: who makes or changes one must be
+    /// allowed to see them all, with the very key that is used. Switching it off and deleting it need no such sight.
+    fn require_sight_of_all(&self) -> Result<(), Refusal> {
+        let Author::Caller(caller) = self.author else { return Ok(()) };
+        if !self.can(caller, Permission::READ, &self.singleton(ObjectType::ORG_AUDIT_LOGS)) {
+            return Err(Refusal::forbidden("read", "org_audit_logs, as a webhook carries its records"));
+        }
+        if !self.reads_access() {
+            return Err(Refusal::forbidden(
+                "read_acls",
+                "the organization, as a webhook carries changes of access",
+            ));
+        }
+        Ok(())
     }
 
     fn rotate_webhook(&self, id: WebhookId, key: &str, grace_seconds: u64) -> Events {
@@ -70,14 +95,16 @@ impl Judge<'_> {
             return Err(Refusal::invalid("/grace_seconds", "must be at most 31622400, a year"));
         }
         let old = self.living_webhook(id)?;
+        self.require_sight_of_all()?;
         let grace_millis = i64::try_from(grace_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let until = Some(self.at.plus_millis(grace_millis));
         let generation = old.signer.generation.saturating_add(1);
-        let webhook = fitting(Webhook {
+        let webhook = Webhook {
             signer: Signer { key: key.to_owned(), generation, until: None },
             former: (grace_seconds > 0).then(|| Signer { until, ..old.signer.clone() }),
             ..old.clone()
-        })?;
+        };
+        let webhook = fitting(webhook, Some(old))?;
         Ok(vec![Event::WebhookRotated { webhook }])
     }
 
@@ -88,9 +115,13 @@ impl Judge<'_> {
 }
 
 /// The webhook with its lists sorted, without repeats.
-fn fitting(mut webhook: Webhook) -> Result<Webhook, Refusal> {
-    text("/url", Destination::parse(&webhook.url).map(drop))?;
-    require_prose("/description", webhook.description.as_deref())?;
+fn fitting(mut webhook: Webhook, old: Option<&Webhook>) -> Result<Webhook, Refusal> {
+    if is_new(&webhook.url, old.map(|old| &old.url)) {
+        text("/url", Destination::parse(&webhook.url).map(drop))?;
+    }
+    if is_new(&webhook.description, old.map(|old| &old.description)) {
+        require_prose("/description", webhook.description.as_deref())?;
+    }
     text("/key", check_word(&webhook.signer.key))?;
     for (index, name) in webhook.events.iter().enumerate() {
         if !Event::NAMES.contains(&name.as_str()) && !CHANGE_NAMES.contains(&name.as_str()) {

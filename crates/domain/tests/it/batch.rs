@@ -1,7 +1,7 @@
 //! Batches: all or none, one after the other, as one record.
 
 use grantbook_domain::{
-    command::{Command, Request},
+    command::{Command, Expiry, Request},
     principal::Grantee,
     refusal::{Kind, Refusal},
     scope::Labels,
@@ -26,8 +26,8 @@ fn a_later_command_stands_on_an_earlier_one() {
             expires_at: None,
         },
         Command::CreateGroup { id: group, name: "g".into(), description: None },
-        Command::AddMember { group, member: Grantee::Token(token), expires_at: None },
-        Command::AddMember { group, member: Grantee::Token(token), expires_at: None },
+        Command::AddMember { group, member: Grantee::Token(token), expires_at: Expiry::Never },
+        Command::AddMember { group, member: Grantee::Token(token), expires_at: Expiry::Never },
         Give::allow(Grantee::Group(group), &["read"], all()).command(grant),
     ];
     let request = Request { author: org.ada(), at: org.now, command: Command::Batch(commands) };

@@ -76,7 +76,7 @@ impl Case {
 }
 
 fn add(group: GroupId, member: impl Into<Grantee>, expires_at: Option<Timestamp>) -> Command {
-    Command::AddMember { group, member: member.into(), expires_at }
+    Command::AddMember { group, member: member.into(), expires_at: expires_at.into() }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use grantbook_domain::{
     access::{Located, Target},
-    command::Command,
+    command::{Author, Command},
     event::Event,
     id::{Id, ProjectId},
     model::Project,
@@ -38,7 +38,7 @@ impl Ground {
         org.register(&object("experiment", "e"), Some(projects[0]));
         let mut with_possible = org.state.clone();
         for project in possible_projects() {
-            with_possible.apply(&Event::ProjectCreated { project });
+            with_possible.apply(Author::Operator.into(), &Event::ProjectCreated { project });
         }
         let places = places(&with_possible);
         Self { org, projects, with_possible, places }
@@ -191,6 +191,8 @@ fn the_usual_cases_are_contained_and_doubt_is_not() {
     let (x, y) = (label("k", "x"), label("k", "y"));
     let both = Atom::Label(labels(&[("k", "x"), ("l", "x")]));
     let holes = vec![x.clone(), named("b*")];
+    let in_a = object("experiment", "e").within(Some(a));
+    let in_ab = object("experiment", "e").within(Some(ab));
     for (held, given, expected) in [
         (Scope::Organization, all(), true),
         (Scope::Organization, Scope::Organization, true),
@@ -217,9 +219,10 @@ fn the_usual_cases_are_contained_and_doubt_is_not() {
         (one_of(vec![x.clone(), y.clone()]), one_of(vec![y, x.clone()]), true),
         (one_of(vec![x.clone()]), on_project(a), true),
         (one_of(vec![x.clone()]), on_project(bb), false),
-        (one_of(vec![x.clone()]), within("experiment", "e"), true),
-        (on_project(a), within("experiment", "e"), true),
-        (on_project(ab), within("experiment", "e"), false),
+        (one_of(vec![x.clone()]), Scope::Object(in_a.clone()), true),
+        (on_project(a), Scope::Object(in_a.clone()), true),
+        (on_project(ab), Scope::Object(in_a.clone()), false),
+        (Scope::Object(in_ab), Scope::Object(in_a), false),
         (on_project(a), ids(&[a]), true),
         (ids(&[a]), on_project(a), true),
         (on_project(a), all(), false),

@@ -1,7 +1,7 @@
 //! The fold is total: whatever facts come, in whatever order, nothing is refused and nothing breaks.
 
 use grantbook_domain::{
-    command::Command,
+    command::{Author, Command},
     event::Event,
     principal::{Grantee, Principal},
     state::OrgState,
@@ -33,8 +33,8 @@ fn facts() -> (Org, Vec<Event>) {
         Command::CreateGroup { id: group, name: "g".into(), description: None },
         Command::CreateRole { id: role, name: "r".into(), permissions: vec![], includes: vec![] },
         Command::CreateProject { id: project, name: "p".into(), labels: labels(&[("a", "b")]) },
-        Command::RegisterObject { object: thing.clone(), project: Some(project) },
-        Command::AddMember { group, member, expires_at: soon },
+        Command::RegisterObject { object: thing.clone().within(Some(project)), name: None },
+        Command::AddMember { group, member, expires_at: soon.into() },
         Give::role(member, role, all()).command(grant),
         Command::IssueKey {
             id: key,
@@ -63,7 +63,7 @@ fn facts() -> (Org, Vec<Event>) {
 
 fn fold(mut state: OrgState, facts: &[Event]) -> OrgState {
     for event in facts {
-        state.apply(event);
+        state.apply(Author::Operator.into(), event);
     }
     state
 }
@@ -73,9 +73,9 @@ fn every_fact_can_be_folded_twice_without_a_difference() {
     let (org, facts) = facts();
     let mut state = org.state;
     for event in &facts {
-        state.apply(event);
+        state.apply(Author::Operator.into(), event);
         let once = format!("{state:?}");
-        state.apply(event);
+        state.apply(Author::Operator.into(), event);
         assert_eq!(format!("{state:?}"), once, "{event:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::Command,
+    command::{Command, Expiry},
     id::GroupId,
     model::Builtin,
     principal::{Grantee, Principal},
@@ -34,7 +34,8 @@ fn a_group_is_in_itself_neither_directly_nor_through_others() {
     let ada = org.ada();
     for (group, member) in [(0, 0), (1, 0), (2, 0), (2, 1)] {
         let member = Grantee::Group(groups[member]);
-        let refused = org.act(ada, Command::AddMember { group: groups[group], member, expires_at: None });
+        let refused =
+            org.act(ada, Command::AddMember { group: groups[group], member, expires_at: Expiry::Never });
         assert_eq!(refused, Err(Refusal::Cycle(Kind::Group)), "also over a link whose time has passed");
     }
 }
@@ -104,7 +105,7 @@ fn a_deleted_group_takes_its_memberships_both_ways_and_its_grants() {
         "a name revives nothing"
     );
     let ada = org.ada();
-    let add = Command::AddMember { group: middle, member: token.into(), expires_at: None };
+    let add = Command::AddMember { group: middle, member: token.into(), expires_at: Expiry::Never };
     assert_eq!(org.act(ada, add), Err(Refusal::NotFound(Kind::Group)));
     let give = Give::allow(Grantee::Group(middle), &["read"], all());
     assert_eq!(org.try_give(ada, give).expect_err("ended").code(), "not_found");

@@ -87,7 +87,7 @@ fn a_rotation_inherits_the_narrowing() {
     let (mut org, token, project) = with_token();
     let production = org.project("production", &[("env", "prod")]);
     let on = Some(one_of(vec![label("env", "staging")]));
-    let narrow = Narrowing { permissions: Some(vec!["read".to_owned()]), on };
+    let narrow = Narrowing { permissions: Some(vec!["read".to_owned()]), on, generation: 0 };
     let old = org.key(token, None, Some(narrow.clone()));
     let new = rotate(&mut org, old, 0).expect("rotated");
     assert_eq!(org.state.key(new).expect("new").narrow, Some(narrow));
@@ -119,7 +119,7 @@ fn a_narrowed_key_commands_only_what_it_covers() {
 #[test]
 fn an_empty_narrowing_is_none_and_an_odd_one_is_refused() {
     let (mut org, token, _) = with_token();
-    let key = org.key(token, None, Some(Narrowing { permissions: None, on: None }));
+    let key = org.key(token, None, Some(Narrowing { permissions: None, on: None, generation: 0 }));
     assert_eq!(org.state.key(key).expect("known").narrow, None);
     for (permissions, on, code) in [
         (Some(vec![]), None, "invalid"),
@@ -127,7 +127,7 @@ fn an_empty_narrowing_is_none_and_an_odd_one_is_refused() {
         (None, Some(Scope::Object(object("project", "nowhere"))), "not_found"),
     ] {
         let (id, hash, ada) = (org.id(), KeyHash([0; 32]), org.ada());
-        let narrow = Some(Narrowing { permissions, on });
+        let narrow = Some(Narrowing { permissions, on, generation: 0 });
         let issue = Command::IssueKey { id, principal: token, name: None, hash, expires_at: None, narrow };
         assert_eq!(org.act(ada, issue).expect_err("odd").code(), code);
     }

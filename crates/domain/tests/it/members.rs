@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::{Author, Command},
+    command::{Author, Command, Expiry},
     model::Builtin,
     principal::{Grantee, Principal},
     refusal::{Kind, Refusal},
@@ -30,7 +30,11 @@ fn a_member_posted_again_is_nothing_new_or_replaces_the_expiry() {
     let mut org = Org::founded();
     let (group, token) = (org.group("g"), org.token("t"));
     let (member, ada) = (Grantee::Token(token), org.ada());
-    let add = |expires_at| Command::AddMember { group, member, expires_at };
+    let add = |expires_at: Option<grantbook_domain::time::Timestamp>| Command::AddMember {
+        group,
+        member,
+        expires_at: expires_at.into(),
+    };
     assert_made(&org.act(ada, add(None)), "MemberAdded");
     assert!(org.done(add(None)).is_empty());
     assert_made(&org.act(ada, add(Some(START.plus_millis(5)))), "MemberAdded");
@@ -64,7 +68,7 @@ fn the_last_owner_is_not_removed_deactivated_or_made_to_expire() {
     for command in [
         Command::RemoveMember { group: owners, member: first },
         Command::DeactivateUser { id: owner },
-        Command::AddMember { group: owners, member: first, expires_at: expiring },
+        Command::AddMember { group: owners, member: first, expires_at: expiring.into() },
     ] {
         assert_eq!(org.act(ada, command.clone()), Err(Refusal::LastOwner));
         let mut two = org.clone();
@@ -95,7 +99,7 @@ fn only_an_active_user_as_direct_unexpiring_member_keeps_the_organization() {
 fn a_batch_never_passes_through_a_state_without_an_owner() {
     let (mut org, first, second) = owner_and_second();
     let (group, ada) = (org.owners(), org.ada());
-    let add = |member| Command::AddMember { group, member, expires_at: None };
+    let add = |member| Command::AddMember { group, member, expires_at: Expiry::Never };
     let remove = Command::RemoveMember { group, member: first };
     let refused = org.act(ada, Command::Batch(vec![remove.clone(), add(second)]));
     assert_eq!(refused, Err(Refusal::InBatch { index: 0, refusal: Box::new(Refusal::LastOwner) }));

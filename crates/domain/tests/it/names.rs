@@ -99,6 +99,41 @@ fn every_name_has_the_same_limits() {
 }
 
 #[test]
+fn what_was_there_before_a_rule_is_not_judged_by_it() {
+    let mut org = Org::founded();
+    let (hidden, ada) = ("ci\u{202e}tob", org.ada());
+    let (token, project) = (org.token("t"), org.project("p", &[("env", "dev")]));
+    let mut old = org.state.token(token).expect("made").clone();
+    old.name = hidden.to_owned();
+    org.state.apply(grantbook_domain::command::Author::Operator.into(), &Event::TokenUpdated { token: old });
+    let mut old = org.state.project(project).expect("made").clone();
+    old.name = hidden.to_owned();
+    old.labels.insert(hidden.to_owned(), String::new());
+    org.state.apply(
+        grantbook_domain::command::Author::Operator.into(),
+        &Event::ProjectUpdated { project: old.clone() },
+    );
+    let update = |name: Option<&str>, description: &str| Command::UpdateToken {
+        id: token,
+        name: name.map(str::to_owned),
+        description: Some(Some(description.to_owned())),
+        external_id: None,
+        expires_at: None,
+    };
+    assert_eq!(org.done(update(None, "a description")).len(), 1, "the old name is left alone");
+    let refused = |pointer: &str, fault| Err(Refusal::Text { pointer: pointer.to_owned(), fault });
+    let again = format!("{hidden}2");
+    assert_eq!(org.act(ada, update(Some(&again), "x")), refused("/name", TextFault::Hidden('\u{202e}')));
+    assert_eq!(org.act(ada, update(None, hidden)), refused("/description", TextFault::Hidden('\u{202e}')));
+    let mut labels = old.labels.clone();
+    labels.insert("team".to_owned(), "web".to_owned());
+    let relabel = |labels| Command::UpdateProject { id: project, name: None, labels: Some(labels) };
+    assert_eq!(org.done(relabel(labels.clone())).len(), 1, "the old label is left alone");
+    labels.insert("team".to_owned(), hidden.to_owned());
+    assert_eq!(org.act(ada, relabel(labels)), refused("/labels/team", TextFault::Hidden('\u{202e}')));
+}
+
+#[test]
 fn prose_may_have_lines_but_no_more_than_a_kilobyte() {
     let mut org = Org::founded();
     let ada = org.ada();

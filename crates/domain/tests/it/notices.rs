@@ -63,7 +63,7 @@ fn a_late_notice_never_kills_a_renewal() {
     org.join_until(group, token.into(), renewed);
     org.give(Give::allow(Grantee::Group(group), &["read"], all()));
     for event in &late {
-        org.state.apply(event);
+        org.state.apply(Author::System.into(), event);
     }
     assert_eq!(org.ask(token, "read", &project_object(project), None), Reason::Granted);
     org.now = START.plus_millis(900);

@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::Command,
+    command::{Command, Expiry},
     id::{Id, KeyId},
     model::Narrowing,
     principal::{Grantee, Principal},
@@ -22,7 +22,7 @@ fn the_first_reason_that_applies_is_given() {
     let (home, other) = (org.project("home", &[]), org.project("other", &[]));
     let gone = org.user("gone@x.y");
     let token = Principal::Token(org.token("t"));
-    let narrow = || Some(Narrowing { permissions: Some(vec!["update".to_owned()]), on: None });
+    let narrow = || Some(Narrowing { permissions: Some(vec!["update".to_owned()]), on: None, generation: 0 });
     let soon = Some(START.plus_millis(10));
     let (revoked, expired) = (org.key(token, soon, narrow()), org.key(token, soon, narrow()));
     let (of_gone, narrowed, plain) = (
@@ -34,6 +34,9 @@ fn the_first_reason_that_applies_is_given() {
     org.done(Command::DeactivateUser { id: gone });
     let experiment = object("experiment", "e");
     org.register(&experiment, Some(home));
+    let (twice, misplaced) = (object("experiment", "e2"), project_object(home));
+    org.register(&twice, Some(home));
+    org.register(&twice, Some(other));
     org.give(Give::deny(token, &["read"], on_project(home)));
     org.give(Give::allow(token, &["delete"], on_project(home)));
     org.pass(10);
@@ -51,15 +54,19 @@ fn the_first_reason_that_applies_is_given() {
         (Some(token), Some(narrowed), "fly", &odd_type, Reason::UnknownPermission),
         (Some(token), Some(narrowed), "read", &odd_type, Reason::UnknownObjectType),
         (Some(token), Some(narrowed), "read", &odd_id, Reason::UnknownObject),
-        (Some(token), Some(narrowed), "read", &experiment, Reason::ObjectProjectMismatch),
+        (Some(token), Some(narrowed), "read", &twice, Reason::AmbiguousObject),
+        (Some(token), Some(narrowed), "read", &misplaced, Reason::ObjectProjectMismatch),
         (None, Some(narrowed), "read", &experiment, Reason::KeyNarrowed),
         (None, Some(plain), "read", &experiment, Reason::DeniedByGrant),
         (Some(token), Some(plain), "create", &experiment, Reason::NoGrant),
     ];
     let mut seen = Vec::new();
     for (principal, key, permission, on, expected) in rows {
-        let named = if expected == Reason::ObjectProjectMismatch { other } else { home };
-        let named = (on.object_type != "project").then_some(named);
+        let named = match expected {
+            Reason::AmbiguousObject => None,
+            Reason::ObjectProjectMismatch => Some(other),
+            _ => (on.object_type != "project").then_some(home),
+        };
         assert_eq!(org.ask_as((principal, key), permission, on, named), expected);
         assert!(!expected.allows());
         seen.push(format!("{expected:?}"));
@@ -108,12 +115,12 @@ fn independent(org: &mut Org) -> (Vec<Command>, Vec<Principal>, Vec<ObjectRef>) 
     ];
     let mut commands: Vec<_> = grants.into_iter().map(|give| give.command(org.id())).collect();
     commands.extend([
-        Command::AddMember { group: outer, member: Grantee::Group(inner), expires_at: until },
-        Command::AddMember { group: inner, member: Grantee::Token(token), expires_at: None },
-        Command::AddMember { group: inner, member: Grantee::User(user), expires_at: until },
+        Command::AddMember { group: outer, member: Grantee::Group(inner), expires_at: until.into() },
+        Command::AddMember { group: inner, member: Grantee::Token(token), expires_at: Expiry::Never },
+        Command::AddMember { group: inner, member: Grantee::User(user), expires_at: until.into() },
         Command::UpdateProject { id: projects[0], name: None, labels: Some(labels(&[("env", "dev")])) },
         Command::UpdateProject { id: projects[1], name: Some("c".to_owned()), labels: None },
-        Command::RegisterObject { object: object("experiment", "e"), project: Some(projects[1]) },
+        Command::RegisterObject { object: object("experiment", "e").within(Some(projects[1])), name: None },
         Command::UpdateRole {
             id: role,
             name: None,

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     catalog::TypeDefinition,
-    command::{Author, Command},
+    command::{Author, Command, Expiry},
     id::Id,
     model::KeyHash,
-    principal::{Grantee, Principal},
+    principal::{Caller, Grantee, Principal},
     refusal::Refusal,
     scope::{Labels, Scope},
     webhook::WEBHOOKS_MAX,
@@ -37,7 +37,9 @@ fn name_and_code(refusal: &Refusal) -> (&'static str, &'static str) {
         Refusal::InUse => ("InUse", "in_use"),
         Refusal::BuiltIn(_) => ("BuiltIn", "built_in"),
         Refusal::KeyEnded => ("KeyEnded", "key_ended"),
-        Refusal::ObjectMoved => ("ObjectMoved", "object_moved"),
+        Refusal::AmbiguousObject { .. } => ("AmbiguousObject", "ambiguous_object"),
+        Refusal::SignInAgain => ("SignInAgain", "sign_in_again"),
+        Refusal::WrongCredential(_) => ("WrongCredential", "wrong_credential"),
         Refusal::ParentFixed => ("ParentFixed", "parent_fixed"),
         Refusal::InBatch { .. } => ("InBatch", "name_taken"),
         Refusal::CatalogFull(_) => ("CatalogFull", "catalog_full"),
@@ -52,6 +54,16 @@ fn project(org: &mut Org, name: &str) -> Command {
 fn user(org: &mut Org, email: &str, external_id: Option<&str>) -> Command {
     let (email, external_id) = (email.to_owned(), external_id.map(str::to_owned));
     Command::CreateUser { id: org.id(), email, name: None, external_id }
+}
+
+/// A session of the owner, long after the sign-in.
+fn stale_session(org: &mut Org) -> Author {
+    let principal = Principal::User(org.owner);
+    let signed_in = Author::Caller(Caller { principal, key: Some(org.owner_key) });
+    let (id, hash) = (org.id(), KeyHash([0; 32]));
+    org.act(signed_in, Command::StartSession { id, hash }).expect("a session");
+    org.pass(15 * 60 * 1000);
+    Author::Caller(Caller { principal, key: Some(id) })
 }
 
 /// One refused command of each kind.
@@ -71,6 +83,7 @@ fn refused(org: &mut Org) -> Vec<(Author, Command)> {
     org.done(Command::RevokeKey { id: key });
     let experiment = object("experiment", "e");
     org.register(&experiment, Some(home));
+    org.register(&experiment, Some(other));
     let permissions: Vec<_> = (9..64).map(|number| format!("p{number}")).collect();
     org.done(Command::ExtendCatalog { object_types: vec![], permissions });
     for _ in 0..WEBHOOKS_MAX {
@@ -96,12 +109,14 @@ fn refused(org: &mut Org) -> Vec<(Author, Command)> {
         (ada, project(org, "home")),
         (ada, user(org, "BOB@x.y", None)),
         (ada, user(org, "new@x.y", Some("42"))),
-        (ada, Command::AddMember { group, member: Grantee::Group(group), expires_at: None }),
+        (ada, Command::AddMember { group, member: Grantee::Group(group), expires_at: Expiry::Never }),
         (ada, Command::DeactivateUser { id: owner }),
         (ada, Command::DeleteRole { id: role }),
         (ada, Command::DeleteGroup { id: owners }),
         (ada, Command::RotateKey { id: key, new_id: org.id(), hash, grace_seconds: 0 }),
-        (ada, Command::RegisterObject { object: experiment, project: Some(other) }),
+        (ada, Command::RemoveObject { object: experiment }),
+        (ada, Command::StartSession { id: org.id(), hash }),
+        (stale_session(org), Command::DeleteGroup { id: group }),
         (ada, extend(&[("dataset", "organization")], &[])),
         (ada, Command::Batch(vec![project(org, "home")])),
         (ada, extend(&[], &["one-more"])),

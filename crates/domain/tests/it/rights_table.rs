@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     catalog::TypeDefinition,
-    command::Command,
+    command::{Command, Expiry},
     id::Id,
     model::{Effect, Gives, KeyHash},
     principal::{Grantee, Principal},
@@ -24,6 +24,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::DeleteToken { .. } => "DeleteToken",
         Command::IssueKey { .. } => "IssueKey",
         Command::RotateKey { .. } => "RotateKey",
+        Command::StartSession { .. } => "StartSession",
         Command::RevokeKey { .. } => "RevokeKey",
         Command::CreateGroup { .. } => "CreateGroup",
         Command::UpdateGroup { .. } => "UpdateGroup",
@@ -37,6 +38,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::UpdateProject { .. } => "UpdateProject",
         Command::DeleteProject { .. } => "DeleteProject",
         Command::RegisterObject { .. } => "RegisterObject",
+        Command::UpdateObject { .. } => "UpdateObject",
         Command::RemoveObject { .. } => "RemoveObject",
         Command::CreateGrant { .. } => "CreateGrant",
         Command::RevokeGrant { .. } => "RevokeGrant",
@@ -45,6 +47,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::RotateWebhook { .. } => "RotateWebhook",
         Command::DeleteWebhook { .. } => "DeleteWebhook",
         Command::NoteExpiries { .. } => "NoteExpiries",
+        Command::AcceptRollback { .. } => "AcceptRollback",
         Command::RecoverOwner { .. } => "RecoverOwner",
     }
 }
@@ -89,6 +92,7 @@ fn keys() -> Vec<Command> {
     vec![
         Command::IssueKey { id, principal, name: None, hash, expires_at: None, narrow: None },
         Command::RotateKey { id, new_id: Id::from_u128(4), hash, grace_seconds: 0 },
+        Command::StartSession { id, hash },
         Command::RevokeKey { id },
     ]
 }
@@ -101,7 +105,7 @@ fn groups_and_roles() -> Vec<Command> {
         Command::CreateGroup { id: group, name: text("g"), description: None },
         Command::UpdateGroup { id: group, name: None, description: None },
         Command::DeleteGroup { id: group },
-        Command::AddMember { group, member, expires_at: None },
+        Command::AddMember { group, member, expires_at: Expiry::Never },
         Command::RemoveMember { group, member },
         Command::CreateRole { id: role, name: text("r"), permissions: Vec::new(), includes: Vec::new() },
         Command::UpdateRole { id: role, name: None, permissions: None, includes: None },
@@ -111,12 +115,13 @@ fn groups_and_roles() -> Vec<Command> {
 
 fn places() -> Vec<Command> {
     let id = Id::from_u128(7);
-    let object = ObjectRef { object_type: text("experiment"), id: text("e") };
+    let object = ObjectRef::new("experiment", "e");
     vec![
         Command::CreateProject { id, name: text("p"), labels: Labels::new() },
         Command::UpdateProject { id, name: None, labels: None },
         Command::DeleteProject { id },
-        Command::RegisterObject { object: object.clone(), project: Some(id) },
+        Command::RegisterObject { object: object.clone().within(Some(id)), name: None },
+        Command::UpdateObject { object: object.clone(), name: None },
         Command::RemoveObject { object },
     ]
 }
@@ -139,6 +144,7 @@ fn grants_and_others() -> Vec<Command> {
         Command::Batch(Vec::new()),
         Command::ExtendCatalog { object_types: vec![one], permissions: Vec::new() },
         Command::NoteExpiries { limit: 1 },
+        Command::AcceptRollback { kept: 1, lost: 2 },
         Command::RecoverOwner {
             email: text("a@b"),
             new_user: Id::from_u128(1),

@@ -1,7 +1,12 @@
 //! Users: names of theirs, ends, and what changing their e-mail confers.
 
 use grantbook_domain::{
-    access::Reason, command::Command, principal::Principal, refusal::Refusal, scope::Scope, text::TextFault,
+    access::Reason,
+    command::{Command, Expiry},
+    principal::Principal,
+    refusal::Refusal,
+    scope::Scope,
+    text::TextFault,
 };
 
 use crate::given::{Give, Org, as_user, assert_made, object};
@@ -61,7 +66,7 @@ fn a_deactivated_user_takes_keys_memberships_and_grants_along_for_ever() {
         "a name revives nothing"
     );
     let ada = org.ada();
-    let refused = org.act(ada, Command::AddMember { group, member: who.into(), expires_at: None });
+    let refused = org.act(ada, Command::AddMember { group, member: who.into(), expires_at: Expiry::Never });
     assert_eq!(refused.expect_err("ended").code(), "not_found");
     let refused = org.act(ada, Command::UpdateUser { id: bob, email: None, name: None, external_id: None });
     assert_eq!(refused.expect_err("ended").code(), "not_found");

@@ -1,7 +1,7 @@
 //! Not seeing is not being: without `read` a thing in the path is not there; with `read` but without the right, 403.
 
 use grantbook_domain::{
-    command::Command,
+    command::{Command, Expiry},
     id::Id,
     model::KeyHash,
     principal::{Grantee, Principal},
@@ -58,12 +58,13 @@ fn commands(org: &mut Org, exists: bool) -> Vec<(Kind, Command)> {
         (Kind::Key, Command::RevokeKey { id: key }),
         (Kind::Group, Command::UpdateGroup { id: group, name, description }),
         (Kind::Group, Command::DeleteGroup { id: group }),
-        (Kind::Group, Command::AddMember { group, member, expires_at: None }),
+        (Kind::Group, Command::AddMember { group, member, expires_at: Expiry::Never }),
         (Kind::Group, Command::RemoveMember { group, member }),
         (Kind::Role, Command::UpdateRole { id: role, name: None, permissions: None, includes: None }),
         (Kind::Role, Command::DeleteRole { id: role }),
         (Kind::Project, Command::UpdateProject { id: project, name: None, labels: None }),
         (Kind::Project, Command::DeleteProject { id: project }),
+        (Kind::Object, Command::UpdateObject { object: experiment.clone(), name: None }),
         (Kind::Object, Command::RemoveObject { object: experiment }),
         (Kind::Grant, Command::RevokeGrant { id: grant }),
     ]
@@ -139,8 +140,10 @@ fn an_unseen_project_in_a_registration_is_not_there() {
     let (staging, production) =
         (org.project("s", &[("env", "staging")]), org.project("p", &[("env", "prod")]));
     org.give(Give::allow(token, &["read"], labelled("env", "staging")));
-    let register =
-        |project| Command::RegisterObject { object: object("experiment", "e"), project: Some(project) };
+    let register = |project| Command::RegisterObject {
+        object: object("experiment", "e").within(Some(project)),
+        name: None,
+    };
     let unseen = org.decide(by(token), register(production)).expect_err("unseen");
     assert_eq!(unseen, org.decide(by(token), register(Id::from_u128(7))).expect_err("absent"));
     assert_eq!(unseen.code(), "not_found");

@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     position::RECORDS_PER_FRAME,
-    record::{RECORD_SCHEMA, Record},
+    record::{READ_SCHEMAS, Record},
 };
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -73,26 +73,26 @@ fn decode_body(body: &[u8]) -> Result<Vec<Record>, FrameError> {
     Ok(records)
 }
 
+/// Schema 2 only adds members and events to schema 1, so one decoder reads both; a schema that changes one gets an arm of its
+/// own here. Decoders stay for as long as there are journals.
 fn decode_record(index: usize, line: &[u8]) -> Result<Record, FrameError> {
     if line.len() > RECORD_MAX_BYTES {
         return Err(FrameError::RecordTooLarge { bytes: line.len() });
     }
     match serde_json::from_slice::<Record>(line) {
-        Ok(record) if record.schema == RECORD_SCHEMA => match fault_of(&record) {
+        Ok(record) if READ_SCHEMAS.contains(&record.schema) => match fault_of(&record) {
             None => Ok(record),
             Some(fault) => Err(FrameError::Record { index, fault: fault.to_owned() }),
         },
-        Ok(record) => decode_other_schema(u64::from(record.schema)),
+        Ok(record) => Err(FrameError::Schema { found: u64::from(record.schema) }),
+        // A record of another version rarely fits ours: say that it is another version, rather than what does not fit.
         Err(error) => match schema_of(line) {
-            Some(found) if found != u64::from(RECORD_SCHEMA) => decode_other_schema(found),
+            Some(found) if !READ_SCHEMAS.iter().any(|known| u64::from(*known) == found) => {
+                Err(FrameError::Schema { found })
+            }
             Some(_) | None => Err(FrameError::Record { index, fault: error.to_string() }),
         },
     }
-}
-
-/// The decoders of older schemas stand here, one arm each, and stay for ever; so far there is no older one.
-const fn decode_other_schema(found: u64) -> Result<Record, FrameError> {
-    Err(FrameError::Schema { found })
 }
 
 fn schema_of(line: &[u8]) -> Option<u64> {

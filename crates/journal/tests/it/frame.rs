@@ -92,11 +92,14 @@ fn a_head_is_written_in_one_way_only() {
 #[test]
 fn another_schema_is_named_and_what_is_unknown_is_refused() {
     let good = line(&record(1, 0));
-    let later = good.replace("\"schema\":1", "\"schema\":2");
+    let later = good.replace("\"schema\":2", "\"schema\":3");
     let later_and_strange = later.replace("\"ordinal\"", "\"number\"");
     for body in [later, later_and_strange] {
         let error = decode(&raw(&head(1), &body)).unwrap_err();
-        assert_eq!(error.to_string(), "record schema 2 is not understood, expected 1");
+        assert_eq!(
+            error.to_string(),
+            "record schema 3 is not understood: this version reads schemas up to 2"
+        );
     }
     let unknown_event = good.replace("ProjectCreated", "ProjectPainted");
     let unknown_field = good.replace("\"ordinal\"", "\"colour\":1,\"ordinal\"");

@@ -1,12 +1,14 @@
 //! One fixed sample of every event, every optional field set.
 
+use std::collections::BTreeMap;
+
 use grantbook_domain::{
     catalog::TypeDefinition,
     event::Event,
     id::Id,
     model::{
-        Builtin, Effect, Gives, Grant, Group, Key, KeyHash, Membership, Narrowing, Personal, Project,
-        RegisteredObject, Role, RolePermission, Token, User,
+        Builtin, Effect, Gives, Grant, Group, Identity, Key, KeyHash, Membership, Narrowing, Personal,
+        Project, RegisteredObject, Role, RolePermission, Session, Token, User,
     },
     principal::{Actor, Grantee, Principal},
     record::{RECORD_SCHEMA, Record},
@@ -28,6 +30,12 @@ pub(crate) fn events() -> Vec<Event> {
             created_at: CREATED,
             writers: vec!["c0ffee".repeat(10) + "c0ff"],
         },
+        Event::OrganizationUpdated {
+            id: id(1),
+            name: "acme".into(),
+            settings: BTreeMap::from([("console.theme".into(), "dark".into())]),
+        },
+        Event::RollbackAccepted { kept: 4_711, lost: 4_713 },
         Event::CatalogExtended {
             object_types: vec![TypeDefinition { name: "model".into(), parent: "project".into() }],
             permissions: vec!["deploy".into()],
@@ -70,7 +78,7 @@ fn groups_and_roles() -> [Event; 9] {
     ]
 }
 
-fn things_and_grants() -> [Event; 8] {
+fn things_and_grants() -> [Event; 9] {
     let organization = Grant { gives: Gives::Role(id(6)), on: Scope::Organization, ..grant() };
     let object = Grant { on: Scope::Object(registered().object), generation: 2, ..grant() };
     [
@@ -78,6 +86,7 @@ fn things_and_grants() -> [Event; 8] {
         Event::ProjectUpdated { project: project() },
         Event::ProjectDeleted { project: project() },
         Event::ObjectRegistered { object: registered() },
+        Event::ObjectUpdated { object: registered() },
         Event::ObjectRemoved { object: registered() },
         Event::GrantCreated { grant: grant() },
         Event::GrantRevoked { grant: organization },
@@ -149,6 +158,10 @@ fn user() -> User {
             nonce: "000102030405060708090a0b".into(),
             ciphertext: "c1fe".into(),
         }),
+        identities: vec![Identity {
+            issuer: "https://login.example.com".into(),
+            subject: Personal::Clear("00u1".into()),
+        }],
         created_at: CREATED,
         ended_at: ENDED,
     }
@@ -173,8 +186,13 @@ fn key() -> Key {
         name: Some("staging".into()),
         hash: KeyHash([0xa5; 32]),
         expires_at: EXPIRES,
-        narrow: Some(Narrowing { permissions: Some(vec!["read".into()]), on: Some(selected()) }),
+        narrow: Some(Narrowing {
+            permissions: Some(vec!["read".into()]),
+            on: Some(Scope::Object(registered().object)),
+            generation: 2,
+        }),
         replaces: Some(id(41)),
+        session: Some(Session { parent: Some(id(42)), signed_in_at: CREATED }),
         created_at: CREATED,
         ended_at: ENDED,
     }
@@ -222,8 +240,9 @@ fn project() -> Project {
 
 fn registered() -> RegisteredObject {
     RegisteredObject {
-        object: ObjectRef { object_type: "dataset".into(), id: "reviews-2025".into() },
-        project: Some(id(7)),
+        object: ObjectRef::new("dataset", "reviews-2025").within(Some(id(7))),
+        name: Some("reviews of 2025".into()),
+        minted: true,
         generation: 2,
         created_at: CREATED,
         ended_at: ENDED,

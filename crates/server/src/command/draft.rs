@@ -5,11 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use grantbook_domain::{
     command::{Author, Request as DomainRequest},
-    id::KeyId,
     model::Personal,
     position::Position,
-    principal::Actor,
-    record::{RECORD_SCHEMA, Record},
+    record::{Maker, RECORD_SCHEMA, Record},
     refusal::Refusal,
     state::OrgState,
     text::check_prose,
@@ -95,7 +93,7 @@ impl Draft {
         if !self.is_active(submission.author, inputs) {
             return Decision::Refused(Refusal::Inactive.into());
         }
-        let request = request_of(submission);
+        let request = request_of(submission, &self.state);
         if let Some(known) = request.and_then(|request| self.known(fold, request)) {
             return known;
         }
@@ -143,7 +141,7 @@ impl Draft {
         let events = record.map(|(record, _)| record.events).unwrap_or_default();
         let (before, mut after) = (self.state.clone(), self.state);
         for event in &events {
-            after.apply(event);
+            after.apply(submission.author.into(), event);
         }
         Ok(Foreseen { position: fold.last, at, before, after, events })
     }
@@ -188,7 +186,7 @@ impl Draft {
         if decided.events.is_empty() {
             return Ok(None);
         }
-        let (actor, credential) = actor_of(submission.author);
+        let Maker { actor, credential } = submission.author.into();
         let named = submission.idempotency.as_ref().map(|named| named.key.clone());
         let record = Record {
             schema: RECORD_SCHEMA,
@@ -219,9 +217,7 @@ impl Draft {
         request: Option<Request>,
     ) -> Result<Decision, FrameError> {
         self.builder.push(encoded)?;
-        for event in &record.events {
-            self.state.apply(event);
-        }
+        self.state.apply_record(&record);
         (self.end.record_ordinal, self.end.at) = (record.ordinal, record.at);
         let index = self.records.len();
         if let Some(Request { key, hash }) = request {
@@ -237,16 +233,8 @@ fn internal(error: &FrameError) -> Decision {
     Decision::Refused(SubmitError::JournalUnavailable(error.to_string()))
 }
 
-fn request_of(submission: &Submission) -> Option<Request> {
+fn request_of(submission: &Submission, state: &OrgState) -> Option<Request> {
     let named = submission.idempotency.as_ref()?;
-    let (actor, _) = actor_of(submission.author);
-    Some(Request { key: request_key(actor, &named.key), hash: named.request_hash })
-}
-
-fn actor_of(author: Author) -> (Actor, Option<KeyId>) {
-    match author {
-        Author::Caller(caller) => (caller.principal.into(), caller.key),
-        Author::System => (Actor::System, None),
-        Author::Operator => (Actor::Operator, None),
-    }
+    let maker = Maker::from(submission.author);
+    Some(Request { key: request_key(maker, state, &named.key), hash: named.request_hash })
 }

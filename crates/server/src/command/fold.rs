@@ -7,7 +7,7 @@ use grantbook_domain::{
     id::{InstallationId, KeyId, OrgId},
     position::Position,
     principal::Actor,
-    record::Record,
+    record::{Maker, Record},
     state::OrgState,
 };
 use grantbook_journal::{
@@ -174,9 +174,7 @@ impl OrgFold {
             if let Some(detail) = record.misunderstood(self.org) {
                 return Err(FoldError::NotUnderstood { position, detail });
             }
-            for event in &record.events {
-                self.state.apply(event);
-            }
+            self.state.apply_record(record);
             self.remember(position, record)?;
             self.last = position;
         }
@@ -201,7 +199,7 @@ impl OrgFold {
         let Some(hash) = &record.request_hash else { return Ok(()) };
         let detail = "a request hash has 32 lower-case hexadecimal digits";
         let hash = from_hex(hash).ok_or(FoldError::NotUnderstood { position, detail })?;
-        let key = request_key(record.actor, &record.request_id);
+        let key = request_key(record.maker(), &self.state, &record.request_id);
         self.requests.insert(key, Remembered { position, hash });
         Ok(())
     }
@@ -346,17 +344,25 @@ pub(super) fn issued_key(event: &Event) -> Option<KeyId> {
     }
 }
 
-/// A request id with whom it belongs to, as it is remembered.
-pub(super) fn request_key(actor: Actor, request_id: &str) -> RequestKey {
-    let (kind, id) = match actor {
+/// A request id with whom it belongs to, as it is remembered: a principal, as far as its key lets it act. A narrow key neither
+/// reads nor occupies the requests of a wider one.
+pub(super) fn request_key(maker: Maker, state: &OrgState, request_id: &str) -> RequestKey {
+    let (kind, id) = match maker.actor {
         Actor::User(id) => (b'u', id.bytes()),
         Actor::Token(id) => (b't', id.bytes()),
         Actor::System => (b's', [0; 16]),
         Actor::Operator => (b'o', [0; 16]),
     };
-    let digest: [u8; 32] =
-        Sha256::new().chain_update([kind]).chain_update(id).chain_update(request_id).finalize().into();
-    first_half(digest)
+    let narrow = maker.credential.and_then(|key| state.key(key)).and_then(|key| key.narrow.as_ref());
+    // Its form in records, which the same narrowing always has; an error would give it a namespace of its own.
+    let narrow =
+        narrow.map(|narrow| serde_json::to_vec(narrow).unwrap_or_else(|error| error.to_string().into()));
+    let digest = Sha256::new().chain_update([kind]).chain_update(id).chain_update(request_id);
+    let digest = match narrow {
+        None => digest,
+        Some(narrow) => digest.chain_update([0]).chain_update(narrow),
+    };
+    first_half(digest.finalize().into())
 }
 
 /// A request hash as records write it.

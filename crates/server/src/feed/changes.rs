@@ -121,7 +121,7 @@ fn access(rows: &[AccessRow]) -> Vec<ChangedAccess> {
 }
 
 fn object(object: &ObjectRef) -> reference::ObjectRef {
-    reference::ObjectRef { object_type: object.object_type.clone(), id: object.id.clone() }
+    render::object_ref(object)
 }
 
 fn causes(installation: InstallationId, change: &RecordChange) -> Vec<ChangeCause> {

@@ -66,7 +66,10 @@ pub(super) fn source(recorded: &Recorded) -> String {
 /// The thing that an event is about, as `type:id`; of a membership, the group.
 fn subject(recorded: &Recorded, event: &Event) -> String {
     match event {
-        Event::OrganizationCreated { .. } | Event::CatalogExtended { .. } => {
+        Event::OrganizationCreated { .. }
+        | Event::OrganizationUpdated { .. }
+        | Event::RollbackAccepted { .. }
+        | Event::CatalogExtended { .. } => {
             format!("organization:{}", recorded.org)
         }
         Event::UserCreated { user } | Event::UserUpdated { user } | Event::UserDeactivated { user } => {
@@ -92,7 +95,9 @@ fn subject(recorded: &Recorded, event: &Event) -> String {
         Event::ProjectCreated { project }
         | Event::ProjectUpdated { project }
         | Event::ProjectDeleted { project } => format!("project:{}", project.id),
-        Event::ObjectRegistered { object } | Event::ObjectRemoved { object } => {
+        Event::ObjectRegistered { object }
+        | Event::ObjectUpdated { object }
+        | Event::ObjectRemoved { object } => {
             format!("{}:{}", object.object.object_type, object.object.id)
         }
         Event::GrantCreated { grant } | Event::GrantRevoked { grant } | Event::GrantExpired { grant } => {

@@ -132,8 +132,9 @@ fn log(line: &Line<'_>) {
     let duration_us = u64::try_from(line.started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let (principal, key) = (Known(line.asker.principal.map(Named)), Known(line.asker.key));
     let peer = Known(line.peer);
+    // A transfer coding that is not understood (501) is no failure of ours.
     match status {
-        500.. => tracing::warn!(
+        500 | 502.. => tracing::warn!(
             request.id = id, method, path, status, code, %principal, %key, %peer, duration_us, "request failed"
         ),
         400.. => tracing::info!(

@@ -54,13 +54,16 @@ struct Particulars {
     reached: Option<String>,
     /// `WWW-Authenticate`.
     challenge: Option<&'static str>,
+    /// Known names near the one that is not, nearest first.
+    known: Vec<String>,
 }
 
 /// Failures of requests as such.
 impl Failure {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let detail = safe(detail.into());
-        Self(Box::new(Particulars { status, code, detail, pointer: None, reached: None, challenge: None }))
+        let (pointer, reached, challenge, known) = (None, None, None, Vec::new());
+        Self(Box::new(Particulars { status, code, detail, pointer, reached, challenge, known }))
     }
 
     /// The body, a header or a parameter is not as it must be.
@@ -104,6 +107,12 @@ impl Failure {
     /// There is no such thing, or the caller may not see it.
     pub(crate) fn not_found(kind: Kind) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {}", kind.word()))
+    }
+
+    /// Several projects have what was asked about, and none was named.
+    pub(crate) fn ambiguous_object() -> Self {
+        let detail = "several projects have an object of this type and id: name the project";
+        Self::new(StatusCode::BAD_REQUEST, "ambiguous_object", detail)
     }
 
     /// There is no such route.
@@ -287,6 +296,12 @@ impl Failure {
         self
     }
 
+    /// The same failure, with the known names that may have been meant, nearest first.
+    pub(crate) fn with_known(mut self, known: Vec<String>) -> Self {
+        self.0.known = known;
+        self
+    }
+
     /// The problem, where it is not an answer of its own.
     pub(crate) fn problem(&self) -> wire::Problem {
         let Particulars { status, code, detail, .. } = &*self.0;
@@ -295,10 +310,11 @@ impl Failure {
 
     /// The answer. `request_id` is the request's.
     pub(crate) fn into_answer(self, request_id: &str) -> Response {
-        let Particulars { status, code, detail, pointer, reached, challenge } = *self.0;
+        let Particulars { status, code, detail, pointer, reached, challenge, known } = *self.0;
         let mut problem = wire::Problem::new(status.as_u16(), code, &code.replace('_', " "), detail);
         problem.pointer = pointer.filter(|pointer| !repeats_key(pointer));
         problem.position.clone_from(&reached);
+        problem.known = known;
         problem.request_id = Some(request_id.to_owned());
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
@@ -389,8 +405,14 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Inactive => StatusCode::UNAUTHORIZED,
         Refusal::NotFound(_) | Refusal::NoSuch { .. } => StatusCode::NOT_FOUND,
-        Refusal::Forbidden { .. } | Refusal::NotHeld { .. } | Refusal::NeedsDelegate => StatusCode::FORBIDDEN,
-        Refusal::Text { .. } | Refusal::Invalid { .. } => StatusCode::BAD_REQUEST,
+        Refusal::Forbidden { .. }
+        | Refusal::NotHeld(_)
+        | Refusal::NeedsDelegate
+        | Refusal::SignInAgain
+        | Refusal::WrongCredential(_) => StatusCode::FORBIDDEN,
+        Refusal::Text { .. } | Refusal::Invalid { .. } | Refusal::AmbiguousObject { .. } => {
+            StatusCode::BAD_REQUEST
+        }
         Refusal::NameTaken(_)
         | Refusal::EmailTaken
         | Refusal::ExternalIdTaken
@@ -399,7 +421,6 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
         | Refusal::InUse
         | Refusal::BuiltIn(_)
         | Refusal::KeyEnded
-        | Refusal::ObjectMoved
         | Refusal::ParentFixed
         | Refusal::CatalogFull(_)
         | Refusal::TooMany { .. } => StatusCode::CONFLICT,
@@ -432,6 +453,7 @@ fn safe(mut detail: String) -> String {
 
 /// Whether the text holds what looks like a key.
 pub(super) fn repeats_key(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
     text.contains("gb_st_") || text.contains("gb_pk_")
 }
 

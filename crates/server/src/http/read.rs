@@ -57,7 +57,9 @@ struct Repeating<'a, T> {
 impl Reading {
     /// What a cursor is bound to, besides the list itself.
     pub(crate) fn binding(&self, list: &str) -> String {
-        format!("{}\n{:?}\n{:?}\n{list}", self.org, self.caller.principal, self.as_of)
+        // A narrow key does not go on with what a wider one began; a failure to look gives a binding that fits nothing.
+        let narrowing = self.caller.key.map(|key| self.today.narrowing_of(key));
+        format!("{}\n{:?}\n{narrowing:?}\n{:?}\n{list}", self.org, self.caller.principal, self.as_of)
     }
 
     /// Waits for the view, on behalf of a caller who was recognized.

@@ -4,15 +4,16 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, FromRequest, Request},
-    http::{HeaderMap, HeaderValue, Method, StatusCode},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use grantbook_api::header;
+use grantbook_api::{header, objects::ObjectProjectQuery};
 use grantbook_domain::{
     command::{Author, Command},
     id::OrgId,
     position::Position,
     record::Record,
+    state::OrgState,
     text::{TextFault, check_prose, require_no_key},
 };
 use serde_json::Value;
@@ -36,6 +37,7 @@ use crate::{
         plan::{Intake, Plan, Secrets, plan},
         render, what_if,
     },
+    secret::held::{self, Held},
 };
 
 /// A write that was read and recognized, but not yet understood.
@@ -45,6 +47,8 @@ pub(crate) struct Write {
     who: Authenticated,
     method: Method,
     path: String,
+    /// Of the query: the project of an object in the path.
+    project: Option<String>,
     body: Value,
     idempotency: Option<Idempotency>,
     if_position: Option<Position>,
@@ -59,7 +63,7 @@ impl FromRequest<Arc<Web>> for Write {
         let (parts, body) = request.into_parts();
         web.commands()?;
         let who = authn::authenticate(web, &parts.headers).await?;
-        query::require_none(&parts.uri)?;
+        let project = project_in(&parts.uri)?;
         let reason = reason(&parts.headers)?;
         let if_position = if_position(web, &parts.headers)?;
         let body = if parts.method == Method::DELETE {
@@ -69,7 +73,8 @@ impl FromRequest<Arc<Web>> for Write {
             body::value(&body::read(&parts.headers, body).await?)?
         };
         let path = parts.uri.path().to_owned();
-        let idempotency = idempotency::of(&parts.headers, parts.method.as_str(), &path, &body)?;
+        let whole = parts.uri.path_and_query().map_or(path.as_str(), |whole| whole.as_str());
+        let idempotency = idempotency::of(&parts.headers, parts.method.as_str(), whole, &body)?;
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let source_ip = peer.map(|ConnectInfo(address)| address.ip().to_canonical().to_string());
         Ok(Self {
@@ -77,6 +82,7 @@ impl FromRequest<Arc<Web>> for Write {
             who,
             method: parts.method,
             path,
+            project,
             body,
             idempotency,
             if_position,
@@ -137,7 +143,7 @@ impl Write {
         if outcome.replayed {
             secrets.shown_before();
         }
-        answer(&web, &outcome, &command, &secrets)
+        answer(&web, &outcome, (&command, Author::Caller(self.who.caller)), &secrets)
     }
 
     /// The answer to the same request that was accepted before, by rules that may have been others; else the failure.
@@ -167,20 +173,32 @@ impl Write {
         }
     }
 
-    /// What the texts of the headers may be; a request that was accepted before is not judged again.
-    fn judge_headers(&self) -> Result<(), Failure> {
+    /// What the texts of the headers may be, and that no text holds a secret; a request that was accepted before is not
+    /// judged again.
+    fn judge_texts(&self, state: &OrgState) -> Result<(), Failure> {
+        let now = self.web.app.clock.now();
         let refused = |name: &str, fault: TextFault| Failure::invalid(format!("{name} {fault}"));
         let key = self.idempotency.as_ref().map_or("", |idempotency| &idempotency.key);
         require_no_key(key).map_err(|fault| refused("Idempotency-Key", fault))?;
         let reason = self.reason.as_deref().unwrap_or_default();
-        check_prose(reason).map_err(|fault| refused("Grantbook-Reason", fault))
+        check_prose(reason).map_err(|fault| refused("Grantbook-Reason", fault))?;
+        for (name, text) in [("Idempotency-Key", key), ("Grantbook-Reason", reason)] {
+            held::in_text(text, state, now).map_err(|_| refused(name, TextFault::HoldsKey))?;
+        }
+        held::in_body(&self.body, state, now).map_err(|held| match held {
+            Held::Secret(pointer) => Failure::invalid_at(pointer, TextFault::HoldsKey.to_string()),
+            Held::TooMuch(pointer) => {
+                let detail = "the texts up to here hold more long words than are looked through for secrets: send less at once";
+                Failure::invalid_at(pointer, detail)
+            }
+        })
     }
 
     /// The command that the request stands for.
     fn understand(&self) -> Result<(Submission, Command, Secrets), Failure> {
-        self.judge_headers()?;
         let (web, who, body) = (&self.web, self.who, self.body.clone());
         let state = web.commands()?.state(who.org).ok_or_else(Failure::bad_credential)?;
+        self.judge_texts(&state)?;
         let webhooks = web.app.webhooks.as_ref().map(|webhooks| &webhooks.configured);
         let intake = Intake { ids: &web.app.ids, state: &state, issued: &HashMap::new(), webhooks };
         let segments = path::segments(&self.path).ok_or_else(Failure::no_route)?;
@@ -189,7 +207,8 @@ impl Write {
             let (command, secrets) = batch::plan_all(body, &intake)?;
             (command, secrets, None)
         } else {
-            let Plan { command, secret, reason, .. } = plan(self.method.as_str(), &segments, body, &intake)?;
+            let Plan { command, secret, reason, .. } =
+                plan(self.method.as_str(), (&segments, self.project.as_deref()), body, &intake)?;
             let mut secrets = Secrets::default();
             if let Some(made) = secret {
                 secrets.add(made);
@@ -226,14 +245,20 @@ fn respond((status, body): (StatusCode, Value), position: &str, replayed: bool) 
 }
 
 /// The answer: a function of the record, so that a repeated request gets it again; of the state if nothing changed.
-fn answer(web: &Web, outcome: &Outcome, command: &Command, secrets: &Secrets) -> Result<Response, Failure> {
+fn answer(
+    web: &Web,
+    outcome: &Outcome,
+    (command, author): (&Command, Author),
+    secrets: &Secrets,
+) -> Result<Response, Failure> {
+    let asked = (author, web.app.clock.now());
     let position = web.position_text(outcome.position);
     let answer = match (&outcome.record, command) {
         (Some(record), _) => recorded(record, secrets, &position),
         (None, Command::Batch(commands)) => {
             (StatusCode::OK, batch::answer(commands.len(), None, secrets, &position))
         }
-        (None, command) => (StatusCode::OK, noop::present(&outcome.state, command)),
+        (None, command) => (StatusCode::OK, noop::present(&outcome.state, command, asked)),
     };
     respond(answer, &position, outcome.replayed)
 }
@@ -259,6 +284,23 @@ fn positioned(web: &Web, org: OrgId, answered: Result<Response, Failure>) -> Res
         let known = web.app.parts.commands().map_or(Position::START, |commands| commands.acknowledged(org));
         with_position(failure.into_response(), &web.position_text(known))
     })
+}
+
+/// The project that a query names: only writes to an object have one, and nothing else.
+fn project_in(uri: &Uri) -> Result<Option<String>, Failure> {
+    let segments = path::segments(uri.path()).unwrap_or_default();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    project_of(&segments, uri.query())
+}
+
+/// The same, of a path that was taken apart.
+pub(crate) fn project_of(path: &[&str], query: Option<&str>) -> Result<Option<String>, Failure> {
+    let uri = format!("/?{}", query.unwrap_or_default());
+    let uri: Uri = uri.parse().map_err(|_| Failure::invalid("the query is not percent-encoded UTF-8"))?;
+    if !matches!(path, ["v1", "objects", _, _]) {
+        return query::require_none(&uri).map(|()| None);
+    }
+    query::read::<ObjectProjectQuery>(&uri).map(|query| query.project)
 }
 
 fn if_position(web: &Web, headers: &HeaderMap) -> Result<Option<Position>, Failure> {

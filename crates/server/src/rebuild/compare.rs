@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, iter::Peekable};
 
 use grantbook_domain::id::{GroupId, OrgId};
 use grantbook_views::{
-    AccessParts, Disorder, Groups, Holder, LISTING_FORM, Snapshot, ViewError, access_lines,
+    AccessParts, Disorder, Groups, Holder, LISTING_FORM, LISTING_FORMS_READ, Snapshot, ViewError,
+    access_lines,
 };
 use serde::Serialize;
 use tokio::{
@@ -53,7 +54,7 @@ pub(super) async fn compare(
     view: &Snapshot,
 ) -> Result<Differences, Refused> {
     let found = manifest.listing.form;
-    if found != LISTING_FORM {
+    if !LISTING_FORMS_READ.contains(&found) {
         return Err(Refused::Listing { found, expected: LISTING_FORM });
     }
     let (give_before, before) = mpsc::channel::<Vec<String>>(AHEAD);
@@ -330,10 +331,7 @@ mod tests {
     #[test]
     fn a_denied_object_is_a_difference_and_one_that_was_not_allowed_is_none() {
         let named = |project: u128| CoverPart {
-            objects: vec![(
-                ObjectRef { object_type: "project".to_owned(), id: "a b".to_owned() },
-                Some(Id::from_u128(project)),
-            )],
+            objects: vec![(ObjectRef::new("project", "a b"), Some(Id::from_u128(project)))],
             ..part("read", &[])
         };
         let before = [user(1, &[], vec![part("read", &[1])])];

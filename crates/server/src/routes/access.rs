@@ -44,6 +44,7 @@ async fn get(reading: Reading, uri: Uri) -> Response {
             effective.rows.into_iter().map(|row| entry(&mut sight, row)).collect();
         Ok(Access {
             permissions: permissions?,
+            keys_of_concern: sight.keys_of_concern(principal)?,
             principal: sight.principal(principal)?,
             position: reading.position_text.clone(),
             as_of: None,

@@ -34,6 +34,7 @@ use crate::{
     },
     position,
     routes::{
+        event_names,
         lists::size,
         names,
         plan::grantee,
@@ -303,8 +304,12 @@ fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
     };
     let object = |text: &String| -> Result<ObjectRef, Failure> {
         let (object_type, id) = text.split_once(':').ok_or_else(|| wrong("object", "type:id"))?;
-        Ok(ObjectRef { object_type: object_type.to_owned(), id: id.to_owned() })
+        Ok(ObjectRef::new(object_type, id))
     };
+    let home = query.object_project.as_ref();
+    if home.is_some() && query.object.is_none() {
+        return Err(wrong("object_project", "given together with object"));
+    }
     let id = |name: &'static str| move |_| wrong(name, "an id");
     Ok(AuditFilter {
         actor: query.actor.as_deref().map(|text| actor("actor", text)).transpose()?,
@@ -316,8 +321,13 @@ fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
         principal: query.principal.as_ref().map(principal).transpose()?,
         group: query.group.as_ref().map(|text| text.parse().map_err(id("group"))).transpose()?,
         project: query.project.as_ref().map(|text| text.parse().map_err(id("project"))).transpose()?,
-        object: query.object.as_ref().map(object).transpose()?,
-        event: query.event.clone(),
+        object: match (query.object.as_ref().map(object).transpose()?, home) {
+            (Some(object), Some(text)) => {
+                Some(object.within(Some(text.parse().map_err(id("object_project"))?)))
+            }
+            (object, _) => object,
+        },
+        events: query.event.as_deref().map(event_names::of_records).transpose()?.unwrap_or_default(),
         from: None,
         to: None,
     })

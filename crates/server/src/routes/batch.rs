@@ -9,7 +9,13 @@ use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, body::shape, path, problem::Failure, write::Write},
+    http::{
+        Web,
+        body::shape,
+        path,
+        problem::Failure,
+        write::{self, Write},
+    },
     routes::{
         keys,
         plan::{Intake, Plan, Secrets, plan},
@@ -72,17 +78,24 @@ fn plan_one(
     let at = format!("/commands/{index}");
     resolve_all(&mut body, ids).map_err(|failure| failure.at(format!("{at}/body")))?;
     let unknown = || Failure::invalid_at(format!("{at}/path"), "there is no such write");
-    let mut segments = path::segments(&path).ok_or_else(unknown)?;
+    let (path, query) =
+        path.split_once('?').map_or((path.as_str(), None), |(path, query)| (path, Some(query)));
+    let mut segments = path::segments(path).ok_or_else(unknown)?;
     for segment in &mut segments {
         *segment = resolve(segment, ids).map_err(|failure| failure.at(format!("{at}/path")))?;
     }
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let project = write::project_of(&segments, query).map_err(|failure| failure.at(format!("{at}/path")))?;
+    let project = project
+        .map(|id| resolve(&id, ids))
+        .transpose()
+        .map_err(|failure| failure.at(format!("{at}/path")))?;
     let method = match method {
         BatchMethod::Post => "POST",
         BatchMethod::Patch => "PATCH",
         BatchMethod::Delete => "DELETE",
     };
-    plan(method, &segments, body, intake)
+    plan(method, (&segments, project.as_deref()), body, intake)
         .map_err(|failure| if failure.is_no_route() { unknown() } else { failure.in_batch(index) })
 }
 

@@ -112,6 +112,8 @@ pub(super) fn subject(reading: &Reading, asked: &CheckRequest) -> Result<Subject
 fn answer(sight: &mut Sight<'_>, reading: &Reading, asked: &CheckRequest) -> Result<Reason, Failure> {
     let subject = subject(reading, asked)?;
     let object = target(&asked.object);
+    let home = sight.home_meant(object, &asked.permission)?;
+    let object = Target { project: home.as_deref().or(object.project), ..object };
     if !subject.own {
         sight.require(Ask::Check, &Thing::Asked(object))?;
     }
@@ -153,6 +155,7 @@ pub(crate) fn word(reason: access::Reason) -> Reason {
         access::Reason::UnknownPermission => Reason::UnknownPermission,
         access::Reason::UnknownObjectType => Reason::UnknownObjectType,
         access::Reason::UnknownObject => Reason::UnknownObject,
+        access::Reason::AmbiguousObject => Reason::AmbiguousObject,
         access::Reason::ObjectProjectMismatch => Reason::ObjectProjectMismatch,
         access::Reason::KeyNarrowed => Reason::KeyNarrowed,
         access::Reason::DeniedByGrant => Reason::DeniedByGrant,

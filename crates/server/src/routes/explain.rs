@@ -18,6 +18,7 @@ use grantbook_api::{
 };
 use grantbook_domain::{
     access::{Question, Reason},
+    catalog::Lineage,
     id::KeyId,
     model,
     principal::Principal,
@@ -57,8 +58,12 @@ async fn post(State(web): State<Arc<Web>>, request: Request) -> Response {
 }
 
 fn explain(reading: &Reading, asked: &CheckRequest) -> Result<Explanation, Failure> {
-    let object = target(&asked.object);
     let mut sight = Sight::new(reading)?;
+    let home = sight.home_meant(target(&asked.object), &asked.permission)?;
+    let mut asked = asked.clone();
+    asked.object.project = home.or(asked.object.project);
+    let asked = &asked;
+    let object = target(&asked.object);
     sight.require(Ask::Explain, &Thing::Asked(object))?;
     let subject = check::subject(reading, asked)?;
     let story = if subject.unknown_key {
@@ -69,6 +74,22 @@ fn explain(reading: &Reading, asked: &CheckRequest) -> Result<Explanation, Failu
         reading.snapshot.explain(reading.org, &question, reading.at)?
     };
     told(&mut sight, asked, &subject, &story)
+}
+
+/// The object asked about, with its project if its type lies in projects and there is only one.
+fn asked_object(sight: &Sight<'_>, asked: &CheckRequest) -> Result<ObjectRef, Failure> {
+    let Reading { snapshot, org, at, .. } = sight.reading();
+    let object = ObjectRef::new(&asked.object.object_type, &asked.object.id);
+    let catalog = snapshot.catalog(*org)?;
+    let known = catalog.object_type(&asked.object.object_type);
+    if known.map(|known| catalog.lineage(known)) != Some(Lineage::InProject) {
+        return Ok(object);
+    }
+    if let Some(named) = &asked.object.project {
+        return Ok(object.within(named.parse().ok()));
+    }
+    let homes = snapshot.checker(*org, *at)?.homes(&object)?;
+    Ok(object.within(homes.first().copied().filter(|_| homes.len() == 1)))
 }
 
 fn nothing(reason: Reason) -> views::Explanation {
@@ -88,7 +109,7 @@ fn told(
     story: &views::Explanation,
 ) -> Result<Explanation, Failure> {
     let reading = sight.reading();
-    let object = ObjectRef { object_type: asked.object.object_type.clone(), id: asked.object.id.clone() };
+    let object = asked_object(sight, asked)?;
     let key: Option<model::Key> = match (&asked.key, subject.key) {
         (Some(_), Some(id)) => reading.snapshot.get(reading.org, &id)?,
         _ => None,
@@ -141,11 +162,9 @@ fn project_of(
     asked: &CheckRequest,
     object: &ObjectRef,
 ) -> Result<Option<Named>, Failure> {
-    let Reading { snapshot, org, .. } = sight.reading();
-    let registered: Option<model::RegisteredObject> = snapshot.get(*org, object)?;
     let named = asked.object.project.as_deref().and_then(|text| text.parse().ok());
     let own = if object.object_type == "project" { object.id.parse().ok() } else { None };
-    let Some(id) = registered.and_then(|known| known.project).or(named).or(own) else { return Ok(None) };
+    let Some(id) = object.project.or(named).or(own) else { return Ok(None) };
     let is = names::of_project(sight.reading(), id)?.is_some();
     is.then(|| sight.project(id)).transpose()
 }
@@ -253,7 +272,7 @@ fn near_miss(
     asked: &CheckRequest,
     miss: &views::Missing,
 ) -> Result<NearMiss, Failure> {
-    let object = ObjectRef { object_type: asked.object.object_type.clone(), id: asked.object.id.clone() };
+    let object = asked_object(sight, asked)?;
     let matched = scope_words::matched(sight, &miss.path.grant.on, &miss.path.coverage, &object)?;
     let obstacles = obstacles(sight, asked, miss, &matched.why)?;
     let why = obstacles.first().map_or(matched.why, |first| first.detail.clone());
@@ -346,6 +365,7 @@ fn detail(reason: Reason, near: bool) -> &'static str {
         Reason::UnknownPermission => "the catalog has no such permission",
         Reason::UnknownObjectType => "the catalog has no such object type",
         Reason::UnknownObject => "there is no such object",
+        Reason::AmbiguousObject => "several projects have an object of this type and id: name the project",
         Reason::ObjectProjectMismatch => "the object belongs to another project than the one named",
         Reason::KeyNarrowed => "the key is narrowed, and this lies outside of what is left to it",
         Reason::DeniedByGrant => "a deny grant applies, and denies always win",

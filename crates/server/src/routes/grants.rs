@@ -65,7 +65,9 @@ pub(super) fn scope_in_body(scope: words::Scope, pointer: &str) -> Result<Scope,
     Ok(match scope {
         words::Scope::Organization(words::True) => Scope::Organization,
         words::Scope::Object(object) => {
-            Scope::Object(ObjectRef { object_type: object.object_type, id: object.id })
+            let project = object.project.map(|id| id_in_body(&id, &format!("{pointer}/object/project")));
+            let project = project.transpose()?;
+            Scope::Object(ObjectRef { object_type: object.object_type, id: object.id, project })
         }
         words::Scope::Projects(words::Selector { include, exclude }) => Scope::Projects(Selector {
             include: atoms(include, &format!("{pointer}/projects/include"))?,

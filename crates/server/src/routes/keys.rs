@@ -90,7 +90,7 @@ fn narrowing(narrow: Narrowing) -> Result<model::Narrowing, Failure> {
         return Err(Failure::invalid_at("/narrow", detail));
     }
     let on = narrow.on.map(|scope| scope_in_body(scope, "/narrow/on")).transpose()?;
-    Ok(model::Narrowing { permissions: narrow.permissions, on })
+    Ok(model::Narrowing { permissions: narrow.permissions, on, generation: 0 })
 }
 
 /// Keys of a principal that the caller may see but not list are forbidden; of others there is nothing to see.
@@ -101,15 +101,47 @@ async fn list(reading: Reading, uri: Uri, principal: Result<Principal, Failure>)
         let wanted = Wanted::plain(format!("keys\n{principal:?}"), query)?;
         let mut sight = Sight::new(reading)?;
         require_seen(&mut sight, principal)?;
-        sight.require(Ask::Keys, &Thing::Person(principal))?;
+        let sees = seen_keys(&mut sight, principal)?;
         let owner = names::principal(reading, principal)?;
-        let show = |key: &model::Key| Ok(Some(Key { principal: owner.clone(), ..render::key(key) }));
+        let show = |key: &model::Key| {
+            let shown = key.session.is_none() && sees.has(key.id);
+            Ok(shown.then(|| Key { principal: owner.clone(), ..render::key(key) }))
+        };
         wanted.page(reading, |listing| reading.snapshot.keys_of(reading.org, principal, listing), show)
     });
     answer.await
 }
 
-fn require_seen(sight: &mut Sight<'_>, principal: Principal) -> Result<(), Failure> {
+/// Which keys of a principal the caller may list.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SeenKeys {
+    /// All.
+    All,
+    /// The one that it presents: a narrowed key disposes of itself alone, unless it has the right to list keys.
+    Own(Option<KeyId>),
+}
+
+impl SeenKeys {
+    pub(super) fn has(self, id: KeyId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Own(own) => own == Some(id),
+        }
+    }
+}
+
+pub(super) fn seen_keys(sight: &mut Sight<'_>, principal: Principal) -> Result<SeenKeys, Failure> {
+    let Reading { caller, today, .. } = sight.reading();
+    let narrowed = caller.key.map(|key| today.narrowing_of(key)).transpose()?.flatten().is_some();
+    if !narrowed || caller.principal != principal {
+        sight.require(Ask::Keys, &Thing::Person(principal))?;
+        return Ok(SeenKeys::All);
+    }
+    let all = sight.may(Ask::Keys, &Thing::Whole)?;
+    Ok(if all { SeenKeys::All } else { SeenKeys::Own(caller.key) })
+}
+
+pub(super) fn require_seen(sight: &mut Sight<'_>, principal: Principal) -> Result<(), Failure> {
     let thing = Thing::Person(principal);
     match principal {
         Principal::User(id) => sight.find::<model::User>(Ask::Members, &thing, &id, Kind::User).map(drop),

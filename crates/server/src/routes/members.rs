@@ -7,7 +7,13 @@ use grantbook_api::{
     list::{Page, PageQuery},
     members::{AddMember, Member},
 };
-use grantbook_domain::{command::Command, id::GroupId, model, refusal::Kind, rights::Ask};
+use grantbook_domain::{
+    command::{Command, Expiry},
+    id::GroupId,
+    model,
+    refusal::Kind,
+    rights::Ask,
+};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,7 +22,7 @@ use crate::{
     routes::{
         lists::Wanted,
         names::named_grantee,
-        plan::{Intake, Plan, end, grantee, grantee_in_body, id_in_path},
+        plan::{Plan, end, grantee, grantee_in_body, id_in_path},
         render,
         sight::{Sight, Thing},
     },
@@ -26,15 +32,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
     OpenApiRouter::new().routes(routes!(list, post)).routes(routes!(delete_one))
 }
 
-pub(super) fn add(group: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(super) fn add(group: &str, body: Value) -> Result<Plan, Failure> {
     let group = id_in_path(group, Kind::Group)?;
     let AddMember { member: reference, expires_at } = shape(body)?;
     let member = grantee_in_body(&reference, "/member")?;
-    let expires_at = match expires_at {
-        Some(text) => end(&text, "/expires_at")?,
-        // To add a member once more says nothing about its end.
-        None => intake.state.membership(member, group).and_then(|known| known.expires_at),
-    };
+    let end = expires_at.map(|text| end(&text, "/expires_at")).transpose()?;
+    let expires_at = end.map_or(Expiry::Kept, Expiry::from);
     Ok(Plan::new(Command::AddMember { group, member, expires_at }, reference.id))
 }
 

@@ -8,6 +8,7 @@ mod changes;
 pub(crate) mod check;
 mod deliveries;
 mod diff;
+mod event_names;
 mod explain;
 mod grant_history;
 mod grants;
@@ -28,6 +29,7 @@ mod report;
 mod reverse;
 mod roles;
 mod scope_words;
+mod sessions;
 pub(crate) mod sight;
 mod timeline;
 mod tokens;
@@ -73,6 +75,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
         .merge(users::routes())
         .merge(tokens::routes())
         .merge(keys::routes())
+        .merge(sessions::routes())
         .merge(groups::routes())
         .merge(members::routes())
         .merge(roles::routes())

@@ -18,7 +18,9 @@ use serde_json::Value;
 use crate::{
     http::{instant, problem::Failure},
     ids::IdSource,
-    routes::{catalog, grants, groups, keys, members, objects, projects, roles, tokens, users, webhooks},
+    routes::{
+        catalog, grants, groups, keys, members, objects, projects, roles, sessions, tokens, users, webhooks,
+    },
     secret::Secret,
     webhooks::{Configured, WebhookKey},
 };
@@ -104,8 +106,13 @@ impl Plan {
     }
 }
 
-/// The command that a write stands for.
-pub(crate) fn plan(method: &str, path: &[&str], body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+/// The command that a write stands for; `project` is the query's, which only objects have.
+pub(crate) fn plan(
+    method: &str,
+    (path, project): (&[&str], Option<&str>),
+    body: Value,
+    intake: &Intake<'_>,
+) -> Result<Plan, Failure> {
     if method == "DELETE" && !body.is_null() {
         return Err(Failure::invalid_at("", "this request takes no body"));
     }
@@ -113,12 +120,13 @@ pub(crate) fn plan(method: &str, path: &[&str], body: Value, intake: &Intake<'_>
         ("POST", ["v1", noun]) => create(noun, body, intake),
         ("PATCH", ["v1", noun, id]) => update(noun, id, body, intake),
         ("DELETE", ["v1", noun, id]) => delete(noun, id, intake),
-        ("DELETE", ["v1", "objects", object_type, id]) => Ok(objects::remove(object_type, id)),
+        ("PATCH", ["v1", "objects", object_type, id]) => objects::update((object_type, id), project, body),
+        ("DELETE", ["v1", "objects", object_type, id]) => objects::remove((object_type, id), project),
         ("POST", ["v1", "tokens", id, "keys"]) => keys::issue(keys::token(id)?, body, intake),
         ("POST", ["v1", "users", id, "keys"]) => keys::issue(keys::user(id)?, body, intake),
         ("POST", ["v1", "keys", id, "rotate"]) => keys::rotate(id, body, intake),
         ("POST", ["v1", "webhooks", id, "rotate"]) => webhooks::rotate(id, body, intake),
-        ("POST", ["v1", "groups", id, "members"]) => members::add(id, body, intake),
+        ("POST", ["v1", "groups", id, "members"]) => members::add(id, body),
         ("DELETE", ["v1", "groups", id, "members", kind, member]) => members::remove(id, kind, member),
         _ => Err(Failure::no_route()),
     }
@@ -135,6 +143,7 @@ fn create(noun: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure>
         "roles" => roles::create(body, intake),
         "grants" => grants::create(body, intake),
         "webhooks" => webhooks::create(body, intake),
+        "sessions" => sessions::start(body, intake),
         _ => Err(Failure::no_route()),
     }
 }
@@ -157,6 +166,7 @@ fn delete(noun: &str, id: &str, intake: &Intake<'_>) -> Result<Plan, Failure> {
         "users" => users::deactivate(id),
         "tokens" => tokens::delete(id),
         "keys" => keys::revoke(id),
+        "sessions" => sessions::end(id, intake),
         "groups" => groups::delete(id),
         "roles" => roles::delete(id, intake),
         "grants" => grants::revoke(id),

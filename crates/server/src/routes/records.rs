@@ -179,7 +179,7 @@ fn setter(
 /// The newest records about a principal that hold an event of this name, newest first.
 fn latest(reading: &Reading, who: Principal, event: &str) -> Result<Vec<Recorded>, Failure> {
     let filter =
-        AuditFilter { principal: Some(who), event: Some(event.to_owned()), ..AuditFilter::default() };
+        AuditFilter { principal: Some(who), events: vec![event.to_owned()], ..AuditFilter::default() };
     let page = AuditPage { after: None, order: Order::Descending, limit: SEARCH_MAX };
     Ok(reading.snapshot.audit(reading.org, &filter, &page)?.items)
 }

@@ -2,14 +2,14 @@
 
 use axum::http::StatusCode;
 use grantbook_api::{
-    catalog as catalog_words, grants, groups, keys, members, objects, projects, roles, scope as scope_words,
-    secret, tokens, users, webhooks,
+    catalog as catalog_words, grants, groups, keys, members, objects, projects, reference, roles,
+    scope as scope_words, secret, sessions, tokens, users, webhooks,
 };
 use grantbook_domain::{
     catalog::TypeDefinition,
     event::Event,
     model::{self, Effect, Gives, Narrowing},
-    scope::{Atom, Scope, Selector},
+    scope::{Atom, ObjectRef, Scope, Selector},
     time::Timestamp,
     webhook,
 };
@@ -27,6 +27,18 @@ use crate::{
 /// Status and body of the answer to the command that made these events. Secrets that are not at hand are withheld.
 pub(crate) fn answer(events: &[Event], secrets: &Secrets) -> (StatusCode, Value) {
     match events.first() {
+        Some(Event::KeyIssued { key }) if key.session.is_some() => {
+            let shown = session(key).map(|mut shown| {
+                let text = secrets.of_key(key.id).map(secret::Secret::new);
+                shown.secret_withheld = text.is_none();
+                shown.secret = Some(text);
+                value(&shown)
+            });
+            (StatusCode::CREATED, shown.unwrap_or_default())
+        }
+        Some(Event::KeyRevoked { key }) if key.session.is_some() => {
+            (StatusCode::OK, session(key).map(|shown| value(&shown)).unwrap_or_default())
+        }
         Some(Event::KeyIssued { key }) => {
             (StatusCode::CREATED, value(&with_secret(self::key(key), key, secrets)))
         }
@@ -79,6 +91,13 @@ fn told(event: &Event) -> Told {
             let body = json!({"id": id.to_string(), "name": name, "created_at": created_at.to_string()});
             ("OrganizationCreated", "organization", true, body)
         }
+        Event::OrganizationUpdated { id, name, settings } => {
+            let body = json!({"id": id.to_string(), "name": name, "settings": settings});
+            ("OrganizationUpdated", "organization", false, body)
+        }
+        Event::RollbackAccepted { kept, lost } => {
+            ("RollbackAccepted", "rollback", false, json!({"kept": kept, "lost": lost}))
+        }
         Event::CatalogExtended { object_types, permissions } => {
             ("CatalogExtended", "catalog", true, value(&added(object_types, permissions)))
         }
@@ -118,6 +137,7 @@ fn told(event: &Event) -> Told {
         Event::ObjectRegistered { object } => {
             ("ObjectRegistered", "object", true, value(&self::object(object)))
         }
+        Event::ObjectUpdated { object } => ("ObjectUpdated", "object", false, value(&self::object(object))),
         Event::ObjectRemoved { object } => ("ObjectRemoved", "object", false, value(&self::object(object))),
         Event::GrantCreated { grant } => ("GrantCreated", "grant", true, value(&self::grant(grant))),
         Event::GrantRevoked { grant } => ("GrantRevoked", "grant", false, value(&self::grant(grant))),
@@ -147,6 +167,7 @@ pub(crate) fn user(user: &model::User) -> users::User {
         external_id: user.external_id.as_ref().map(clear),
         created_at: user.created_at.to_string(),
         deactivated_at: time(user.ended_at),
+        keys_of_concern: Vec::new(),
     }
 }
 
@@ -160,6 +181,7 @@ pub(crate) fn token(token: &model::Token) -> tokens::Token {
         external_id: token.external_id.as_ref().map(clear),
         created_at: token.created_at.to_string(),
         deleted_at: time(token.ended_at),
+        keys_of_concern: Vec::new(),
     }
 }
 
@@ -177,8 +199,28 @@ pub(crate) fn key(key: &model::Key) -> keys::Key {
         created_at: key.created_at.to_string(),
         revoked_at: time(key.ended_at),
         replaces: key.replaces.map(|id| id.to_string()),
+        session: key.session.map(|session| keys::SessionOf {
+            parent: session.parent.map(|id| id.to_string()),
+            signed_in_at: session.signed_in_at.to_string(),
+        }),
         old_valid_until: None,
     }
+}
+
+/// A session, without its secret; none if the key is not one.
+pub(crate) fn session(key: &model::Key) -> Option<sessions::Session> {
+    let session = key.session?;
+    Some(sessions::Session {
+        id: key.id.to_string(),
+        principal: named_principal(key.principal, None),
+        preview: preview(KeyKind::of(key.principal), key.id),
+        secret: None,
+        secret_withheld: false,
+        parent: session.parent.map(|id| id.to_string()),
+        signed_in_at: session.signed_in_at.to_string(),
+        expires_at: Timestamp::end(key.expires_at).to_string(),
+        revoked_at: time(key.ended_at),
+    })
 }
 
 /// A group.
@@ -237,7 +279,8 @@ pub(crate) fn object(object: &model::RegisteredObject) -> objects::Object {
     objects::Object {
         object_type: object.object.object_type.clone(),
         id: object.object.id.clone(),
-        project: object.project.map(|id| id.to_string()),
+        project: object.object.project.map(|id| id.to_string()),
+        name: object.name.clone(),
         created_at: object.created_at.to_string(),
         removed_at: time(object.ended_at),
     }
@@ -344,11 +387,15 @@ fn scope(scope: &Scope) -> scope_words::Scope {
                 exclude: (!exclude.is_empty()).then(|| selection(exclude)),
             })
         }
-        Scope::Object(object) => scope_words::Scope::Object(grantbook_api::reference::ObjectRef {
-            object_type: object.object_type.clone(),
-            id: object.id.clone(),
-        }),
+        Scope::Object(object) => scope_words::Scope::Object(self::object_ref(object)),
     }
+}
+
+/// An object by type, id and project.
+pub(crate) fn object_ref(object: &ObjectRef) -> reference::ObjectRef {
+    let ObjectRef { object_type, id, project } = object;
+    let project = project.map(|id| id.to_string());
+    reference::ObjectRef { object_type: object_type.clone(), id: id.clone(), project }
 }
 
 /// "Any of" with `all` among them is `all`.

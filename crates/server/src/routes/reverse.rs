@@ -40,8 +40,9 @@ async fn who_can(reading: Reading, uri: Uri) -> Response {
         let WhoCanQuery { permission, object, project, limit, cursor, as_of: _ } = query::read(&uri)?;
         let limit = size(limit)?;
         let named = object_named(&object)?;
-        let target = target(&named, project.as_deref());
         let mut sight = Sight::new(reading)?;
+        let home = sight.home_meant(self::target(&named, project.as_deref()), &permission)?;
+        let target = self::target(&named, home.as_deref().or(project.as_deref()));
         sight.require(Ask::WhoCan, &Thing::Asked(target))?;
         let list = format!("who-can\n{permission}\n{object}\n{project:?}");
         let turn = Turn::of(reading, &list, cursor.as_deref())?;
@@ -93,8 +94,9 @@ async fn permissions(reading: Reading, uri: Uri) -> Response {
     reading.answer(|reading| {
         let PermissionsQuery { principal, object, project, as_of: _ } = query::read(&uri)?;
         let named = object_named(&object)?;
-        let target = target(&named, project.as_deref());
         let mut sight = Sight::new(reading)?;
+        let home = sight.home_meant(self::target(&named, project.as_deref()), "read")?;
+        let target = self::target(&named, home.as_deref().or(project.as_deref()));
         let own = principal_named(&principal) == Some(reading.caller.principal);
         if !own {
             sight.require(Ask::Permissions, &Thing::Asked(target))?;
@@ -132,6 +134,7 @@ fn unknown(reason: Reason) -> Failure {
     match reason {
         Reason::UnknownPermission => Failure::invalid("the catalog has no such permission"),
         Reason::UnknownObjectType => Failure::invalid("the catalog has no such object type"),
+        Reason::AmbiguousObject => Failure::ambiguous_object(),
         Reason::ObjectProjectMismatch => {
             Failure::invalid("the object belongs to another project than the one named")
         }
@@ -142,7 +145,7 @@ fn unknown(reason: Reason) -> Failure {
 fn object_named(text: &str) -> Result<ObjectRef, Failure> {
     let parts = text.split_once(':').filter(|(object_type, id)| !object_type.is_empty() && !id.is_empty());
     let (object_type, id) = parts.ok_or_else(|| Failure::invalid("the parameter object must be type:ID"))?;
-    Ok(ObjectRef { object_type: object_type.to_owned(), id: id.to_owned() })
+    Ok(ObjectRef::new(object_type, id))
 }
 
 fn target<'a>(object: &'a ObjectRef, project: Option<&'a str>) -> Target<'a> {

@@ -1,10 +1,7 @@
 //! Scopes in words, for the people who read explanations.
 
 use grantbook_api::{explain::Matched, reference::NamedObject};
-use grantbook_domain::{
-    id::ProjectId,
-    scope::{Atom, ObjectRef, Scope, Selector},
-};
+use grantbook_domain::scope::{Atom, ObjectRef, Scope, Selector};
 use grantbook_views::Coverage;
 
 use crate::{http::problem::Failure, routes::sight::Sight};
@@ -18,8 +15,7 @@ pub(super) fn matched(
 ) -> Result<Matched, Failure> {
     let (covers, why) = match coverage {
         Coverage::Organization => {
-            let id = sight.reading().org.to_string();
-            let covers = sight.object(&ObjectRef { object_type: "organization".to_owned(), id })?;
+            let covers = sight.object(&ObjectRef::new("organization", sight.reading().org.to_string()))?;
             (covers, "the scope is the whole organization".to_owned())
         }
         Coverage::Object(ancestor) => {
@@ -33,12 +29,12 @@ pub(super) fn matched(
             (covers, why)
         }
         Coverage::Included { project, by, .. } => {
-            let covers = sight.object(&project_ref(*project))?;
+            let covers = sight.object(&ObjectRef::of_project(*project))?;
             let why = included(scope, by, covers.name.as_deref().unwrap_or(&covers.id));
             (covers, why)
         }
         Coverage::Excluded { project, by, .. } => {
-            let covers = sight.object(&project_ref(*project))?;
+            let covers = sight.object(&ObjectRef::of_project(*project))?;
             let name = covers.name.as_deref().unwrap_or(&covers.id);
             let why = format!("{name} is excluded: {}", meets(by));
             (covers, why)
@@ -109,10 +105,6 @@ fn meets(atom: &Atom) -> String {
 fn pairs(labels: &grantbook_domain::scope::Labels) -> String {
     let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(",")
-}
-
-fn project_ref(id: ProjectId) -> ObjectRef {
-    ObjectRef { object_type: "project".to_owned(), id: id.to_string() }
 }
 
 fn title(object: &NamedObject) -> String {

@@ -1,6 +1,9 @@
 //! What the caller may see. Not seeing is not being: what may not be read is answered like what is not there.
 
-use grantbook_api::reference::{self, Named, NamedGrantee, NamedObject, NamedPrincipal};
+use grantbook_api::{
+    keys::KeyOfConcern,
+    reference::{self, Named, NamedGrantee, NamedObject, NamedPrincipal},
+};
 use grantbook_domain::{
     access::{Question, Reason, Target},
     authority::Holdings,
@@ -127,6 +130,27 @@ impl<'r> Sight<'r> {
         }
     }
 
+    /// Which project is meant by a question that names none, where several have such an object: the only one among those that
+    /// the caller sees, by reading the object or by having there what is asked for. None: the question is clear as it is,
+    /// or stays ambiguous.
+    pub(crate) fn home_meant(&mut self, object: Target<'_>, asked: &str) -> Result<Option<String>, Failure> {
+        let Reading { snapshot, org, at, caller, .. } = self.reading;
+        let own = Question { principal: Some(caller.principal), key: caller.key, permission: "read", object };
+        if object.project.is_some() || self.ask(&own)? != Reason::AmbiguousObject {
+            return Ok(None);
+        }
+        let named = ObjectRef::new(object.object_type, object.id);
+        let mut seen = Vec::new();
+        for home in snapshot.checker(*org, *at)?.homes(&named)? {
+            let home = home.to_string();
+            let there = Target { project: Some(&home), ..object };
+            let visible = self.ask_today(&Question { object: there, ..own })?.allows()
+                || self.ask_today(&Question { object: there, permission: asked, ..own })?.allows();
+            seen.extend(visible.then_some(home));
+        }
+        Ok(seen.pop().filter(|_| seen.is_empty()))
+    }
+
     /// Someone's name, if the caller may read it.
     pub(crate) fn name_of(&mut self, grantee: Grantee) -> Result<Option<String>, Failure> {
         let seen = match grantee {
@@ -145,6 +169,16 @@ impl<'r> Sight<'r> {
     /// A principal, likewise.
     pub(crate) fn principal(&mut self, who: Principal) -> Result<NamedPrincipal, Failure> {
         Ok(names::named_principal(who, self.name_of(who.into())?))
+    }
+
+    /// The working keys of a principal, now, whose issuer could not give today what they can do.
+    pub(crate) fn keys_of_concern(&mut self, who: Principal) -> Result<Vec<KeyOfConcern>, Failure> {
+        let Reading { today, org, now, .. } = self.reading;
+        let found = today.checker(*org, *now)?.keys_of_concern(who)?;
+        let shown = found
+            .into_iter()
+            .map(|one| Ok(KeyOfConcern { key: one.key.to_string(), issued_by: self.actor(one.issued_by)? }));
+        shown.collect()
     }
 
     /// The author of a record, likewise.
@@ -183,9 +217,17 @@ impl<'r> Sight<'r> {
                 id.map(|id| self.name_of(Grantee::Group(id))).transpose()?.flatten()
             }
             "role" => object.id.parse().ok().map(|id| self.role_name(id)).transpose()?.flatten(),
-            _ => None,
+            _ => self.object_name(object)?,
         };
-        Ok(NamedObject { object_type: object.object_type.clone(), id: object.id.clone(), name })
+        let ObjectRef { object_type, id, project } = object.clone();
+        Ok(NamedObject { object_type, id, project: project.map(|id| id.to_string()), name })
+    }
+
+    fn object_name(&mut self, object: &ObjectRef) -> Result<Option<String>, Failure> {
+        let Reading { snapshot, org, .. } = self.reading;
+        let known: Option<model::RegisteredObject> = snapshot.get(*org, object)?;
+        let Some(name) = known.and_then(|known| known.name) else { return Ok(None) };
+        Ok(self.may(Ask::Object, &Thing::Object(object))?.then_some(name))
     }
 
     fn project_name(&mut self, id: ProjectId) -> Result<Option<String>, Failure> {
@@ -224,10 +266,10 @@ impl<'r> Sight<'r> {
                 };
                 Ok(today.sees_grant(*org, self.holdings.insert(held), grant)?)
             }
-            (_, Thing::Project(id)) => self.could_on(permission, "project", &id.to_string()),
-            (_, Thing::Group(id)) => self.could_on(permission, "group", &id.to_string()),
-            (_, Thing::Role(id)) => self.could_on(permission, "role", &id.to_string()),
-            (_, Thing::Object(object)) => self.could_on(permission, &object.object_type, &object.id),
+            (_, Thing::Project(id)) => self.could_on(permission, &ObjectRef::of_project(*id)),
+            (_, Thing::Group(id)) => self.could_on(permission, &ObjectRef::new("group", id.to_string())),
+            (_, Thing::Role(id)) => self.could_on(permission, &ObjectRef::new("role", id.to_string())),
+            (_, Thing::Object(object)) => self.could_on(permission, object),
             (_, Thing::Asked(target)) => self.can_ask(permission, *target),
             (_, Thing::Whole | Thing::Person(_) | Thing::Grant(_)) => Ok(false),
         }
@@ -236,17 +278,20 @@ impl<'r> Sight<'r> {
     /// On the object; for one that is not there, on the organization, so that whoever watches over it learns that.
     fn can_ask(&mut self, permission: Permission, object: Target<'_>) -> Result<bool, Failure> {
         match self.reason(permission, object)? {
-            Reason::UnknownObjectType | Reason::UnknownObject | Reason::ObjectProjectMismatch => {
-                self.can_on_organizations(permission, "organization")
-            }
+            Reason::UnknownObjectType
+            | Reason::UnknownObject
+            | Reason::AmbiguousObject
+            | Reason::ObjectProjectMismatch => self.can_on_organizations(permission, "organization"),
             reason => Ok(reason.allows()),
         }
     }
 
     /// On a thing that was there at the moment asked about; if it has ended since, on the whole that it belonged to.
-    fn could_on(&mut self, permission: Permission, object_type: &str, id: &str) -> Result<bool, Failure> {
+    fn could_on(&mut self, permission: Permission, object: &ObjectRef) -> Result<bool, Failure> {
+        let (object_type, id) = (object.object_type.as_str(), object.id.as_str());
         let whole = if object_type == "project" { "org_project" } else { "organization" };
-        match self.reason(permission, Target { object_type, id, project: None })? {
+        let project = object.project.map(|id| id.to_string());
+        match self.reason(permission, Target { object_type, id, project: project.as_deref() })? {
             Reason::UnknownObject => self.can_on_organizations(permission, whole),
             reason => Ok(reason.allows()),
         }

@@ -78,8 +78,10 @@ async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response
         query::require_no_other(&uri)?;
         let id: TokenId = id_in_path(&id, Kind::Token)?;
         let oneself = Thing::Person(Principal::Token(id));
-        let found = Sight::new(reading)?.find(Ask::Members, &oneself, &id, Kind::Token)?;
-        Ok(render::token(&found))
+        let mut sight = Sight::new(reading)?;
+        let found = sight.find(Ask::Members, &oneself, &id, Kind::Token)?;
+        let keys_of_concern = sight.keys_of_concern(Principal::Token(id))?;
+        Ok(Token { keys_of_concern, ..render::token(&found) })
     })
 }
 

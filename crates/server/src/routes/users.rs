@@ -78,8 +78,10 @@ async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response
         query::require_no_other(&uri)?;
         let id: UserId = id_in_path(&id, Kind::User)?;
         let oneself = Thing::Person(Principal::User(id));
-        let found = Sight::new(reading)?.find(Ask::Members, &oneself, &id, Kind::User)?;
-        Ok(render::user(&found))
+        let mut sight = Sight::new(reading)?;
+        let found = sight.find(Ask::Members, &oneself, &id, Kind::User)?;
+        let keys_of_concern = sight.keys_of_concern(Principal::User(id))?;
+        Ok(User { keys_of_concern, ..render::user(&found) })
     })
 }
 

@@ -3,7 +3,7 @@
 mod pour;
 mod watcher;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     http::{
@@ -14,10 +14,10 @@ use axum::{
 };
 use grantbook_api::{
     audit::AuditItem,
-    feed::{AccessChange, ChangeType},
+    feed::AccessChange,
     watch::{EVENT_STREAM, START, WatchEnd, WatchKind, WatchQuery, WatchStale},
 };
-use grantbook_domain::{event::Event, id::ProjectId, model, position::Position, refusal::Kind, rights::Ask};
+use grantbook_domain::{id::ProjectId, model, position::Position, refusal::Kind, rights::Ask};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{pour::pour, watcher::Watcher};
@@ -34,6 +34,7 @@ use crate::{
     position::PositionError,
     routes::{
         access::known,
+        event_names,
         sight::{Sight, Thing},
     },
 };
@@ -96,7 +97,7 @@ fn filter(reading: &Reading, query: &WatchQuery) -> Result<Filter, Failure> {
         Some(WatchKind::Record) => Kinds::Records,
         Some(WatchKind::Change) => Kinds::Changes,
     };
-    let events = query.event.as_deref().map(events).transpose()?.unwrap_or_default();
+    let events = query.event.as_deref().map(event_names::of_messages).transpose()?.unwrap_or_default();
     let principal = query.principal.as_deref().map(|text| known(reading, text)).transpose()?;
     let project = query.project.as_deref().map(|text| project(reading, &mut sight, text)).transpose()?;
     let filter = Filter { kinds, events, principal, project };
@@ -116,20 +117,6 @@ fn asked(filter: &Filter) -> Vec<(Ask, Thing<'static>)> {
         }
     }
     asked
-}
-
-fn events(text: &str) -> Result<BTreeSet<String>, Failure> {
-    let changes = [ChangeType::AccessGained.name(), ChangeType::AccessLost.name()];
-    let names: BTreeSet<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-    match names
-        .iter()
-        .find(|name| !Event::NAMES.contains(&name.as_str()) && !changes.contains(&name.as_str()))
-    {
-        None => Ok(names),
-        Some(_) => Err(Failure::invalid(
-            "the parameter event must be names of events, such as GrantCreated or AccessLost, separated by commas",
-        )),
-    }
 }
 
 /// The project, living or ended, if the caller may see it.

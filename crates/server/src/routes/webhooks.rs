@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
     routes::{
-        deliveries,
+        deliveries, event_names,
         lists::Wanted,
         plan::{Intake, Made, Plan, id_in_path},
         render,
@@ -33,6 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
 
 pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let CreateWebhook { url, events, kinds, description, enabled } = shape(body)?;
+    event_names::require_messages(events.as_ref())?;
     let configured = configured(intake)?;
     require_reachable(&url, Some(configured))?;
     let id = intake.ids.id();
@@ -53,6 +54,7 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
 pub(super) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Webhook)?;
     let UpdateWebhook { url, events, kinds, description, enabled } = shape(body)?;
+    event_names::require_messages(events.as_ref())?;
     if let Some(url) = &url {
         require_reachable(url, intake.webhooks)?;
     }

@@ -9,16 +9,16 @@ use axum::{http::StatusCode, response::Response};
 use grantbook_api::{
     access::{ProjectChoice, TypeChoice},
     batch::Batch,
-    plan::{AccessChange, CHANGES_MAX, Plan},
+    plan::{AccessChange, CHANGES_MAX, Plan, PlanWarning, PlannedConcern},
     reference::{Named, NamedObject, NamedPrincipal},
 };
 use grantbook_domain::{
     access::{Question, Target},
     catalog::PERMISSIONS,
     id::ProjectId,
-    model::Personal,
+    model::{Key, Personal},
     outlook::{Change, Outlook},
-    principal::{Caller, Principal},
+    principal::{Actor, Caller, Principal},
     rights::{Ask, Needs},
     scope::ObjectRef,
     state::OrgState,
@@ -75,6 +75,8 @@ pub(crate) fn answer(
         events: events.iter().map(render::event).collect(),
         gained: list(|change| &change.gained),
         lost: list(|change| &change.lost),
+        keys_of_concern: concerns(&mut eyes, &changes),
+        warnings: warnings(&outlook),
         unaffected: unaffected(after, &changes),
     };
     Ok(with_position(json(StatusCode::OK, &plan)?, &plan.position))
@@ -87,7 +89,7 @@ fn permit(state: &OrgState, at: Timestamp, caller: Caller) -> Result<(), Failure
     match needs {
         Needs::Permission(permission, _) => {
             let name = PERMISSIONS.get(usize::from(permission.bit())).copied().unwrap_or_default();
-            let may = may(state, at, caller, name, ("organization", &own));
+            let may = may(state, at, caller, name, ("organization", &own, None));
             if may { Ok(()) } else { Err(Failure::forbidden(needs)) }
         }
         Needs::Nothing => Ok(()),
@@ -97,10 +99,52 @@ fn permit(state: &OrgState, at: Timestamp, caller: Caller) -> Result<(), Failure
     }
 }
 
-fn may(state: &OrgState, at: Timestamp, caller: Caller, permission: &str, on: (&str, &str)) -> bool {
-    let object = Target { object_type: on.0, id: on.1, project: None };
+fn may(
+    state: &OrgState,
+    at: Timestamp,
+    caller: Caller,
+    permission: &str,
+    on: (&str, &str, Option<&str>),
+) -> bool {
+    let object = Target { object_type: on.0, id: on.1, project: on.2 };
     let question = Question { principal: Some(caller.principal), key: caller.key, permission, object };
     state.check(&question, at).allows()
+}
+
+/// The keys that the change would make ones of concern.
+fn concerns(eyes: &mut Eyes<'_>, changes: &[Change]) -> Vec<PlannedConcern> {
+    let Outlook { before, after, at } = eyes.outlook;
+    let mut found = Vec::new();
+    // Whose rights change, and whose keys they answer for.
+    let affected: BTreeSet<Principal> = changes.iter().map(|change| change.principal).collect();
+    let answers = |key: &&Key| {
+        after.issuer_of(key.id).and_then(Actor::principal).is_some_and(|who| affected.contains(&who))
+    };
+    let answered = after.keys().filter(answers).map(|key| key.principal);
+    let concerned: BTreeSet<Principal> = affected.iter().copied().chain(answered).collect();
+    for principal in concerned {
+        let known = before.keys_of_concern(principal, at);
+        for one in after.keys_of_concern(principal, at).into_iter().filter(|one| !known.contains(one)) {
+            let name = one.issued_by.principal().and_then(|who| eyes.principal(who).name);
+            let issued_by = names::named_actor(one.issued_by, name);
+            found.push(PlannedConcern {
+                principal: eyes.principal(principal),
+                key: one.key.to_string(),
+                issued_by,
+            });
+        }
+    }
+    found
+}
+
+fn warnings(outlook: &Outlook<'_>) -> Vec<PlanWarning> {
+    let Outlook { before, after, at } = outlook;
+    let lost = before.an_owner_has_a_key(*at) && !after.an_owner_has_a_key(*at);
+    let detail =
+        "no Owner would have a working key: issue one first, or only `grantbook owner recover` leads back";
+    lost.then(|| PlanWarning { code: "no_owner_key".to_owned(), detail: detail.to_owned() })
+        .into_iter()
+        .collect()
 }
 
 fn unaffected(after: &OrgState, changes: &[Change]) -> u64 {
@@ -137,16 +181,16 @@ impl Eyes<'_> {
         }
     }
 
-    fn reads(&self, made: bool, object_type: &str, id: &str) -> bool {
+    fn reads(&self, made: bool, object: (&str, &str, Option<&str>)) -> bool {
         let Outlook { before, after, at } = self.outlook;
-        may(if made { after } else { before }, at, self.caller, "read", (object_type, id))
+        may(if made { after } else { before }, at, self.caller, "read", object)
     }
 
     fn principal(&mut self, principal: Principal) -> NamedPrincipal {
         let after = self.outlook.after;
         let reads = self.reads_members.unwrap_or_else(|| {
             let own = after.id().map(|id| id.to_string()).unwrap_or_default();
-            self.reads(false, "org_member", &own)
+            self.reads(false, ("org_member", &own, None))
         });
         self.reads_members = Some(reads);
         let email = |datum: &Personal| names::clear(datum);
@@ -167,7 +211,7 @@ impl Eyes<'_> {
         }
         let Outlook { before, after, .. } = self.outlook;
         let text = id.to_string();
-        let seen = self.reads(before.project(id).is_none(), "project", &text);
+        let seen = self.reads(before.project(id).is_none(), ("project", &text, None));
         let name = after.project(id).map(|project| project.name.clone());
         let named = Named { id: text, name: name.filter(|_| seen).unwrap_or_default() };
         self.projects.insert(id, named.clone());
@@ -176,7 +220,7 @@ impl Eyes<'_> {
 
     fn object(&mut self, object: &ObjectRef) -> NamedObject {
         let Outlook { before, after, .. } = self.outlook;
-        let ObjectRef { object_type, id } = object;
+        let ObjectRef { object_type, id, project } = object;
         let (made, name) = match object_type.as_str() {
             "group" => {
                 let id = id.parse().ok();
@@ -188,9 +232,13 @@ impl Eyes<'_> {
                 let role = id.and_then(|id| after.role(id));
                 (id.and_then(|id| before.role(id)).is_none(), role.map(|role| role.name.clone()))
             }
-            _ => (false, None),
+            _ => {
+                let known = after.object(object);
+                (before.object(object).is_none(), known.and_then(|known| known.name.clone()))
+            }
         };
-        let name = name.filter(|_| self.reads(made, object_type, id));
-        NamedObject { object_type: object_type.clone(), id: id.clone(), name }
+        let project = project.map(|id| id.to_string());
+        let name = name.filter(|_| self.reads(made, (object_type, id, project.as_deref())));
+        NamedObject { object_type: object_type.clone(), id: id.clone(), project, name }
     }
 }

@@ -302,7 +302,7 @@ impl Shared {
         if let Some(standing) = self.store.standing(id)? {
             return Ok(standing);
         }
-        let object = Some(ObjectRef { object_type: "webhook".to_owned(), id: id.to_string() });
+        let object = Some(ObjectRef::new("webhook", id.to_string()));
         let page = AuditPage { after: None, order: Order::Ascending, limit: 1 };
         let made = snapshot.audit(org, &AuditFilter { object, ..AuditFilter::default() }, &page)?;
         let made = made.items.first().map_or(Position::START, |recorded| recorded.position);

@@ -229,7 +229,7 @@ fn operations(document: &Document, webhook: &str) -> Vec<(String, String, Value)
                 "{method} {path} takes another kind of body: this test does not know it"
             );
             let id = if path.starts_with("/v1/webhooks") { webhook } else { ghost };
-            let filled = path.replace("{id}", id);
+            let filled = path.replace("{id}", id).replace("{type}", "dataset");
             assert!(!filled.contains('{'), "{path}: no value for its parameters");
             all.push((method.to_uppercase(), filled, schema));
         }

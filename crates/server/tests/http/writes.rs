@@ -209,8 +209,44 @@ async fn objects_and_the_catalog_grow() {
     let removed = given.delete("/v1/objects/run/a%2Fb%20c").await.expect(200);
     assert!(removed.body["removed_at"].is_string());
     assert_eq!(given.delete("/v1/objects/run/a%2Fb%20c").await.expect(200).body, removed.body);
-    let moved = json!({"type": "run", "id": "a/b c", "project": given.project("dev").await});
-    assert_eq!(given.post("/v1/objects", moved).await.told(), (409, "object_moved"));
+}
+
+/// Two projects may use the same id for two objects.
+#[tokio::test]
+async fn an_object_is_meant_with_its_project() {
+    let given = Given::new().await;
+    let (one, other) = (given.project("one").await, given.project("other").await);
+    let register =
+        |project: &str| json!({"type": "dataset", "id": "d1", "project": project, "name": "reviews"});
+    let first = given.post("/v1/objects", register(&one)).await.expect(201).body;
+    given.post("/v1/objects", register(&other)).await.expect(201);
+    assert_eq!(first["name"], "reviews");
+    let path = |project: Option<&String>| match project {
+        Some(project) => format!("/v1/objects/dataset/d1?project={project}"),
+        None => "/v1/objects/dataset/d1".to_owned(),
+    };
+    let rename = json!({"name": "all reviews"});
+    assert_eq!(given.patch(&path(None), rename.clone()).await.told(), (400, "ambiguous_object"));
+    let renamed = given.patch(&path(Some(&one)), rename).await.expect(200).body;
+    assert_eq!((&renamed["name"], &renamed["project"]), (&json!("all reviews"), &json!(one)));
+    let question = |project: Option<&String>| {
+        let mut object = json!({"type": "dataset", "id": "d1"});
+        if let Some(project) = project {
+            object["project"] = json!(project);
+        }
+        json!({"permission": "read", "object": object})
+    };
+    let asked = given.post("/v1/check", question(None)).await.expect(200).body;
+    assert_eq!((&asked["allowed"], &asked["reason"]), (&json!(false), &json!("ambiguous_object")));
+    assert_eq!(given.post("/v1/check", question(Some(&one))).await.expect(200).body["allowed"], true);
+    assert_eq!(given.delete(&path(None)).await.told(), (400, "ambiguous_object"));
+    given.delete(&path(Some(&other))).await.expect(200);
+    assert_eq!(given.post("/v1/check", question(None)).await.expect(200).body["allowed"], true);
+    let batch = json!({"commands": [{"method": "DELETE", "path": path(Some(&one))}]});
+    given.post("/v1/batch", batch).await.expect(200);
+    assert_eq!(given.get("/v1/objects?type=dataset").await.expect(200).body["items"], json!([]));
+    let unknown = given.delete("/v1/objects/dataset/d1?home=x").await;
+    assert_eq!(unknown.told(), (400, "invalid"));
 }
 
 #[tokio::test]

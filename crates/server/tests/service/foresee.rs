@@ -119,7 +119,7 @@ impl Things {
             5..=8 => Command::AddMember {
                 group: pick(&self.groups, a),
                 member: self.grantee(b),
-                expires_at: (c % 5 == 0).then_some(START.plus_millis(3000)),
+                expires_at: (c % 5 == 0).then_some(START.plus_millis(3000)).into(),
             },
             9 => Command::RemoveMember { group: pick(&self.groups, a), member: self.grantee(b) },
             10 => Command::RevokeGrant { id: pick(&self.grants, a) },
@@ -157,11 +157,11 @@ impl Things {
             4 => select(vec![Atom::Id(pick(&self.projects, choice / 7))], Vec::new()),
             5 => {
                 let id = pick(&self.groups, choice / 7).to_string();
-                Scope::Object(ObjectRef { object_type: "group".to_owned(), id })
+                Scope::Object(ObjectRef::new("group", id))
             }
             _ => {
                 let id = pick(&self.projects, choice / 7).to_string();
-                Scope::Object(ObjectRef { object_type: "project".to_owned(), id })
+                Scope::Object(ObjectRef::new("project", id))
             }
         }
     }

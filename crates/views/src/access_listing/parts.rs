@@ -99,8 +99,17 @@ impl AccessParts {
     }
 
     /// Reads a line.
+    ///
+    /// Up to form 2 an object did not say its project, which stands beside it in every form.
     pub fn parse(line: &str) -> Result<Self, Disorder> {
-        serde_json::from_str(line).map_err(|error| Disorder::Line(error.to_string()))
+        let mut parts: Self =
+            serde_json::from_str(line).map_err(|error| Disorder::Line(error.to_string()))?;
+        for part in parts.allow.iter_mut().chain(&mut parts.deny) {
+            for (object, home) in &mut part.objects {
+                object.project = object.project.or(*home);
+            }
+        }
+        Ok(parts)
     }
 
     /// Where it stands in a listing.
@@ -175,7 +184,7 @@ impl fmt::Display for Holder {
 }
 
 /// Access in words, a line for each permission and extent: `<permission> on <types> [organization] projects only|all-but <ids>
-/// [objects <type>:"<id>"..] [except ..]`.
+/// [objects <type>:"<id>" [of <project>]..] [except ..]`.
 pub fn access_lines(access: &Access) -> Vec<String> {
     let mut rows: Vec<(&str, &Extent, Vec<&str>)> = Vec::new();
     for ((permission, type_name), extent) in access {
@@ -210,6 +219,9 @@ fn line(permission: &str, types: &[&str], extent: &Extent) -> String {
             // Ids are free text: quoted, so that a line stays a line.
             for one in objects {
                 put(format_args!(" {}:{:?}", one.object_type, one.id));
+                if let Some(project) = one.project {
+                    put(format_args!(" of {project}"));
+                }
             }
         }
     }

@@ -116,10 +116,7 @@ impl<'s> Reach<'s> {
             Scope::Object(object) if object.object_type == "project" => {
                 Ok(object.id.parse().is_ok_and(|id| places.contains(&id)))
             }
-            Scope::Object(object) => {
-                let home = self.checker.object(object)?.and_then(|known| known.project);
-                Ok(home.is_none_or(|home| places.contains(&home)))
-            }
+            Scope::Object(object) => Ok(object.project.is_none_or(|home| places.contains(&home))),
         }
     }
 

@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn object(id: u128) -> ObjectRef {
-        ObjectRef { object_type: "dataset".to_owned(), id: format!("object-{id}") }
+        ObjectRef::new("dataset", format!("object-{id}"))
     }
 
     fn row(permission: &str, projects: ProjectSet) -> AccessRow {

@@ -76,7 +76,7 @@ impl<'s> Step<'s> {
             let [before, after] = &members;
             let (side, groups) =
                 if gained { (&mut comparison.after, after) } else { (&mut comparison.before, before) };
-            let (project_types, homes) = places(side, &rows)?;
+            let (project_types, homes) = places(side, &rows);
             let parts = parts(rows, &homes, &side.living, PART_BYTES);
             for (principals, who) in compact::told(principals, groups) {
                 let principals = Arc::new(principals);
@@ -184,17 +184,13 @@ fn homes_in(rows: &[AccessRow], homes: &BTreeMap<ObjectRef, ProjectId>) -> BTree
 }
 
 /// Which of the types are or lie in projects, and in which the single objects lie.
-fn places(
-    side: &mut Side<'_>,
-    rows: &[AccessRow],
-) -> Result<(BTreeSet<String>, BTreeMap<ObjectRef, ProjectId>), ViewError> {
+fn places(side: &Side<'_>, rows: &[AccessRow]) -> (BTreeSet<String>, BTreeMap<ObjectRef, ProjectId>) {
     let (mut types, mut homes) = (BTreeSet::new(), BTreeMap::new());
     for row in rows {
         types.extend(row.types.iter().filter(|name| side.is_in_project(name)).cloned());
         for object in row.objects.union(&row.except) {
-            let home = side.checker.object(object)?.and_then(|known| known.project);
-            homes.extend(home.map(|home| (object.clone(), home)));
+            homes.extend(object.project.map(|home| (object.clone(), home)));
         }
     }
-    Ok((types, homes))
+    (types, homes)
 }

@@ -87,7 +87,12 @@ impl Touch {
 type Grantees = BTreeSet<Grantee>;
 
 fn named(object_type: &str, id: &impl ToString) -> ObjectRef {
-    ObjectRef { object_type: object_type.to_owned(), id: id.to_string() }
+    ObjectRef::new(object_type, id.to_string())
+}
+
+/// Whether a reference in a record that is found under an object names it.
+pub(crate) fn names(on: &ObjectRef, object: &ObjectRef) -> bool {
+    on.is_like(object) && (on.project.is_none() || on.project == object.project)
 }
 
 struct Finder<'s> {
@@ -125,7 +130,7 @@ impl Finder<'_> {
             }
             Concern::Object(object) => {
                 self.grants_on(&object.object, found)?;
-                self.ground_at(object.project);
+                self.ground_at(object.object.project);
             }
         }
         Ok(())
@@ -200,7 +205,7 @@ impl Finder<'_> {
         let mut objects = BTreeSet::new();
         self.each_record(&Facet::Project(project), |event| {
             if let Event::ObjectRegistered { object } = event
-                && object.project == Some(project)
+                && object.object.project == Some(project)
             {
                 objects.insert(object.object.clone());
             }
@@ -208,11 +213,11 @@ impl Finder<'_> {
         Ok(objects)
     }
 
-    /// Whoever was ever given something on exactly this object.
+    /// Whoever was ever given something on exactly this object: what schema 1 left open is settled where records are found.
     fn grants_on(&self, object: &ObjectRef, found: &mut Grantees) -> Result<(), ViewError> {
         self.each_record(&Facet::of_object(object.clone()), |event| {
             if let Event::GrantCreated { grant } = event
-                && matches!(&grant.on, Scope::Object(on) if on == object)
+                && matches!(&grant.on, Scope::Object(on) if names(on, object))
             {
                 found.insert(grant.to);
             }

@@ -16,8 +16,8 @@ impl Image {
         let mut said = BTreeSet::new();
         self.keys.for_each(|id, key| {
             said.extend(key.as_ref().map(|key| {
-                let super::row::KeyEntry { until, hash, org, principal, ended, narrow } = key;
-                format!("key {}: {org} {principal:?} {hash:?} {until} {ended} {narrow:?}", name(id))
+                let super::row::KeyEntry { until, hash, org, principal, ended, special } = key;
+                format!("key {}: {org} {principal:?} {hash:?} {until} {ended} {special:?}", name(id))
             }));
         });
         self.orgs.for_each(|_, org| said.extend(org.iter().flat_map(|org| org.content())));
@@ -47,7 +47,7 @@ impl OrgImage {
         self.projects.for_each(|id, seat| {
             said.push(format!("project {}: {:?}", name(id), seat.living));
         });
-        self.objects.for_each(|id, row| said.push(format!("object {id:?}: {row:?}")));
+        self.objects.for_each(|id, homes| said.push(format!("object {id:?}: {homes:?}")));
         said
     }
 

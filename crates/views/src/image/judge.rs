@@ -12,6 +12,7 @@ use grantbook_domain::{
 
 use super::{
     Image, OrgImage,
+    homes::Homes,
     row::{Gift, GroupNumber, KeyEntry, Life, PrincipalRow, Rights, Seat},
 };
 use crate::{encode::Put, row::ProjectRow};
@@ -49,7 +50,7 @@ impl Image {
             None => None,
             Some(id) => {
                 let known = self.key(id).filter(|key| key.org == org.id);
-                Some(active_key(known.ok_or(Reason::UnknownKey)?, now)?)
+                Some(self.active_key(known.ok_or(Reason::UnknownKey)?, now)?)
             }
         };
         let principal = match (question.principal, key) {
@@ -61,25 +62,34 @@ impl Image {
         let row = active(org.principal(principal), now)?;
         let permission = org.catalog.permission(question.permission).ok_or(Reason::UnknownPermission)?;
         let spot = org.locate(question.object)?;
-        if let Some(narrow) = key.and_then(|key| key.narrow.as_deref()) {
-            let covered = narrow.permissions.has(permission)
-                && narrow.on.as_ref().is_none_or(|scope| org.covers(scope, &spot));
+        let special = key.and_then(|key| key.special.as_deref());
+        if let Some(narrow) = special.and_then(|special| special.narrow.as_ref()) {
+            let covers = |scope: &Scope| org.covers(scope, &spot) && org.stands(scope, narrow.generation);
+            let covered = narrow.permissions.has(permission) && narrow.on.as_ref().is_none_or(covers);
             if !covered {
                 return Err(Reason::KeyNarrowed);
             }
         }
         Weighing { org, now, permission, spot, allowed: false, seen: Vec::new() }.decide(row)
     }
+
+    /// The key, if it works, and so does the one that it was started with.
+    pub(super) fn active_key<'k>(&self, key: &'k KeyEntry, now: Timestamp) -> Result<&'k KeyEntry, Reason> {
+        working(key, now)?;
+        if let Some(parent) = key.special.as_ref().and_then(|special| special.parent) {
+            working(self.key(parent).ok_or(Reason::KeyRevoked)?, now)?;
+        }
+        Ok(key)
+    }
 }
 
-/// The key, if it works.
-pub(super) fn active_key(key: &KeyEntry, now: Timestamp) -> Result<&KeyEntry, Reason> {
+fn working(key: &KeyEntry, now: Timestamp) -> Result<(), Reason> {
     if key.ended {
         Err(Reason::KeyRevoked)
     } else if now >= key.until {
         Err(Reason::KeyExpired)
     } else {
-        Ok(key)
+        Ok(())
     }
 }
 
@@ -140,7 +150,7 @@ impl Weighing<'_> {
         self.now < gift.row.until
             && gift.gives(self.permission, self.spot.object_type)
             && self.org.covers(&gift.row.scope, &self.spot)
-            && self.org.stands(gift)
+            && self.org.stands(&gift.row.scope, gift.row.generation)
     }
 }
 
@@ -148,60 +158,59 @@ impl Weighing<'_> {
 impl OrgImage {
     fn locate<'a>(&'a self, target: Target<'a>) -> Result<Spot<'a>, Reason> {
         let object_type = self.catalog.object_type(target.object_type).ok_or(Reason::UnknownObjectType)?;
-        let (project, generation) = match self.catalog.lineage(object_type) {
-            Lineage::InProject => return self.locate_in_project(object_type, target),
-            Lineage::Singleton => {
-                let own = self.founded && target.id.parse() == Ok(self.id);
-                (None, own.then_some(0).ok_or(Reason::UnknownObject)?)
-            }
-            Lineage::Project => {
-                let id = target.id.parse().map_err(|_| Reason::UnknownObject)?;
-                (Some(self.living_project(id).ok_or(Reason::UnknownObject)?), 0)
-            }
-            Lineage::Organization => (None, self.locate_in_organization(object_type, target)?),
-        };
-        let agrees =
-            target.project.is_none_or(|named| project.is_some_and(|(_, row)| named.parse() == Ok(row.id)));
-        if !agrees {
-            return Err(Reason::ObjectProjectMismatch);
+        let (type_name, id) = (target.object_type, target.id);
+        if self.catalog.lineage(object_type) == Lineage::InProject {
+            let project = match target.project {
+                Some(named) => named.parse().map_err(|_| Reason::UnknownObject)?,
+                None => self.only_home(type_name, id)?,
+            };
+            return self.locate_exactly(object_type, (type_name, id), Some(project));
         }
-        Ok(Spot { object_type, type_name: target.object_type, id: target.id, project, generation })
+        let spot = self.locate_exactly(object_type, (type_name, id), None)?;
+        let agrees = |named: &str| spot.project.is_some_and(|(_, row)| named.parse() == Ok(row.id));
+        if target.project.is_none_or(agrees) { Ok(spot) } else { Err(Reason::ObjectProjectMismatch) }
     }
 
-    fn locate_in_organization(&self, object_type: ObjectType, target: Target<'_>) -> Result<u32, Reason> {
-        // The kind of id does not matter: it is looked up by its bytes.
-        let id = || target.id.parse().map(ProjectId::bytes);
-        let found = match object_type {
-            ObjectType::GROUP => id().ok().filter(|id| self.group_lives(id)).map(|_| 0),
-            ObjectType::ROLE => id().ok().filter(|id| self.roles.get(id) == Some(&true)).map(|_| 0),
-            _ => self.object(target).filter(|known| !known.ended).map(|known| known.generation),
-        };
-        found.ok_or(Reason::UnknownObject)
+    /// The one project that has a living object of this type and id.
+    fn only_home(&self, type_name: &str, id: &str) -> Result<ProjectId, Reason> {
+        let homes = self.homes(type_name, id).into_iter().flat_map(Homes::projects);
+        let mut living = homes.filter(|id| self.living_project(*id).is_some());
+        let home = living.next().ok_or(Reason::UnknownObject)?;
+        if living.next().is_some() { Err(Reason::AmbiguousObject) } else { Ok(home) }
     }
 
-    /// A registration beats the project named, also after a removal: an object never moves.
-    fn locate_in_project<'a>(
+    fn locate_exactly<'a>(
         &'a self,
         object_type: ObjectType,
-        target: Target<'a>,
+        (type_name, id): (&'a str, &'a str),
+        project: Option<ProjectId>,
     ) -> Result<Spot<'a>, Reason> {
-        let registered = self.object(target);
-        let living = registered.filter(|known| !known.ended);
-        let named: Option<ProjectId> = target.project.and_then(|text| text.parse().ok());
-        let id = living.map_or(named, |known| known.project).ok_or(Reason::UnknownObject)?;
-        let project = self.living_project(id).ok_or(Reason::UnknownObject)?;
-        let home = registered.and_then(|known| known.project).unwrap_or(id);
-        if home != id || (target.project.is_some() && named != Some(id)) {
-            return Err(Reason::ObjectProjectMismatch);
-        }
-        let generation = living.map_or(0, |known| known.generation);
-        let (type_name, id, project) = (target.object_type, target.id, Some(project));
+        let living = |project| self.homes(type_name, id).and_then(|homes| homes.living(project));
+        // The kind of id does not matter: it is looked up by its bytes.
+        let by_id = || id.parse().map(ProjectId::bytes).map_err(|_| Reason::UnknownObject);
+        let (project, generation) = match self.catalog.lineage(object_type) {
+            Lineage::InProject => {
+                let home = project.and_then(|id| self.living_project(id)).ok_or(Reason::UnknownObject)?;
+                (Some(home), Some(living(project).map_or(0, |row| row.generation)))
+            }
+            Lineage::Singleton => (None, (self.founded && id.parse() == Ok(self.id)).then_some(0)),
+            Lineage::Project => {
+                let home = self.living_project(ProjectId::from_bytes(by_id()?));
+                (Some(home.ok_or(Reason::UnknownObject)?), Some(0))
+            }
+            Lineage::Organization => match object_type {
+                ObjectType::GROUP => (None, self.group_lives(&by_id()?).then_some(0)),
+                ObjectType::ROLE => (None, (self.roles.get(&by_id()?) == Some(&true)).then_some(0)),
+                _ => (None, living(None).map(|row| row.generation)),
+            },
+        };
+        let generation = generation.ok_or(Reason::UnknownObject)?;
         Ok(Spot { object_type, type_name, id, project, generation })
     }
 
-    fn object(&self, target: Target<'_>) -> Option<crate::row::ObjectRow> {
-        let id = Put::new(64).text(target.object_type).text(target.id).done();
-        self.objects.get(id.as_slice()).copied().flatten()
+    fn homes(&self, type_name: &str, id: &str) -> Option<&Homes> {
+        let name = Put::new(64).text(type_name).text(id).done();
+        self.objects.get(name.as_slice())
     }
 
     fn living_project(&self, id: ProjectId) -> Option<(u32, &ProjectRow)> {
@@ -215,7 +224,10 @@ impl OrgImage {
             Scope::Organization => true,
             Scope::Projects(selector) => spot.project.is_some_and(|(_, row)| selector.covers(row.view())),
             Scope::Object(object) => {
-                (object.object_type == spot.type_name && object.id == spot.id)
+                let home = spot.project.map(|(_, row)| row.id);
+                (object.object_type == spot.type_name
+                    && object.id == spot.id
+                    && (object.project == home || spot.object_type == ObjectType::PROJECT))
                     || match self.catalog.object_type(&object.object_type) {
                         Some(ObjectType::ORGANIZATION) => true,
                         Some(ObjectType::ORG_PROJECT) => spot.project.is_some(),
@@ -228,10 +240,11 @@ impl OrgImage {
         }
     }
 
-    /// Whether what the grant is on has not ended.
-    fn stands(&self, gift: &Gift) -> bool {
-        let Scope::Object(object) = &gift.row.scope else { return true };
-        let target = Target { object_type: &object.object_type, id: &object.id, project: None };
-        self.locate(target).is_ok_and(|spot| spot.generation == gift.row.generation)
+    /// Whether what a scope is bound to has not ended: one object, in the generation that it had when it was bound.
+    fn stands(&self, scope: &Scope, generation: u32) -> bool {
+        let Scope::Object(object) = scope else { return true };
+        let Some(object_type) = self.catalog.object_type(&object.object_type) else { return false };
+        let spot = self.locate_exactly(object_type, (&object.object_type, &object.id), object.project);
+        spot.is_ok_and(|spot| spot.generation == generation)
     }
 }

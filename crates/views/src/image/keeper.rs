@@ -93,7 +93,12 @@ impl Keeper {
                 part.project(ProjectRow::decode(take.id()?, &version)?, !version.ended);
             }
             kind if kind == Kind::Object as u8 => {
-                *part.image.objects.entry(take.rest().into()) = Some(ObjectRow::decode(&version)?);
+                let whole = take.rest();
+                let _type_and_id = (take.text()?, take.text()?);
+                let rest = take.rest();
+                let name = whole.strip_suffix(rest).unwrap_or(whole);
+                let project = if rest.is_empty() { None } else { Some(take.id()?) };
+                part.image.objects.entry(name.into()).put(project, ObjectRow::decode(&version)?);
             }
             other => return Err(take.bad(format!("kind {other}"))),
         }

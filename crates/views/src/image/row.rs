@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use grantbook_domain::{
     catalog::{ObjectType, Permission},
-    id::OrgId,
+    id::{KeyId, OrgId},
     principal::Principal,
     state::Block,
     time::Timestamp,
@@ -151,13 +151,23 @@ pub(super) struct KeyEntry {
     pub(super) org: OrgId,
     pub(super) principal: Principal,
     pub(super) ended: bool,
-    pub(super) narrow: Option<Arc<NarrowRow>>,
+    /// What few have.
+    pub(super) special: Option<Arc<SpecialKey>>,
+}
+
+/// What a key is narrowed to, and the key that a session was started with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SpecialKey {
+    pub(super) narrow: Option<NarrowRow>,
+    pub(super) parent: Option<KeyId>,
 }
 
 impl From<KeyRow> for KeyEntry {
     fn from(row: KeyRow) -> Self {
-        let KeyRow { org, principal, hash, until, ended, narrow } = row;
-        Self { until, hash, org, principal, ended, narrow: narrow.map(Arc::new) }
+        let KeyRow { org, principal, hash, until, ended, narrow, parent, issuer: _ } = row;
+        let is_special = narrow.is_some() || parent.is_some();
+        let special = is_special.then(|| Arc::new(SpecialKey { narrow, parent }));
+        Self { until, hash, org, principal, ended, special }
     }
 }
 

@@ -69,7 +69,9 @@ fn walk(world: &World, asked: Asked) {
     let settled = World::settled(5).records.len() - 1;
     for records in frames(&world.records, 1) {
         apply(&mut writer, records);
-        records.iter().flat_map(|recorded| &recorded.record.events).for_each(|event| state.apply(event));
+        for recorded in records {
+            state.apply_record(&recorded.record);
+        }
         let last = records.last().unwrap();
         let snapshot = writer.reader().snapshot().unwrap();
         assert_eq!(snapshot.position(world.org).unwrap(), last.position);
@@ -86,6 +88,7 @@ fn walk(world: &World, asked: Asked) {
                 all.access();
                 all.documents();
                 all.grants_seen();
+                all.keys_of_concern();
             }
         }
     }
@@ -120,6 +123,14 @@ impl All<'_> {
                 let expected = brute::answer(self.state, &question, now);
                 assert_eq!(checker.check(&question).unwrap(), expected, "{question:?} at {now}");
             }
+        }
+    }
+
+    fn keys_of_concern(&self) {
+        let mut checker = self.snapshot.checker(self.world.org, self.now).unwrap();
+        for principal in brute::principals(self.state) {
+            let expected = self.state.keys_of_concern(principal, self.now);
+            assert_eq!(checker.keys_of_concern(principal).unwrap(), expected, "{principal:?}");
         }
     }
 
@@ -280,10 +291,10 @@ impl All<'_> {
             let living = state.objects().filter(|one| {
                 one.object.object_type == object_type
                     && one.ended_at.is_none()
-                    && one.project.is_none_or(|id| state.living_project(id).is_some())
+                    && one.object.project.is_none_or(|id| state.living_project(id).is_some())
             });
             let found = paged(at, |listing| snapshot.objects(org, object_type, listing));
-            assert_eq!(found, sorted(living, |one| (one.created_at, one.object.id.clone())));
+            assert_eq!(found, sorted(living, |one| (one.created_at, one.object.clone())));
         }
         self.lists_of_relations(at);
     }

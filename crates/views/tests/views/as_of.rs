@@ -1,7 +1,7 @@
 //! As of every earlier position, the view of a whole history answers like the fold of what had happened by then.
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, Expiry},
     position::Position,
     principal::Grantee,
     record::{Record, Recorded},
@@ -46,7 +46,7 @@ fn look_back(steps: &[Step], ask: impl Fn(&All<'_>, &Record)) {
     let last = view_of(&world.records, usize::MAX).reader().snapshot().unwrap();
     let mut state = OrgState::default();
     for Recorded { position, record, .. } in &world.records {
-        record.events.iter().for_each(|event| state.apply(event));
+        state.apply_record(record);
         if usize::try_from(record.ordinal).unwrap() <= settled {
             continue;
         }
@@ -118,7 +118,7 @@ fn a_restless_past_is_known_at_every_turn() {
     let member = Grantee::Token(token);
     let mut places = Vec::new();
     for _ in 0..500 {
-        world.must(Command::AddMember { group, member, expires_at: None });
+        world.must(Command::AddMember { group, member, expires_at: Expiry::Never });
         places.push((world.position(), true));
         assert!(world.try_as(Author::Operator, Command::RemoveMember { group, member }));
         places.push((world.position(), false));

@@ -22,7 +22,7 @@ pub(crate) struct Named {
 
 impl Named {
     fn new(object_type: &str, id: impl ToString, project: Option<String>) -> Self {
-        Self { object: ObjectRef { object_type: object_type.to_owned(), id: id.to_string() }, project }
+        Self { object: ObjectRef::new(object_type, id.to_string()), project }
     }
 
     pub(crate) fn target(&self) -> Target<'_> {
@@ -62,7 +62,7 @@ pub(crate) fn targets(state: &OrgState, org: OrgId) -> Vec<Named> {
         found.insert(Named::new("note", "free", Some(id)));
     }
     for known in state.objects() {
-        let home = known.project.map(|id| id.to_string());
+        let home = known.object.project.map(|id| id.to_string());
         for project in [None, home, somewhere.clone()] {
             found.insert(Named { object: known.object.clone(), project });
         }

@@ -65,7 +65,7 @@ impl Past {
         let mut moments = vec![(before, OrgState::default())];
         let mut state = OrgState::default();
         for Recorded { position, record, .. } in &world.records {
-            record.events.iter().for_each(|event| state.apply(event));
+            state.apply_record(record);
             moments.push((Moment { position: *position, at: record.at }, state.clone()));
         }
         Self { world, snapshot, moments, settled }
@@ -188,6 +188,10 @@ impl Past {
 fn differs(there: &OrgState, here: &OrgState, target: &Named, (before, after): (bool, bool)) -> Option<bool> {
     let located = here.locate(target.target()).ok()?;
     let lineage = here.catalog().lineage(located.object_type);
+    if lineage == Lineage::InProject && target.project.is_none() {
+        // Which object that is may differ between the two.
+        return None;
+    }
     let by_project = lineage == Lineage::Project || target.object.id == "free";
     let comparable = by_project || there.locate(target.target()).is_ok();
     comparable.then_some(after && !before)

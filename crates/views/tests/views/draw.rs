@@ -4,7 +4,7 @@ use grantbook_domain::{
     command::{Author, Command},
     id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId},
     model::{Effect, Gives, Narrowing, RolePermission},
-    principal::Grantee,
+    principal::{Caller, Grantee},
     scope::{Atom, Labels, ObjectRef, Scope, Selector},
     time::Timestamp,
 };
@@ -30,6 +30,11 @@ impl World {
         };
         if matches!(command, Command::NoteExpiries { .. }) {
             self.try_as(Author::System, command);
+        } else if matches!(command, Command::StartSession { .. }) {
+            self.try_as(Author::Caller(self.owner), command);
+        } else if step[1] % 8 == 3 {
+            let author = self.some_caller(step[4]);
+            self.try_as(author, command);
         } else if step[1].is_multiple_of(2) || !self.try_as(Author::Caller(self.owner), command.clone()) {
             self.try_as(Author::Operator, command);
         }
@@ -40,7 +45,7 @@ impl World {
             0..=4 => Command::AddMember {
                 group: self.some_group(a),
                 member: self.some_grantee(b),
-                expires_at: self.some_expiry(c),
+                expires_at: self.some_expiry(c).into(),
             },
             5..=7 => self.draw_removal(a),
             8..=13 => self.draw_grant([a, b, c, d, e]),
@@ -71,10 +76,7 @@ impl World {
             },
             23 => Command::DeleteProject { id: self.some_project(a) },
             24 => self.draw_registration(a, b),
-            25 => {
-                let refs: Vec<_> = self.state.objects().map(|known| known.object.clone()).collect();
-                Command::RemoveObject { object: refs[usize::from(a) % refs.len()].clone() }
-            }
+            25 => self.draw_change_of_object(a, b, c),
             26 | 27 => self.draw_key([a, b, c, d]),
             28 => self.draw_account(a, b),
             29 => match a % 3 {
@@ -123,30 +125,46 @@ impl World {
             Gives::Permissions(vec![pick(&names, b / 2).to_owned(), pick(&names, c).to_owned()])
         };
         let types = ["project", "dataset", "note", "group", "org_member"];
+        let to = self.some_grantee(a);
         Command::CreateGrant {
             id: GrantId::from_u128(self.id()),
-            to: self.some_grantee(a),
+            to,
             gives,
             on: self.some_scope(c, d),
-            effect: if e % 3 == 0 { Effect::Deny } else { Effect::Allow },
+            // A deny to a group is drawn as often as not: it must count for everybody below.
+            effect: if e % 3 == 0 || (e % 3 == 1 && matches!(to, Grantee::Group(_))) {
+                Effect::Deny
+            } else {
+                Effect::Allow
+            },
             object_type: (e % 5 == 1).then(|| pick(&types, d).to_owned()),
             expires_at: self.some_expiry(e / 8),
             reason: None,
         }
     }
 
+    fn draw_change_of_object(&self, a: u8, b: u8, c: u8) -> Command {
+        let refs: Vec<_> = self.state.objects().map(|known| known.object.clone()).collect();
+        let object = pick_ref(&refs, a);
+        match b % 4 {
+            0 => Command::UpdateObject { object, name: Some(Some(format!("name {}", c % 2))) },
+            1 => Command::RemoveObject { object: object.within(None) },
+            _ => Command::RemoveObject { object },
+        }
+    }
+
     fn draw_registration(&self, a: u8, b: u8) -> Command {
         let (object_type, id) =
             pick(&[("dataset", "ds"), ("dataset", "ds2"), ("note", "n"), ("team", "blue")], a);
-        let old = self.state.object(&object(object_type, id)).and_then(|known| known.project);
-        let project = (object_type != "team").then(|| old.unwrap_or(self.some_project(b)));
-        Command::RegisterObject { object: object(object_type, id), project }
+        let project = (object_type != "team").then(|| self.some_project(b));
+        Command::RegisterObject { object: object(object_type, id).within(project), name: None }
     }
 
     fn draw_key(&mut self, [a, b, c, d]: [u8; 4]) -> Command {
         let ids: Vec<_> = self.state.keys().map(|key| key.id).collect();
         let new_id = KeyId::from_u128(self.id());
-        match a % 4 {
+        match a % 5 {
+            4 => Command::StartSession { id: new_id, hash: hash_of(new_id) },
             0 => Command::RevokeKey { id: pick(&ids[1..], b) },
             1 => Command::RotateKey {
                 id: pick(&ids[1..], b),
@@ -161,6 +179,7 @@ impl World {
                 hash: hash_of(new_id),
                 expires_at: self.some_expiry(c),
                 narrow: (d % 3 > 0).then(|| Narrowing {
+                    generation: 0,
                     permissions: (d % 2 == 0).then(|| vec!["read".to_owned(), "deploy".to_owned()]),
                     on: (d % 3 == 1).then(|| self.some_scope(b, c)),
                 }),
@@ -192,6 +211,13 @@ impl World {
                 expires_at: self.some_expiry(a),
             },
         }
+    }
+
+    /// Somebody with a key, so that keys and what comes of them have many makers.
+    fn some_caller(&self, byte: u8) -> Author {
+        let keys: Vec<_> = self.state.keys().map(|key| (key.principal, key.id)).collect();
+        let (principal, key) = pick(&keys, byte);
+        Author::Caller(Caller { principal, key: Some(key) })
     }
 
     fn some_expiry(&self, byte: u8) -> Option<Timestamp> {

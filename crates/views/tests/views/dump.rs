@@ -164,7 +164,9 @@ proptest! {
         let present = view_of(&world.records, usize::MAX).reader().snapshot().unwrap();
         let mut state = OrgState::default();
         for (at, records) in frames(&world.records, 1).into_iter().enumerate() {
-            records.iter().flat_map(|one| &one.record.events).for_each(|event| state.apply(event));
+            for one in records {
+                state.apply_record(&one.record);
+            }
             if at < settled / 2 {
                 continue;
             }

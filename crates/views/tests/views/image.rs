@@ -51,15 +51,14 @@ proptest! {
 #[test]
 fn grants_on_an_object_that_was_removed_stay_dead() {
     let mut world = World::settled(5);
-    let ds = object("dataset", "ds");
-    let home = world.state.object(&ds).unwrap().project;
+    let ds = object("dataset", "ds").within(Some(world.project("prod-a")));
     for (name, permission, effect) in [("app", "delete", Effect::Allow), ("job", "read", Effect::Deny)] {
         let (to, gives) =
             (Grantee::Token(world.token(name)), Gives::Permissions(vec![permission.to_owned()]));
         world.grant(to, gives, Scope::Object(ds.clone()), effect);
     }
     world.must(Command::RemoveObject { object: ds.clone() });
-    world.must(Command::RegisterObject { object: ds, project: home });
+    world.must(Command::RegisterObject { object: ds, name: None });
     walk(&world);
 }
 
@@ -95,7 +94,9 @@ fn walk(world: &World) {
     let settled = World::settled(5).records.len() - 1;
     for records in frames(&world.records, 1) {
         apply(&mut writer, records);
-        records.iter().flat_map(|recorded| &recorded.record.events).for_each(|event| state.apply(event));
+        for recorded in records {
+            state.apply_record(&recorded.record);
+        }
         let Recorded { position, record, .. } = records.last().unwrap();
         let (image, snapshot) = both(&writer);
         assert_eq!(image.sequence(), snapshot.sequence().unwrap());

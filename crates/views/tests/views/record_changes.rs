@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     catalog::Lineage,
-    command::{Author, Command},
+    command::{Author, Command, Expiry},
     id::{GroupId, UserId},
     model::{Effect, Gives},
     principal::{Grantee, Principal},
@@ -52,7 +52,7 @@ impl History {
         let mut at = Timestamp::from_millis(i64::MIN);
         for (index, recorded) in self.world.records.iter().enumerate() {
             if index < skipped {
-                recorded.record.events.iter().for_each(|event| state.apply(event));
+                state.apply_record(&recorded.record);
                 at = recorded.record.at;
                 continue;
             }
@@ -61,7 +61,7 @@ impl History {
             let now = recorded.record.at;
             self.hold_step((&state, at), (&state, now), by_time.collect(), recorded);
             let old = state.clone();
-            recorded.record.events.iter().for_each(|event| state.apply(event));
+            state.apply_record(&recorded.record);
             let by_record = changes.iter().filter(|change| change.causes.iter().all(|cause| !cause.expiry));
             self.hold_step((&old, now), (&state, now), by_record.collect(), recorded);
             let sorts = changes.iter().map(|change| change.causes.iter().any(|cause| !cause.expiry));
@@ -187,7 +187,7 @@ fn crowd() -> (World, GroupId) {
             let email = format!("user-{number}@example.com");
             world.must(Command::CreateUser { id, email, name: None, external_id: None });
             let member = Grantee::User(id);
-            world.must(Command::AddMember { group, member, expires_at: None });
+            world.must(Command::AddMember { group, member, expires_at: Expiry::Never });
             id
         })
         .collect();
@@ -236,7 +236,7 @@ fn an_expiry_shows_with_the_next_record_and_names_the_one_that_set_it() {
     let mut world = World::settled(9);
     let (low, app) = (world.group("low"), world.token("app"));
     let until = Some(world.now.plus_millis(100));
-    world.must(Command::AddMember { group: low, member: Grantee::Token(app), expires_at: until });
+    world.must(Command::AddMember { group: low, member: Grantee::Token(app), expires_at: until.into() });
     let set_by = world.position();
     world.now = world.now.plus_millis(100);
     assert!(world.try_as(
@@ -262,7 +262,7 @@ fn a_time_that_was_replaced_is_no_cause() {
     let (group, member) = (world.group("low"), Grantee::Token(world.token("app")));
     let mut until = |millis| {
         let expires_at = Some(world.now.plus_millis(millis));
-        world.must(Command::AddMember { group, member, expires_at });
+        world.must(Command::AddMember { group, member, expires_at: expires_at.into() });
         world.position()
     };
     let (_replaced, set_by) = (until(100), until(200));
@@ -316,7 +316,7 @@ fn whoever_was_given_something_on_an_object_loses_it_with_its_project_and_with_i
     let thing = |id: &str| object("dataset", id);
     let who = Grantee::Token(world.create_token("bare", None));
     for id in ["one", "two"] {
-        world.must(Command::RegisterObject { object: thing(id), project: Some(project) });
+        world.must(Command::RegisterObject { object: thing(id).within(Some(project)), name: None });
         let read = Gives::Permissions(vec!["read".to_owned()]);
         world.allow(who, read, Scope::Object(thing(id)));
     }
@@ -328,7 +328,8 @@ fn whoever_was_given_something_on_an_object_loses_it_with_its_project_and_with_i
         let changes = history.snapshot.changes_of(recorded).unwrap();
         let mine = changes.iter().filter(|change| !change.gained && change.principals.len() == 1);
         let rows: Vec<_> = mine.flat_map(|change| &change.rows).collect();
-        assert!(rows.iter().any(|row| row.objects == BTreeSet::from([thing(id)])), "{id}: {changes:?}");
+        let lost = BTreeSet::from([thing(id).within(Some(project))]);
+        assert!(rows.iter().any(|row| row.objects == lost), "{id}: {changes:?}");
     }
     history.hold(before);
 }

@@ -30,7 +30,7 @@ proptest! {
         let present = view_of(&world.records, usize::MAX).reader().snapshot().unwrap();
         let mut state = OrgState::default();
         for (at, Recorded { position, record, .. }) in world.records.iter().enumerate() {
-            record.events.iter().for_each(|event| state.apply(event));
+            state.apply_record(record);
             if at < settled {
                 continue;
             }

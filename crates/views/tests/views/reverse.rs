@@ -39,7 +39,9 @@ fn walk(world: &World) {
     let mut past: Vec<(Position, OrgState, Timestamp)> = Vec::new();
     for records in frames(&world.records, 1) {
         apply(&mut writer, records);
-        records.iter().flat_map(|recorded| &recorded.record.events).for_each(|event| state.apply(event));
+        for recorded in records {
+            state.apply_record(&recorded.record);
+        }
         let last = records.last().unwrap();
         let ordinal = usize::try_from(last.record.ordinal).unwrap();
         if ordinal < settled {
@@ -130,7 +132,9 @@ impl All<'_> {
                 let expected: Vec<ObjectRef> = living
                     .into_iter()
                     .filter(|one| {
-                        let target = Target { object_type: &one.object_type, id: &one.id, project: None };
+                        let home = one.project.map(|id| id.to_string());
+                        let (object_type, id) = (one.object_type.as_str(), one.id.as_str());
+                        let target = Target { object_type, id, project: home.as_deref() };
                         self.allows(principal, permission, target)
                     })
                     .collect();
@@ -159,10 +163,11 @@ impl All<'_> {
     /// Every object of a type that is there, by creation, then id.
     fn living(&self, object_type: &str) -> Vec<ObjectRef> {
         let Some(known) = self.state.catalog().object_type(object_type) else { return Vec::new() };
-        let mut found: BTreeMap<(Timestamp, String), ObjectRef> = BTreeMap::new();
-        let mut add = |at: Timestamp, id: String| {
-            found.insert((at, id.clone()), object(object_type, id));
+        let mut found: BTreeMap<(Timestamp, ObjectRef), ObjectRef> = BTreeMap::new();
+        let mut put = |at: Timestamp, object: ObjectRef| {
+            found.insert((at, object.clone()), object);
         };
+        let mut add = |at: Timestamp, id: String| put(at, object(object_type, id));
         match (self.state.catalog().lineage(known), object_type) {
             (Lineage::Singleton, _) => add(self.now, self.world.org.to_string()),
             (Lineage::Project, _) => {
@@ -179,7 +184,8 @@ impl All<'_> {
             }
             _ => {
                 let of_type = self.state.objects().filter(|one| one.object.object_type == object_type);
-                of_type.for_each(|one| add(one.created_at, one.object.id.clone()));
+                let living = of_type.filter(|one| one.ended_at.is_none());
+                living.for_each(|one| put(one.created_at, one.object.clone()));
             }
         }
         found.into_values().collect()

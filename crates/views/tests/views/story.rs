@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     access::{Question, Reason, Target},
-    command::Command,
+    command::{Command, Expiry},
     id::{KeyId, OrgId},
     model::{Builtin, Effect, Gives, KeyHash},
     principal::{Grantee, Principal},
@@ -67,7 +67,7 @@ fn what_expired_is_named_as_missing() {
     let mut world = World::settled(5);
     let (bot, group) = (world.token("bot"), world.group("low"));
     let until = world.now.plus_millis(5);
-    world.must(Command::AddMember { group, member: Grantee::Token(bot), expires_at: Some(until) });
+    world.must(Command::AddMember { group, member: Grantee::Token(bot), expires_at: Expiry::At(until) });
     let dev = world.project("dev").to_string();
     let question = ask(Principal::Token(bot), "update", &dev);
     let view = snapshot(&world);
@@ -103,7 +103,7 @@ fn too_many_paths_are_cut_and_said_to_be() {
         let above = [0, 1].map(|side| world.create_group(&format!("rung {rung} {side}")));
         for member in below {
             for group in above {
-                world.must(Command::AddMember { group, member, expires_at: None });
+                world.must(Command::AddMember { group, member, expires_at: Expiry::Never });
             }
         }
         below = above.map(Grantee::Group).to_vec();
@@ -140,11 +140,12 @@ fn a_set_of_projects_is_cofinite_only_where_new_ones_join_it() {
     assert_eq!(row("delete", "dataset").unwrap().projects, ProjectSet::Only(dev));
     let read = row("read", "dataset").unwrap();
     assert_eq!(read.projects, ProjectSet::AllBut(BTreeSet::new()));
-    assert_eq!(read.except, BTreeSet::from([object("dataset", "ds")]));
+    let ds = object("dataset", "ds").within(Some(world.project("prod-a")));
+    assert_eq!(read.except, BTreeSet::from([ds.clone()]));
     assert!(read.organization, "everywhere but for the one named");
     assert!(row("read", "project").unwrap().organization);
     let deploy = row("deploy", "dataset").unwrap();
-    assert_eq!(deploy.objects, BTreeSet::from([object("dataset", "ds")]));
+    assert_eq!(deploy.objects, BTreeSet::from([ds]));
     assert_eq!(row("deploy", "project"), None);
     assert_eq!(row("update", "group"), None, "a selector reaches nothing outside projects");
 }

@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     catalog::TypeDefinition,
-    command::{Author, Command, Request},
+    command::{Author, Command, Expiry, Request},
     event::Event,
     founding::Founding,
     id::{GrantId, GroupId, Id, InstallationId, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
@@ -41,7 +41,7 @@ pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
 }
 
 pub(crate) fn object(object_type: &str, id: impl ToString) -> ObjectRef {
-    ObjectRef { object_type: object_type.to_owned(), id: id.to_string() }
+    ObjectRef::new(object_type, id.to_string())
 }
 
 pub(crate) fn all_except(pairs: &[(&str, &str)]) -> Scope {
@@ -110,7 +110,7 @@ impl World {
             (Grantee::Token(world.token("job")), mid),
             (Grantee::User(id), high),
         ] {
-            world.must(Command::AddMember { group, member, expires_at: None });
+            world.must(Command::AddMember { group, member, expires_at: Expiry::Never });
         }
         world.create_project("prod-a", &[("env", "production")]);
         world.create_project("stage-a", &[("env", "staging")]);
@@ -119,8 +119,9 @@ impl World {
         let writer = world.role("writer");
         world.create_role("lead", &[("read", None)], &[writer]);
         let prod = world.project("prod-a");
-        world.must(Command::RegisterObject { object: object("dataset", "ds"), project: Some(prod) });
-        world.must(Command::RegisterObject { object: object("team", "blue"), project: None });
+        world
+            .must(Command::RegisterObject { object: object("dataset", "ds").within(Some(prod)), name: None });
+        world.must(Command::RegisterObject { object: object("team", "blue"), name: None });
         let lead = world.role("lead");
         world.allow(Grantee::Group(low), Gives::Role(lead), all_except(&[("env", "production")]));
         let stage = object("project", world.project("stage-a"));
@@ -133,7 +134,7 @@ impl World {
         let staging = vec![Atom::Name("stage*".to_owned())];
         let on = Some(Scope::Projects(Selector { include: staging, exclude: Vec::new() }));
         let permissions = Some(vec!["read".to_owned(), "update".to_owned()]);
-        world.issue_key(app, None, Some(Narrowing { permissions, on }));
+        world.issue_key(app, None, Some(Narrowing { permissions, on, generation: 0 }));
         world
     }
 
@@ -172,7 +173,7 @@ impl World {
 
     fn record(&mut self, author: Author, events: Vec<Event>, steps: Vec<u32>) {
         for event in &events {
-            self.state.apply(event);
+            self.state.apply(author.into(), event);
         }
         let (actor, credential) = match author {
             Author::Caller(caller) => (caller.principal.into(), caller.key),

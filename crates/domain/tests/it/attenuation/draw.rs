@@ -6,7 +6,7 @@ use grantbook_domain::{
     event::Event,
     model::{Effect, Gives, KeyHash, Narrowing, RolePermission},
     principal::{Grantee, Principal},
-    scope::{Atom, Labels, Scope},
+    scope::{Atom, Labels, ObjectRef, Scope},
 };
 
 use super::setting::{World, expiry};
@@ -48,10 +48,11 @@ impl World {
             16..=19 => self.draw_move(bytes),
             20..=22 => self.draw_key(bytes),
             23 => self.draw_rotation(a),
-            24 => Command::RemoveObject { object: pick(&self.objects, a).0 },
+            24 => Command::RemoveObject { object: self.reference(a, b) },
             25 => {
-                let (object, project) = pick(&self.objects, a);
-                Command::RegisterObject { object, project: Some(project) }
+                let object = pick(&self.objects, a);
+                let project = if b % 3 == 0 { Some(pick(&self.projects, c)) } else { object.project };
+                Command::RegisterObject { object: object.within(project), name: None }
             }
             26 => Command::UpdateToken {
                 id: pick(&self.tokens, a),
@@ -79,7 +80,8 @@ impl World {
                 permissions: draw_role_permissions(b),
                 includes: vec![pick(&self.roles, c)],
             },
-            31 if a % 2 == 0 => self.draw_webhook(b),
+            31 if a % 4 == 0 => self.draw_webhook(b),
+            31 if a % 4 == 1 => Command::StartSession { id: self.org.id(), hash: KeyHash([5; 32]) },
             _ => Command::ExtendCatalog {
                 object_types: vec![TypeDefinition {
                     name: format!("type{}", a % 3),
@@ -103,7 +105,11 @@ impl World {
     }
 
     fn draw_membership(&self, [_, _, a, b, c, ..]: Bytes) -> Command {
-        Command::AddMember { group: pick(&self.groups, a), member: self.grantee(b), expires_at: expiry(c) }
+        Command::AddMember {
+            group: pick(&self.groups, a),
+            member: self.grantee(b),
+            expires_at: expiry(c).into(),
+        }
     }
 
     fn draw_removal(&self, choice: u8) -> Command {
@@ -166,7 +172,8 @@ impl World {
     fn draw_key(&mut self, [_, _, whose, kind, gives, on, end, ..]: Bytes) -> Command {
         let permissions = (kind % 3 == 0).then(|| draw_permissions(gives));
         let on = (kind % 2 == 0).then(|| self.scope(on));
-        let narrow = (permissions.is_some() || on.is_some()).then_some(Narrowing { permissions, on });
+        let narrow =
+            (permissions.is_some() || on.is_some()).then_some(Narrowing { permissions, on, generation: 0 });
         let principal = self.principal(whose);
         let (id, hash) = (self.org.id(), KeyHash([3; 32]));
         Command::IssueKey { id, principal, name: None, hash, expires_at: expiry(end), narrow }
@@ -211,12 +218,18 @@ impl World {
             17 => excluding(vec![id(choice / 28)], vec![label("env", "prod")]),
             18 => all_but(vec![id(choice / 28)]),
             19 | 20 => on_project(project(choice / 28)),
-            21 => Scope::Object(pick(&self.objects, choice / 28).0),
+            21 => Scope::Object(self.reference(choice / 28, choice)),
             22..=24 => within("group", &pick(&self.groups, choice / 28).to_string()),
             25 => within("org_project", &self.org.own_id()),
             26 => within("org_member", &self.org.own_id()),
             _ => excluding(vec![named("*")], vec![label("env", "prod"), label("env", "staging")]),
         }
+    }
+
+    /// An object that was registered, mostly as callers name one whose project they know.
+    fn reference(&self, which: u8, how: u8) -> ObjectRef {
+        let object = pick(&self.objects, which);
+        if how % 4 == 3 { object.within(None) } else { object }
     }
 
     /// Remembers what the accepted command made, so that later commands can name it.
@@ -225,6 +238,9 @@ impl World {
             match event {
                 Event::ProjectCreated { project } => self.projects.push(project.id),
                 Event::RoleCreated { role } => self.roles.push(role.id),
+                Event::ObjectRegistered { object } if !self.objects.contains(&object.object) => {
+                    self.objects.push(object.object.clone());
+                }
                 Event::KeyIssued { key } | Event::KeyRotated { key, .. } => {
                     self.keys.push(key.id);
                     let caller =

@@ -183,7 +183,17 @@ impl Court<'_> {
         groups.all(|place| self.had(&now, &place.before).has(Permission::DELEGATE))
     }
 
+    /// A key of a user does whatever the user is given later, by whomever: only who could give everything everywhere makes one
+    /// for another.
     fn judge_key(&self, key: &Key, gains: &mut Gains) -> Result<(), String> {
+        let actor = self.step.caller.principal;
+        if matches!(key.principal, Principal::User(_)) && key.principal != actor {
+            let now = reach(&self.before, actor, self.step.at);
+            let delegates = |place: &Place| self.had(&now, &place.before).has(Permission::DELEGATE);
+            if !self.places.iter().all(delegates) {
+                return Err(format!("{actor:?} made a key of {:?} that waits for rights", key.principal));
+            }
+        }
         self.judge_way_in(key.principal, key.narrow.as_ref(), Timestamp::end(key.expires_at), gains)
     }
 
@@ -288,7 +298,14 @@ fn allowed(state: &OrgState, reach: &Reach<'_>, located: &Located) -> Permission
 fn narrowed(state: &OrgState, narrow: Option<&Narrowing>, located: &Located) -> PermissionSet {
     let Some(narrow) = narrow else { return PermissionSet::ALL };
     let on = narrow.on.as_ref().unwrap_or(&Scope::Organization);
-    if !state.covers(on, located) {
+    let bound = match on {
+        Scope::Object(object) => {
+            let known = state.objects().find(|known| known.object == *object && known.ended_at.is_none());
+            known.map_or(0, |known| known.generation) == narrow.generation
+        }
+        Scope::Organization | Scope::Projects(_) => true,
+    };
+    if !bound || !state.covers(on, located) {
         return PermissionSet::EMPTY;
     }
     narrow.permissions.as_ref().map_or(PermissionSet::ALL, |names| permission_set(state.catalog(), names))

@@ -69,7 +69,7 @@ impl Asked {
     }
 
     fn target(&self) -> Target<'_> {
-        let ObjectRef { object_type, id } = &self.object;
+        let ObjectRef { object_type, id, .. } = &self.object;
         Target { object_type, id, project: self.project.as_deref() }
     }
 }
@@ -84,7 +84,7 @@ impl Told {
         let own = self.after.id().unwrap().to_string();
         let mut asked = Vec::new();
         let mut ask = |object_type: &str, id: &str, project: Option<String>| {
-            let object = ObjectRef { object_type: object_type.to_owned(), id: id.to_owned() };
+            let object = ObjectRef::new(object_type, id);
             asked.push(Asked { object, project });
         };
         let catalog = self.after.catalog();
@@ -104,7 +104,7 @@ impl Told {
         self.after.groups().for_each(|group| ask("group", &group.id.to_string(), None));
         self.after.roles().for_each(|role| ask("role", &role.id.to_string(), None));
         for known in self.after.objects() {
-            let project = known.project.map(|id| id.to_string());
+            let project = known.object.project.map(|id| id.to_string());
             ask(&known.object.object_type, &known.object.id, project);
         }
         asked.retain(|one| {
@@ -149,7 +149,7 @@ fn holds(rows: &[AccessRow], permission: &str, one: &Asked, state: &OrgState) ->
     rows.iter().filter(|row| row.permission == permission).any(|row| {
         let general = located.project.map_or(row.organization, |project| row.projects.has(project));
         row.types.contains(&one.object.object_type)
-            && (row.objects.contains(&one.object) || (general && !row.except.contains(&one.object)))
+            && (row.objects.contains(&located.object) || (general && !row.except.contains(&located.object)))
     })
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use grantbook_domain::{
     access::{Located, Target},
     catalog::{ObjectType, TypeDefinition},
+    command::Author,
     event::Event,
     id::ProjectId,
     model::Project,
@@ -29,7 +30,7 @@ pub(super) fn with_possible_projects(
 ) -> (OrgState, OrgState) {
     let (mut one, mut other) = (before.clone(), after.clone());
     for event in made.iter().filter(|event| matches!(event, Event::ProjectCreated { .. })) {
-        one.apply(event);
+        one.apply(Author::Operator.into(), event);
     }
     let type_to_come =
         |name: &str, parent: &str| TypeDefinition { name: name.to_owned(), parent: parent.to_owned() };
@@ -38,8 +39,8 @@ pub(super) fn with_possible_projects(
     let mut events = vec![Event::CatalogExtended { object_types, permissions: Vec::new() }];
     events.extend(possible_projects(before, after).map(|project| Event::ProjectCreated { project }));
     for event in &events {
-        one.apply(event);
-        other.apply(event);
+        one.apply(Author::Operator.into(), event);
+        other.apply(Author::Operator.into(), event);
     }
     (one, other)
 }
@@ -120,7 +121,8 @@ pub(super) fn places(before: &OrgState, after: &OrgState) -> Vec<Place> {
         asked.push(("experiment", "any".to_owned(), Some(id.clone())));
         asked.push(("to-come-inside", "any".to_owned(), Some(id)));
     }
-    let registered = before.objects().map(|known| (&known.object, known.project.map(|id| id.to_string())));
+    let registered =
+        before.objects().map(|known| (&known.object, known.object.project.map(|id| id.to_string())));
     asked.extend(
         registered.map(|(object, project)| (object.object_type.as_str(), object.id.clone(), project)),
     );
@@ -136,7 +138,7 @@ pub(super) fn places(before: &OrgState, after: &OrgState) -> Vec<Place> {
 
 /// An object that is not there yet.
 fn to_come(before: &OrgState, after: &OrgState, object_type: ObjectType, name: &str) -> Option<Place> {
-    let object = ObjectRef { object_type: name.to_owned(), id: "to come".to_owned() };
+    let object = ObjectRef::new(name, "to come");
     let located = Located { object_type, object, project: None, generation: 0 };
     let later = Located { object_type: after.catalog().object_type(name)?, ..located.clone() };
     Some(Place {

@@ -22,7 +22,8 @@ pub(super) struct World {
     pub(super) groups: Vec<GroupId>,
     pub(super) roles: Vec<RoleId>,
     pub(super) projects: Vec<ProjectId>,
-    pub(super) objects: Vec<(ObjectRef, ProjectId)>,
+    /// Each with its project; one id is used in two.
+    pub(super) objects: Vec<ObjectRef>,
     pub(super) keys: Vec<KeyId>,
 }
 
@@ -57,10 +58,11 @@ impl World {
             org.project("staging", &[("env", "staging")]),
             org.project("dev", &[("env", "dev"), ("tier", "a")]),
         ];
-        let objects =
-            vec![(object("experiment", "e1"), projects[1]), (object("experiment", "e2"), projects[0])];
-        for (object, project) in &objects {
-            org.register(object, Some(*project));
+        let objects: Vec<_> = [("e1", 1), ("e2", 0), ("e1", 0), ("e3", 2)]
+            .map(|(id, project)| object("experiment", id).within(Some(projects[project])))
+            .to_vec();
+        for object in &objects {
+            org.register(object, object.project);
         }
         let people =
             users.iter().map(|id| Principal::User(*id)).chain(tokens.iter().map(|id| Principal::Token(*id)));
@@ -73,7 +75,7 @@ impl World {
 
     /// Admins may ask for nearly every command, so that attenuation is all that stands between them and more.
     fn rule(&mut self) {
-        let Self { org, users, tokens, groups, roles, projects, .. } = self;
+        let Self { org, users, tokens, groups, roles, projects, objects, .. } = self;
         let admins = Grantee::Group(groups[0]);
         let acls = ["read", "create_acls", "read_acls", "update_acls", "delete_acls"];
         org.give(Give::allow(admins, &acls, grantbook_domain::scope::Scope::Organization));
@@ -106,7 +108,11 @@ impl World {
         org.give(Give::role(Grantee::Group(groups[2]), roles[1], all_but(vec![label("env", "prod")])));
         org.give(Give::allow(Grantee::Group(groups[3]), &["delegate"], on_project(projects[2])));
         org.give(Give::deny(Grantee::Group(groups[4]), &["read", "update"], labelled("env", "prod")));
-        org.give(Give::deny(Grantee::Token(tokens[1]), &["update"], within("experiment", "e1")));
+        org.give(Give::deny(
+            Grantee::Token(tokens[1]),
+            &["update"],
+            grantbook_domain::scope::Scope::Object(objects[0].clone()),
+        ));
         org.give(Give::allow(Grantee::Token(tokens[1]), &["update", "delete"], all()));
         org.give(Give::allow(Grantee::User(users[3]), &["update"], all()));
         org.give(Give::role(Grantee::User(users[3]), roles[1], labelled("tier", "a")).denying());

@@ -53,7 +53,7 @@ impl Org {
             at: START,
         };
         for event in founding.decide().expect("a founding") {
-            org.state.apply(&event);
+            org.state.apply(Author::Operator.into(), &event);
         }
         org.owner = owner;
         org.owner_key = key;
@@ -99,7 +99,7 @@ impl Org {
     pub(crate) fn act(&mut self, author: Author, command: Command) -> Result<Vec<Event>, Refusal> {
         let events = self.decide(author, command)?;
         for event in &events {
-            self.state.apply(event);
+            self.state.apply(author.into(), event);
         }
         Ok(events)
     }
@@ -161,7 +161,7 @@ impl Org {
 
     #[track_caller]
     pub(crate) fn register(&mut self, object: &ObjectRef, project: Option<ProjectId>) {
-        self.done(Command::RegisterObject { object: object.clone(), project });
+        self.done(Command::RegisterObject { object: object.clone().within(project), name: None });
     }
 
     #[track_caller]
@@ -183,7 +183,7 @@ impl Org {
 
     #[track_caller]
     pub(crate) fn join_until(&mut self, group: GroupId, member: Grantee, expires_at: Option<Timestamp>) {
-        self.done(Command::AddMember { group, member, expires_at });
+        self.done(Command::AddMember { group, member, expires_at: expires_at.into() });
     }
 
     #[track_caller]
@@ -221,7 +221,7 @@ impl Org {
         on: Option<Scope>,
     ) -> Author {
         let permissions = permissions.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        let key = self.key(principal, None, Some(Narrowing { permissions, on }));
+        let key = self.key(principal, None, Some(Narrowing { permissions, on, generation: 0 }));
         Author::Caller(Caller { principal, key: Some(key) })
     }
 

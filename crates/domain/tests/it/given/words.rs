@@ -58,7 +58,7 @@ pub(crate) fn labelled(key: &str, value: &str) -> Scope {
 }
 
 pub(crate) fn object(object_type: &str, id: &str) -> ObjectRef {
-    ObjectRef { object_type: object_type.to_owned(), id: id.to_owned() }
+    ObjectRef::new(object_type, id)
 }
 
 pub(crate) fn within(object_type: &str, id: &str) -> Scope {

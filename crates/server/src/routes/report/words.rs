@@ -100,7 +100,9 @@ impl<'r> Words<'r> {
             Principal::Token(id) => (PrincipalType::Token, id.to_string()),
         };
         let name = self.sight.name_of(principal.into())?;
-        Ok(ReportPrincipal { kind, id, name, state: PrincipalState::Active })
+        let now = self.sight.reading().as_of.is_none();
+        let keys_of_concern = if now { self.sight.keys_of_concern(principal)? } else { Vec::new() };
+        Ok(ReportPrincipal { kind, id, name, state: PrincipalState::Active, keys_of_concern })
     }
 
     fn told(&mut self, line: &ReportLine) -> Result<Rc<Told>, Failure> {

@@ -59,9 +59,8 @@ impl Watcher {
         let skip = if filter.wants_changes() {
             AuditFilter::default()
         } else {
-            let only = filter.events.first().filter(|_| filter.events.len() == 1).cloned();
             AuditFilter {
-                event: only,
+                events: filter.events.iter().cloned().collect(),
                 principal: filter.principal,
                 project: filter.project,
                 ..AuditFilter::default()

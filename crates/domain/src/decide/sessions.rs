@@ -1,0 +1,98 @@
+//! Sessions: short-lived keys that a user starts with a key of its own, for a browser to hold.
+
+use super::{Events, Judge};
+use crate::{
+    command::{Author, Command},
+    event::Event,
+    id::KeyId,
+    model::{Key, KeyHash, Session},
+    principal::Principal,
+    refusal::Refusal,
+    time::Timestamp,
+};
+
+/// Longest life of a session, in milliseconds: twelve hours.
+pub(super) const SESSION_MAX_MILLIS: i64 = 12 * 60 * 60 * 1000;
+/// How long after a sign-in a session may issue keys, delegate and delete, in milliseconds: fifteen minutes.
+pub(super) const SIGN_IN_MILLIS: i64 = 15 * 60 * 1000;
+
+impl Judge<'_> {
+    /// A session can do what the key can that starts it, and ends with it at the latest.
+    pub(super) fn start_session(&self, id: KeyId, hash: KeyHash) -> Events {
+        let Some(parent) = self.credential() else {
+            return Err(Refusal::WrongCredential("a session is started with a key"));
+        };
+        if !matches!(parent.principal, Principal::User(_)) {
+            return Err(Refusal::WrongCredential(
+                "sessions are for people: a service token uses its key as it is",
+            ));
+        }
+        if parent.session.is_some() {
+            return Err(Refusal::WrongCredential("a session starts no other: sign in with the key"));
+        }
+        let until = self.at.plus_millis(SESSION_MAX_MILLIS).min(Timestamp::end(parent.expires_at));
+        let key = Key {
+            id,
+            principal: parent.principal,
+            name: None,
+            hash,
+            expires_at: Some(until),
+            narrow: parent.narrow.clone(),
+            replaces: None,
+            session: Some(Session { parent: Some(parent.id), signed_in_at: self.at }),
+            created_at: self.at,
+            ended_at: None,
+        };
+        Ok(vec![Event::KeyIssued { key }])
+    }
+
+    /// Whoever finds an open browser does no lasting harm: a session issues keys and deletes only shortly after a sign-in.
+    /// (What delegates is judged where rights are conferred.) Revoking and removing are never held up.
+    pub(super) fn require_recent_sign_in(&self, command: &Command) -> Result<(), Refusal> {
+        let guarded = match command {
+            Command::IssueKey { .. }
+            | Command::RotateKey { .. }
+            | Command::RotateWebhook { .. }
+            | Command::DeactivateUser { .. }
+            | Command::DeleteToken { .. }
+            | Command::DeleteGroup { .. }
+            | Command::DeleteRole { .. }
+            | Command::DeleteProject { .. }
+            | Command::RemoveObject { .. }
+            | Command::DeleteWebhook { .. } => true,
+            Command::Batch(_)
+            | Command::ExtendCatalog { .. }
+            | Command::CreateUser { .. }
+            | Command::UpdateUser { .. }
+            | Command::CreateToken { .. }
+            | Command::UpdateToken { .. }
+            | Command::StartSession { .. }
+            | Command::RevokeKey { .. }
+            | Command::CreateGroup { .. }
+            | Command::UpdateGroup { .. }
+            | Command::AddMember { .. }
+            | Command::RemoveMember { .. }
+            | Command::CreateRole { .. }
+            | Command::UpdateRole { .. }
+            | Command::CreateProject { .. }
+            | Command::UpdateProject { .. }
+            | Command::RegisterObject { .. }
+            | Command::UpdateObject { .. }
+            | Command::CreateGrant { .. }
+            | Command::RevokeGrant { .. }
+            | Command::CreateWebhook { .. }
+            | Command::UpdateWebhook { .. }
+            | Command::NoteExpiries { .. }
+            | Command::AcceptRollback { .. }
+            | Command::RecoverOwner { .. } => false,
+        };
+        if guarded && !self.signed_in_of_late() { Err(Refusal::SignInAgain) } else { Ok(()) }
+    }
+
+    /// Whether the credential is no session, or one whose holder signed in a short while ago.
+    pub(super) fn signed_in_of_late(&self) -> bool {
+        debug_assert!(self.author != Author::System || self.credential().is_none());
+        let session = self.credential().and_then(|key| key.session);
+        session.is_none_or(|session| self.at < session.signed_in_at.plus_millis(SIGN_IN_MILLIS))
+    }
+}
