@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use grantbook_domain::{id::OrgId, position::Position, record::Record};
 use grantbook_journal::{
-    Journal as _, Stored,
+    Item, Journal as _, Stored,
     chain::Chains,
     embedded::EmbeddedJournal,
     frame::{EncodedRecord, FrameBuilder},
@@ -131,7 +131,7 @@ fn one_thread(node: &ReadNode, questions: &[Asked]) -> Result<Figures> {
 async fn change_until(ended: &AtomicBool, journal: &EmbeddedJournal) -> Result<(usize, Duration)> {
     let mut chains = Chains::new(identity().installation);
     for sequence in 1..=journal.head().await? {
-        chains.take(&journal.read_one(sequence).await?.context("a frame")?)?;
+        chains.take(&journal.read_one(sequence).await?.and_then(Item::into_frame).context("a frame")?)?;
     }
     let mut ordinal = chains.org(ORG).record_ordinal;
     let started = Instant::now();

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use grantbook_domain::id::{Id, OrgId};
 use grantbook_journal::{
-    Journal, Tail, append_surely,
+    Item, Journal, Tail, append_surely,
     jetstream::{JetStreamJournal, NatsOptions},
     transfer::{self, Target},
 };
@@ -223,7 +223,7 @@ async fn replay() -> Result<()> {
     let started = Instant::now();
     let (mut last, limit) = (0, NonZeroUsize::new(1024).context("1024 is not 0")?);
     while last < head {
-        last = tail.next(limit, PATIENCE).await?.last().map_or(last, |stored| stored.sequence);
+        last = tail.next(limit, PATIENCE).await?.last().map_or(last, Item::sequence);
     }
     let bare = rate(count, started.elapsed());
     let show = |what: &str, rate: f64| {

@@ -85,7 +85,7 @@ async fn bare_replay(journal: &impl Journal) -> Result<()> {
     let (mut tail, head) = (journal.tail(0), journal.head().await?);
     while chains.end().sequence < head {
         for stored in &tail.next(limit, PATIENCE).await? {
-            chains.take(stored)?;
+            chains.take_item(stored)?;
         }
     }
     Ok(())

@@ -115,11 +115,11 @@ impl Run<'_> {
 fn journal(stage: &Stage) -> Result<Vec<Recorded>> {
     let journal = stage.journal()?;
     let (mut chains, mut records) = (Chains::new(journal.identity().installation), Vec::new());
-    for stored in stage.block_on(frames::all(&journal))? {
-        let Step::Next(frame) = chains.take(&stored)? else { continue };
-        let places = (0..).map(|index| Position::of(stored.sequence, index));
+    for item in stage.block_on(frames::all(&journal))? {
+        let Step::Next(frame) = chains.take_item(&item)? else { continue };
+        let places = (0..).map(|index| Position::of(item.sequence(), index));
         let recorded = places.zip(frame.records);
-        let org = stored.org;
+        let org = frame.head.org;
         records.extend(recorded.map(|(position, record)| Recorded { position, org, record }));
     }
     Ok(records)

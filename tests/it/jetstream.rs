@@ -247,7 +247,8 @@ async fn a_reader_misses_nothing_when_servers_come_and_go() -> Result<()> {
     while last < 3000 {
         ensure!(Instant::now() < deadline, "only {last} came");
         // Where the server is away for long, the reader says so and goes on.
-        for stored in tail.next(NonZeroUsize::MAX, LONG).await.unwrap_or_default() {
+        for item in tail.next(NonZeroUsize::MAX, LONG).await.unwrap_or_default() {
+            let stored = item.into_frame().context("a frame")?;
             assert_eq!(stored.sequence, last + 1);
             assert_eq!(stored.bytes, format!("frame {}", last + 1).as_bytes());
             assert_eq!(stored.guard, Some(last));

@@ -78,6 +78,14 @@ fn a_journal_goes_to_nats_and_back_and_stays_the_same() -> Result<()> {
     let imported = dir.path().join("imported");
     good(&["journal", "import", "--input", text(&file), "--data", text(&imported)])?;
     assert_eq!(good(&["journal", "export", "--data", text(&imported)])?, exported);
+    // As versions before 2 of the format wrote it.
+    let old = exported.replacen("\"grantbook_export\":2", "\"grantbook_export\":1", 1);
+    let (old, counted) = (old.replacen(",\"foreign\":{\"count\":0,\"last\":0}", "", 1), old.len());
+    assert!(old.len() < counted, "the end of a text of format 1 does not count foreign messages");
+    fs::write(&file, &old)?;
+    let of_old = dir.path().join("of-old");
+    good(&["journal", "import", "--input", text(&file), "--data", text(&of_old)])?;
+    assert_eq!(good(&["journal", "export", "--data", text(&of_old)])?, exported);
     Ok(())
 }
 
@@ -112,7 +120,7 @@ fn a_text_that_is_not_whole_makes_no_journal() -> Result<()> {
         ("line 2", exported.replacen("acme", "acne", 1)),
         ("the text goes on behind its last line", format!("{exported}{{}}\n")),
         ("line 1", String::new()),
-        ("line 1", exported.replacen("\"grantbook_export\":1", "\"grantbook_export\":2", 1)),
+        ("line 1", exported.replacen("\"grantbook_export\":2", "\"grantbook_export\":3", 1)),
     ]
     .into_iter()
     .enumerate()

@@ -19,6 +19,7 @@ mod disagree;
 mod dist;
 mod drill;
 mod embed;
+mod foreign_messages;
 mod forged;
 mod full_disk;
 mod golden;

@@ -34,13 +34,20 @@ pub(crate) struct Scene {
 
 /// Writes configurations and starts three servers of them.
 pub(crate) fn scene(with_tls: bool) -> Result<Scene> {
+    scene_of(3, with_tls)
+}
+
+/// The same with so many servers.
+pub(crate) fn scene_of(count: u16, with_tls: bool) -> Result<Scene> {
     let owned = tempfile::tempdir()?;
     let (dir, tls) = (owned.path().join("nats"), owned.path().join("tls"));
     let [client, cluster, leaf, monitor] = free_rows(3)?;
+    let number = count.to_string();
     let ports = format!("{client},{cluster},{leaf},{monitor}");
     let text = |path: &Path| path.to_str().unwrap_or_default().to_owned();
     let (dir_text, tls_text) = (text(&dir), text(&tls));
-    let mut args = vec!["--json", "nats", "config", "--servers", "3", "--dir", &dir_text, "--ports", &ports];
+    let mut args =
+        vec!["--json", "nats", "config", "--servers", &number, "--dir", &dir_text, "--ports", &ports];
     if with_tls {
         fs::create_dir(&tls)?;
         certificates(&tls)?;
@@ -52,7 +59,7 @@ pub(crate) fn scene(with_tls: bool) -> Result<Scene> {
     let again = binary::run(&args, &[])?;
     ensure!(again.status.code() == Some(1), "nothing is overwritten");
     let mut servers = Vec::new();
-    for number in 1..=3 {
+    for number in 1..=count {
         servers.push(Configured::start(&dir.join(format!("server-{number}.conf")))?);
     }
     servers.iter_mut().try_for_each(|server| server.wait_for("Server is ready"))?;
@@ -72,6 +79,11 @@ fn certificates(dir: &Path) -> Result<()> {
 }
 
 impl Scene {
+    /// One of the addresses.
+    pub(crate) fn first_url(&self) -> String {
+        self.nats.split(',').next().unwrap_or_default().to_owned()
+    }
+
     pub(crate) fn key(&self, role: &str) -> String {
         self.dir.join(format!("keys/{role}.nk")).display().to_string()
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use grantbook_journal::{Journal, jetstream};
+use grantbook_journal::{Item, Journal, jetstream};
 use grantbook_tests::{binary, frames, nats, nats::Nats, server::Server};
 use serde_json::{Value, json};
 
@@ -135,7 +135,7 @@ fn at_a_frame_of_another_installation() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let foreign = jetstream::JetStreamJournal::open(&jetstream::NatsOptions::new(other.urls())).await?;
-        let frame = foreign.read_one(1).await?.context("its first frame")?;
+        let frame = foreign.read_one(1).await?.and_then(Item::into_frame).context("its first frame")?;
         let ours = jetstream::JetStreamJournal::open(&jetstream::NatsOptions::new(nats.urls())).await?;
         ours.append(frame.org, 0, frame.bytes).await?;
         anyhow::Ok(())
@@ -162,12 +162,13 @@ fn a_writer_with_a_wider_guard_is_found() -> Result<()> {
         let journal = jetstream::JetStreamJournal::open(&options).await?;
         let frames = frames::all(&journal).await?;
         let (last, before) = frames.split_last().context("frames")?;
+        let last = last.frame().context("a frame")?;
         let to = jetstream::NatsOptions { stream: "COPY".into(), prefix: "copy".into(), ..options };
         let mut into = jetstream::JetStreamJournal::copy_into(&to, journal.identity(), None).await?;
         into.take(before).await?;
         into.finish().await?;
         let mut headers = async_nats::HeaderMap::new();
-        let guard = before.last().map_or(0, |stored| stored.sequence).to_string();
+        let guard = before.last().map_or(0, Item::sequence).to_string();
         headers.insert("Nats-Expected-Stream", "COPY");
         headers.insert("Nats-Expected-Last-Subject-Sequence", guard.as_str());
         headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", "copy.v1.*");

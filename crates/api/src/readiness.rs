@@ -45,6 +45,9 @@ pub struct Readiness {
     /// Frames that one replica of the journal did not have, or had damaged, and that another one gave.
     #[serde(default)]
     pub gaps: GapsMet,
+    /// Messages in the journal's stream that nobody appended to it, as far as the node has read.
+    #[serde(default)]
+    pub foreign_messages: ForeignMessages,
     /// Where the node stopped for ever, if it did.
     #[serde(default)]
     pub quarantine: Option<Quarantine>,
@@ -82,6 +85,17 @@ pub struct GapsMet {
     pub met: u64,
     /// At which sequences, the last twenty.
     pub sequences: Vec<u64>,
+}
+
+/// Messages in the journal's stream that nobody appended to it. They have no effect; somebody who should not can publish to
+/// the journal's subjects, by way of a NATS server's answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ForeignMessages {
+    /// How many.
+    pub count: u64,
+    /// Stream sequence of the last one; 0 if there is none.
+    pub last_sequence: u64,
 }
 
 /// Something that a node does not take, and behind which it does not go.

@@ -1,6 +1,7 @@
 //! `grantbook doctor`: what is unsafe, and what to do about it.
 
 mod derived;
+mod foreign;
 
 use chrono::DateTime;
 use clap::Args;
@@ -124,6 +125,7 @@ async fn nats(options: &NatsOptions, monitors: &[String]) -> Vec<Finding> {
     match &found.stream {
         Some(stream) => {
             findings.extend(stream_findings(&found, stream));
+            findings.push(foreign::stream(options).await);
             findings.extend(found.derived.iter().map(|one| derived::stream(one, stream.last_sequence)));
         }
         None => findings.push(finding(
@@ -320,6 +322,7 @@ async fn lag(node: &str) -> Vec<Finding> {
         Ok(answer) => {
             let found = format!("{node}: ready, {} frames behind", answer.value.lag_frames);
             let mut findings = vec![finding("lag", Status::Ok, found, "")];
+            findings.extend(foreign::node(node, &answer.value.foreign_messages));
             findings.extend(answer.value.relay.iter().map(|line| derived::line(node, line)));
             findings
         }

@@ -129,6 +129,24 @@ pub(crate) fn run(verb: JournalVerb, out: Output) -> anyhow::Result<Verdict> {
     })
 }
 
+/// Lists the messages that nobody appended: they are in no chain, and are no violation.
+fn tell_foreign(out: Output, foreign: &Value) -> anyhow::Result<()> {
+    let listed = foreign["listed"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for one in listed {
+        let token = one["token"].as_str().unwrap_or_default();
+        let (sequence, bytes) = (&one["sequence"], &one["bytes"]);
+        out.line(&format!(
+            "sequence {sequence}: a foreign message of {bytes} bytes on the subject of {token:?}"
+        ))?;
+    }
+    let count = foreign["count"].as_u64().unwrap_or_default();
+    if usize::try_from(count).is_ok_and(|count| count > listed.len()) {
+        let last = &foreign["last_sequence"];
+        out.line(&format!("{count} foreign messages in all, the last one at sequence {last}"))?;
+    }
+    Ok(())
+}
+
 /// A directory, or servers of NATS.
 fn address(text: &str, access: &NatsArgs) -> Result<JournalAddress, Usage> {
     if !text.contains("://") {
@@ -163,6 +181,7 @@ fn tell(out: Output, done: &str, report: &Value) -> anyhow::Result<Verdict> {
             out.line(&line)?;
         }
     }
+    tell_foreign(out, &report["foreign"])?;
     for sequence in report["mended"].as_array().map(Vec::as_slice).unwrap_or_default() {
         out.line(&format!(
             "sequence {sequence}: missing or damaged on one replica, another one gave it: restore that replica"

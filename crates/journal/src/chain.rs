@@ -9,12 +9,12 @@ use grantbook_domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Stored,
+    Foreign, Item, Stored,
     frame::{Frame, FrameError, Link, decode},
     hash::Hash,
 };
 
-/// How far a reader has come, of the whole stream and of each organization; fed with every frame in stream order.
+/// How far a reader has come, of the whole stream and of each organization; fed with every item in stream order.
 ///
 /// An error leaves it as it was. It never mends itself: whoever gets one stops and says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Chains {
     orgs: BTreeMap<OrgId, OrgEnd>,
 }
 
-/// The last frame that a reader took.
+/// The last item that a reader took, and how many foreign messages it has met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamEnd {
@@ -33,13 +33,38 @@ pub struct StreamEnd {
     pub sequence: u64,
     /// Its hash, [`Hash::ZERO`] before the first.
     pub hash: Hash,
+    /// Foreign messages up to there.
+    #[serde(default, skip_serializing_if = "ForeignMet::is_none")]
+    pub foreign: ForeignMet,
+}
+
+/// How many foreign messages a stream holds, and where the last one is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForeignMet {
+    /// How many.
+    pub count: u64,
+    /// Sequence of the last one; 0 if there is none.
+    pub last: u64,
+}
+
+impl ForeignMet {
+    /// Counts one more.
+    pub const fn meet(&mut self, sequence: u64) {
+        self.count = self.count.saturating_add(1);
+        self.last = sequence;
+    }
+
+    const fn is_none(&self) -> bool {
+        self.count == 0
+    }
 }
 
 /// The last frame of one organization that a reader took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrgEnd {
-    /// Its sequence in the stream: the guard of the organization's next append.
+    /// Its sequence in the stream.
     pub sequence: u64,
     /// Its ordinal among the organization's frames.
     pub ordinal: u64,
@@ -49,6 +74,9 @@ pub struct OrgEnd {
     pub record_ordinal: u64,
     /// `at` of its last record.
     pub at: Timestamp,
+    /// Sequence of the last foreign message that stands behind it on the organization's subject; 0 if none does.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub foreign: u64,
 }
 
 impl OrgEnd {
@@ -59,7 +87,19 @@ impl OrgEnd {
         hash: Hash::ZERO,
         record_ordinal: 0,
         at: Timestamp::from_millis(i64::MIN),
+        foreign: 0,
     };
+
+    /// The guard of the organization's next append: the last sequence of its subject, whatever stands there. The end of
+    /// the chain is another thing: the last frame.
+    pub const fn guard(&self) -> u64 {
+        if self.foreign > self.sequence { self.foreign } else { self.sequence }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What became of a frame that was fed.
@@ -67,6 +107,8 @@ impl OrgEnd {
 pub enum Step {
     /// The next one, understood and in its place.
     Next(Frame),
+    /// A foreign message in the next place, which changes nothing.
+    Foreign,
     /// The last one once more: nothing to do.
     Repeat,
 }
@@ -170,7 +212,7 @@ pub enum ChainError {
 impl Chains {
     /// Before the first frame of this journal.
     pub const fn new(installation: InstallationId) -> Self {
-        let end = StreamEnd { sequence: 0, hash: Hash::ZERO };
+        let end = StreamEnd { sequence: 0, hash: Hash::ZERO, foreign: ForeignMet { count: 0, last: 0 } };
         Self { installation, end, orgs: BTreeMap::new() }
     }
 
@@ -188,7 +230,7 @@ impl Chains {
         self.installation
     }
 
-    /// The last frame taken.
+    /// The last item taken.
     pub const fn end(&self) -> StreamEnd {
         self.end
     }
@@ -209,11 +251,46 @@ impl Chains {
         Link { installation: self.installation, org, ordinal: ordinal.saturating_add(1), prev: hash }
     }
 
-    /// Takes the next frame of the stream, or says why not.
+    /// Takes the next item of the stream, or says why not.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`] if it is out of place, or a frame that does not continue its organization's chain.
+    pub fn take_item(&mut self, item: &Item) -> Result<Step, ChainError> {
+        let foreign = match item {
+            Item::Frame(stored) => return self.take(stored),
+            Item::Foreign(foreign) => foreign,
+        };
+        let sequence = foreign.sequence;
+        if sequence == self.end.sequence && sequence != 0 {
+            return self.again(sequence, foreign.hash());
+        }
+        self.take_foreign(foreign)?;
+        Ok(Step::Foreign)
+    }
+
+    /// Takes a foreign message in the next place; a repetition is an error here. Subjects on which no organization has
+    /// a frame are not remembered, so that nobody makes readers remember more than there are organizations.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`] if it is out of place.
+    pub fn take_foreign(&mut self, foreign: &Foreign) -> Result<(), ChainError> {
+        let sequence = foreign.sequence;
+        self.expect_sequence(sequence)?;
+        if let Some(end) = foreign.org().and_then(|org| self.orgs.get_mut(&org)) {
+            end.foreign = sequence;
+        }
+        (self.end.sequence, self.end.hash) = (sequence, foreign.hash());
+        self.end.foreign.meet(sequence);
+        Ok(())
+    }
+
+    /// Takes the next item of the stream, which is a frame, or says why not.
     pub fn take(&mut self, stored: &Stored) -> Result<Step, ChainError> {
         let sequence = stored.sequence;
         if sequence == self.end.sequence && sequence != 0 {
-            return self.again(stored);
+            return self.again(sequence, Hash::of(&stored.bytes));
         }
         self.expect_sequence(sequence)?;
         let frame = decode(&stored.bytes).map_err(|fault| ChainError::Frame { sequence, fault })?;
@@ -228,16 +305,13 @@ impl Chains {
             return Err(ChainError::Organization { sequence, stored: org, found: frame.head.org });
         }
         let end = self.follow(sequence, frame)?;
-        self.end = StreamEnd { sequence, hash: frame.hash };
+        (self.end.sequence, self.end.hash) = (sequence, frame.hash);
         self.orgs.insert(org, end);
         Ok(())
     }
 
-    fn again(&self, stored: &Stored) -> Result<Step, ChainError> {
-        if Hash::of(&stored.bytes) == self.end.hash {
-            return Ok(Step::Repeat);
-        }
-        Err(ChainError::Quarantine { sequence: stored.sequence })
+    fn again(&self, sequence: u64, hash: Hash) -> Result<Step, ChainError> {
+        if hash == self.end.hash { Ok(Step::Repeat) } else { Err(ChainError::Quarantine { sequence }) }
     }
 
     fn expect_sequence(&self, sequence: u64) -> Result<(), ChainError> {
@@ -264,7 +338,8 @@ impl Chains {
         if found.prev != expected.prev {
             return Err(ChainError::Prev { sequence, org });
         }
-        let mut end = OrgEnd { sequence, ordinal: found.ordinal, hash: frame.hash, ..self.org(org) };
+        let mut end =
+            OrgEnd { sequence, ordinal: found.ordinal, hash: frame.hash, foreign: 0, ..self.org(org) };
         for record in &frame.records {
             let expected = end.record_ordinal.saturating_add(1);
             if record.ordinal != expected {

@@ -8,6 +8,7 @@
 //! Every function here panics where a journal does not do what it must: they are called from tests.
 #![expect(clippy::missing_panics_doc, reason = "said once, for the whole module")]
 
+mod foreign;
 mod guards;
 mod history;
 
@@ -17,8 +18,9 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use tokio::time::{sleep, timeout};
 
-use crate::{AppendError, Journal, Stored, Tail};
+use crate::{AppendError, Item, Journal, Stored, Tail};
 
+pub use foreign::{foreign_items, foreign_restarts};
 pub use guards::{conflicts, foundings, races, resends, too_large};
 pub use history::{SCRIPT, Turn, follows, histories, looks, reads, restarts, script_history};
 
@@ -39,7 +41,9 @@ pub async fn run<J: Journal>(fresh: impl AsyncFn() -> J, again: impl AsyncFn(J) 
     reads(&fresh().await).await;
     looks(&fresh().await).await;
     follows(&fresh().await).await;
-    restarts(fresh().await, again).await;
+    restarts(fresh().await, &again).await;
+    foreign_items(&fresh().await).await;
+    foreign_restarts(fresh().await, again).await;
 }
 
 /// An organization of the suite.
@@ -62,12 +66,12 @@ async fn attempt<J: Journal>(journal: &J, org: OrgId, after: u64, frame: Bytes) 
     }
 }
 
-/// All frames up to the head, read in one go or in several.
-async fn all<J: Journal>(journal: &J, at_a_time: NonZeroUsize) -> Vec<Stored> {
+/// All items up to the head, read in one go or in several.
+async fn all<J: Journal>(journal: &J, at_a_time: NonZeroUsize) -> Vec<Item> {
     let head = expect(timeout(PATIENCE, journal.head()).await);
     let mut tail = journal.tail(0);
-    let mut frames: Vec<Stored> = Vec::new();
-    while frames.last().map_or(0, |stored| stored.sequence) < head {
+    let mut frames: Vec<Item> = Vec::new();
+    while frames.last().map_or(0, Item::sequence) < head {
         let more = expect(timeout(PATIENCE, tail.next(at_a_time, PATIENCE)).await);
         assert!(more.len() <= at_a_time.get(), "no more frames than asked for");
         frames.extend(more.into_iter().map(bare));
@@ -76,8 +80,11 @@ async fn all<J: Journal>(journal: &J, at_a_time: NonZeroUsize) -> Vec<Stored> {
 }
 
 /// Without what not every store keeps.
-fn bare(stored: Stored) -> Stored {
-    Stored { guard: None, ..stored }
+fn bare(item: Item) -> Item {
+    match item {
+        Item::Frame(stored) => Item::Frame(Stored { guard: None, ..stored }),
+        foreign @ Item::Foreign(_) => foreign,
+    }
 }
 
 /// The value of a step that must succeed in time.

@@ -1,6 +1,6 @@
 //! The journal in one file of one machine: nothing to install, nothing acknowledged before it is on the disk.
 //!
-//! A redb file with three tables. One thread writes: it takes every append that waits, of whatever organizations,
+//! A redb file with three tables, and a fourth once there are foreign messages. One thread writes: it takes every append that waits, of whatever organizations,
 //! and commits them in one transaction with one fsync, so that those who wait for the disk share the next one.
 //!
 //! What redb promises and what it does not: a commit returns after fsync, and after a crash the last commit whose
@@ -24,9 +24,10 @@ use tokio::{
 };
 
 pub use file::{EmbeddedError, FILE_FORMAT, FILE_NAME};
+pub(crate) use writer::Append;
 
 use crate::{
-    AppendError, Cause, Identity, Journal, ReadError, Stored, Tail,
+    AppendError, Cause, Identity, Item, Journal, ReadError, Tail,
     embedded::writer::{Failure, Request},
     frame::FRAME_MAX_BYTES,
     moved_beyond,
@@ -92,15 +93,12 @@ impl EmbeddedJournal {
         }
     }
 
-    /// Appends frames of any organizations, `(organization, after, frame)`, each behind the one before, sharing commits;
-    /// what became of each.
-    pub(crate) async fn append_in_order(
-        &self,
-        appends: Vec<(OrgId, u64, Bytes)>,
-    ) -> Vec<Result<u64, AppendError>> {
+    /// Appends frames of any organizations and foreign messages, each behind the one before, sharing commits; what became
+    /// of each.
+    pub(crate) async fn append_in_order(&self, appends: Vec<Append>) -> Vec<Result<u64, AppendError>> {
         let mut sent = Vec::with_capacity(appends.len());
-        for (org, after, frame) in appends {
-            sent.push(self.enqueue(org, Guard::Organization(after), frame).await);
+        for what in appends {
+            sent.push(self.enqueue(what).await);
         }
         let mut outcomes = Vec::with_capacity(sent.len());
         for one in sent {
@@ -113,22 +111,22 @@ impl EmbeddedJournal {
     }
 
     async fn send(&self, org: OrgId, guard: Guard, frame: Bytes) -> Result<u64, AppendError> {
-        answer_of(self.enqueue(org, guard, frame).await?).await
+        answer_of(self.enqueue(Append::Frame { org, guard, frame }).await?).await
     }
 
-    /// Hands a frame to the writer; the answer comes later.
+    /// Hands something to the writer; the answer comes later.
     async fn enqueue(
         &self,
-        org: OrgId,
-        guard: Guard,
-        frame: Bytes,
+        what: Append,
     ) -> Result<oneshot::Receiver<Result<u64, AppendError>>, AppendError> {
-        if frame.len() > FRAME_MAX_BYTES {
+        if let Append::Frame { frame, .. } = &what
+            && frame.len() > FRAME_MAX_BYTES
+        {
             return Err(AppendError::TooLarge { bytes: frame.len(), limit: FRAME_MAX_BYTES });
         }
         let (answer, answered) = oneshot::channel();
         let sent = match &self.requests {
-            Some(requests) => requests.send(Request { org, guard, frame, answer }).await.is_ok(),
+            Some(requests) => requests.send(Request { what, answer }).await.is_ok(),
             None => false,
         };
         if !sent {
@@ -170,11 +168,16 @@ impl Journal for EmbeddedJournal {
         self.send(org, Guard::Stream(head), frame).await
     }
 
+    async fn put_foreign(&self, token: &str, head: u64, bytes: Bytes) -> Result<u64, AppendError> {
+        let what = Append::Foreign { token: token.to_owned(), head, bytes };
+        answer_of(self.enqueue(what).await?).await
+    }
+
     fn tail(&self, after: u64) -> EmbeddedTail {
         EmbeddedTail { db: Arc::clone(&self.db), head: self.head.clone(), after }
     }
 
-    async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+    async fn read_one(&self, sequence: u64) -> Result<Option<Item>, ReadError> {
         blocking(&self.db, move |db| read::one(db, sequence)).await
     }
 
@@ -182,7 +185,7 @@ impl Journal for EmbeddedJournal {
         Ok(*self.head.borrow())
     }
 
-    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
+    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Item>, ReadError> {
         blocking(&self.db, move |db| read::next_of(db, org, after)).await
     }
 
@@ -200,18 +203,18 @@ pub struct EmbeddedTail {
 }
 
 impl Tail for EmbeddedTail {
-    async fn next(&mut self, limit: NonZeroUsize, patience: Duration) -> Result<Vec<Stored>, ReadError> {
+    async fn next(&mut self, limit: NonZeroUsize, patience: Duration) -> Result<Vec<Item>, ReadError> {
         if !moved_beyond(&mut self.head, self.after, patience).await {
             return Ok(Vec::new());
         }
         let after = self.after;
-        let frames = blocking(&self.db, move |db| read::behind(db, after, limit)).await?;
-        match frames.last() {
-            Some(last) => self.after = last.sequence,
+        let items = blocking(&self.db, move |db| read::behind(db, after, limit)).await?;
+        match items.last() {
+            Some(last) => self.after = last.sequence(),
             // The head has moved on, yet nothing is there.
             None => return Err(ReadError::Damaged { sequence: after.saturating_add(1) }),
         }
-        Ok(frames)
+        Ok(items)
     }
 }
 

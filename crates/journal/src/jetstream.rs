@@ -1,6 +1,7 @@
 //! The journal in a stream of NATS `JetStream`, for as many processes as like to read it and to append to it.
 //!
-//! One subject per organization, `<prefix>.v1.<organization>`, and one message per frame. Every append is guarded by
+//! One subject per organization, `<prefix>.v1.<organization>`, and one message per frame; a message without the header of
+//! an append is a foreign one. Every append is guarded by
 //! the last sequence of exactly that subject and by nothing else: of several ways to guard that are mixed, a cluster
 //! lets stale ones through. What the server is asked is asked of the stream's leader, never of a replica that may be
 //! behind. The JSON API of `JetStream` is spoken directly, because the numbers of its errors decide what is known about
@@ -46,7 +47,7 @@ use self::{
     stream::{Marks, StreamInfo},
 };
 use crate::{
-    AppendError, Cause, Gaps, Identity, Journal, ReadError, Stored,
+    AppendError, Cause, Gaps, Identity, Item, Journal, ReadError,
     outcome::{Guard, Reason},
 };
 
@@ -149,16 +150,16 @@ impl Inner {
     }
 
     /// Asks the leader for one message; none if it has none such.
-    async fn message(&self, which: &serde_json::Value) -> Result<Option<Stored>, ReadError> {
+    async fn message(&self, which: &serde_json::Value) -> Result<Option<Item>, ReadError> {
         let asked = self.connection.api::<stream::Found>("STREAM.MSG.GET", which).await;
         match asked {
-            Ok(found) => found.message.stored(self.connection.options()).map(Some),
+            Ok(found) => found.message.item(self.connection.options()).map(Some),
             Err(ApiError::Refused { err_code: stream::NO_MESSAGE, .. }) => Ok(None),
             Err(error) => Err(ReadError::Unavailable(Arc::new(error))),
         }
     }
 
-    async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+    async fn read_one(&self, sequence: u64) -> Result<Option<Item>, ReadError> {
         if sequence == 0 {
             return Ok(None);
         }
@@ -185,11 +186,15 @@ impl Journal for JetStreamJournal {
         append::append(&self.inner.connection, org, Guard::Stream(head), frame).await
     }
 
+    async fn put_foreign(&self, token: &str, head: u64, bytes: Bytes) -> Result<u64, AppendError> {
+        append::put_foreign(&self.inner.connection, token, head, bytes).await
+    }
+
     fn tail(&self, after: u64) -> JetStreamTail {
         JetStreamTail::new(Arc::clone(&self.inner), after)
     }
 
-    async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+    async fn read_one(&self, sequence: u64) -> Result<Option<Item>, ReadError> {
         self.inner.read_one(sequence).await
     }
 
@@ -197,7 +202,7 @@ impl Journal for JetStreamJournal {
         self.inner.head().await
     }
 
-    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
+    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Item>, ReadError> {
         let Some(first) = after.checked_add(1) else { return Ok(None) };
         let subject = self.inner.connection.options().subject(org);
         self.inner.message(&serde_json::json!({ "seq": first, "next_by_subj": subject })).await
@@ -208,7 +213,7 @@ impl Journal for JetStreamJournal {
         Some(Arc::new(ReadError::Replaced(why.clone())))
     }
 
-    async fn copies(&self, sequence: u64) -> Result<Vec<Stored>, ReadError> {
+    async fn copies(&self, sequence: u64) -> Result<Vec<Item>, ReadError> {
         self.inner.meet_gap(sequence);
         self.inner.copies(sequence).await
     }

@@ -12,6 +12,7 @@ pub mod conformance;
 pub mod embedded;
 pub mod frame;
 pub mod hash;
+mod item;
 pub mod jetstream;
 pub mod memory;
 mod outcome;
@@ -31,15 +32,17 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+pub use item::{Foreign, Item, Stored};
 pub use outcome::{append_surely, found_surely};
 
-/// Most bytes of frames in one answer of [`Tail::next`]; a single frame always fits.
+/// Most bytes of items in one answer of [`Tail::next`]; a single item always fits.
 pub const READ_MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// An ordered, durable stream of frames, whatever keeps it.
 ///
-/// Sequences count frames from 1 without a gap, over all organizations. A journal does not look into frames; it
-/// knows whose they are and how long they are. There is no way to delete or to rewrite.
+/// Sequences count items from 1 without a gap, over all organizations. An item is a frame or a [foreign
+/// message](Foreign). A journal does not look into frames; it knows whose they are and how long they are. There is no way
+/// to delete or to rewrite.
 pub trait Journal: Send + Sync + 'static {
     /// What reads the stream from some place on.
     type Tail: Tail;
@@ -50,8 +53,8 @@ pub trait Journal: Send + Sync + 'static {
     /// Whether other processes may append too: then what this process has folded may be behind at any moment.
     fn is_shared(&self) -> bool;
 
-    /// Appends a frame of `org` if the organization's last frame is at sequence `after` (0: it has none), and
-    /// answers with the frame's sequence once it is durable.
+    /// Appends a frame of `org` if the last item on the organization's subject is at sequence `after` (0: there is
+    /// none), and answers with the frame's sequence once it is durable. A foreign message moves this guard as a frame does.
     ///
     /// Sending the very same frame again after it landed gives [`AppendError::Conflict`]; [`append_surely`] then
     /// looks whose frame is there. Dropping the future before it answered leaves the outcome unknown.
@@ -72,29 +75,35 @@ pub trait Journal: Send + Sync + 'static {
         frame: Bytes,
     ) -> impl Future<Output = Result<u64, AppendError>> + Send;
 
-    /// A reader of the frames behind sequence `after`.
+    /// Puts a foreign message of this last token of a subject (letters, digits, `-` and `_`) behind the stream's last
+    /// sequence `head`: for copies, which keep every item at its sequence.
+    fn put_foreign(
+        &self,
+        token: &str,
+        head: u64,
+        bytes: Bytes,
+    ) -> impl Future<Output = Result<u64, AppendError>> + Send;
+
+    /// A reader of the items behind sequence `after`.
     fn tail(&self, after: u64) -> Self::Tail;
 
-    /// The frame at `sequence`, if there is one.
-    fn read_one(&self, sequence: u64) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send;
+    /// The item at `sequence`, if there is one.
+    fn read_one(&self, sequence: u64) -> impl Future<Output = Result<Option<Item>, ReadError>> + Send;
 
     /// The last sequence of the stream, 0 if it is empty; never older than an acknowledged append.
     fn head(&self) -> impl Future<Output = Result<u64, ReadError>> + Send;
 
-    /// The organization's first frame behind sequence `after`: the look behind a guard that did not hold, and the
-    /// proof that a fold is not behind. Never older than an acknowledged append.
-    fn next_of(
-        &self,
-        org: OrgId,
-        after: u64,
-    ) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send;
+    /// The first item on the organization's subject behind sequence `after`: the look behind a guard that did not hold,
+    /// and the proof that a fold is not behind. Never older than an acknowledged append.
+    fn next_of(&self, org: OrgId, after: u64)
+    -> impl Future<Output = Result<Option<Item>, ReadError>> + Send;
 
     /// Why nothing is appended any more until the journal is opened anew; none as long as appends may succeed.
     fn halted(&self) -> Option<Cause>;
 
     /// What the store has at `sequence`, asked of every place where it may lie, each different answer once: for a
     /// reader who got something there that does not fit. None of them need fit either.
-    fn copies(&self, sequence: u64) -> impl Future<Output = Result<Vec<Stored>, ReadError>> + Send {
+    fn copies(&self, sequence: u64) -> impl Future<Output = Result<Vec<Item>, ReadError>> + Send {
         async move { Ok(self.read_one(sequence).await?.into_iter().collect()) }
     }
 
@@ -134,14 +143,14 @@ impl Gaps {
 ///
 /// After [`ReadError::Unavailable`] it may be asked again and goes on where it was.
 pub trait Tail: Send + 'static {
-    /// The next frames, in stream order and without a gap: at most `limit`, and at most [`READ_MAX_BYTES`] unless a
-    /// single frame is longer. Waits for the first one for `patience` at most; empty: none came. That none came proves
+    /// The next items, in stream order and without a gap: at most `limit`, and at most [`READ_MAX_BYTES`] unless a
+    /// single item is longer. Waits for the first one for `patience` at most; empty: none came. That none came proves
     /// nothing, [`Journal::head`] does. Dropping the future loses no frame.
     fn next(
         &mut self,
         limit: NonZeroUsize,
         patience: Duration,
-    ) -> impl Future<Output = Result<Vec<Stored>, ReadError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Item>, ReadError>> + Send;
 }
 
 /// Waits until the head lies behind `after`, at most for `patience`; whether it does.
@@ -166,26 +175,13 @@ pub struct Identity {
     pub created_at: Timestamp,
 }
 
-/// A frame in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// Its place in the stream, from 1.
-    pub sequence: u64,
-    /// Whose it is, as the store says; [`chain::Chains`] compares it with what the frame says.
-    pub org: OrgId,
-    /// The whole frame.
-    pub bytes: Bytes,
-    /// The sequence that its append was guarded with, where the store keeps that beside the frame.
-    pub guard: Option<u64>,
-}
-
 /// What went wrong below, for the log; shared by all appends that it befell.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
 /// Why a frame was not, or may not have been, appended.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
-    /// Not appended: the organization's last frame is not where the guard says.
+    /// Not appended: the last item on the organization's subject is not where the guard says.
     #[error("the organization's last frame is not at the expected sequence")]
     Conflict {
         /// Where it is, if the store says.

@@ -12,7 +12,7 @@ use grantbook_domain::id::OrgId;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    AppendError, Cause, Identity, Journal, READ_MAX_BYTES, ReadError, Stored, Tail,
+    AppendError, Cause, Foreign, Identity, Item, Journal, READ_MAX_BYTES, ReadError, Stored, Tail,
     frame::FRAME_MAX_BYTES,
     moved_beyond,
     outcome::{Guard, Reason},
@@ -47,7 +47,7 @@ pub enum Fault {
 
 #[derive(Debug, Default)]
 struct State {
-    frames: Vec<Stored>,
+    items: Vec<Item>,
     last: BTreeMap<OrgId, u64>,
     faults: VecDeque<Fault>,
     late: Vec<(OrgId, Guard, Bytes)>,
@@ -85,18 +85,21 @@ impl MemoryJournal {
     /// Exchanges the bytes of a frame, as damage or a forger would; whether there was one.
     pub fn tamper(&self, sequence: u64, bytes: Bytes) -> bool {
         let mut state = self.lock();
-        let index = state.frames.iter().position(|stored| stored.sequence == sequence);
-        let found = index.and_then(|index| state.frames.get_mut(index));
-        found.map(|stored| stored.bytes = bytes).is_some()
+        match state.items.iter_mut().find(|item| item.sequence() == sequence) {
+            Some(Item::Frame(stored)) => stored.bytes = bytes,
+            Some(Item::Foreign(foreign)) => foreign.bytes = bytes,
+            None => return false,
+        }
+        true
     }
 
-    /// The frames behind `after`, within the bounds of [`Tail::next`].
-    pub fn read(&self, after: u64, limit: NonZeroUsize) -> Vec<Stored> {
+    /// The items behind `after`, within the bounds of [`Tail::next`].
+    pub fn read(&self, after: u64, limit: NonZeroUsize) -> Vec<Item> {
         let state = self.lock();
         let mut bytes = 0;
-        let fits = |stored: &&Stored| {
+        let fits = |item: &&Item| {
             let first = bytes == 0;
-            bytes += stored.bytes.len();
+            bytes += item.bytes().len();
             first || bytes <= READ_MAX_BYTES
         };
         state.behind(after).iter().take(limit.get()).take_while(fits).cloned().collect()
@@ -175,11 +178,18 @@ impl Journal for MemoryJournal {
         self.take(org, Guard::Stream(head), frame).await
     }
 
+    async fn put_foreign(&self, token: &str, head: u64, bytes: Bytes) -> Result<u64, AppendError> {
+        let mut state = self.lock();
+        let outcome = state.put_foreign(token, head, bytes);
+        self.tell(&state);
+        outcome
+    }
+
     fn tail(&self, after: u64) -> MemoryTail {
         MemoryTail { journal: self.clone(), head: self.head.subscribe(), after }
     }
 
-    async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+    async fn read_one(&self, sequence: u64) -> Result<Option<Item>, ReadError> {
         let Some(after) = sequence.checked_sub(1) else { return Ok(None) };
         let mut state = self.lock();
         if let Some(left) = state.silent_reads.checked_sub(1) {
@@ -193,8 +203,8 @@ impl Journal for MemoryJournal {
         Ok(self.lock().head())
     }
 
-    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
-        Ok(self.lock().behind(after).iter().find(|stored| stored.org == org).cloned())
+    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Item>, ReadError> {
+        Ok(self.lock().behind(after).iter().find(|item| item.org() == Some(org)).cloned())
     }
 
     fn halted(&self) -> Option<Cause> {
@@ -211,21 +221,21 @@ pub struct MemoryTail {
 }
 
 impl Tail for MemoryTail {
-    async fn next(&mut self, limit: NonZeroUsize, patience: Duration) -> Result<Vec<Stored>, ReadError> {
+    async fn next(&mut self, limit: NonZeroUsize, patience: Duration) -> Result<Vec<Item>, ReadError> {
         moved_beyond(&mut self.head, self.after, patience).await;
-        let frames = self.journal.read(self.after, limit);
-        self.after = frames.last().map_or(self.after, |stored| stored.sequence);
-        Ok(frames)
+        let items = self.journal.read(self.after, limit);
+        self.after = items.last().map_or(self.after, Item::sequence);
+        Ok(items)
     }
 }
 
 impl State {
     fn head(&self) -> u64 {
-        self.frames.last().map_or(0, |stored| stored.sequence)
+        self.items.last().map_or(0, Item::sequence)
     }
 
-    fn behind(&self, after: u64) -> &[Stored] {
-        usize::try_from(after).ok().and_then(|after| self.frames.get(after..)).unwrap_or_default()
+    fn behind(&self, after: u64) -> &[Item] {
+        usize::try_from(after).ok().and_then(|after| self.items.get(after..)).unwrap_or_default()
     }
 
     fn land(&mut self, org: OrgId, guard: Guard, frame: &Bytes) -> Result<u64, AppendError> {
@@ -238,8 +248,21 @@ impl State {
             return Err(AppendError::Conflict { actual: Some(actual) });
         }
         let sequence = self.head() + 1;
-        self.frames.push(Stored { sequence, org, bytes: frame.clone(), guard: Some(own) });
+        self.items.push(Item::Frame(Stored { sequence, org, bytes: frame.clone(), guard: Some(own) }));
         self.last.insert(org, sequence);
+        Ok(sequence)
+    }
+
+    fn put_foreign(&mut self, token: &str, head: u64, bytes: Bytes) -> Result<u64, AppendError> {
+        if self.head() != head {
+            return Err(AppendError::Conflict { actual: Some(self.head()) });
+        }
+        let sequence = head + 1;
+        let foreign = Foreign { sequence, token: token.to_owned(), bytes };
+        if let Some(org) = foreign.org() {
+            self.last.insert(org, sequence);
+        }
+        self.items.push(Item::Foreign(foreign));
         Ok(sequence)
     }
 }
@@ -288,7 +311,7 @@ mod tests {
         let journal = journal();
         journal.append(conformance::org(1), 0, Bytes::from_static(b"true")).await.unwrap();
         assert!(journal.tamper(1, Bytes::from_static(b"false")));
-        assert_eq!(journal.read_one(1).await.unwrap().unwrap().bytes, "false");
+        assert_eq!(journal.read_one(1).await.unwrap().unwrap().bytes(), "false");
         assert!(!journal.tamper(2, Bytes::new()));
     }
 }

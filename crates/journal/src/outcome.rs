@@ -6,7 +6,7 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{AppendError, Cause, Journal};
+use crate::{AppendError, Cause, Item, Journal};
 
 /// The first pause before a frame is sent again; doubled each time.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
@@ -29,7 +29,7 @@ pub(crate) enum Guard {
 ///
 /// # Errors
 ///
-/// [`AppendError::Conflict`]: another frame is there, ours never will be. [`AppendError::OutcomeUnknown`]: the
+/// [`AppendError::Conflict`]: another item is there, ours never will be. [`AppendError::OutcomeUnknown`]: the
 /// deadline passed first, or the journal has halted; ours may still land. Never [`AppendError::Busy`].
 pub async fn append_surely<J: Journal>(
     journal: &J,
@@ -127,7 +127,7 @@ impl Attempts {
 enum Seen {
     /// Our frame stands behind the guard.
     Ours(u64),
-    /// Another one does.
+    /// Something else does, another frame or a foreign message: ours did not land, and never will.
     Other,
     /// Nothing was found, which proves nothing.
     Nothing(Cause),
@@ -139,7 +139,9 @@ async fn look_behind<J: Journal>(journal: &J, org: OrgId, guard: Guard, frame: &
         Guard::Stream(head) => journal.read_one(head.saturating_add(1)).await,
     };
     match behind {
-        Ok(Some(stored)) if stored.org == org && stored.bytes == frame => Seen::Ours(stored.sequence),
+        Ok(Some(Item::Frame(stored))) if stored.org == org && stored.bytes == frame => {
+            Seen::Ours(stored.sequence)
+        }
         Ok(Some(_)) => Seen::Other,
         Ok(None) => {
             Seen::Nothing(Arc::new(Reason("the guard refused the frame, yet nothing stands behind it")))
@@ -170,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Identity, Stored,
+        Identity,
         conformance::org,
         memory::{Fault, MemoryJournal},
     };
@@ -189,7 +191,7 @@ mod tests {
 
     fn frames(journal: &MemoryJournal) -> Vec<(u64, Bytes)> {
         let all = journal.read(0, std::num::NonZeroUsize::MAX);
-        all.into_iter().map(|Stored { sequence, bytes, .. }| (sequence, bytes)).collect()
+        all.into_iter().map(|item| (item.sequence(), item.bytes().clone())).collect()
     }
 
     #[tokio::test(start_paused = true)]
@@ -264,6 +266,18 @@ mod tests {
         assert_eq!(raced.unwrap(), 1);
         assert!(matches!(asked, Err(AppendError::Conflict { actual: Some(1) })));
         assert_eq!(frames(&journal), [(1, Bytes::from_static(b"other"))]);
+    }
+
+    /// The look behind the guard ends at the first thing there: had ours landed, it would be that.
+    #[tokio::test(start_paused = true)]
+    async fn a_foreign_message_behind_the_guard_proves_that_ours_did_not_land() {
+        let journal = journal([Fault::UnknownLost]);
+        let asking = ours(&journal);
+        let token = org(1).to_string();
+        let putting = async { journal.put_foreign(&token, 0, Bytes::from_static(b"ours")).await };
+        let (asked, put) = tokio::join!(asking, putting);
+        assert_eq!(put.unwrap(), 1);
+        assert!(matches!(asked, Err(AppendError::Conflict { actual: Some(1) })), "{asked:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Copying a journal, with every frame at its sequence: between a file and NATS, either way, or by way of a text.
+//! Copying a journal, with every item at its sequence: between a file and NATS, either way, or by way of a text.
 
 mod target;
 mod text;
@@ -16,7 +16,7 @@ use crate::{
 pub use target::Target;
 pub use text::{export, import};
 
-/// Most frames under way at once.
+/// Most items under way at once.
 const FRAMES: NonZeroUsize = match NonZeroUsize::new(1024) {
     Some(frames) => frames,
     None => NonZeroUsize::MIN,
@@ -44,8 +44,8 @@ pub enum TransferError {
     /// Source or target is a file that cannot be read or written.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// A frame did not land where it belongs.
-    #[error("the frame of sequence {sequence} was not copied: {fault}")]
+    /// An item did not land where it belongs.
+    #[error("sequence {sequence} was not copied: {fault}")]
     Append {
         /// Which.
         sequence: u64,
@@ -83,14 +83,14 @@ pub async fn copy<J: Journal>(
     let mut head = source.head().await?;
     for _ in 0..ROUNDS {
         while chains.end().sequence < head {
-            let frames = tail.next(FRAMES, PATIENCE).await?;
-            if frames.is_empty() {
+            let items = tail.next(FRAMES, PATIENCE).await?;
+            if items.is_empty() {
                 return Err(ReadError::Damaged { sequence: chains.end().sequence.saturating_add(1) }.into());
             }
-            for stored in &frames {
-                chains.take(stored)?;
+            for item in &items {
+                chains.take_item(item)?;
             }
-            target.take(&frames).await?;
+            target.take(&items).await?;
             progress(chains.end().sequence, head);
         }
         let now = source.head().await?;
@@ -104,7 +104,7 @@ pub async fn copy<J: Journal>(
     Err(TransferError::Moving)
 }
 
-/// That both hold the very same frames.
+/// That both hold the very same items. What a foreign message says is compared as it is copied.
 async fn prove<J: Journal>(source: &J, target: &Target) -> Result<Report, TransferError> {
     let one = verify(source, |_, _| {}).await?;
     let other = target.verify().await?;
@@ -114,8 +114,12 @@ async fn prove<J: Journal>(source: &J, target: &Target) -> Result<Report, Transf
         }
     }
     // An organization's hash covers all of its frames, and the sequences say how they lie among the others'.
-    if (one.frames, one.records, &one.organizations) != (other.frames, other.records, &other.organizations) {
-        return Err(TransferError::Differ { sequence: one.frames.min(other.frames) });
+    let ends = |report: &Report| (report.head, report.frames, report.records, report.foreign);
+    if ends(&one) != ends(&other)
+        || one.organizations != other.organizations
+        || one.foreign_listed != other.foreign_listed
+    {
+        return Err(TransferError::Differ { sequence: one.head.min(other.head) });
     }
     Ok(other)
 }

@@ -3,13 +3,14 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use grantbook_domain::id::OrgId;
+use tokio::time::Instant;
 
 use crate::{
-    Gaps, Journal, ReadError, Stored, Tail,
-    chain::{Chains, OrgEnd, Step},
+    Gaps, Item, Journal, ReadError, Tail,
+    chain::{Chains, ForeignMet, OrgEnd, Step},
 };
 
-/// Most frames read at once.
+/// Most items read at once.
 const FRAMES: NonZeroUsize = match NonZeroUsize::new(1024) {
     Some(frames) => frames,
     None => NonZeroUsize::MIN,
@@ -18,6 +19,8 @@ const FRAMES: NonZeroUsize = match NonZeroUsize::new(1024) {
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No more violations than these are told.
 const VIOLATIONS: usize = 20;
+/// No more foreign messages than these are listed.
+const FOREIGN_LISTED: usize = 100;
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -32,11 +35,61 @@ pub struct Report {
     pub guards: u64,
     /// The end of each organization's chain.
     pub organizations: Vec<(OrgId, OrgEnd)>,
+    /// How many foreign messages there are.
+    pub foreign: ForeignMet,
+    /// The foreign messages, by sequence; the first hundred.
+    pub foreign_listed: Vec<ForeignListed>,
     /// What is wrong, by sequence; the first twenty.
     pub violations: Vec<Violation>,
     /// Sequences that one copy of the store does not have, or has damaged, and another one gave: as far as was seen, as
     /// a reader meets some of the copies only.
     pub mended: Vec<u64>,
+}
+
+/// A foreign message, as a report lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignListed {
+    /// Where.
+    pub sequence: u64,
+    /// The last token of its subject.
+    pub token: String,
+    /// Length of its payload.
+    pub bytes: usize,
+}
+
+impl Report {
+    /// Of a journal that ends at this head, before anything was read.
+    pub(crate) fn new(head: u64) -> Self {
+        Self {
+            head,
+            frames: 0,
+            records: 0,
+            guards: 0,
+            organizations: Vec::new(),
+            foreign: ForeignMet::default(),
+            foreign_listed: Vec::new(),
+            violations: Vec::new(),
+            mended: Vec::new(),
+        }
+    }
+
+    /// Counts what a reader took.
+    pub(crate) fn count(&mut self, item: &Item, step: &Step) {
+        match (step, item) {
+            (Step::Next(frame), _) => {
+                self.frames += 1;
+                self.records += frame.records.len() as u64;
+            }
+            (Step::Foreign, Item::Foreign(foreign)) => {
+                self.foreign.meet(foreign.sequence);
+                if self.foreign_listed.len() < FOREIGN_LISTED {
+                    let (sequence, token) = (foreign.sequence, foreign.token.clone());
+                    self.foreign_listed.push(ForeignListed { sequence, token, bytes: foreign.bytes.len() });
+                }
+            }
+            (Step::Foreign | Step::Repeat, _) => {}
+        }
+    }
 }
 
 /// Something that is wrong.
@@ -62,24 +115,56 @@ pub async fn verify<J: Journal>(
     let mut walk = Walk::new(Chains::new(journal.identity().installation), head);
     let mut tail = journal.tail(0);
     while walk.chains.end().sequence < head {
-        let frames = match tail.next(FRAMES, PATIENCE).await {
-            Ok(frames) => frames,
+        let items = match tail.next(FRAMES, PATIENCE).await {
+            Ok(items) => items,
             Err(ReadError::Damaged { sequence }) => {
                 walk.violate(sequence, "the store does not have it".to_owned());
                 break;
             }
             Err(error) => return Err(error),
         };
-        if frames.is_empty() {
+        if items.is_empty() {
             walk.violate(walk.chains.end().sequence.saturating_add(1), "it does not come".to_owned());
             break;
         }
-        if !frames.iter().all(|stored| walk.take(stored)) {
+        if !items.iter().all(|item| walk.take(item)) {
             break;
         }
         progress(walk.chains.end().sequence, head);
     }
     Ok(walk.finish(journal.gaps()))
+}
+
+/// The foreign messages of a journal, as far as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForeignFound {
+    /// How many there are, and where the last one is.
+    pub met: ForeignMet,
+    /// Up to which sequence it was read.
+    pub read: u64,
+    /// Where it ends.
+    pub head: u64,
+}
+
+/// Counts foreign messages, without looking into frames, for so long at most.
+///
+/// # Errors
+///
+/// [`ReadError`] if the journal does not answer or is damaged.
+pub async fn foreign<J: Journal>(journal: &J, within: Duration) -> Result<ForeignFound, ReadError> {
+    let deadline = Instant::now() + within;
+    let head = journal.head().await?;
+    let (mut tail, mut found) = (journal.tail(0), ForeignFound { met: ForeignMet::default(), read: 0, head });
+    while found.read < head && Instant::now() < deadline {
+        let items = tail.next(FRAMES, deadline.saturating_duration_since(Instant::now())).await?;
+        for item in &items {
+            found.read = item.sequence();
+            if matches!(item, Item::Foreign(_)) {
+                found.met.meet(found.read);
+            }
+        }
+    }
+    Ok(found)
 }
 
 struct Walk {
@@ -91,16 +176,7 @@ struct Walk {
 
 impl Walk {
     fn new(chains: Chains, head: u64) -> Self {
-        let report = Report {
-            head,
-            frames: 0,
-            records: 0,
-            guards: 0,
-            organizations: Vec::new(),
-            violations: Vec::new(),
-            mended: Vec::new(),
-        };
-        Self { chains, report, unguarded: None }
+        Self { chains, report: Report::new(head), unguarded: None }
     }
 
     fn violate(&mut self, sequence: u64, why: String) {
@@ -109,23 +185,27 @@ impl Walk {
         }
     }
 
-    /// Judges the next frame; whether the walk goes on.
-    fn take(&mut self, stored: &Stored) -> bool {
-        let (sequence, expected) = (stored.sequence, self.chains.org(stored.org).sequence);
-        match stored.guard {
-            Some(guard) if guard == expected => self.report.guards += 1,
-            Some(guard) => {
-                self.violate(sequence, format!("guarded with sequence {guard}, the last one was {expected}"));
+    /// Judges the next item; whether the walk goes on.
+    fn take(&mut self, item: &Item) -> bool {
+        let sequence = item.sequence();
+        if let Item::Frame(stored) = item {
+            let expected = self.chains.org(stored.org).guard();
+            match stored.guard {
+                Some(guard) if guard == expected => self.report.guards += 1,
+                Some(guard) => {
+                    self.violate(
+                        sequence,
+                        format!("guarded with sequence {guard}, the last one was {expected}"),
+                    );
+                }
+                None => self.unguarded = self.unguarded.or(Some(sequence)),
             }
-            None => self.unguarded = self.unguarded.or(Some(sequence)),
         }
-        match self.chains.take(stored) {
-            Ok(Step::Next(frame)) => {
-                self.report.frames += 1;
-                self.report.records += frame.records.len() as u64;
+        match self.chains.take_item(item) {
+            Ok(step) => {
+                self.report.count(item, &step);
                 true
             }
-            Ok(Step::Repeat) => true,
             Err(error) => {
                 self.violate(sequence, error.to_string());
                 false

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantbook_journal::{Journal, ReadError, Stored, chain::ChainError};
+use grantbook_journal::{Item, Journal, ReadError, chain::ChainError};
 use tokio::time::{Instant, sleep};
 
 /// Between two attempts to ask for them.
@@ -10,13 +10,13 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How often it is told that nobody answers.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// Every copy of the journal's frame `next` that anybody has, however long it takes until they answer. Whoever asks takes
+/// Every copy of the journal's item `next` that anybody has, however long it takes until they answer. Whoever asks takes
 /// one only if it fits, and stops with the misfit if none does.
 pub(crate) async fn other_copies<J: Journal>(
     journal: &J,
     next: u64,
     misfit: &ChainError,
-) -> Result<Vec<Stored>, ReadError> {
+) -> Result<Vec<Item>, ReadError> {
     tracing::warn!(sequence = next, %misfit, "a frame does not fit: the journal's other copies are asked for");
     let mut told: Option<Instant> = None;
     loop {

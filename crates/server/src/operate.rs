@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use grantbook_domain::id::OrgId;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 pub use grantbook_journal::jetstream::{
     DerivedFindings, DerivedState, Inspection, Permission, Ports, Prepared, ServerPlan, StreamFindings,
 };
+pub use grantbook_journal::verify::ForeignFound;
 
 use crate::{
     Boxed,
@@ -121,18 +123,24 @@ async fn target(
 
 /// What a report says, for programs.
 pub fn report_json(report: &Report) -> Value {
-    let Report { head, frames, records, guards, organizations, violations, mended } = report;
+    let Report { head, frames, records, guards, organizations, foreign, foreign_listed, violations, mended } =
+        report;
     let organization = |(org, end): &(OrgId, OrgEnd)| {
         json!({"organization": org, "sequence": end.sequence, "ordinal": end.ordinal,
             "records": end.record_ordinal, "hash": end.hash})
     };
     let violations: Vec<Value> =
         violations.iter().map(|one| json!({"sequence": one.sequence, "why": one.why})).collect();
+    let listed = foreign_listed
+        .iter()
+        .map(|one| json!({"sequence": one.sequence, "token": one.token, "bytes": one.bytes}));
+    let listed: Vec<Value> = listed.collect();
     json!({
         "head": head,
         "frames": frames,
         "records": records,
         "guards": guards,
+        "foreign": {"count": foreign.count, "last_sequence": foreign.last, "listed": listed},
         "organizations": organizations.iter().map(organization).collect::<Vec<_>>(),
         "violations": violations,
         "mended": mended,
@@ -172,6 +180,16 @@ pub fn demo_options(options: NatsOptions) -> NatsOptions {
 /// Deletes the stream of a demo with all that is in it; a stream that is not there is fine.
 pub async fn delete_demo(options: &NatsOptions) -> Result<(), StartError> {
     Ok(JetStreamJournal::delete_demo(options).await?)
+}
+
+/// How long `grantbook doctor` looks for foreign messages.
+const LOOK_FOR_FOREIGN: Duration = Duration::from_secs(20);
+
+/// Counts the foreign messages of a journal in NATS, as far as it can be read within 20 s. Also of a stream that holds
+/// nothing else, which no service opens.
+pub async fn foreign(options: &NatsOptions) -> Result<ForeignFound, OperateError> {
+    let journal = JetStreamJournal::open(options).await.map_err(StartError::from)?;
+    Ok(verify::foreign(&journal, LOOK_FOR_FOREIGN).await?)
 }
 
 /// Whether the embedded journal opens, and its head.

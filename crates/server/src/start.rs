@@ -3,14 +3,16 @@
 use std::{
     io,
     net::SocketAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use grantbook_domain::refusal::Refusal;
 use grantbook_files as files;
 use grantbook_journal::{
-    AppendError, Identity, Journal as _, ReadError,
+    AppendError, Identity, Item, Journal, ReadError, Tail as _,
     embedded::{EmbeddedError, EmbeddedJournal},
     frame::FrameError,
     jetstream::{JetStreamError, JetStreamJournal},
@@ -27,6 +29,14 @@ use crate::{
     webhooks::{StoreError, TlsError, WebhookKeyError},
 };
 
+/// Items read at once.
+const ITEMS: NonZeroUsize = match NonZeroUsize::new(1024) {
+    Some(items) => items,
+    None => NonZeroUsize::MIN,
+};
+/// How long the journal may take to give the next ones.
+const READ_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Why the server, or an operator's command, cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -41,6 +51,16 @@ pub enum StartError {
         "{0} holds a journal already: init makes the first organization of a new one; use `grantbook org create` for another organization"
     )]
     NotEmpty(String),
+    /// There is a stream, but nothing was ever appended to it.
+    #[error(
+        "{place} holds {count} foreign messages and no frame: nobody appended anything to it. It is no journal: delete it, find out who may publish there (`grantbook doctor`), and run `grantbook init`, or restore a backup"
+    )]
+    OnlyForeign {
+        /// Where it is.
+        place: String,
+        /// How many there are.
+        count: u64,
+    },
     /// Another process has it.
     #[error("the journal in {} is in use by another process: stop the server first", .0.display())]
     InUse(PathBuf),
@@ -153,6 +173,18 @@ pub(crate) enum OpenJournal {
 impl OpenJournal {
     /// Opens the journal beside the runtime: after a crash a file takes as long as it takes to read.
     pub(crate) async fn open(address: &JournalAddress) -> Result<Self, StartError> {
+        let opened = Self::open_any(address).await?;
+        let only_foreign = match &opened {
+            Self::Embedded(journal) => only_foreign(journal.as_ref()).await,
+            Self::JetStream(journal) => only_foreign(journal.as_ref()).await,
+        };
+        match only_foreign {
+            Some(count) => Err(StartError::OnlyForeign { place: address.to_string(), count }),
+            None => Ok(opened),
+        }
+    }
+
+    async fn open_any(address: &JournalAddress) -> Result<Self, StartError> {
         match address {
             JournalAddress::Embedded(data) => {
                 let directory = data.clone();
@@ -211,6 +243,23 @@ impl OpenJournal {
         }
         Ok(())
     }
+}
+
+/// How many foreign messages a journal holds that holds no frame; none if it holds a frame or nothing. A journal that
+/// does not answer shows nothing: whoever reads it next says why.
+async fn only_foreign(journal: &impl Journal) -> Option<u64> {
+    if !matches!(journal.read_one(1).await, Ok(Some(Item::Foreign(_)))) {
+        return None;
+    }
+    let (head, mut tail, mut read) = (journal.head().await.ok()?, journal.tail(0), 0);
+    while read < head {
+        let items = tail.next(ITEMS, READ_PATIENCE).await.ok()?;
+        if items.iter().any(|item| item.frame().is_some()) {
+            return None;
+        }
+        read = items.last()?.sequence();
+    }
+    Some(read)
 }
 
 /// Makes a data directory that only its owner gets into, as what lies there names people. One that is there is left as it

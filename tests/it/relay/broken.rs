@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use grantbook_domain::position::Position;
 use grantbook_journal::{
-    Journal as _,
+    Item, Journal as _,
     hash::Hash,
     jetstream::{Derived, JetStreamJournal, Message, NatsOptions, Place},
 };
@@ -127,7 +127,7 @@ fn another_place_than_was_due_stops_it() -> Result<()> {
         tokio::runtime::Runtime::new()?.block_on(async {
             let journal = JetStreamJournal::open(&NatsOptions::new(scene.nats.urls())).await?;
             let sequence = journal.head().await? - frames_before_head;
-            let frame = journal.read_one(sequence).await?.expect("a frame");
+            let frame = journal.read_one(sequence).await?.and_then(Item::into_frame).expect("a frame");
             let mut other = journal.publisher(Derived::Events).await?;
             let message = Message {
                 place: Place::of(Position::of(sequence, 0), 0),

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use grantbook_domain::position::Position;
 use grantbook_journal::{
-    Journal as _, frame,
+    Item, Journal as _, frame,
     hash::Hash,
     jetstream::{JetStreamJournal, NatsOptions},
 };
@@ -120,7 +120,7 @@ impl Scene {
             let journal = JetStreamJournal::open(&NatsOptions::new(self.nats.urls())).await?;
             let installation = journal.identity().installation;
             let mut expected = Vec::new();
-            for stored in frames::all(&journal).await? {
+            for stored in frames::all(&journal).await?.into_iter().filter_map(Item::into_frame) {
                 let records = frame::decode(&stored.bytes)?.records;
                 for (record, index) in records.iter().zip(0_u64..) {
                     let at = Position::of(stored.sequence, index);

@@ -64,7 +64,8 @@ pub async fn resends<J: Journal>(journal: &J) {
     let again = timeout(PATIENCE, attempt(journal, org(1), 0, Bytes::from_static(b"a1"))).await;
     assert!(matches!(again, Ok(Err(AppendError::Conflict { .. }))), "{again:?}");
     let next = expect(timeout(PATIENCE, journal.next_of(org(1), 0)).await);
-    assert_eq!(next.map(|stored| (stored.sequence, stored.bytes)), Some((1, Bytes::from_static(b"a1"))));
+    let next = next.map(|item| (item.sequence(), item.bytes().clone()));
+    assert_eq!(next, Some((1, Bytes::from_static(b"a1"))));
     let sure = append_surely(journal, org(1), 1, Bytes::from_static(b"a2"), Instant::now() + PATIENCE).await;
     assert_eq!(sure.ok(), Some(2));
 }
@@ -83,7 +84,7 @@ pub async fn races<J: Journal>(journal: J) {
     }
     let frames = all(&*journal, NonZeroUsize::MAX).await;
     assert_eq!(frames.len(), ROUNDS * ends.len(), "what lost has left no trace");
-    assert!((1..).zip(&frames).all(|(sequence, stored)| stored.sequence == sequence), "no gap");
+    assert!((1..).zip(&frames).all(|(sequence, item)| item.sequence() == sequence), "no gap");
 }
 
 /// A frame that is too long is refused with both numbers, and the longest allowed one is taken.
@@ -103,8 +104,8 @@ async fn refused<J: Journal>(journal: &J, org: OrgId, guard: u64) {
     let Ok(Err(AppendError::Conflict { actual })) = outcome else {
         return unexpected(&outcome);
     };
-    let own = all(journal, NonZeroUsize::MAX).await.into_iter().filter(|stored| stored.org == org);
-    let last = own.last().map_or(0, |stored| stored.sequence);
+    let own = all(journal, NonZeroUsize::MAX).await.into_iter().filter(|item| item.org() == Some(org));
+    let last = own.last().map_or(0, |item| item.sequence());
     assert!(actual.is_none_or(|actual| actual == last), "the true end, or none, is named");
 }
 

@@ -7,7 +7,7 @@ use grantbook_domain::id::OrgId;
 use tokio::time::timeout;
 
 use super::{PATIENCE, all, append, attempt, bare, expect, org};
-use crate::{Journal, READ_MAX_BYTES, ReadError, Stored, Tail, frame::FRAME_MAX_BYTES};
+use crate::{Item, Journal, READ_MAX_BYTES, ReadError, Stored, Tail, frame::FRAME_MAX_BYTES};
 
 /// One step of the script: an organization's frame, appended behind its last one or behind a stale guard.
 #[derive(Debug, Clone, Copy)]
@@ -41,13 +41,11 @@ const fn turn(org: u128, frame: &'static str, stale: bool) -> Turn {
 }
 
 /// The history that the script makes in any journal.
-pub fn script_history() -> Vec<Stored> {
+pub fn script_history() -> Vec<Item> {
     let landed = SCRIPT.iter().filter(|turn| !turn.stale);
-    let stored = |(sequence, turn): (u64, &Turn)| Stored {
-        sequence,
-        org: org(turn.org),
-        bytes: Bytes::from_static(turn.frame.as_bytes()),
-        guard: None,
+    let stored = |(sequence, turn): (u64, &Turn)| {
+        let bytes = Bytes::from_static(turn.frame.as_bytes());
+        Item::Frame(Stored { sequence, org: org(turn.org), bytes, guard: None })
     };
     (1..).zip(landed).map(stored).collect()
 }
@@ -68,10 +66,9 @@ pub async fn reads<J: Journal>(journal: &J) {
     play(journal).await;
     let history = script_history();
     for after in 0..=history.len() as u64 + 2 {
-        let expected: Vec<Stored> =
-            history.iter().filter(|stored| stored.sequence > after).cloned().collect();
+        let expected: Vec<Item> = history.iter().filter(|item| item.sequence() > after).cloned().collect();
         assert_eq!(behind(journal, after).await, expected, "behind {after}");
-        let there = history.iter().find(|stored| stored.sequence == after).cloned();
+        let there = history.iter().find(|item| item.sequence() == after).cloned();
         assert_eq!(one(journal.read_one(after)).await, there, "at {after}");
     }
     assert_eq!(one(journal.read_one(u64::MAX)).await, None, "far behind the head");
@@ -84,7 +81,8 @@ pub async fn looks<J: Journal>(journal: &J) {
     let history = script_history();
     for org in [1, 2, 3, 4].map(org) {
         for after in 0..=history.len() as u64 + 1 {
-            let next = history.iter().find(|stored| stored.org == org && stored.sequence > after).cloned();
+            let next =
+                history.iter().find(|item| item.org() == Some(org) && item.sequence() > after).cloned();
             assert_eq!(one(journal.next_of(org, after)).await, next, "behind {after}");
         }
     }
@@ -104,7 +102,7 @@ pub async fn follows<J: Journal>(journal: &J) {
         };
         let (read, appended) = tokio::join!(timeout(PATIENCE, waiting), appending);
         assert_eq!(appended, sequence);
-        assert_eq!(expect(read).iter().map(|stored| stored.sequence).collect::<Vec<_>>(), [sequence]);
+        assert_eq!(expect(read).iter().map(Item::sequence).collect::<Vec<_>>(), [sequence]);
         // A question that is given up loses nothing.
         drop(timeout(Duration::from_millis(1), tail.next(amount(10), PATIENCE)).await);
     }
@@ -112,7 +110,7 @@ pub async fn follows<J: Journal>(journal: &J) {
     append(journal, org(2), 2, "a frame").await;
     for expected in [2, 3, 4] {
         let next = expect(timeout(PATIENCE, other.next(amount(1), PATIENCE)).await);
-        assert_eq!(next.iter().map(|stored| stored.sequence).collect::<Vec<_>>(), [expected]);
+        assert_eq!(next.iter().map(Item::sequence).collect::<Vec<_>>(), [expected]);
     }
 }
 
@@ -143,10 +141,10 @@ async fn bounded<J: Journal>(journal: &J) {
     }
     let first = expect(timeout(PATIENCE, journal.tail(start).next(amount(count), PATIENCE)).await);
     assert!(first.len() < count, "one answer holds no more than {READ_MAX_BYTES} bytes");
-    let total: usize = first.iter().map(|stored| stored.bytes.len()).sum();
+    let total: usize = first.iter().map(|item| item.bytes().len()).sum();
     assert!(total <= READ_MAX_BYTES && !first.is_empty());
     let long = all(journal, amount(count)).await;
-    assert!(long.iter().filter(|stored| stored.sequence > start).all(|stored| stored.bytes == frame));
+    assert!(long.iter().filter(|item| item.sequence() > start).all(|item| item.bytes() == &frame));
     assert_eq!(long.len() as u64, last);
 }
 
@@ -165,19 +163,19 @@ async fn play<J: Journal>(journal: &J) {
     }
 }
 
-async fn head<J: Journal>(journal: &J) -> u64 {
+pub(super) async fn head<J: Journal>(journal: &J) -> u64 {
     expect(timeout(PATIENCE, journal.head()).await)
 }
 
-async fn one(asked: impl Future<Output = Result<Option<Stored>, ReadError>>) -> Option<Stored> {
+pub(super) async fn one(asked: impl Future<Output = Result<Option<Item>, ReadError>>) -> Option<Item> {
     expect(timeout(PATIENCE, asked).await).map(bare)
 }
 
-async fn behind<J: Journal>(journal: &J, after: u64) -> Vec<Stored> {
+pub(super) async fn behind<J: Journal>(journal: &J, after: u64) -> Vec<Item> {
     let mut frames = all(journal, amount(1000)).await;
-    frames.retain(|stored| stored.sequence > after);
+    frames.retain(|item| item.sequence() > after);
     let mut tail = journal.tail(after);
-    let mut read: Vec<Stored> = Vec::new();
+    let mut read: Vec<Item> = Vec::new();
     while read.len() < frames.len() {
         let more = expect(timeout(PATIENCE, tail.next(amount(1000), PATIENCE)).await);
         read.extend(more.into_iter().map(bare));
@@ -187,6 +185,6 @@ async fn behind<J: Journal>(journal: &J, after: u64) -> Vec<Stored> {
     read
 }
 
-fn amount(number: usize) -> NonZeroUsize {
+pub(super) fn amount(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN)
 }

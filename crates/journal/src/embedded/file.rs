@@ -9,7 +9,7 @@ use std::{
 use grantbook_domain::time::Timestamp;
 use grantbook_files as files;
 use redb::{
-    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable,
+    Builder, Database, DatabaseError, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, StorageError, TableDefinition, TableError, backends::FileBackend,
 };
 
@@ -24,7 +24,11 @@ pub const FILE_FORMAT: u16 = 1;
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 /// Sequence, from 1 without a gap, to the organization's id (16 bytes) followed by the frame.
 pub(super) const FRAMES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("frames");
-/// Organization to the sequence of its last frame: what appends are guarded by.
+/// Sequence of a foreign message to the length of its subject's last token (u32, least significant byte first), the token,
+/// and the payload. The table is made with the first of them, so that older files have none; the sequences of both
+/// tables together have no gap.
+pub(super) const FOREIGN: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("foreign");
+/// Organization to the last sequence of its subject, of a frame or a foreign message: what appends are guarded by.
 pub(super) const LAST: TableDefinition<'_, [u8; 16], u64> = TableDefinition::new("last");
 /// Frames are read once, in order: a large cache would hold what nobody asks for again.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
@@ -38,7 +42,7 @@ pub enum EmbeddedError {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// There is one, with frames.
+    /// There is one, with something in it.
     #[error("there is a journal with frames at {} already", path.display())]
     NotEmpty {
         /// Where it is.
@@ -65,7 +69,7 @@ pub enum EmbeddedError {
     /// Frames are missing.
     #[error("the journal is damaged: it holds {frames} frames, but its last sequence is {head}")]
     Damaged {
-        /// How many there are.
+        /// How many there are, foreign messages included.
         frames: u64,
         /// How many there should be.
         head: u64,
@@ -140,12 +144,46 @@ pub(super) fn inspect(transaction: &ReadTransaction, path: &Path) -> Result<(Ide
     let installation = text("installation")?.parse().map_err(|_| not_ours())?;
     let created_at = Timestamp::from_millis(text("created_at")?.parse().map_err(|_| not_ours())?);
     let frames = transaction.open_table(FRAMES).map_err(store)?;
-    let head = frames.last().map_err(store)?.map_or(0, |(sequence, _)| sequence.value());
-    let count = frames.len().map_err(store)?;
+    let (mut count, mut head) = extent(&frames)?;
+    if let Some(foreign) = open_foreign(transaction).map_err(EmbeddedError::Store)? {
+        let (further, last) = extent(&foreign)?;
+        (count, head) = (count.saturating_add(further), head.max(last));
+    }
     if count != head {
         return Err(EmbeddedError::Damaged { frames: count, head });
     }
     Ok((Identity { installation, created_at }, head))
+}
+
+/// How many rows a table has, and the last one's sequence.
+fn extent(table: &ReadOnlyTable<u64, &'static [u8]>) -> Result<(u64, u64), EmbeddedError> {
+    let last = table.last().map_err(store)?.map_or(0, |(sequence, _)| sequence.value());
+    Ok((table.len().map_err(store)?, last))
+}
+
+/// The table of foreign messages; none if there has never been any.
+pub(super) fn open_foreign(
+    transaction: &ReadTransaction,
+) -> Result<Option<ReadOnlyTable<u64, &'static [u8]>>, redb::Error> {
+    match transaction.open_table(FOREIGN) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A foreign message as its table holds it.
+pub(super) fn foreign_value(token: &str, bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(token.len()).unwrap_or(u32::MAX);
+    [&length.to_le_bytes(), token.as_bytes(), bytes].concat()
+}
+
+/// What [`foreign_value`] made; none if it did not.
+pub(super) fn foreign_parts(value: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = value.split_first_chunk()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (token, bytes) = rest.split_at_checked(length)?;
+    Some((std::str::from_utf8(token).ok()?, bytes))
 }
 
 fn open_file(file: File, path: &Path) -> Result<Database, EmbeddedError> {

@@ -11,7 +11,7 @@ use grantbook_domain::id::OrgId;
 use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::file::{FRAMES, LAST};
+use super::file::{FOREIGN, FRAMES, LAST, foreign_value};
 use crate::{AppendError, Cause, outcome::Guard};
 
 /// Most appends in one commit.
@@ -19,12 +19,27 @@ const BATCH_MAX: usize = 1024;
 /// No further append joins a commit of so many bytes.
 const BATCH_MAX_BYTES: usize = 8 * 1024 * 1024;
 
+/// What is appended.
+#[derive(Debug)]
+pub(crate) enum Append {
+    /// A frame, if its guard holds.
+    Frame { org: OrgId, guard: Guard, frame: Bytes },
+    /// A foreign message, if the stream's last sequence is this one.
+    Foreign { token: String, head: u64, bytes: Bytes },
+}
+
+impl Append {
+    fn len(&self) -> usize {
+        match self {
+            Self::Frame { frame: bytes, .. } | Self::Foreign { bytes, .. } => bytes.len(),
+        }
+    }
+}
+
 /// An append that waits.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) org: OrgId,
-    pub(super) guard: Guard,
-    pub(super) frame: Bytes,
+    pub(super) what: Append,
     pub(super) answer: oneshot::Sender<Result<u64, AppendError>>,
 }
 
@@ -76,11 +91,11 @@ impl Writer {
     }
 
     fn gather(&mut self, first: Request) -> Vec<Request> {
-        let mut bytes = first.frame.len();
+        let mut bytes = first.what.len();
         let mut batch = vec![first];
         while batch.len() < BATCH_MAX && bytes < BATCH_MAX_BYTES {
             let Ok(next) = self.requests.try_recv() else { break };
-            bytes += next.frame.len();
+            bytes += next.what.len();
             batch.push(next);
         }
         batch
@@ -143,19 +158,35 @@ fn insert_all(
     let mut frames = transaction.open_table(FRAMES)?;
     let mut last = transaction.open_table(LAST)?;
     let mut outcomes = Vec::with_capacity(batch.len());
-    for request in batch {
-        let own = last.get(request.org.bytes())?.map_or(0, |sequence| sequence.value());
-        let (holds, actual) = match request.guard {
-            Guard::Organization(after) => (own == after, own),
-            Guard::Stream(expected) => (own == 0 && head == expected, head),
+    for Request { what, .. } in batch {
+        let org = match what {
+            Append::Frame { org, .. } => Some(*org),
+            Append::Foreign { token, .. } => token.parse().ok(),
+        };
+        let own = match org {
+            Some(org) => last.get(org.bytes())?.map_or(0, |sequence| sequence.value()),
+            None => 0,
+        };
+        let (holds, actual) = match what {
+            Append::Frame { guard: Guard::Organization(after), .. } => (own == *after, own),
+            Append::Frame { guard: Guard::Stream(expected), .. } => (own == 0 && head == *expected, head),
+            Append::Foreign { head: expected, .. } => (head == *expected, head),
         };
         if !holds {
             outcomes.push(Err(AppendError::Conflict { actual: Some(actual) }));
             continue;
         }
         head += 1;
-        insert(&mut frames, head, request)?;
-        last.insert(request.org.bytes(), head)?;
+        match what {
+            Append::Frame { org, frame, .. } => insert(&mut frames, head, *org, frame)?,
+            Append::Foreign { token, bytes, .. } => {
+                let value = foreign_value(token, bytes);
+                transaction.open_table(FOREIGN)?.insert(head, value.as_slice())?;
+            }
+        }
+        if let Some(org) = org {
+            last.insert(org.bytes(), head)?;
+        }
         outcomes.push(Ok(head));
     }
     Ok((head, outcomes))
@@ -164,11 +195,12 @@ fn insert_all(
 fn insert(
     frames: &mut Table<'_, u64, &'static [u8]>,
     sequence: u64,
-    request: &Request,
+    org: OrgId,
+    frame: &[u8],
 ) -> Result<(), redb::Error> {
-    let mut value = Vec::with_capacity(16 + request.frame.len());
-    value.extend_from_slice(&request.org.bytes());
-    value.extend_from_slice(&request.frame);
+    let mut value = Vec::with_capacity(16 + frame.len());
+    value.extend_from_slice(&org.bytes());
+    value.extend_from_slice(frame);
     frames.insert(sequence, value.as_slice())?;
     Ok(())
 }
@@ -200,7 +232,7 @@ mod tests {
             let (answer, answered) = oneshot::channel();
             let (org, frame) = (OrgId::from_u128(*org), Bytes::from_static(b"frame"));
             let guard = Guard::Organization(*after);
-            queue.try_send(Request { org, guard, frame, answer }).unwrap();
+            queue.try_send(Request { what: Append::Frame { org, guard, frame }, answer }).unwrap();
             answers.push(answered);
         }
         (Writer { db: Arc::new(db), requests, head: tell, failed: Failure::default() }, head, answers)

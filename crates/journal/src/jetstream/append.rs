@@ -50,8 +50,27 @@ pub(super) async fn append(
         return Err(AppendError::TooLarge { bytes: frame.len(), limit: FRAME_MAX_BYTES });
     }
     let subject = connection.options().subject(org);
-    let request =
-        Request::new().headers(headers(connection.stream(), guard)).payload(frame).timeout(Some(PATIENCE));
+    publish(connection, subject, headers(connection.stream(), guard), frame).await
+}
+
+/// Puts a foreign message behind the stream's last sequence.
+pub(super) async fn put_foreign(
+    connection: &Connection,
+    token: &str,
+    head: u64,
+    bytes: Bytes,
+) -> Result<u64, AppendError> {
+    let subject = connection.options().subject_of_token(token);
+    publish(connection, subject, headers_of_foreign(head), bytes).await
+}
+
+async fn publish(
+    connection: &Connection,
+    subject: String,
+    headers: HeaderMap,
+    payload: Bytes,
+) -> Result<u64, AppendError> {
+    let request = Request::new().headers(headers).payload(payload).timeout(Some(PATIENCE));
     let answer =
         connection.request(subject, request).await.and_then(|message| parse::<Ack>(&message.payload));
     match answer {
@@ -82,6 +101,14 @@ pub(super) fn headers(stream: &str, guard: Guard) -> HeaderMap {
 pub(super) fn headers_of_copy(stream: &str, sequence: u64, guard: u64) -> HeaderMap {
     let mut headers = headers(stream, Guard::Organization(guard));
     headers.insert(HEAD_HEADER, sequence.saturating_sub(1).to_string());
+    headers
+}
+
+/// The headers of a foreign message that is put in its place: it lands behind this sequence or nowhere. It names no stream,
+/// or it would be an append.
+pub(super) fn headers_of_foreign(head: u64) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(HEAD_HEADER, head.to_string());
     headers
 }
 

@@ -1,4 +1,4 @@
-//! Copying a journal into a stream: every frame at its own sequence, with its own guard, or not at all.
+//! Copying a journal into a stream: every item at its own sequence, each frame with its own guard, or not at all.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Connection, Inner, JetStreamError, JetStreamJournal,
-    append::{headers_of_copy, is_busy},
+    append::{headers_of_copy, headers_of_foreign, is_busy},
     connection::{ApiError, parse},
     stream::{self, Marks},
 };
-use crate::{Identity, Stored};
+use crate::{Identity, Item};
 
 /// Frames under way at once.
 const WINDOW: usize = 256;
@@ -79,19 +79,21 @@ impl CopyInto {
         self.head
     }
 
-    /// A frame of an earlier attempt that was compared: the next one of its organization is guarded with it.
-    pub fn is_there(&mut self, stored: &Stored) {
-        self.last.insert(stored.org, stored.sequence);
+    /// An item of an earlier attempt that was compared: the next frame of its organization is guarded with it.
+    pub fn is_there(&mut self, item: &Item) {
+        if let Some(org) = item.org() {
+            self.last.insert(org, item.sequence());
+        }
     }
 
-    /// Copies the next frames. After an error what landed is found again by beginning anew.
-    pub async fn take(&mut self, frames: &[Stored]) -> Result<(), JetStreamError> {
-        let mut rest = frames;
+    /// Copies the next items. After an error what landed is found again by beginning anew.
+    pub async fn take(&mut self, items: &[Item]) -> Result<(), JetStreamError> {
+        let mut rest = items;
         let mut moved_at = Instant::now();
         while !rest.is_empty() {
             let mut bytes = 0;
-            let fits = |stored: &&Stored| {
-                bytes += stored.bytes.len();
+            let fits = |item: &&Item| {
+                bytes += item.bytes().len();
                 bytes <= WINDOW_BYTES
             };
             let count = rest.iter().take(self.window).take_while(fits).count().max(1);
@@ -117,10 +119,10 @@ impl CopyInto {
 
     /// Sends a window in order and waits for what became of every frame of it; how many have landed, each at its
     /// sequence. The others have not, and may be sent again.
-    async fn send(&mut self, window: &[Stored]) -> Result<usize, JetStreamError> {
+    async fn send(&mut self, window: &[Item]) -> Result<usize, JetStreamError> {
         let mut acks = self.publish(window).await?;
         let fail = |sequence: u64, fault: String| JetStreamError::Copy { sequence, fault };
-        let first = window.first().map_or(0, |stored| stored.sequence);
+        let first = window.first().map_or(0, Item::sequence);
         let mut answers = BTreeMap::new();
         for _ in window {
             let Ok(Some(message)) = timeout(PATIENCE, acks.next()).await else {
@@ -133,12 +135,12 @@ impl CopyInto {
             };
             answers.insert(sent.unwrap_or_default(), answer);
         }
-        for (landed, stored) in window.iter().enumerate() {
-            let sequence = stored.sequence;
+        for (landed, item) in window.iter().enumerate() {
+            let sequence = item.sequence();
             match answers.remove(&sequence) {
                 Some(Ok(Ack { seq })) if seq == sequence => {
                     self.head = sequence;
-                    self.last.insert(stored.org, sequence);
+                    self.is_there(item);
                 }
                 Some(Ok(Ack { seq })) => return Err(fail(sequence, format!("it landed at {seq}"))),
                 Some(Err(error)) if is_busy(&error) => return Ok(landed),
@@ -150,7 +152,7 @@ impl CopyInto {
     }
 
     /// Sends a window; the answers come to what is given, each to the sequence at the end of its subject.
-    async fn publish(&self, window: &[Stored]) -> Result<Subscriber, JetStreamError> {
+    async fn publish(&self, window: &[Item]) -> Result<Subscriber, JetStreamError> {
         let connection = &self.journal.inner.connection;
         let (client, options) = (connection.client(), connection.options());
         let fail = |sequence: u64, fault: String| JetStreamError::Copy { sequence, fault };
@@ -158,16 +160,26 @@ impl CopyInto {
         let acks = client.subscribe(format!("{inbox}.*")).await;
         let acks = acks.map_err(|error| fail(self.head, error.to_string()))?;
         let mut last: HashMap<OrgId, u64> = HashMap::new();
-        for (stored, expected) in window.iter().zip(self.head.saturating_add(1)..) {
-            if stored.sequence != expected {
-                return Err(fail(stored.sequence, format!("expected sequence {expected}")));
+        for (item, expected) in window.iter().zip(self.head.saturating_add(1)..) {
+            let sequence = item.sequence();
+            if sequence != expected {
+                return Err(fail(sequence, format!("expected sequence {expected}")));
             }
-            let before = self.last.get(&stored.org).copied().unwrap_or_default();
-            let guard = last.insert(stored.org, stored.sequence).unwrap_or(before);
-            let headers = headers_of_copy(connection.stream(), stored.sequence, guard);
-            let (subject, reply) = (options.subject(stored.org), format!("{inbox}.{}", stored.sequence));
-            let sent = client.publish_with_reply_and_headers(subject, reply, headers, stored.bytes.clone());
-            sent.await.map_err(|error| fail(stored.sequence, error.to_string()))?;
+            let guard = item.org().map_or(0, |org| {
+                let before = self.last.get(&org).copied().unwrap_or_default();
+                last.insert(org, sequence).unwrap_or(before)
+            });
+            let (subject, headers) = match item {
+                Item::Frame(stored) => {
+                    (options.subject(stored.org), headers_of_copy(connection.stream(), sequence, guard))
+                }
+                Item::Foreign(foreign) => {
+                    (options.subject_of_token(&foreign.token), headers_of_foreign(sequence.saturating_sub(1)))
+                }
+            };
+            let reply = format!("{inbox}.{sequence}");
+            let sent = client.publish_with_reply_and_headers(subject, reply, headers, item.bytes().clone());
+            sent.await.map_err(|error| fail(sequence, error.to_string()))?;
         }
         Ok(acks)
     }

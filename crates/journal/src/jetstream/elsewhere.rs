@@ -8,9 +8,9 @@ use serde_json::json;
 use super::{
     Inner,
     connection::{ApiError, PATIENCE},
-    stream::{guard_of, is_meant_for},
+    stream::Judged,
 };
-use crate::{Gaps, ReadError, Stored};
+use crate::{Gaps, Item, ReadError};
 
 /// So often is a frame asked for: who answers is not ours to choose.
 const ASKED: usize = 6;
@@ -20,7 +20,7 @@ const SEQUENCE: &str = "Nats-Sequence";
 
 impl Inner {
     /// The frame from a replica that has it, or else from the leader; none if nobody has it who answers.
-    pub(super) async fn elsewhere(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+    pub(super) async fn elsewhere(&self, sequence: u64) -> Result<Option<Item>, ReadError> {
         for _ in 0..ASKED {
             // A replica that does not answer shows nothing: the leader is asked in the end.
             if let Ok(Some(stored)) = self.direct(sequence).await {
@@ -31,11 +31,11 @@ impl Inner {
     }
 
     /// Every different frame that replicas and leader give for the sequence.
-    pub(super) async fn copies(&self, sequence: u64) -> Result<Vec<Stored>, ReadError> {
+    pub(super) async fn copies(&self, sequence: u64) -> Result<Vec<Item>, ReadError> {
         let mut copies = Vec::new();
-        let mut keep = |stored: Stored| {
-            if !copies.contains(&stored) {
-                copies.push(stored);
+        let mut keep = |item: Item| {
+            if !copies.contains(&item) {
+                copies.push(item);
             }
         };
         for _ in 0..ASKED {
@@ -50,25 +50,22 @@ impl Inner {
     }
 
     /// What some replica has, which need not be the leader and may be behind.
-    async fn direct(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+    async fn direct(&self, sequence: u64) -> Result<Option<Item>, ReadError> {
         let subject = format!("$JS.API.DIRECT.GET.{}", self.connection.stream());
         let question = json!({ "seq": sequence }).to_string();
         let request = Request::new().payload(question.into()).timeout(Some(PATIENCE));
         let unavailable = |error: ApiError| ReadError::Unavailable(Arc::new(error));
         let message = self.connection.request(subject, request).await.map_err(unavailable)?;
-        let Some(headers) = message.headers.as_ref().filter(|_| message.status.is_none()) else {
-            return Ok(None);
-        };
-        let told = |name: &str| headers.get(name).map(HeaderValue::as_str);
-        let found = told(SEQUENCE).and_then(|text| text.parse().ok());
-        let org = told(SUBJECT).and_then(|subject| self.connection.options().org_of(subject));
-        let (Some(found), Some(org)) = (found, org) else { return Ok(None) };
-        if !is_meant_for(self.connection.stream(), Some(headers)) {
+        let Some(headers) = message.headers.as_ref() else { return Ok(None) };
+        // Behind what is stored: a foreign message may have headers of these names too. Its status proves nothing either, as
+        // heartbeats are stored with theirs.
+        let told = |name: &str| headers.get_all(name).last().map(HeaderValue::as_str);
+        let (Some(found), Some(subject)) = (told(SEQUENCE), told(SUBJECT)) else { return Ok(None) };
+        if found.parse() != Ok(sequence) {
             return Ok(None);
         }
-        let guard = guard_of(headers);
-        let stored = Stored { sequence: found, org, bytes: message.payload, guard };
-        Ok(Some(stored).filter(|stored| stored.sequence == sequence))
+        let judged = Judged::answered(self.connection.stream(), headers);
+        judged.item(self.connection.options(), (sequence, subject), message.payload.clone()).map(Some)
     }
 
     /// Counts a frame that was not where it should be.

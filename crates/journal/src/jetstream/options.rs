@@ -73,9 +73,14 @@ impl NatsOptions {
         format!("{}.v1.*", self.prefix)
     }
 
-    /// Whose subject it is; none if it is no organization's.
-    pub(super) fn org_of(&self, subject: &str) -> Option<OrgId> {
-        subject.strip_prefix(&self.prefix)?.strip_prefix(".v1.")?.parse().ok()
+    /// The last token of a subject of the journal; none if it is none of the journal's.
+    pub(super) fn token_of<'s>(&self, subject: &'s str) -> Option<&'s str> {
+        subject.strip_prefix(&self.prefix)?.strip_prefix(".v1.")
+    }
+
+    /// The subject of the journal with this last token.
+    pub(super) fn subject_of_token(&self, token: &str) -> String {
+        format!("{}.v1.{token}", self.prefix)
     }
 
     pub(super) fn validate(&self) -> Result<(), JetStreamError> {
@@ -167,10 +172,11 @@ mod tests {
     fn a_subject_leads_back_to_its_organization() {
         let options = NatsOptions::new(vec!["a".to_owned()]);
         let org = OrgId::from_u128(7);
-        assert_eq!(options.org_of(&options.subject(org)), Some(org));
-        for other in ["grantbook.v1.", "grantbook.v1.x", "other.v1.00000000-0000-0000-0000-000000000007", ""]
-        {
-            assert_eq!(options.org_of(other), None, "{other}");
+        let subject = options.subject(org);
+        let token = options.token_of(&subject).unwrap();
+        assert_eq!((token.parse(), options.subject_of_token(token)), (Ok(org), subject.clone()));
+        for other in ["grantbook.", "other.v1.00000000-0000-0000-0000-000000000007", ""] {
+            assert_eq!(options.token_of(other), None, "{other}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_nats::HeaderMap;
+use bytes::Bytes;
 use grantbook_domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use super::{
     append::STREAM_HEADER,
     connection::{ApiError, Connection, patiently},
 };
-use crate::{Identity, ReadError, Stored, frame::FRAME_MAX_BYTES};
+use crate::{Foreign, Identity, Item, ReadError, Stored, frame::FRAME_MAX_BYTES};
 
 /// The format of the stream as a whole, in its metadata.
 const FORMAT: &str = "1";
@@ -118,27 +119,112 @@ impl FoundMessage {
     }
 
     /// As a reader sees it.
-    pub(super) fn stored(self, options: &NatsOptions) -> Result<Stored, ReadError> {
+    pub(super) fn item(self, options: &NatsOptions) -> Result<Item, ReadError> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
-        let is_ours = self.header(STREAM_HEADER).is_some_and(|stream| stream == options.stream);
-        let Self { subject, seq: sequence, data, hdrs } = self;
+        let sequence = self.seq;
         let damaged = ReadError::Damaged { sequence };
-        if !is_ours {
-            return Err(damaged);
-        }
-        let org = options.org_of(&subject).ok_or_else(|| damaged.clone())?;
-        let bytes = STANDARD.decode(data).map_err(|_| damaged.clone())?.into();
-        let headers = hdrs.map(|text| STANDARD.decode(text).map_err(|_| damaged)).transpose()?;
-        let guard = headers.and_then(|headers| guard_in_text(&String::from_utf8_lossy(&headers)));
-        Ok(Stored { sequence, org, bytes, guard })
+        let decoded = |text: &str| STANDARD.decode(text).map_err(|_| damaged.clone());
+        let headers = self.hdrs.as_deref().map(decoded).transpose()?.unwrap_or_default();
+        let headers = String::from_utf8_lossy(&headers);
+        let judged = Judged {
+            is_appended: is_appended(&options.stream, &Lines(&headers)),
+            guard: guard_in_text(&headers),
+        };
+        judged.item(options, (sequence, &self.subject), decoded(&self.data)?.into())
     }
 }
 
-/// Whether a message was published for this very stream. Whoever may ask the servers for something names the subject of
-/// the answer, and permissions do not reach so far: an answer, or a message of another stream, can be made to land in the
-/// journal. None of those has the header, as a server takes no message with it into any other stream.
-pub(super) fn is_meant_for(stream: &str, headers: Option<&HeaderMap>) -> bool {
-    headers.and_then(|headers| headers.get(STREAM_HEADER)).is_some_and(|meant| meant.as_str() == stream)
+/// What a message's headers say of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judged {
+    /// Whether it was appended to this very stream.
+    is_appended: bool,
+    guard: Option<u64>,
+}
+
+impl Judged {
+    /// Of headers as a consumer delivers them: those that are stored.
+    pub(super) fn delivered(stream: &str, headers: Option<&HeaderMap>) -> Self {
+        let is_appended = headers.is_some_and(|headers| is_appended(stream, headers));
+        Self { is_appended, guard: headers.and_then(guard_of) }
+    }
+
+    /// Of headers that a direct get answers: those that are stored, and behind them what the answer says of the message.
+    pub(super) fn answered(stream: &str, headers: &HeaderMap) -> Self {
+        let is_appended =
+            is_meant_for(stream, headers) && !ANSWERED.iter().any(|name| headers.count(name) > 1);
+        Self { is_appended, guard: guard_of(headers) }
+    }
+
+    /// The item at a sequence and on a subject.
+    pub(super) fn item(
+        self,
+        options: &NatsOptions,
+        (sequence, subject): (u64, &str),
+        bytes: Bytes,
+    ) -> Result<Item, ReadError> {
+        let token = options.token_of(subject).ok_or(ReadError::Damaged { sequence })?;
+        if !self.is_appended {
+            return Ok(Item::Foreign(Foreign { sequence, token: token.to_owned(), bytes }));
+        }
+        // Whoever marks a message as an append and addresses no organization may write here, and errs.
+        let org = token.parse().map_err(|_| ReadError::Damaged { sequence })?;
+        Ok(Item::Frame(Stored { sequence, org, bytes, guard: self.guard }))
+    }
+}
+
+/// Headers of an answer to a direct get, which no append has.
+const ANSWERED: [&str; 4] = ["Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp"];
+
+/// Headers, however they are kept.
+trait Headers {
+    fn count(&self, name: &str) -> usize;
+    fn first(&self, name: &str) -> Option<&str>;
+}
+
+impl Headers for HeaderMap {
+    fn count(&self, name: &str) -> usize {
+        self.get_all(name).count()
+    }
+
+    fn first(&self, name: &str) -> Option<&str> {
+        self.get(name).map(async_nats::HeaderValue::as_str)
+    }
+}
+
+/// Headers as they are stored: `NATS/1.0`, then a line each.
+struct Lines<'t>(&'t str);
+
+impl Lines<'_> {
+    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let lines = self.0.lines().skip(1).filter_map(|line| line.split_once(':'));
+        // As servers and the client compare names: byte by byte.
+        lines.filter(move |(own, _)| *own == name).map(|(_, value)| value.trim())
+    }
+}
+
+impl Headers for Lines<'_> {
+    fn count(&self, name: &str) -> usize {
+        self.all(name).count()
+    }
+
+    fn first(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+}
+
+/// Whether a message names this very stream in the header that every append has. Servers take no message with it into any
+/// other stream, so what was published elsewhere and is delivered here lacks it.
+fn is_meant_for(stream: &str, headers: &impl Headers) -> bool {
+    headers.first(STREAM_HEADER) == Some(stream)
+}
+
+/// Whether a message with these stored headers was appended to this very stream. Whoever may ask the servers for something
+/// names the subject of the answer, and permissions to publish do not reach so far: an answer, or a message of another
+/// stream, can be made to land in the journal. A direct get of a frame answers with the frame's own headers, and with some
+/// of its own, by which a replayed answer is known.
+fn is_appended(stream: &str, headers: &impl Headers) -> bool {
+    is_meant_for(stream, headers) && ANSWERED.iter().all(|name| headers.count(name) == 0)
 }
 
 /// The guard that stands in a message's headers: of its own subject, and no other's.

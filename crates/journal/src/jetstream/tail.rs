@@ -15,9 +15,9 @@ use tokio::{
 use super::{
     Inner, Reason,
     connection::{ApiError, PATIENCE},
-    stream::{guard_of, is_meant_for},
+    stream::Judged,
 };
-use crate::{READ_MAX_BYTES, ReadError, Stored, Tail};
+use crate::{Item, READ_MAX_BYTES, ReadError, Tail};
 
 /// Most messages of one pull: far less than the client can hold back.
 const PULL_MESSAGES: usize = 4096;
@@ -46,7 +46,7 @@ pub struct JetStreamTail {
     inner: Arc<Inner>,
     /// The last sequence that is in `ready` or was handed out.
     cursor: u64,
-    ready: VecDeque<Stored>,
+    ready: VecDeque<Item>,
     pull: Option<Pull>,
     /// What the servers are being asked: whoever reads may have less patience than an answer takes.
     question: Option<BoxFuture<'static, Result<Answer, ReadError>>>,
@@ -110,11 +110,11 @@ impl JetStreamTail {
     }
 
     /// At most as much as is asked for, of what is ready.
-    fn hand_out(&mut self, limit: NonZeroUsize) -> Vec<Stored> {
+    fn hand_out(&mut self, limit: NonZeroUsize) -> Vec<Item> {
         let mut bytes = 0;
         let mut count = 0;
-        for stored in self.ready.iter().take(limit.get()) {
-            bytes += stored.bytes.len();
+        for item in self.ready.iter().take(limit.get()) {
+            bytes += item.bytes().len();
             if count > 0 && bytes > READ_MAX_BYTES {
                 break;
             }
@@ -183,14 +183,14 @@ impl JetStreamTail {
         };
         let Some(pull) = self.pull.as_mut() else { return Ok(()) };
         pull.heard_at = Instant::now();
-        if let Some(status) = message.status {
+        let Some(sequence) = message.reply.as_deref().and_then(sequence_in) else {
+            // Only what lies in no stream has no sequence: a heartbeat that landed in the journal is stored with its status.
+            let Some(status) = message.status else {
+                return Err(unavailable("a message came that is not of the consumer"));
+            };
             return self.take_status(status.as_u16(), message.description.as_deref().unwrap_or_default());
-        }
-        pull.outstanding = pull.outstanding.saturating_sub(1);
-        let sequence = message.reply.as_deref().and_then(sequence_in);
-        let Some(sequence) = sequence else {
-            return Err(unavailable("a message came that is not of the consumer"));
         };
+        pull.outstanding = pull.outstanding.saturating_sub(1);
         if sequence <= self.cursor {
             return Err(ReadError::Damaged { sequence });
         }
@@ -201,14 +201,10 @@ impl JetStreamTail {
             self.doubtful = true;
             return Ok(());
         }
-        let Some(org) = self.inner.connection.options().org_of(&message.subject) else {
-            return Err(ReadError::Damaged { sequence });
-        };
-        if !is_meant_for(self.inner.connection.stream(), message.headers.as_ref()) {
-            return Err(ReadError::Damaged { sequence });
-        }
-        let guard = message.headers.as_ref().and_then(guard_of);
-        self.push(Stored { sequence, org, bytes: message.payload, guard });
+        let connection = &self.inner.connection;
+        let judged = Judged::delivered(connection.stream(), message.headers.as_ref());
+        let item = judged.item(connection.options(), (sequence, &message.subject), message.payload)?;
+        self.push(item);
         Ok(())
     }
 
@@ -234,11 +230,11 @@ impl JetStreamTail {
         }
     }
 
-    fn push(&mut self, stored: Stored) {
-        self.cursor = stored.sequence;
+    fn push(&mut self, item: Item) {
+        self.cursor = item.sequence();
         self.moved_at = Instant::now();
         (self.doubt, self.pause, self.making) = (None, PAUSE_MIN, MAKING);
-        self.ready.push_back(stored);
+        self.ready.push_back(item);
     }
 
     /// The next frame seems to be missing: begins anew, then asks replicas and leader for it, and so again. Whoever gets
@@ -249,10 +245,10 @@ impl JetStreamTail {
         if times > 0 {
             self.inner.meet_gap(next);
             tracing::warn!(sequence = next, "a frame is missing: replicas and leader are asked for it");
-            if let Some(stored) = self.inner.elsewhere(next).await? {
+            if let Some(item) = self.inner.elsewhere(next).await? {
                 (self.pull, self.question) = (None, None);
                 self.doubtful = false;
-                self.push(stored);
+                self.push(item);
                 return Ok(());
             }
             if times >= DOUBTS {
@@ -270,7 +266,7 @@ impl JetStreamTail {
 }
 
 impl Tail for JetStreamTail {
-    async fn next(&mut self, limit: NonZeroUsize, patience: Duration) -> Result<Vec<Stored>, ReadError> {
+    async fn next(&mut self, limit: NonZeroUsize, patience: Duration) -> Result<Vec<Item>, ReadError> {
         let deadline = Instant::now() + patience;
         let mut trouble = None;
         loop {

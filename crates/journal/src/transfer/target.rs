@@ -11,9 +11,10 @@ use tokio::task::spawn_blocking;
 
 use super::TransferError;
 use crate::{
-    Identity, Journal, Stored, Tail,
-    embedded::{EmbeddedError, EmbeddedJournal, FILE_NAME},
+    Identity, Item, Journal, Tail,
+    embedded::{Append, EmbeddedError, EmbeddedJournal, FILE_NAME},
     jetstream::{CopyInto, JetStreamJournal, NatsOptions},
+    outcome::Guard,
     verify::{Report, verify},
 };
 
@@ -65,18 +66,18 @@ impl Target {
         Ok(Self::JetStream(Box::new(into)))
     }
 
-    /// Takes the next frames, in order; those that an earlier attempt brought must be the same.
-    pub(super) async fn take(&mut self, frames: &[Stored]) -> Result<(), TransferError> {
+    /// Takes the next items, in order; those that an earlier attempt brought must be the same.
+    pub(super) async fn take(&mut self, items: &[Item]) -> Result<(), TransferError> {
         match self {
-            Self::Embedded(unfinished) => unfinished.take(frames).await,
+            Self::Embedded(unfinished) => unfinished.take(items).await,
             Self::JetStream(into) => {
-                let there = frames.partition_point(|stored| stored.sequence <= into.head());
-                let (there, new) = frames.split_at_checked(there).unwrap_or((frames, &[]));
+                let there = items.partition_point(|item| item.sequence() <= into.head());
+                let (there, new) = items.split_at_checked(there).unwrap_or((items, &[]));
                 if let Some(first) = there.first() {
-                    let mut tail = into.journal().tail(first.sequence.saturating_sub(1));
+                    let mut tail = into.journal().tail(first.sequence().saturating_sub(1));
                     compare(&mut tail, there).await?;
-                    for stored in there {
-                        into.is_there(stored);
+                    for item in there {
+                        into.is_there(item);
                     }
                 }
                 Ok(into.take(new).await?)
@@ -110,15 +111,25 @@ impl Target {
 }
 
 impl Unfinished {
-    async fn take(&mut self, frames: &[Stored]) -> Result<(), TransferError> {
+    async fn take(&mut self, items: &[Item]) -> Result<(), TransferError> {
         let last = &mut self.last;
-        let appends = frames.iter().map(|stored| {
-            let after = last.insert(stored.org, stored.sequence).unwrap_or_default();
-            (stored.org, after, stored.bytes.clone())
+        let appends = items.iter().map(|item| {
+            let sequence = item.sequence();
+            let before = item.org().and_then(|org| last.insert(org, sequence)).unwrap_or_default();
+            match item {
+                Item::Frame(stored) => {
+                    let (org, frame) = (stored.org, stored.bytes.clone());
+                    Append::Frame { org, guard: Guard::Organization(before), frame }
+                }
+                Item::Foreign(foreign) => {
+                    let (token, head) = (foreign.token.clone(), sequence.saturating_sub(1));
+                    Append::Foreign { token, head, bytes: foreign.bytes.clone() }
+                }
+            }
         });
         let landed = self.journal.append_in_order(appends.collect()).await;
-        for (stored, outcome) in frames.iter().zip(landed) {
-            let sequence = stored.sequence;
+        for (item, outcome) in items.iter().zip(landed) {
+            let sequence = item.sequence();
             match outcome {
                 Ok(at) if at == sequence => {}
                 Ok(at) => {
@@ -131,7 +142,7 @@ impl Unfinished {
     }
 }
 
-async fn compare(tail: &mut impl Tail, expected: &[Stored]) -> Result<(), TransferError> {
+async fn compare(tail: &mut impl Tail, expected: &[Item]) -> Result<(), TransferError> {
     let mut expected = expected.iter();
     while expected.len() > 0 {
         let limit = std::num::NonZeroUsize::new(expected.len()).unwrap_or(std::num::NonZeroUsize::MIN);
@@ -140,14 +151,17 @@ async fn compare(tail: &mut impl Tail, expected: &[Stored]) -> Result<(), Transf
             break;
         }
         for (found, expected) in found.iter().zip(expected.by_ref()) {
-            if (found.sequence, found.org, &found.bytes) != (expected.sequence, expected.org, &expected.bytes)
-            {
-                return Err(TransferError::Differ { sequence: expected.sequence });
+            // Not the guard, which only some stores keep.
+            let is_same = found.sequence() == expected.sequence()
+                && found.org() == expected.org()
+                && found.hash() == expected.hash();
+            if !is_same {
+                return Err(TransferError::Differ { sequence: expected.sequence() });
             }
         }
     }
     match expected.next() {
-        Some(missing) => Err(TransferError::Differ { sequence: missing.sequence }),
+        Some(missing) => Err(TransferError::Differ { sequence: missing.sequence() }),
         None => Ok(()),
     }
 }

@@ -1,24 +1,31 @@
-//! A journal as text: newline-delimited JSON, a line for what it is, a line for each frame, and a line for its end,
+//! A journal as text: newline-delimited JSON, a line for what it is, a line for each item, and a line for its end,
 //! without which it is not whole.
+//!
+//! Format 2, which is written, has lines for foreign messages; format 1, which is read too, has none.
 
 use std::io::{BufRead, Read, Write};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use serde::{Deserialize, Serialize};
 
 use super::{FRAMES, PATIENCE, Target, TransferError};
 use crate::{
-    Identity, Journal, ReadError, Stored, Tail,
-    chain::{Chains, OrgEnd, Step},
+    Foreign, Identity, Item, Journal, ReadError, Stored, Tail,
+    chain::{Chains, ForeignMet, OrgEnd, Step},
     frame::FRAME_MAX_BYTES,
     verify::Report,
 };
 
-/// The format of the text.
-const FORMAT: u16 = 1;
+/// The format of the text that is written.
+const FORMAT: u16 = 2;
+/// The format before there were foreign messages, which is read too.
+const FORMAT_WITHOUT_FOREIGN: u16 = 1;
 /// A frame's text may need six times its bytes, each escaped, and a little more.
 const LINE_MAX_BYTES: u64 = 6 * FRAME_MAX_BYTES as u64 + 1024;
+/// A foreign message is as long as the servers take messages, 64 MiB at most, and in base64 (RFC 4648, section 4).
+const FOREIGN_LINE_MAX_BYTES: u64 = 64 * 1024 * 1024 / 3 * 4 + 1024;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +44,16 @@ struct FrameLine {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ForeignLine {
+    sequence: u64,
+    /// The last token of its subject.
+    token: String,
+    /// Its payload in base64 (RFC 4648, section 4).
+    foreign: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct EndLine {
     end: End,
 }
@@ -47,6 +64,20 @@ struct End {
     frames: u64,
     records: u64,
     organizations: Vec<(OrgId, OrgEnd)>,
+    #[serde(default)]
+    foreign: ForeignMet,
+}
+
+impl End {
+    fn of(chains: &Chains, report: &Report) -> Self {
+        let foreign = chains.end().foreign;
+        Self {
+            frames: report.frames,
+            records: report.records,
+            organizations: chains.orgs().collect(),
+            foreign,
+        }
+    }
 }
 
 /// Writes the journal as it is now. Its chain is checked on the way.
@@ -59,37 +90,36 @@ pub async fn export<J: Journal>(
     line(out, &Head { grantbook_export: FORMAT, identity })?;
     let (head, mut tail) = (source.head().await?, source.tail(0));
     let mut chains = Chains::new(identity.installation);
-    let mut records = 0;
+    let mut report = Report::new(head);
     while chains.end().sequence < head {
-        let mut frames = tail.next(FRAMES, PATIENCE).await?;
-        frames.retain(|stored| stored.sequence <= head);
-        if frames.is_empty() {
+        let mut items = tail.next(FRAMES, PATIENCE).await?;
+        items.retain(|item| item.sequence() <= head);
+        if items.is_empty() {
             return Err(ReadError::Damaged { sequence: chains.end().sequence.saturating_add(1) }.into());
         }
-        for Stored { sequence, org, bytes, guard } in frames {
-            let stored = Stored { sequence, org, bytes, guard };
-            if let Step::Next(frame) = chains.take(&stored)? {
-                records += frame.records.len() as u64;
-            }
-            // What the chain took is JSON.
-            let frame = String::from_utf8_lossy(&stored.bytes).into_owned();
-            line(out, &FrameLine { sequence, org, frame })?;
+        for item in items {
+            report.count(&item, &chains.take_item(&item)?);
+            write_item(out, item)?;
         }
         progress(chains.end().sequence, head);
     }
-    let organizations: Vec<_> = chains.orgs().collect();
-    let end = End { frames: head, records, organizations: organizations.clone() };
-    line(out, &EndLine { end })?;
+    line(out, &EndLine { end: End::of(&chains, &report) })?;
     out.flush()?;
-    Ok(Report {
-        head,
-        frames: head,
-        records,
-        guards: 0,
-        organizations,
-        violations: Vec::new(),
-        mended: Vec::new(),
-    })
+    report.organizations = chains.orgs().collect();
+    Ok(report)
+}
+
+fn write_item(out: &mut impl Write, item: Item) -> Result<(), TransferError> {
+    match item {
+        Item::Frame(Stored { sequence, org, bytes, .. }) => {
+            // What the chain took is JSON.
+            let frame = String::from_utf8_lossy(&bytes).into_owned();
+            line(out, &FrameLine { sequence, org, frame })
+        }
+        Item::Foreign(Foreign { sequence, token, bytes }) => {
+            line(out, &ForeignLine { sequence, token, foreign: STANDARD.encode(bytes) })
+        }
+    }
 }
 
 /// Reads a text into a new journal, which `target` makes for the identity that the text names. Nothing is opened by any
@@ -101,26 +131,27 @@ pub async fn import<F: Future<Output = Result<Target, TransferError>>>(
 ) -> Result<Report, TransferError> {
     let mut lines = Lines { input, number: 0 };
     let head: Head = lines.next()?.ok_or_else(|| lines.fault("the text is empty"))?.parse(&lines)?;
-    if head.grantbook_export != FORMAT {
+    let format = head.grantbook_export;
+    if ![FORMAT_WITHOUT_FOREIGN, FORMAT].contains(&format) {
         return Err(lines.fault("the format of the export is not understood"));
     }
     let identity = head.identity;
     let mut target = target(identity).await?;
     let mut chains = Chains::new(identity.installation);
-    let (mut waiting, mut records) = (Vec::new(), 0);
+    let (mut waiting, mut report) = (Vec::new(), Report::new(0));
     let end = loop {
         let Some(text) = lines.next()? else { return Err(lines.fault("the text ends before its last line")) };
         if let Ok(EndLine { end }) = serde_json::from_str(&text.0) {
             break end;
         }
-        let FrameLine { sequence, org, frame } = text.parse(&lines)?;
-        let stored = Stored { sequence, org, bytes: Bytes::from(frame), guard: None };
-        match chains.take(&stored) {
-            Ok(Step::Next(frame)) => records += frame.records.len() as u64,
+        let item = text.item(&lines, format)?;
+        match chains.take_item(&item) {
             Ok(Step::Repeat) => return Err(lines.fault("the frame comes twice")),
+            Ok(step) => report.count(&item, &step),
             Err(error) => return Err(lines.fault(&error.to_string())),
         }
-        waiting.push(stored);
+        let sequence = item.sequence();
+        waiting.push(item);
         if waiting.len() >= FRAMES.get() {
             target.take(&waiting).await?;
             waiting.clear();
@@ -128,7 +159,7 @@ pub async fn import<F: Future<Output = Result<Target, TransferError>>>(
         }
     };
     target.take(&waiting).await?;
-    let read = End { frames: chains.end().sequence, records, organizations: chains.orgs().collect() };
+    let read = End::of(&chains, &report);
     if end != read {
         return Err(lines.fault("the last line does not tell of the frames before it"));
     }
@@ -136,8 +167,9 @@ pub async fn import<F: Future<Output = Result<Target, TransferError>>>(
         return Err(lines.fault("the text goes on behind its last line"));
     }
     let report = target.verify().await?;
-    if report.organizations != read.organizations || !report.violations.is_empty() {
-        return Err(TransferError::Differ { sequence: report.frames });
+    let is_whole = report.organizations == read.organizations && report.foreign == read.foreign;
+    if !is_whole || !report.violations.is_empty() {
+        return Err(TransferError::Differ { sequence: report.head });
     }
     target.finish().await?;
     Ok(report)
@@ -160,7 +192,8 @@ impl<R: BufRead> Lines<R> {
     fn next(&mut self) -> Result<Option<Line>, TransferError> {
         self.number += 1;
         let mut text = String::new();
-        let read = self.input.by_ref().take(LINE_MAX_BYTES).read_line(&mut text)?;
+        let read =
+            self.input.by_ref().take(LINE_MAX_BYTES.max(FOREIGN_LINE_MAX_BYTES)).read_line(&mut text)?;
         if read == 0 {
             return Ok(None);
         }
@@ -176,6 +209,17 @@ impl<R: BufRead> Lines<R> {
 }
 
 impl Line {
+    fn item<R: BufRead>(&self, lines: &Lines<R>, format: u16) -> Result<Item, TransferError> {
+        if format != FORMAT_WITHOUT_FOREIGN
+            && let Ok(ForeignLine { sequence, token, foreign }) = serde_json::from_str(&self.0)
+        {
+            let bytes = STANDARD.decode(foreign).map_err(|error| lines.fault(&error.to_string()))?.into();
+            return Ok(Item::Foreign(Foreign { sequence, token, bytes }));
+        }
+        let FrameLine { sequence, org, frame } = self.parse(lines)?;
+        Ok(Item::Frame(Stored { sequence, org, bytes: Bytes::from(frame), guard: None }))
+    }
+
     fn parse<T: for<'a> Deserialize<'a>, R: BufRead>(&self, lines: &Lines<R>) -> Result<T, TransferError> {
         serde_json::from_str(&self.0).map_err(|error| lines.fault(&error.to_string()))
     }

@@ -7,8 +7,8 @@ use grantbook_domain::{
     time::Timestamp,
 };
 use grantbook_journal::{
-    Stored,
-    chain::{ChainError, Chains, OrgEnd, Step},
+    Foreign, Item, Stored,
+    chain::{ChainError, Chains, ForeignMet, OrgEnd, Step},
     frame::{FrameError, Link, encode},
     hash::Hash,
 };
@@ -56,8 +56,8 @@ fn refused(change: impl FnOnce(Link) -> Link, records: &[Record]) -> ChainError 
 fn organizations_have_chains_of_their_own_in_one_stream() {
     let (chains, stream) = after(&[(A, 1), (B, 5), (A, 2), (A, 2), (B, 5)]);
     let end = chains.org(A);
-    let expected =
-        OrgEnd { sequence: 4, ordinal: 3, hash: Hash::of(&stream[3].bytes), record_ordinal: 3, at: end.at };
+    let hash = Hash::of(&stream[3].bytes);
+    let expected = OrgEnd { sequence: 4, ordinal: 3, hash, record_ordinal: 3, at: end.at, foreign: 0 };
     assert_eq!(end, expected);
     assert_eq!(end.at, Timestamp::from_millis(2));
     assert_eq!(chains.end().sequence, 5);
@@ -150,4 +150,59 @@ fn a_checkpoint_goes_on_where_it_left_off() {
     assert_eq!(from_parts, chains);
     let next = stored(4, chains.next_link(B), &[record(2, 5)]);
     assert!(matches!(from_text.take(&next), Ok(Step::Next(_))));
+}
+
+fn foreign(sequence: u64, org: OrgId, bytes: &'static [u8]) -> Item {
+    Item::Foreign(Foreign { sequence, token: org.to_string(), bytes: Bytes::from_static(bytes) })
+}
+
+/// The guard is the subject's last sequence, whatever stands there; the chain's end is the last frame.
+#[test]
+fn a_foreign_message_moves_the_guard_and_not_the_chain() {
+    let (mut chains, _) = after(&[(A, 1), (B, 5), (A, 2)]);
+    let (before, link) = (chains.org(A), chains.next_link(A));
+    assert_eq!(chains.take_item(&foreign(4, A, b"one")), Ok(Step::Foreign));
+    assert_eq!(chains.take_item(&foreign(5, A, b"two")), Ok(Step::Foreign));
+    let end = chains.org(A);
+    assert_eq!((end.guard(), end), (5, OrgEnd { foreign: 5, ..before }));
+    assert_eq!((chains.next_link(A), chains.org(B).guard()), (link, 2), "no chain has moved");
+    assert_eq!(chains.end().foreign, ForeignMet { count: 2, last: 5 });
+    let text = serde_json::to_string(&chains).unwrap();
+    assert_eq!(serde_json::from_str::<Chains>(&text).unwrap(), chains, "a checkpoint keeps both");
+    assert!(matches!(chains.take(&stored(6, link, &[record(3, 2)])), Ok(Step::Next(_))));
+    assert_eq!((chains.org(A).guard(), chains.org(A).foreign), (6, 0));
+}
+
+#[test]
+fn a_foreign_message_has_its_place_and_is_known_again() {
+    let (mut chains, stream) = after(&[(A, 1)]);
+    let expected = ChainError::Gap { sequence: 3, expected: 2 };
+    assert_eq!(chains.take_item(&foreign(3, A, b"x")), Err(expected));
+    assert_eq!(chains.take_item(&foreign(2, A, b"x")), Ok(Step::Foreign));
+    assert_eq!(chains.take_item(&foreign(2, A, b"x")), Ok(Step::Repeat));
+    for other in [foreign(2, A, b"y"), foreign(2, B, b"x")] {
+        assert_eq!(chains.take_item(&other), Err(ChainError::Quarantine { sequence: 2 }));
+    }
+    // The bytes of a frame without its mark are another thing than the frame.
+    let (mut chains, _) = after(&[(A, 1)]);
+    let replayed =
+        Item::Foreign(Foreign { sequence: 1, token: A.to_string(), bytes: stream[0].bytes.clone() });
+    assert_eq!(chains.take_item(&replayed), Err(ChainError::Quarantine { sequence: 1 }));
+}
+
+/// Nobody makes readers remember more organizations than there are.
+#[test]
+fn a_subject_without_a_frame_is_not_remembered() {
+    let (mut chains, _) = after(&[(A, 1)]);
+    assert_eq!(chains.take_item(&foreign(2, B, b"x")), Ok(Step::Foreign));
+    assert_eq!((chains.org(B), chains.orgs().count()), (OrgEnd::START, 1));
+}
+
+/// Checkpoints of before there were foreign messages are read, and those without any are written as they were.
+#[test]
+fn a_checkpoint_without_foreign_messages_is_the_old_one() {
+    let (chains, _) = after(&[(A, 1)]);
+    let text = serde_json::to_string(&chains).unwrap();
+    assert!(!text.contains("foreign"), "{text}");
+    assert_eq!(serde_json::from_str::<Chains>(&text).unwrap(), chains);
 }

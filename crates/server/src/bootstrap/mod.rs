@@ -6,7 +6,7 @@ mod load;
 use std::{fs, io, path::Path, sync::Arc};
 
 use grantbook_domain::id::{InstallationId, OrgId};
-use grantbook_journal::{Journal, ReadError, chain::OrgEnd, hash::Hash};
+use grantbook_journal::{Item, Journal, ReadError, chain::OrgEnd, hash::Hash};
 use grantbook_views::{Disorder, FORMAT_VERSION, ViewError, ViewWriter};
 
 pub(crate) use load::opened;
@@ -234,11 +234,20 @@ pub(crate) async fn fits<J: Journal>(journal: &J, manifest: &Manifest) -> Result
         return Err(Refused::Chains);
     }
     ends.sort_unstable_by_key(|(_, end)| std::cmp::Reverse(end.sequence));
-    if ends.first().is_none_or(|(_, end)| (end.sequence, end.hash) != (sequence, checkpoint.end.hash)) {
+    // The last item is a frame, or a foreign message, which is in no organization's chain.
+    let last = journal.read_one(sequence).await?;
+    if last.as_ref().is_none_or(|last| last.hash() != checkpoint.end.hash) {
+        return Err(Refused::History { sequence });
+    }
+    let is_frame = last.is_some_and(|last| last.frame().is_some());
+    let end_of_frames = ends.first().map(|(_, end)| (end.sequence, end.hash));
+    if end_of_frames.is_none_or(|end| end.0 > sequence)
+        || is_frame && end_of_frames != Some((sequence, checkpoint.end.hash))
+    {
         return Err(Refused::Chains);
     }
     for (org, end) in ends.into_iter().take(HEADS_COMPARED) {
-        let stored = journal.read_one(end.sequence).await?;
+        let stored = journal.read_one(end.sequence).await?.and_then(Item::into_frame);
         if stored.is_none_or(|stored| stored.org != org || Hash::of(&stored.bytes) != end.hash) {
             return Err(Refused::History { sequence: end.sequence });
         }

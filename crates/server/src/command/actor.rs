@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use grantbook_domain::{id::OrgId, position::Position, record::Record, state::OrgState};
-use grantbook_journal::{AppendError, Journal, ReadError, append_surely, frame};
+use grantbook_journal::{AppendError, Item, Journal, ReadError, append_surely, frame};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{JoinSet, yield_now},
@@ -114,7 +114,8 @@ impl<J: Journal> Actor<J> {
             self.refuse(jobs, &unavailable(&error));
             return Vec::new();
         }
-        for _ in 0..ROUNDS {
+        let (mut rounds, deadline) = (0, Instant::now() + APPEND_DEADLINE);
+        while rounds < ROUNDS && Instant::now() < deadline {
             let Some(fold) = self.fold() else {
                 self.refuse(jobs, &SubmitError::UnknownOrganization);
                 return Vec::new();
@@ -124,6 +125,7 @@ impl<J: Journal> Actor<J> {
                 match self.answer_unchanged(&fold, waiting).await {
                     Ok(()) => return rest,
                     Err(again) => {
+                        rounds += 1;
                         jobs = again.into_iter().chain(rest).collect();
                         continue;
                     }
@@ -142,18 +144,23 @@ impl<J: Journal> Actor<J> {
                 }
                 Err(AppendError::Conflict { .. }) => match self.catch_up().await {
                     Ok(()) => {
+                        // A foreign message moves the guard, and decides nothing: the race goes on.
+                        let is_moved_by_foreign = self.fold().is_some_and(|now| {
+                            now.end.sequence == fold.end.sequence && now.end.guard() > fold.end.guard()
+                        });
+                        rounds += usize::from(!is_moved_by_foreign);
                         jobs = waiting.into_iter().map(|(job, _)| job).chain(rest).collect();
                         continue;
                     }
                     Err(error) => {
                         // Somebody was faster, and what they did is not known: look before deciding again.
-                        self.doubt = Some(fold.end.sequence);
+                        self.doubt = Some(fold.end.guard());
                         unavailable(&error)
                     }
                 },
                 Err(AppendError::OutcomeUnknown(cause)) => {
                     tracing::warn!(org = %self.org, %cause, "the outcome of an append is unknown");
-                    self.doubt = Some(fold.end.sequence);
+                    self.doubt = Some(fold.end.guard());
                     SubmitError::OutcomeUnknown
                 }
                 Err(error) => {
@@ -206,9 +213,10 @@ impl<J: Journal> Actor<J> {
         self.directory.fold(self.org)
     }
 
-    /// Whether a frame of ours may still land behind the end of the fold.
+    /// Whether a frame of ours may still land behind the end of the fold. Whatever stands behind its guard, also a foreign
+    /// message, keeps it out.
     fn is_doubtful(&self) -> bool {
-        self.doubt.is_some_and(|guard| self.fold().is_none_or(|fold| fold.end.sequence <= guard))
+        self.doubt.is_some_and(|guard| self.fold().is_none_or(|fold| fold.end.guard() <= guard))
     }
 
     /// Answers with the error. In doubt, a request id may be one whose first attempt is still to land: for it
@@ -251,17 +259,17 @@ impl<J: Journal> Actor<J> {
 
     async fn append(&self, fold: &OrgFold, frame: &Finished) -> Result<u64, AppendError> {
         let deadline = Instant::now() + APPEND_DEADLINE;
-        let (journal, after) = (self.journal.as_ref(), fold.end.sequence);
+        let (journal, after) = (self.journal.as_ref(), fold.end.guard());
         append_surely(journal, self.org, after, frame.bytes.clone(), deadline).await
     }
 
     /// The frame is durable: the fold becomes what was decided, everybody may know, those who wait are told.
     fn accept(&mut self, fold: &OrgFold, sequence: u64, frame: Finished, waiting: Vec<(Job, Decision)>) {
         let Finished { state, mut end, records, requests, .. } = frame;
-        end.sequence = sequence;
+        (end.sequence, end.foreign) = (sequence, 0);
         let advance = |fold: &mut OrgFold| fold.advance(state, end, requests);
         let events = records.iter().flat_map(|record| &record.events);
-        self.directory.accept(self.org, fold.end.sequence, advance, events);
+        self.directory.accept(self.org, fold.end.guard(), advance, events);
         self.doubt = None;
         let place = |index: usize| Position::of(sequence, index as u64);
         for (job, decision) in waiting {
@@ -297,9 +305,13 @@ impl<J: Journal> Actor<J> {
     }
 
     async fn follow(&mut self) -> Result<(), FoldError> {
-        let end = |fold: Option<Arc<OrgFold>>| fold.map_or(0, |fold| fold.end.sequence);
-        while let Some(stored) = self.journal.next_of(self.org, end(self.fold())).await? {
-            self.directory.take(&stored)?;
+        let deadline = Instant::now() + APPEND_DEADLINE;
+        let end = |fold: Option<Arc<OrgFold>>| fold.map_or(0, |fold| fold.end.guard());
+        while let Some(item) = self.journal.next_of(self.org, end(self.fold())).await? {
+            self.directory.take(&item)?;
+            if Instant::now() > deadline {
+                return Err(ReadError::Unavailable(Arc::new(Flooded)).into());
+            }
         }
         Ok(())
     }
@@ -331,7 +343,7 @@ async fn read_back<J: Journal>(
             Ok(stored) => break stored,
         }
     };
-    let frame = stored.filter(|stored| stored.org == org);
+    let frame = stored.and_then(Item::into_frame).filter(|stored| stored.org == org);
     let frame = frame.and_then(|stored| frame::decode(&stored.bytes).ok());
     let index = usize::try_from(position.index()).unwrap_or(usize::MAX);
     let record = frame.and_then(|frame| frame.records.into_iter().nth(index)).map(Arc::new);
@@ -359,6 +371,11 @@ fn without_record(fold: &OrgFold, decision: Decision) -> Result<Outcome, SubmitE
 fn reply(job: Job, answer: Result<Outcome, SubmitError>) {
     drop(job.answer.send(answer));
 }
+
+/// Foreign messages come to the organization's subject faster than they are read.
+#[derive(Debug, thiserror::Error)]
+#[error("foreign messages come faster than they are read: see `grantbook doctor`")]
+struct Flooded;
 
 fn in_doubt() -> SubmitError {
     SubmitError::JournalUnavailable("the outcome of an earlier append is not known yet".to_owned())

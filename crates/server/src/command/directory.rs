@@ -16,7 +16,7 @@ use grantbook_domain::{
     principal::Caller,
     time::Timestamp,
 };
-use grantbook_journal::Stored;
+use grantbook_journal::{Foreign, Item, Stored, chain::ForeignMet};
 use subtle::ConstantTimeEq;
 
 use super::fold::{Fold, FoldError, OrgFold, issued_key};
@@ -33,6 +33,8 @@ pub(super) struct Directory {
     keys: RwLock<HashMap<KeyId, OrgId>>,
     /// The last sequence that any fold holds.
     last: AtomicU64,
+    /// The foreign messages of the stream up to where it was read.
+    foreign: Mutex<ForeignMet>,
 }
 
 /// One organization's fold. It only ever goes forward: by our own frames, and by those of others.
@@ -60,9 +62,9 @@ impl Directory {
         for one in fold.organizations() {
             keys.extend(one.state.keys().map(|key| (key.id, one.org)));
         }
-        let last = AtomicU64::new(fold.sequence());
+        let (last, foreign) = (AtomicU64::new(fold.sequence()), Mutex::new(fold.foreign()));
         let orgs = fold.orgs.into_iter().map(|(org, one)| (org, Arc::new(Slot::new(one))));
-        Self { installation, orgs: RwLock::new(orgs.collect()), keys: RwLock::new(keys), last }
+        Self { installation, orgs: RwLock::new(orgs.collect()), keys: RwLock::new(keys), last, foreign }
     }
 
     /// The last sequence of the stream that is known to be durable here.
@@ -79,8 +81,44 @@ impl Directory {
         self.slot(org).map(|slot| slot.fold())
     }
 
-    /// Takes the stream's frame, unless the organization's fold holds it already.
-    pub(super) fn take(&self, stored: &Stored) -> Result<(), FoldError> {
+    /// The foreign messages of the stream.
+    pub(super) fn foreign(&self) -> ForeignMet {
+        *self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what whoever reads the whole stream in order has met.
+    pub(super) fn meet(&self, item: &Item) {
+        if let Item::Foreign(Foreign { sequence, token, .. }) = item {
+            tracing::debug!(sequence, token, "a foreign message stands in the journal");
+            self.foreign.lock().unwrap_or_else(PoisonError::into_inner).meet(*sequence);
+        }
+    }
+
+    /// Takes the stream's item, unless the organization's fold holds it already.
+    pub(super) fn take(&self, item: &Item) -> Result<(), FoldError> {
+        match item {
+            Item::Frame(stored) => self.take_frame(stored),
+            Item::Foreign(foreign) => {
+                self.take_foreign(foreign);
+                Ok(())
+            }
+        }
+    }
+
+    /// Moves the guard of the organization on whose subject it stands, if there is such an organization.
+    fn take_foreign(&self, foreign: &Foreign) {
+        let Some(slot) = foreign.org().and_then(|org| self.slot(org)) else { return };
+        let moving = slot.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = slot.fold();
+        if foreign.sequence > before.end.guard() {
+            let mut fold = OrgFold::clone(&before);
+            fold.take_foreign(foreign);
+            self.publish(&slot, fold, std::iter::empty());
+        }
+        drop(moving);
+    }
+
+    fn take_frame(&self, stored: &Stored) -> Result<(), FoldError> {
         let slot = self.slot(stored.org).unwrap_or_else(|| {
             // Not shown before its first frame is in it.
             Arc::new(Slot::new(OrgFold::new(self.installation, stored.org)))
@@ -97,7 +135,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Takes what was decided on the fold whose end is `guard`, now that its frame is acknowledged at `end`; unless
+    /// Takes what was decided on the fold whose guard is `guard`, now that its frame is acknowledged at `end`; unless
     /// the stream's own reader was faster.
     pub(super) fn accept<'a>(
         &self,
@@ -109,7 +147,7 @@ impl Directory {
         let Some(slot) = self.slot(org) else { return };
         let moving = slot.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let before = slot.fold();
-        if before.end.sequence == guard {
+        if before.end.guard() == guard {
             let mut fold = OrgFold::clone(&before);
             after(&mut fold);
             self.publish(&slot, fold, events);
@@ -127,7 +165,7 @@ impl Directory {
         let org = fold.org;
         let issued: Vec<KeyId> = events.filter_map(issued_key).collect();
         let is_new = fold.end.ordinal == 1;
-        self.last.fetch_max(fold.end.sequence, Ordering::AcqRel);
+        self.last.fetch_max(fold.end.guard(), Ordering::AcqRel);
         *slot.fold.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fold);
         if is_new {
             let mut orgs = self.orgs.write().unwrap_or_else(PoisonError::into_inner);

@@ -11,8 +11,8 @@ use grantbook_domain::{
     state::OrgState,
 };
 use grantbook_journal::{
-    Journal, ReadError, Stored, Tail,
-    chain::{ChainError, Chains, OrgEnd, Step, StreamEnd},
+    Foreign, Item, Journal, ReadError, Stored, Tail,
+    chain::{ChainError, Chains, ForeignMet, OrgEnd, Step, StreamEnd},
     frame::{Frame, Link, decode},
     hash::Hash,
 };
@@ -41,7 +41,7 @@ pub enum FoldError {
     /// Frames cannot be read.
     #[error("the journal cannot be read: {0}")]
     Read(#[from] ReadError),
-    /// A frame is missing, foreign, changed or not understood.
+    /// A frame is missing, of another journal, changed or not understood.
     #[error("the journal's chain is broken: {0}")]
     Chain(#[from] ChainError),
     /// The journal says that it is longer than what can be read of it.
@@ -148,10 +148,11 @@ impl OrgFold {
     /// Folds in the organization's next frame, which others may have appended, with every check of a reader.
     pub(super) fn take(&mut self, stored: &Stored) -> Result<Frame, FoldError> {
         // Frames of other organizations lie between: only this one's chain is followed here.
-        let before = StreamEnd { sequence: stored.sequence.saturating_sub(1), hash: Hash::ZERO };
+        let sequence = stored.sequence.saturating_sub(1);
+        let before = StreamEnd { sequence, hash: Hash::ZERO, foreign: ForeignMet::default() };
         let mut chains = Chains::restore(self.installation, before, [(self.org, self.end)]);
-        if stored.sequence <= self.end.sequence {
-            let (sequence, expected) = (stored.sequence, self.end.sequence.saturating_add(1));
+        if stored.sequence <= self.end.guard() {
+            let (sequence, expected) = (stored.sequence, self.end.guard().saturating_add(1));
             return Err(ChainError::Backwards { sequence, expected }.into());
         }
         if stored.org != self.org {
@@ -163,8 +164,13 @@ impl OrgFold {
                 self.fold(stored.sequence, &frame, chains.org(self.org))?;
                 Ok(frame)
             }
-            Step::Repeat => Err(ChainError::Quarantine { sequence: stored.sequence }.into()),
+            Step::Repeat | Step::Foreign => Err(ChainError::Quarantine { sequence: stored.sequence }.into()),
         }
+    }
+
+    /// Takes note of a foreign message behind the organization's last frame: the next append is guarded with it.
+    pub(super) fn take_foreign(&mut self, foreign: &Foreign) {
+        self.end.foreign = foreign.sequence;
     }
 
     /// Folds in a frame whose chain was checked.
@@ -221,7 +227,7 @@ impl Fold {
         let mut waiting = read_up_to(&mut tail, 0, head).await?;
         while let Some(last) = waiting.last() {
             // The next frames are read while these are folded.
-            let after = last.sequence;
+            let after = last.sequence();
             if after >= head {
                 head = head_of(journal).await?;
             }
@@ -267,19 +273,25 @@ impl Fold {
         Err(misfit.into())
     }
 
-    /// Folds in the next frames of the stream, up to one that does not fit, which it tells. They are decoded on all cores, as that is most of the work.
-    pub fn take_all(&mut self, frames: &[Stored]) -> Result<(), FoldError> {
+    /// Folds in the next items of the stream, up to one that does not fit, which it tells. Frames are decoded on all
+    /// cores, as that is most of the work.
+    pub fn take_all(&mut self, items: &[Item]) -> Result<(), FoldError> {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let decoded = thread::scope(|scope| {
-            let chunks = frames.chunks(frames.len().div_ceil(cores).max(1));
+            let chunks = items.chunks(items.len().div_ceil(cores).max(1));
             let tasks: Vec<_> = chunks.map(|chunk| scope.spawn(|| decode_all(chunk))).collect();
             let join = |task: thread::ScopedJoinHandle<'_, _>| {
                 task.join().unwrap_or_else(|panic| resume_unwind(panic))
             };
             tasks.into_iter().flat_map(join).collect::<Vec<_>>()
         });
-        for (stored, frame) in frames.iter().zip(decoded) {
-            self.take(stored, &frame?)?;
+        for (item, frame) in items.iter().zip(decoded) {
+            match (item, frame) {
+                (Item::Frame(stored), Some(frame)) => self.take(stored, &frame?)?,
+                (Item::Foreign(foreign), _) => self.take_foreign(foreign)?,
+                // Every frame was decoded.
+                (Item::Frame(_), None) => {}
+            }
         }
         Ok(())
     }
@@ -290,6 +302,19 @@ impl Fold {
         let end = self.chains.org(org);
         let fold = self.orgs.entry(org).or_insert_with(|| OrgFold::new(installation, org));
         fold.fold(sequence, frame, end)
+    }
+
+    fn take_foreign(&mut self, foreign: &Foreign) -> Result<(), FoldError> {
+        self.chains.take_foreign(foreign)?;
+        if let Some(fold) = foreign.org().and_then(|org| self.orgs.get_mut(&org)) {
+            fold.take_foreign(foreign);
+        }
+        Ok(())
+    }
+
+    /// The foreign messages folded over.
+    pub(super) const fn foreign(&self) -> ForeignMet {
+        self.chains.end().foreign
     }
 
     /// The journal's last sequence folded in.
@@ -319,8 +344,8 @@ async fn head_of<J: Journal>(journal: &J) -> Result<u64, ReadError> {
     }
 }
 
-/// The next frames, of which there must be some until `head`; none behind it.
-async fn read_up_to<T: Tail>(tail: &mut T, after: u64, head: u64) -> Result<Vec<Stored>, FoldError> {
+/// The next items, of which there must be some until `head`; none behind it.
+async fn read_up_to<T: Tail>(tail: &mut T, after: u64, head: u64) -> Result<Vec<Item>, FoldError> {
     if after >= head {
         return Ok(Vec::new());
     }
@@ -331,9 +356,10 @@ async fn read_up_to<T: Tail>(tail: &mut T, after: u64, head: u64) -> Result<Vec<
     Ok(frames)
 }
 
-fn decode_all(frames: &[Stored]) -> Vec<Result<Frame, ChainError>> {
+fn decode_all(items: &[Item]) -> Vec<Option<Result<Frame, ChainError>>> {
     let explain = |sequence| move |fault| ChainError::Frame { sequence, fault };
-    frames.iter().map(|stored| decode(&stored.bytes).map_err(explain(stored.sequence))).collect()
+    let decoded = |stored: &Stored| decode(&stored.bytes).map_err(explain(stored.sequence));
+    items.iter().map(|item| item.frame().map(decoded)).collect()
 }
 
 /// The keys that an event made.

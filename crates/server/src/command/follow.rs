@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use grantbook_journal::{Cause, Journal, ReadError, Stored, Tail, chain::ChainError};
+use grantbook_journal::{Cause, Item, Journal, ReadError, Tail, chain::ChainError};
 use tokio::{
     sync::watch,
     task::yield_now,
@@ -62,14 +62,14 @@ impl<J: Journal> Follower<J> {
         let mut told: Option<Instant> = None;
         loop {
             match tail.next(FRAMES, PATIENCE).await {
-                Ok(frames) => {
+                Ok(items) => {
                     told = None;
-                    for stored in &frames {
-                        self.take(reached, stored).await?;
-                        reached = stored.sequence;
+                    for item in &items {
+                        self.take(reached, item).await?;
+                        reached = item.sequence();
                         yield_now().await;
                     }
-                    if !frames.is_empty() {
+                    if !items.is_empty() {
                         self.reached.send_replace(reached);
                     }
                 }
@@ -85,13 +85,14 @@ impl<J: Journal> Follower<J> {
         }
     }
 
-    /// Takes the next frame, or a copy of it that fits if it does not as it came.
-    async fn take(&self, reached: u64, stored: &Stored) -> Result<(), FoldError> {
-        let (sequence, expected) = (stored.sequence, reached.saturating_add(1));
+    /// Takes the next item, or a copy of it that fits if it does not as it came.
+    async fn take(&self, reached: u64, item: &Item) -> Result<(), FoldError> {
+        let (sequence, expected) = (item.sequence(), reached.saturating_add(1));
         if sequence != expected {
             return Err(ChainError::Gap { sequence, expected }.into());
         }
-        let misfit = match self.directory.take(stored) {
+        self.directory.meet(item);
+        let misfit = match self.directory.take(item) {
             Err(FoldError::Chain(misfit)) => misfit,
             taken => return taken,
         };

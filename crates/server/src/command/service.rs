@@ -9,7 +9,7 @@ use std::{
 use grantbook_domain::{
     access::Reason, id::OrgId, position::Position, principal::Caller, state::OrgState, time::Timestamp,
 };
-use grantbook_journal::{Cause, Journal};
+use grantbook_journal::{Cause, Journal, chain::ForeignMet};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -190,6 +190,11 @@ impl CommandHandle {
     /// The last sequence of the journal that this process knows to be durable.
     pub fn last_sequence(&self) -> u64 {
         self.shared.directory.last_sequence()
+    }
+
+    /// The foreign messages of the journal up to where it was read.
+    pub fn foreign(&self) -> ForeignMet {
+        self.shared.directory.foreign()
     }
 
     /// How far the folds are behind the journal; none if nobody else appends.

@@ -70,6 +70,7 @@ pub(crate) fn log(step: Step) {
 
 #[cfg(test)]
 mod tests {
+    use grantbook_journal::chain::ForeignMet;
     use grantbook_views::ViewDigest;
     use tokio::{sync::mpsc, time::advance};
 
@@ -84,6 +85,7 @@ mod tests {
             state: NodeState::Starting,
             fresh_as_of: Instant::now(),
             marks: Marks::new(0, ViewDigest::default()),
+            foreign: ForeignMet::default(),
             heard_at: None,
         };
         let (change, progress) = watch::channel(beginning);

@@ -11,8 +11,8 @@ mod view;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use grantbook_journal::{
-    Journal, ReadError, Stored, Tail,
-    chain::{ChainError, Chains},
+    Item, Journal, ReadError, Tail,
+    chain::{ChainError, Chains, ForeignMet},
 };
 use grantbook_views::{Snapshot, ViewReader, ViewWriter};
 use tokio::{
@@ -85,7 +85,9 @@ impl Projector {
         let reader = writer.reader();
         let (sequence, state) = (writer.sequence(), NodeState::Starting);
         let (marks, fresh_as_of) = (Marks::new(sequence, writer.digest()), Instant::now());
-        let beginning = Progress { sequence, head: sequence, state, fresh_as_of, heard_at: None, marks };
+        let foreign = ForeignMet::default();
+        let beginning =
+            Progress { sequence, head: sequence, state, fresh_as_of, foreign, heard_at: None, marks };
         let (tell, progress) = watch::channel(beginning);
         let (stop, stopping) = watch::channel(false);
         let (settle, asked) = mpsc::channel(1);
@@ -180,17 +182,17 @@ impl<J: Journal> Follower<J> {
             return Err(Fault::Checkpoint);
         }
         match self.last_read(sequence).await? {
-            Some(stored) => drop(chains.take(&stored)?),
+            Some(item) => drop(chains.take_item(&item)?),
             None => return Err(Fault::Tail { expected: sequence, found: self.journal.head().await? }),
         }
         with_image(writer, chains).await
     }
 
-    /// The frame that the view ended with, however long the journal takes to answer.
-    async fn last_read(&mut self, sequence: u64) -> Result<Option<Stored>, Fault> {
+    /// The item that the view ended with, however long the journal takes to answer.
+    async fn last_read(&mut self, sequence: u64) -> Result<Option<Item>, Fault> {
         loop {
             match self.journal.read_one(sequence).await {
-                Ok(stored) => return Ok(stored),
+                Ok(item) => return Ok(item),
                 Err(error) => self.pause(error).await?,
             }
             if self.is_stopping() {
@@ -205,12 +207,12 @@ impl<J: Journal> Follower<J> {
         let mut tail = self.journal.tail(0);
         while chains.end().sequence < sequence {
             let mut frames = tail.next(FRAMES_MAX, REREAD_PATIENCE).await?;
-            frames.retain(|stored| stored.sequence <= sequence);
+            frames.retain(|item| item.sequence() <= sequence);
             if frames.is_empty() {
                 return Err(Fault::Tail { expected: sequence, found: chains.end().sequence });
             }
             chains = spawn_blocking(move || {
-                frames.iter().try_for_each(|stored| chains.take(stored).map(drop)).map(|()| chains)
+                frames.iter().try_for_each(|item| chains.take_item(item).map(drop)).map(|()| chains)
             })
             .await??;
         }
@@ -236,6 +238,7 @@ impl<J: Journal> Follower<J> {
         mut damage: watch::Receiver<Option<String>>,
     ) -> Result<(), Fault> {
         let mut tail = self.journal.tail(view.sequence());
+        self.show(&view);
         while !self.is_stopping() {
             // Dropping the question loses no frame.
             let mut asker = None;
@@ -251,7 +254,7 @@ impl<J: Journal> Follower<J> {
             let mut prepared = None;
             while prepared.is_some() || !waiting.is_empty() && !self.is_stopping() {
                 // Read on meanwhile.
-                let room = room_behind(waiting.last().map_or(intake.sequence(), |stored| stored.sequence));
+                let room = room_behind(waiting.last().map_or(intake.sequence(), Item::sequence));
                 let turn = turn(view, intake, (prepared, waiting));
                 let (turned, read) = tokio::join!(turn, tail.next(room, Duration::ZERO));
                 let misfit;
@@ -299,9 +302,9 @@ impl<J: Journal> Follower<J> {
 
     /// Tells how far the view has come.
     fn show(&self, view: &View) {
-        let (sequence, marks) = (view.sequence(), view.marks());
+        let (sequence, marks, foreign) = (view.sequence(), view.marks(), view.foreign());
         self.tell.send_modify(|progress| {
-            (progress.sequence, progress.marks) = (sequence, marks);
+            (progress.sequence, progress.marks, progress.foreign) = (sequence, marks, foreign);
         });
     }
 
@@ -379,7 +382,7 @@ impl<J: Journal> Follower<J> {
     }
 
     /// What was read, or nothing after a pause if the journal does not answer.
-    async fn read(&mut self, read: Result<Vec<Stored>, ReadError>) -> Result<Vec<Stored>, Fault> {
+    async fn read(&mut self, read: Result<Vec<Item>, ReadError>) -> Result<Vec<Item>, Fault> {
         match read {
             Ok(frames) => {
                 if !frames.is_empty() {
@@ -424,7 +427,7 @@ type Taken = (Option<Prepared>, Option<ChainError>);
 async fn turn(
     mut view: View,
     mut intake: Intake,
-    (prepared, waiting): (Option<Prepared>, Vec<Stored>),
+    (prepared, waiting): (Option<Prepared>, Vec<Item>),
 ) -> Result<(View, Intake, Taken), Fault> {
     if prepared.is_none() && !is_much(&waiting) {
         return spawn_blocking(move || {

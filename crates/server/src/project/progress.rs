@@ -1,5 +1,6 @@
 //! How far the projector has come, as everybody else sees it.
 
+use grantbook_journal::chain::ForeignMet;
 use tokio::time::Instant;
 
 use super::marks::Marks;
@@ -35,6 +36,8 @@ pub struct Progress {
     pub fresh_as_of: Instant,
     /// What the view holds, to be compared with other nodes'.
     pub marks: Marks,
+    /// The foreign messages up to where the view stands.
+    pub foreign: ForeignMet,
     /// When the journal's leader was last asked for the head and answered.
     pub heard_at: Option<Instant>,
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use grantbook_domain::{position::Position, record::Recorded};
 use grantbook_journal::{
-    ReadError, Stored,
-    chain::{ChainError, Chains, Step},
+    Item, ReadError,
+    chain::{ChainError, Chains, ForeignMet, Step},
 };
 use grantbook_views::{Batch, Snapshot, StagedBatch, Stager, ViewError, ViewReader, ViewWriter};
 use tokio::time::Instant;
@@ -23,17 +23,17 @@ const DURABLE_EVERY: Duration = Duration::from_secs(1);
 const MUCH_BYTES: usize = 1 << 20;
 
 /// Whether so much was read at once that there is more: what is read ends where a mark is due.
-pub(super) fn is_much(frames: &[Stored]) -> bool {
-    let ends_at_mark = frames.last().is_some_and(|last| last.sequence.is_multiple_of(MARK_EVERY));
+pub(super) fn is_much(items: &[Item]) -> bool {
+    let ends_at_mark = items.last().is_some_and(|last| last.sequence().is_multiple_of(MARK_EVERY));
     ends_at_mark
-        || frames.len() >= FRAMES_MAX.get()
-        || frames.iter().map(|stored| stored.bytes.len()).sum::<usize>() >= MUCH_BYTES
+        || items.len() >= FRAMES_MAX.get()
+        || items.iter().map(|item| item.bytes().len()).sum::<usize>() >= MUCH_BYTES
 }
 
 /// Why the projector stops. Nothing is skipped.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
-    /// A frame is missing, foreign, changed or not understood.
+    /// A frame is missing, of another journal, changed or not understood.
     #[error("{0}")]
     Chain(#[from] ChainError),
     /// The view does not take a batch.
@@ -80,29 +80,33 @@ pub(super) struct Prepared {
     durable: bool,
     /// Whether there may be more to read at once.
     full: bool,
+    /// The foreign messages up to there.
+    foreign: ForeignMet,
 }
 
 impl Intake {
-    /// The last frame that was taken in.
+    /// The last item that was taken in.
     pub(super) const fn sequence(&self) -> u64 {
         self.chains.end().sequence
     }
 
-    /// Checks the next frames, up to one that does not fit, which is told, and works out what they change, all or nothing.
-    pub(super) fn take(&mut self, frames: &[Stored]) -> Result<(Prepared, Option<ChainError>), Fault> {
+    /// Checks the next items, up to one that does not fit, which is told, and works out what they change, all or nothing.
+    pub(super) fn take(&mut self, items: &[Item]) -> Result<(Prepared, Option<ChainError>), Fault> {
         let (mut records, mut misfit) = (Vec::new(), None);
-        for stored in frames {
-            let frame = match self.chains.take(stored) {
+        for item in items {
+            let frame = match self.chains.take_item(item) {
                 Ok(Step::Next(frame)) => frame,
-                Ok(Step::Repeat) => continue,
+                // A foreign message changes nothing but where the view stands.
+                Ok(Step::Foreign | Step::Repeat) => continue,
                 Err(error) => {
                     misfit = Some(error);
                     break;
                 }
             };
+            let (sequence, org) = (item.sequence(), frame.head.org);
             let placed = (0..).zip(frame.records).map(|(index, record)| Recorded {
-                position: Position::of(stored.sequence, index),
-                org: stored.org,
+                position: Position::of(sequence, index),
+                org,
                 record,
             });
             records.extend(placed);
@@ -110,7 +114,8 @@ impl Intake {
         let durable = self.is_due();
         let staged = self.stage(&records, durable)?;
         self.dirty_since = if durable { None } else { self.dirty_since.or_else(|| Some(Instant::now())) };
-        Ok((Prepared { staged, durable, full: is_much(frames) }, misfit))
+        let foreign = self.foreign();
+        Ok((Prepared { staged, durable, full: is_much(items), foreign }, misfit))
     }
 
     /// Whether there is something to make durable by now.
@@ -123,7 +128,17 @@ impl Intake {
         if self.dirty_since.take().is_none() {
             return Ok(None);
         }
-        Ok(Some(Prepared { staged: self.stage(&[], true)?, durable: true, full: false }))
+        self.settled().map(Some)
+    }
+
+    /// Nothing but what makes everything durable.
+    fn settled(&mut self) -> Result<Prepared, Fault> {
+        let (staged, foreign) = (self.stage(&[], true)?, self.foreign());
+        Ok(Prepared { staged, durable: true, full: false, foreign })
+    }
+
+    const fn foreign(&self) -> ForeignMet {
+        self.chains.end().foreign
     }
 
     fn stage(&mut self, records: &[Recorded], durable: bool) -> Result<StagedBatch, Fault> {
@@ -142,6 +157,7 @@ pub(super) struct View {
     /// with every batch.
     published: bool,
     marks: Marks,
+    foreign: ForeignMet,
 }
 
 impl View {
@@ -149,7 +165,8 @@ impl View {
     pub(super) fn new(writer: ViewWriter, chains: Chains) -> Result<(Self, Intake), Fault> {
         let intake = Intake { chains, stager: writer.stager(), dirty_since: None };
         let marks = Marks::new(writer.sequence(), writer.digest());
-        let mut view = Self { writer, published: false, marks };
+        let foreign = intake.foreign();
+        let mut view = Self { writer, published: false, marks, foreign };
         if view.sequence() > 0 {
             view.publish()?;
         }
@@ -165,6 +182,11 @@ impl View {
         self.marks
     }
 
+    /// The foreign messages up to where it stands.
+    pub(super) const fn foreign(&self) -> ForeignMet {
+        self.foreign
+    }
+
     /// A handle for reading.
     pub(super) fn reader(&self) -> ViewReader {
         self.writer.reader()
@@ -178,7 +200,7 @@ impl View {
     /// Commits durably, with the ends of all chains beside the rows, and gives the view as of then. Everything that was
     /// taken in is committed already.
     pub(super) fn settled(&mut self, intake: &mut Intake) -> Result<Snapshot, Fault> {
-        let rest = Prepared { staged: intake.stage(&[], true)?, durable: true, full: false };
+        let rest = intake.settled()?;
         intake.dirty_since = None;
         self.commit(rest)?;
         Ok(self.writer.reader().snapshot()?)
@@ -187,6 +209,7 @@ impl View {
     /// Commits a batch; batches come in the order in which they were taken in.
     pub(super) fn commit(&mut self, batch: Prepared) -> Result<(), Fault> {
         self.writer.commit(batch.staged, batch.durable)?;
+        self.foreign = batch.foreign;
         self.marks.note(self.writer.sequence(), self.writer.digest());
         if self.published || !batch.full { self.publish() } else { Ok(()) }
     }

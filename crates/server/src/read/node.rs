@@ -6,7 +6,7 @@ use grantbook_domain::{
     id::OrgId,
     position::{Position, RECORDS_PER_FRAME},
 };
-use grantbook_journal::Journal;
+use grantbook_journal::{Journal, chain::ForeignMet};
 use grantbook_views::{Image, ViewReader};
 use tokio::{sync::watch, time::timeout};
 
@@ -100,7 +100,7 @@ impl NodeStatus {
     }
 
     /// At least and at most so many records are missing: a frame holds one or more, and who has not read it does not know how
-    /// many. Nothing is missing if it is none.
+    /// many; a foreign message counts as a frame. Nothing is missing if it is none.
     pub const fn lag_records(&self) -> (u64, u64) {
         (self.lag_frames, self.lag_frames.saturating_mul(RECORDS_PER_FRAME))
     }
@@ -244,6 +244,11 @@ impl ReadNode {
             contact: progress.heard_at.map(|at| at.elapsed()),
         };
         NodeStatus::of(behind, progress.state)
+    }
+
+    /// The foreign messages of the journal up to where the view stands.
+    pub fn foreign(&self) -> ForeignMet {
+        self.progress.borrow().foreign
     }
 
     /// What the view holds, and how far it had come then.

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 
 use grantbook_domain::{id::OrgId, position::Position};
 use grantbook_journal::{
-    Journal, ReadError, Stored, Tail,
+    Item, Journal, ReadError, Tail,
     hash::Hash,
     jetstream::{Derived, End, Interrupted, JetStreamTail, Message, Place, Publisher},
 };
@@ -85,8 +85,8 @@ pub(super) struct Line {
     stopping: watch::Receiver<bool>,
     tell: watch::Sender<LineStatus>,
     tail: JetStreamTail,
-    /// Frames that were read and are not rendered yet.
-    read: VecDeque<Stored>,
+    /// Items that were read and are not rendered yet.
+    read: VecDeque<Item>,
     /// The last frame that was rendered, or need not be.
     rendered: (u64, Hash),
     /// What the stream is known to hold.
@@ -308,7 +308,7 @@ impl Line {
                 Err(error) => return Err(Fault::Read(error)),
             }
         }
-        let Some(next) = self.read.front().map(|stored| stored.sequence) else { return Ok(()) };
+        let Some(next) = self.read.front().map(Item::sequence) else { return Ok(()) };
         let mut progress = self.followed.progress.clone();
         if progress.borrow_and_update().sequence < next && self.pending.is_empty() {
             // The view is about to take it; whether it has stopped is looked at next time.
@@ -316,32 +316,31 @@ impl Line {
             let _looked_at_below = timeout(IDLE, arrived).await.map(|seen| seen.is_ok());
         }
         let reached = progress.borrow().sequence;
-        let ready = self.read.iter().take_while(|stored| stored.sequence <= reached).count();
-        let frames: Vec<Stored> = self.read.drain(..ready).collect();
-        self.take(frames).await
+        let ready = self.read.iter().take_while(|item| item.sequence() <= reached).count();
+        let items: Vec<Item> = self.read.drain(..ready).collect();
+        self.take(items).await
     }
 
-    /// Renders frames beside the runtime.
-    async fn take(&mut self, mut frames: Vec<Stored>) -> Result<(), Fault> {
+    /// Renders items beside the runtime.
+    async fn take(&mut self, mut items: Vec<Item>) -> Result<(), Fault> {
         let Place { sequence: known, .. } = self.end.place;
-        if let Some(last) = frames.iter().find(|stored| stored.sequence == known)
-            && self.end.frame.is_some_and(|frame| frame != Hash::of(&last.bytes))
+        if let Some(last) = items.iter().find(|item| item.sequence() == known)
+            && self.end.frame.is_some_and(|frame| frame != last.hash())
         {
             return Err(Fault::OtherHistory(known));
         }
         // What another relay has published meanwhile need not be rendered.
-        let skipped =
-            frames.iter().take_while(|stored| Place::end_of(stored.sequence) <= self.end.place).last();
-        if let Some(stored) = skipped {
-            self.rendered = (stored.sequence, Hash::of(&stored.bytes));
+        let skipped = items.iter().take_while(|item| Place::end_of(item.sequence()) <= self.end.place).last();
+        if let Some(item) = skipped {
+            self.rendered = (item.sequence(), item.hash());
         }
-        frames.retain(|stored| Place::end_of(stored.sequence) > self.end.place);
-        if frames.is_empty() {
+        items.retain(|item| Place::end_of(item.sequence()) > self.end.place);
+        if items.is_empty() {
             return Ok(());
         }
         let (reader, installation) = (self.followed.reader.clone(), self.followed.installation);
         let derived = self.publisher.derived();
-        let rendering = spawn_blocking(move || render(&reader, installation, derived, &frames));
+        let rendering = spawn_blocking(move || render(&reader, installation, derived, &items));
         for Rendered { sequence, hash, messages } in rendering.await?? {
             for message in messages {
                 if message.place > self.end.place {

@@ -10,7 +10,7 @@ use grantbook_domain::{
     record::Recorded,
 };
 use grantbook_journal::{
-    Stored,
+    Item,
     hash::Hash,
     jetstream::{Derived, Message, Place},
 };
@@ -29,7 +29,7 @@ pub(super) enum RenderError {
     Missing(u64),
 }
 
-/// A frame that was rendered.
+/// An item that was rendered.
 #[derive(Debug)]
 pub(super) struct Rendered {
     pub(super) sequence: u64,
@@ -56,16 +56,19 @@ impl Unplaced {
     }
 }
 
-/// Renders frames that the view holds already.
+/// Renders items that the view holds already. Of a foreign message comes nothing, and it has its place.
 pub(super) fn render(
     reader: &ViewReader,
     installation: InstallationId,
     derived: Derived,
-    frames: &[Stored],
+    items: &[Item],
 ) -> Result<Vec<Rendered>, RenderError> {
     let snapshot = reader.snapshot()?;
-    let messages = |stored: &Stored| {
-        let mut messages = Vec::new();
+    let messages = |item: &Item| {
+        let (mut messages, hash) = (Vec::new(), item.hash());
+        let Some(stored) = item.frame() else {
+            return Ok(Rendered { sequence: item.sequence(), hash, messages });
+        };
         for index in 0..RECORDS_PER_FRAME {
             let position = Position::of(stored.sequence, index);
             match snapshot.record(stored.org, position)? {
@@ -77,9 +80,9 @@ pub(super) fn render(
                 None => break,
             }
         }
-        Ok(Rendered { sequence: stored.sequence, hash: Hash::of(&stored.bytes), messages })
+        Ok(Rendered { sequence: stored.sequence, hash, messages })
     };
-    frames.iter().map(messages).collect()
+    items.iter().map(messages).collect()
 }
 
 fn of_record(

@@ -7,7 +7,9 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use grantbook_api::readiness::{FreshnessBounds, GapsMet, Health, Quarantine, Readiness, RelayLine};
+use grantbook_api::readiness::{
+    ForeignMessages, FreshnessBounds, GapsMet, Health, Quarantine, Readiness, RelayLine,
+};
 use grantbook_domain::position::Position;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -135,6 +137,7 @@ fn readiness(web: &Web, status: NodeStatus) -> Readiness {
             .collect(),
         last_contact_ms: status.contact_ms,
         gaps: GapsMet { met: gaps.met, sequences: gaps.sequences },
+        foreign_messages: foreign_messages(web),
         quarantine: match status.state {
             NodeState::Quarantined { sequence, why } => Some(Quarantine { sequence, reason: why }),
             NodeState::Starting | NodeState::Running | NodeState::Stopped => None,
@@ -156,6 +159,22 @@ fn bounds(freshness: &Freshness) -> FreshnessBounds {
         max_silence_ms: millis(freshness.max_silence),
         when_stale: freshness.when_stale.name().to_owned(),
     }
+}
+
+/// What is known here of messages that nobody appended: by the view, or by the fold if there is no view.
+fn foreign_messages(web: &Web) -> ForeignMessages {
+    let parts = &web.app.parts;
+    let met = parts.node().map(ReadNode::foreign).or_else(|| parts.commands().map(CommandHandle::foreign));
+    let met = met.unwrap_or_default();
+    ForeignMessages { count: met.count, last_sequence: met.last }
+}
+
+/// The messages that nobody appended, for Prometheus.
+fn foreign_metrics(text: &mut String, foreign: &ForeignMessages) {
+    let help = "Messages in the journal's stream that nobody appended to it; they have no effect.";
+    counter(text, "grantbook_foreign_messages_total", help, foreign.count);
+    let help = "Sequence of the last message in the journal's stream that nobody appended to it; 0 if there is none.";
+    gauge(text, "grantbook_foreign_message_last_sequence", help, foreign.last_sequence);
 }
 
 /// Where the view holds something else than other nodes' views.
@@ -225,6 +244,7 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
     let help =
         "Frames that one replica of the journal did not have, or had damaged, and others were asked for.";
     counter(&mut text, "grantbook_gaps_total", help, told.gaps.met);
+    foreign_metrics(&mut text, &told.foreign_messages);
     if let Some(relay) = &web.app.relay {
         text.push_str(&relay.metrics(head));
     }

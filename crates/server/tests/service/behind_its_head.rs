@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use grantbook_journal::{
-    AppendError, Cause, Identity, Journal, ReadError, Stored,
+    AppendError, Cause, Identity, Item, Journal, ReadError,
     memory::{MemoryJournal, MemoryTail},
 };
 use grantbook_server::project::{NodeState, Projector};
@@ -52,10 +52,13 @@ impl Journal for BehindItsHead {
     ) -> impl Future<Output = Result<u64, AppendError>> + Send {
         self.inner.found(org, head, frame)
     }
+    async fn put_foreign(&self, token: &str, head: u64, bytes: Bytes) -> Result<u64, AppendError> {
+        self.inner.put_foreign(token, head, bytes).await
+    }
     fn tail(&self, after: u64) -> MemoryTail {
         self.inner.tail(after)
     }
-    fn read_one(&self, sequence: u64) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send {
+    fn read_one(&self, sequence: u64) -> impl Future<Output = Result<Option<Item>, ReadError>> + Send {
         self.inner.read_one(sequence)
     }
     async fn head(&self) -> Result<u64, ReadError> {
@@ -67,7 +70,7 @@ impl Journal for BehindItsHead {
         &self,
         org: OrgId,
         after: u64,
-    ) -> impl Future<Output = Result<Option<Stored>, ReadError>> + Send {
+    ) -> impl Future<Output = Result<Option<Item>, ReadError>> + Send {
         self.inner.next_of(org, after)
     }
     fn halted(&self) -> Option<Cause> {
@@ -93,16 +96,19 @@ impl Journal for Silent {
     async fn found(&self, org: OrgId, head: u64, frame: Bytes) -> Result<u64, AppendError> {
         self.0.found(org, head, frame).await
     }
+    async fn put_foreign(&self, token: &str, head: u64, bytes: Bytes) -> Result<u64, AppendError> {
+        self.0.put_foreign(token, head, bytes).await
+    }
     fn tail(&self, after: u64) -> MemoryTail {
         self.0.tail(after)
     }
-    async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+    async fn read_one(&self, sequence: u64) -> Result<Option<Item>, ReadError> {
         self.0.read_one(sequence).await
     }
     async fn head(&self) -> Result<u64, ReadError> {
         std::future::pending().await
     }
-    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
+    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Item>, ReadError> {
         self.0.next_of(org, after).await
     }
     fn halted(&self) -> Option<Cause> {

@@ -12,7 +12,7 @@ use grantbook_domain::{
     time::Timestamp,
 };
 use grantbook_journal::{
-    Identity, Journal, Stored,
+    Identity, Item, Journal,
     chain::{Chains, Step},
     frame::encode,
     memory::{Fault, MemoryJournal},
@@ -158,12 +158,13 @@ impl Given {
     /// All records in the journal, frame by frame, every check made.
     pub(crate) fn frames(&self) -> Vec<Vec<Record>> {
         let mut chains = Chains::new(self.journal.identity().installation);
-        let stored: Vec<Stored> = self.journal.read(0, 10_000.try_into().unwrap());
-        let records = |stored: &Stored| match chains.take(stored).unwrap() {
-            Step::Next(frame) => frame.records,
+        let items: Vec<Item> = self.journal.read(0, 10_000.try_into().unwrap());
+        let records = |item: &Item| match chains.take_item(item).unwrap() {
+            Step::Next(frame) => Some(frame.records),
+            Step::Foreign => None,
             Step::Repeat => panic!("no frame comes twice"),
         };
-        stored.iter().map(records).collect()
+        items.iter().filter_map(records).collect()
     }
 
     /// How many service tokens the journal knows by this name.

@@ -13,6 +13,7 @@ mod behind_its_head;
 mod conflict;
 mod exactly_once;
 mod expiry;
+mod foreign;
 mod foresee;
 mod given;
 mod group_commit;

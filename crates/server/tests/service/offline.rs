@@ -36,7 +36,7 @@ async fn app(data: &Path) -> Result<App, StartError> {
 async fn records(data: &Path) -> Vec<Record> {
     let journal = EmbeddedJournal::open(data).unwrap();
     let stored = journal.tail(0).next(1000.try_into().unwrap(), Duration::ZERO).await.unwrap();
-    stored.iter().flat_map(|stored| decode(&stored.bytes).unwrap().records).collect()
+    stored.iter().flat_map(|stored| decode(stored.bytes()).unwrap().records).collect()
 }
 
 /// The key opens the organization, as an owner.

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use grantbook_journal::{
-    AppendError, Cause, Identity, Journal, ReadError, Stored,
+    AppendError, Cause, Identity, Item, Journal, ReadError, Stored,
     memory::{MemoryJournal, MemoryTail},
 };
 use grantbook_server::{
@@ -46,22 +46,25 @@ impl Journal for TwoCopies {
     async fn found(&self, org: OrgId, head: u64, frame: Bytes) -> Result<u64, AppendError> {
         self.other.found(org, head, frame).await
     }
+    async fn put_foreign(&self, token: &str, head: u64, bytes: Bytes) -> Result<u64, AppendError> {
+        self.other.put_foreign(token, head, bytes).await
+    }
     fn tail(&self, after: u64) -> MemoryTail {
         self.read.tail(after)
     }
-    async fn read_one(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+    async fn read_one(&self, sequence: u64) -> Result<Option<Item>, ReadError> {
         self.other.read_one(sequence).await
     }
     async fn head(&self) -> Result<u64, ReadError> {
         self.other.head().await
     }
-    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Stored>, ReadError> {
+    async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Item>, ReadError> {
         self.other.next_of(org, after).await
     }
     fn halted(&self) -> Option<Cause> {
         None
     }
-    async fn copies(&self, sequence: u64) -> Result<Vec<Stored>, ReadError> {
+    async fn copies(&self, sequence: u64) -> Result<Vec<Item>, ReadError> {
         let both = [self.read.read_one(sequence).await?, self.other.read_one(sequence).await?];
         Ok(both.into_iter().flatten().collect())
     }
@@ -71,7 +74,7 @@ impl Journal for TwoCopies {
 async fn copy_of(journal: &MemoryJournal, frames: u64) -> MemoryJournal {
     let copy = memory(1);
     for sequence in 1..=frames {
-        let stored = journal.read_one(sequence).await.unwrap().expect("a frame");
+        let stored = journal.read_one(sequence).await.unwrap().and_then(Item::into_frame).expect("a frame");
         copy.append(stored.org, sequence - 1, stored.bytes).await.unwrap();
     }
     copy
@@ -91,7 +94,7 @@ async fn two_copies(both: bool) -> (Given, TwoCopies) {
     for n in 1..FRAMES {
         given.submit(given.create_token(&format!("t{n}"))).await.unwrap();
     }
-    let whole = given.journal.read_one(CHANGED).await.unwrap().expect("a frame");
+    let whole = given.journal.read_one(CHANGED).await.unwrap().and_then(Item::into_frame).expect("a frame");
     let read = changed(copy_of(&given.journal, FRAMES).await, &whole);
     let other = copy_of(&given.journal, FRAMES).await;
     let other = if both { changed(other, &whole) } else { other };

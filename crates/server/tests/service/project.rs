@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use grantbook_domain::{position::Position, record::Recorded};
 use grantbook_journal::{
-    Journal,
+    Item, Journal,
     chain::{Chains, Step},
     memory::MemoryJournal,
 };
@@ -165,7 +165,7 @@ fn view_with(given: &Given, checkpoint: impl Fn(&Chains) -> serde_json::Value) -
     let installation = given.journal.identity().installation;
     let mut chains = Chains::new(installation);
     let mut records = Vec::new();
-    for stored in given.journal.read(0, 5000.try_into().unwrap()) {
+    for stored in given.journal.read(0, 5000.try_into().unwrap()).into_iter().filter_map(Item::into_frame) {
         let Step::Next(frame) = chains.take(&stored).unwrap() else { panic!("no frame comes twice") };
         let position = |index| Position::of(stored.sequence, index);
         let place = |(index, record)| Recorded { position: position(index), org: stored.org, record };
@@ -208,7 +208,7 @@ async fn a_checkpoint_that_is_not_the_views_stops_it() {
 async fn a_changed_frame_stops_it() {
     let given = Given::settled().await;
     given.submit(given.create_token("one")).await.unwrap();
-    let stored = given.journal.read_one(2).await.unwrap().unwrap();
+    let stored = given.journal.read_one(2).await.unwrap().unwrap().into_frame().unwrap();
     let text = String::from_utf8(stored.bytes.to_vec()).unwrap().replace("one", "two");
     assert!(given.journal.tamper(2, Bytes::from(text)));
     let writer = ViewWriter::in_memory(given.journal.identity().installation).unwrap();
@@ -220,7 +220,7 @@ async fn a_changed_frame_stops_it() {
 #[tokio::test]
 async fn another_journals_frame_stops_it() {
     let (given, foreign) = (Given::settled().await, memory(2));
-    let stored = given.journal.read_one(1).await.unwrap().unwrap();
+    let stored = given.journal.read_one(1).await.unwrap().unwrap().into_frame().unwrap();
     foreign.append(ORG, 0, stored.bytes).await.unwrap();
     let writer = ViewWriter::in_memory(foreign.identity().installation).unwrap();
     let (projector, node) = start(&foreign, writer);
@@ -255,7 +255,7 @@ async fn a_history_that_was_exchanged_stops_it() {
 async fn a_history_that_lost_its_tail_stops_it() {
     let given = Given::settled().await;
     let shorter = memory(1);
-    let founding = given.journal.read_one(1).await.unwrap().unwrap();
+    let founding = given.journal.read_one(1).await.unwrap().unwrap().into_frame().unwrap();
     shorter.append(ORG, 0, founding.bytes).await.unwrap();
     given.submit(given.create_token("lost")).await.unwrap();
     let why = restarted_on(&given, &shorter).await;

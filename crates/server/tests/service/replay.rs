@@ -78,7 +78,7 @@ async fn every_organization_is_folded_to_its_own_end() {
 async fn a_changed_frame_is_noticed() {
     let given = Given::settled().await;
     given.submit(given.create_token("one")).await.unwrap();
-    let stored = given.journal.read_one(2).await.unwrap().unwrap();
+    let stored = given.journal.read_one(2).await.unwrap().unwrap().into_frame().unwrap();
     let text = String::from_utf8(stored.bytes.to_vec()).unwrap().replace("one", "two");
     assert!(given.journal.tamper(2, Bytes::from(text)));
     let error = Fold::replay(&given.journal).await.unwrap_err();
@@ -88,7 +88,7 @@ async fn a_changed_frame_is_noticed() {
 #[tokio::test]
 async fn another_journals_frame_is_noticed() {
     let (given, foreign) = (Given::settled().await, memory(2));
-    let stored = given.journal.read_one(1).await.unwrap().unwrap();
+    let stored = given.journal.read_one(1).await.unwrap().unwrap().into_frame().unwrap();
     foreign.append(ORG, 0, stored.bytes).await.unwrap();
     let error = Fold::replay(&foreign).await.unwrap_err();
     assert!(matches!(error, FoldError::Chain(ChainError::Installation { sequence: 1, .. })), "{error}");

@@ -99,6 +99,24 @@ fn view_of(journal: &MemoryJournal) -> (Projector, ReadNode) {
     (projector, node)
 }
 
+/// The last item is in no organization's chain, and proves the history all the same.
+#[tokio::test]
+async fn a_snapshot_may_end_with_a_foreign_message() {
+    let setting = Setting::new().await;
+    setting.tokens("before", 3).await;
+    let journal = &setting.given.journal;
+    let head = journal.head().await.unwrap();
+    let last = journal.put_foreign(&ORG.to_string(), head, "foreign".into()).await.unwrap();
+    setting.projector.progress().wait_for(|progress| progress.sequence == last).await.unwrap();
+    let made = setting.make().await;
+    assert_eq!(made.manifest.sequence, last);
+    let (found, refused) = setting.try_on(journal).await;
+    assert_eq!((found, refused), (Some((last, made.manifest.digest)), vec![]));
+    assert!(journal.tamper(last, "exchanged".into()));
+    let (found, refused) = setting.try_on(journal).await;
+    assert!(found.is_none() && refused.len() == 1, "{refused:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_view_made_of_a_snapshot_under_load_goes_on_to_what_a_rebuilt_one_holds() {
     let setting = Setting::new().await;

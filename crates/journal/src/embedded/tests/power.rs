@@ -50,7 +50,7 @@ async fn every_acknowledged_frame_outlives_a_power_failure_at_any_point() {
             );
             let frames = journal.tail(0).next(NonZeroUsize::MAX, Duration::ZERO).await.unwrap();
             assert_eq!(frames.len() as u64, head);
-            assert!((0..).zip(frames).all(|(number, stored)| stored.bytes == frame(number)));
+            assert!((0..).zip(frames).all(|(number, item)| item.bytes() == &frame(number)));
             let next = journal.append(org(1), head, frame(head)).await.unwrap();
             assert_eq!(next, head + 1, "and it goes on");
         }
