@@ -289,6 +289,7 @@ fn told(outcomes: &[Outcome]) -> String {
 fn no_credential_stops_anybody_by_messages_that_land_in_the_journal() -> Result<()> {
     let (scene, dir) = (scene_of(1, false)?, tempfile::tempdir()?);
     let first = scene.found(&[])?;
+    scene.prepare_subscribers()?;
     let key = dir.path().join("snapshot.key");
     let made = binary::run(&["snapshot", "key", key.to_str().context("a path")?], &[])?;
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -313,6 +314,8 @@ fn no_credential_stops_anybody_by_messages_that_land_in_the_journal() -> Result<
     outcomes.push(Outcome { frames: flooded.frames - 1, ..flooded });
     println!("{}", told(&outcomes));
     ensure!(outcomes.iter().all(|one| one.frames == 0), "{}", told(&outcomes));
+    let mut of_subscribers = outcomes.iter().filter(|one| one.role.is_of_subscribers());
+    ensure!(of_subscribers.all(|one| one.foreign == 0), "{}", told(&outcomes));
     runtime.block_on(quiet(&watcher))?;
     let found = runtime.block_on(verify::foreign(&watcher.journal, LIMIT))?;
     for server in &servers {

@@ -39,6 +39,7 @@ mod security_log;
 mod snapshots;
 mod stands_still;
 mod story;
+mod subscribers;
 mod tidy;
 mod watch;
 mod watching;

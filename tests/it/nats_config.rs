@@ -39,6 +39,17 @@ pub(crate) fn scene(with_tls: bool) -> Result<Scene> {
 
 /// The same with so many servers.
 pub(crate) fn scene_of(count: u16, with_tls: bool) -> Result<Scene> {
+    // A free port may be taken by somebody else before a server has it.
+    for _ in 0..4 {
+        match try_scene(count, with_tls) {
+            Err(error) if error.to_string().contains("address already in use") => {}
+            tried => return tried,
+        }
+    }
+    try_scene(count, with_tls)
+}
+
+fn try_scene(count: u16, with_tls: bool) -> Result<Scene> {
     let owned = tempfile::tempdir()?;
     let (dir, tls) = (owned.path().join("nats"), owned.path().join("tls"));
     let [client, cluster, leaf, monitor] = free_rows(3)?;
@@ -63,6 +74,9 @@ pub(crate) fn scene_of(count: u16, with_tls: bool) -> Result<Scene> {
         servers.push(Configured::start(&dir.join(format!("server-{number}.conf")))?);
     }
     servers.iter_mut().try_for_each(|server| server.wait_for("Server is ready"))?;
+    if count > 1 {
+        servers.iter_mut().try_for_each(|server| server.wait_for("Listening for route connections"))?;
+    }
     let nats = told["nats"].as_str().context("addresses")?.to_owned();
     Ok(Scene { dir, nats, client_port: client, servers, _owned: owned })
 }
@@ -86,6 +100,33 @@ impl Scene {
 
     pub(crate) fn key(&self, role: &str) -> String {
         self.dir.join(format!("keys/{role}.nk")).display().to_string()
+    }
+
+    /// Makes the mirrors in the subscribers' account, however long the servers take to agree on leaders; what is said.
+    pub(crate) fn prepare_subscribers(&self) -> Result<String> {
+        let key = self.key("subscriber-admin");
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let args = ["nats", "prepare-subscribers", "--nats", &self.nats];
+            let made = binary::run(&args, &[("GRANTBOOK_NATS_NKEY", &key)])?;
+            if made.status.success() {
+                return Ok(String::from_utf8(made.stdout)?);
+            }
+            ensure!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&made.stderr));
+            thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    /// Restarts the servers one by one, with whatever their files say now.
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        for (number, server) in (1..).zip(&mut self.servers) {
+            let config = self.dir.join(format!("server-{number}.conf"));
+            server.kill()?;
+            fs::remove_file(config.with_extension("log"))?;
+            *server = Configured::start(&config)?;
+            server.wait_for("Server is ready")?;
+        }
+        Ok(())
     }
 
     /// A process of this part with the credentials of a role.
@@ -206,7 +247,7 @@ fn nobody_does_more(scene: &Scene, command: &Server) -> Result<()> {
             assert!(answer.is_none(), "{role:?} {verb}: {answer:?}");
         }
         let may_look = client.ask("$JS.API.STREAM.INFO.GRANTBOOK", &Value::Null).is_some();
-        let reads = !matches!(role, NatsRole::Subscriber | NatsRole::Mirror | NatsRole::Edge);
+        let reads = !role.is_of_subscribers() && !matches!(role, NatsRole::Mirror | NatsRole::Edge);
         assert_eq!(may_look, reads, "{role:?}");
         let may_get = client.ask("$JS.API.STREAM.MSG.GET.GRANTBOOK", &json!({"seq": 1})).is_some();
         assert_eq!(may_get, reads, "{role:?}");
@@ -221,6 +262,7 @@ fn nobody_does_more(scene: &Scene, command: &Server) -> Result<()> {
             operator.ask(&format!("$JS.API.STREAM.INFO.{stream}"), &Value::Null).context("an answer")?;
         assert_eq!(told["config"]["num_replicas"], 3, "{told}");
     }
+    scene.prepare_subscribers()?;
     let subscriber = Scene::client(url, &scene.key("subscriber"))?;
     let consumer = json!({"stream_name": "GRANTBOOK_EVENTS", "action": "create",
         "config": {"name": "c", "durable_name": "c", "ack_policy": "explicit"}});

@@ -19,6 +19,9 @@ pub(crate) enum NatsVerb {
     /// Make the streams beside a journal, or check that they are as they must be. Changes nothing that is there, and may
     /// be run again at any time.
     Prepare(PrepareArgs),
+    /// Make the mirrors of events and changes in the subscribers' account, with its key `subscriber-admin.nk`, or check
+    /// that they are as they must be. Run it after `prepare`; it may be run again at any time.
+    PrepareSubscribers(PrepareArgs),
     /// Write configurations of servers that keep a journal safely, with credentials for each kind of process.
     Config(ConfigArgs),
 }
@@ -30,15 +33,22 @@ pub(crate) struct PrepareArgs {
 }
 
 pub(crate) fn run(verb: NatsVerb, out: Output) -> anyhow::Result<Verdict> {
-    let PrepareArgs { store } = match verb {
-        NatsVerb::Prepare(args) => args,
+    let (PrepareArgs { store }, of_subscribers) = match verb {
+        NatsVerb::Prepare(args) => (args, false),
+        NatsVerb::PrepareSubscribers(args) => (args, true),
         NatsVerb::Config(args) => return nats_config::run(args, out),
     };
     let JournalAddress::Nats(options) = store.journal()? else {
         return Err(Usage("only a journal in NATS has streams beside it: give --nats".to_owned()).into());
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let prepared = runtime.block_on(operate::prepare(&options))?;
+    let prepared = runtime.block_on(async {
+        if of_subscribers {
+            operate::prepare_subscribers(&options).await
+        } else {
+            operate::prepare(&options).await
+        }
+    })?;
     if out.is_json() {
         out.json(&prepared.iter().map(json_of).collect::<Vec<_>>())?;
     } else {

@@ -21,6 +21,7 @@ mod options;
 mod roles;
 mod servers;
 mod stream;
+mod subscribers;
 mod tail;
 
 use std::sync::{Arc, Mutex, OnceLock};

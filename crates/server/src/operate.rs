@@ -172,6 +172,12 @@ pub async fn prepare(options: &NatsOptions) -> Result<Vec<Prepared>, StartError>
     Ok(JetStreamJournal::open(options).await?.prepare().await?)
 }
 
+/// Makes the mirrors for subscribers in their account, or finds that they are as they must be. The credential is one of
+/// that account.
+pub async fn prepare_subscribers(options: &NatsOptions) -> Result<Vec<Prepared>, StartError> {
+    Ok(JetStreamJournal::prepare_subscribers(options).await?)
+}
+
 /// A new stream on these servers, with a name and subjects of its own, for `grantbook demo`.
 pub fn demo_options(options: NatsOptions) -> NatsOptions {
     options.for_demo(&IdSource::system().request_id())

@@ -30,6 +30,13 @@ impl Configured {
         Ok(Self { child, log })
     }
 
+    /// Ends it at once.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Until it says in its log what it is waited for.
     pub fn wait_for(&mut self, words: &str) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;

@@ -108,6 +108,14 @@ pub enum JetStreamError {
         /// Its name.
         stream: String,
     },
+    /// A stream in the subscribers' account is not the mirror that it should be.
+    #[error("the stream {stream} is not the mirror that subscribers need: {}; delete it in their account, and run this again: it holds nothing that its origin does not", .drifts.join("; "))]
+    NotAMirror {
+        /// Its name.
+        stream: String,
+        /// Each setting that is wrong, in words.
+        drifts: Vec<String>,
+    },
     /// What nodes have beside the journal cannot be made.
     #[error("{0}")]
     Beside(String),

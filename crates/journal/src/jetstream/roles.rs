@@ -20,8 +20,10 @@ pub enum NatsRole {
     Relay,
     /// `serve read --snapshots nats`.
     Snapshots,
-    /// A subscriber of the derived streams, in any language.
+    /// A subscriber of the derived streams' mirrors, in any language; in an account of its own.
     Subscriber,
+    /// `nats prepare-subscribers`, in the subscribers' account.
+    SubscriberAdmin,
     /// A server that keeps a copy for disaster recovery.
     Mirror,
     /// A server at the edge, behind which read nodes live.
@@ -30,13 +32,14 @@ pub enum NatsRole {
 
 impl NatsRole {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Operator,
         Self::Command,
         Self::Read,
         Self::Relay,
         Self::Snapshots,
         Self::Subscriber,
+        Self::SubscriberAdmin,
         Self::Mirror,
         Self::Edge,
     ];
@@ -50,9 +53,15 @@ impl NatsRole {
             Self::Relay => "relay",
             Self::Snapshots => "snapshots",
             Self::Subscriber => "subscriber",
+            Self::SubscriberAdmin => "subscriber-admin",
             Self::Mirror => "mirror",
             Self::Edge => "edge",
         }
+    }
+
+    /// Whether it belongs to the subscribers' account, in which there is no journal.
+    pub const fn is_of_subscribers(self) -> bool {
+        matches!(self, Self::Subscriber | Self::SubscriberAdmin)
     }
 
     /// On which subjects it publishes.
@@ -107,6 +116,13 @@ impl NatsRole {
                 }
                 subjects
             }
+            Self::SubscriberAdmin => {
+                let mut subjects = vec!["$JS.API.INFO".to_owned()];
+                for derived in [&events, &changes] {
+                    subjects.extend(api(derived, &["STREAM.INFO", "STREAM.CREATE"]));
+                }
+                subjects
+            }
             Self::Mirror => {
                 let api = format!("$JS.{DOMAIN}.API");
                 vec![
@@ -126,9 +142,13 @@ impl NatsRole {
         match self {
             Self::Subscriber => &["_INBOX_SUBSCRIBER.>"],
             Self::Mirror => &["$JS.M.>", "$JSC.R.>", "_GR_.>", "_R_.>"],
-            Self::Operator | Self::Command | Self::Read | Self::Relay | Self::Snapshots | Self::Edge => {
-                &["_INBOX.>"]
-            }
+            Self::Operator
+            | Self::Command
+            | Self::Read
+            | Self::Relay
+            | Self::Snapshots
+            | Self::SubscriberAdmin
+            | Self::Edge => &["_INBOX.>"],
         }
     }
 
@@ -204,7 +224,7 @@ mod tests {
             ("STREAM.LEADER", &[]),
             ("STREAM.PURGE.OBJ_GRANTBOOK_SNAPSHOTS", &[NatsRole::Snapshots]),
             ("STREAM.PURGE", &[NatsRole::Snapshots]),
-            ("STREAM.CREATE", &[NatsRole::Operator]),
+            ("STREAM.CREATE", &[NatsRole::Operator, NatsRole::SubscriberAdmin]),
             ("STREAM.UPDATE", &[NatsRole::Operator]),
             ("CONSUMER.DELETE", &[NatsRole::Subscriber]),
             ("$JS.ACK", &[NatsRole::Subscriber]),

@@ -1,13 +1,12 @@
 //! Configurations of nats-servers that keep a journal safely, as text: a cluster, a mirror elsewhere, a leaf node at the
 //! edge, and the nkeys of those who may come in.
 
-use std::fmt::Write as _;
-
 use nkeys::KeyPair;
 
 use super::{
     JetStreamError, NatsOptions,
     roles::{DOMAIN, NatsRole},
+    subscribers,
 };
 
 /// What the servers are to be.
@@ -184,29 +183,40 @@ impl ServerPlan {
 
     /// The same for all servers.
     fn accounts(&self, users: &[(NatsRole, String)], system: &str) -> String {
+        let lines =
+            |lines: Vec<String>| lines.iter().fold(String::new(), |text, line| text + "      " + line + "\n");
+        let of = |subscribers: bool| -> String {
+            let users = users.iter().filter(|(role, _)| role.is_of_subscribers() == subscribers);
+            users.map(|(role, public)| self.user(*role, public)).collect()
+        };
+        let (journal, subscribers) = (subscribers::JOURNAL_ACCOUNT, subscribers::ACCOUNT);
+        format!(
+            "# Who may come in, and do what: the same file on all servers.\n\
+             accounts {{\n  {journal} {{\n    jetstream: enabled\n    users: [\n{}    ]\n    \
+             # What fills the mirrors of subscribers, and nothing else of the journal.\n    exports: [\n{}    ]\n  }}\n  \
+             # Subscribers have mirrors of the derived streams: no subject of the journal exists here.\n  \
+             {subscribers} {{\n    jetstream: enabled\n    users: [\n{}    ]\n    imports: [\n{}    ]\n  }}\n  \
+             # For those who look after the servers: it sees no journal.\n  \
+             SYS {{ users: [ {{ nkey: {system} }} ] }}\n}}\nsystem_account: SYS\n",
+            of(false),
+            lines(subscribers::exports(&self.options)),
+            of(true),
+            lines(subscribers::imports(&self.options)),
+        )
+    }
+
+    fn user(&self, role: NatsRole, public: &str) -> String {
         let quoted = |subjects: &[String]| {
             subjects.iter().map(|subject| format!("\"{subject}\"")).collect::<Vec<_>>().join(", ")
         };
-        let mut text = "# Who may come in, and do what: the same file on all servers.\n\
-             accounts {\n  GRANTBOOK {\n    jetstream: enabled\n    users: [\n"
-            .to_owned();
-        for (role, public) in users {
-            let heard: Vec<String> = role.subscribes().iter().map(|subject| (*subject).to_owned()).collect();
-            let _infallible = write!(
-                text,
-                "      # {}\n      {{ nkey: {public}, permissions: {{\n        publish: {{ allow: [{}] }}\n        \
-                 subscribe: {{ allow: [{}] }}\n      }} }}\n",
-                role.name(),
-                quoted(&role.publishes(&self.options)),
-                quoted(&heard)
-            );
-        }
-        let _infallible = write!(
-            text,
-            "    ]\n  }}\n  # For those who look after the servers: it sees no journal.\n  \
-             SYS {{ users: [ {{ nkey: {system} }} ] }}\n}}\nsystem_account: SYS\n"
-        );
-        text
+        let heard: Vec<String> = role.subscribes().iter().map(|subject| (*subject).to_owned()).collect();
+        format!(
+            "      # {}\n      {{ nkey: {public}, permissions: {{\n        publish: {{ allow: [{}] }}\n        \
+             subscribe: {{ allow: [{}] }}\n      }} }}\n",
+            role.name(),
+            quoted(&role.publishes(&self.options)),
+            quoted(&heard)
+        )
     }
 
     /// To where the journal is; the server wants the seed itself, not the file with it.
