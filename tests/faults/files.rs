@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use grantbook_tests::{org::Story, server::Server};
+use grantbook_tests::{binary, org::Story, server::Server};
 use serde_json::json;
 
 /// So many places of a file are damaged, one after another.
@@ -29,6 +29,17 @@ fn scene() -> Result<Scene> {
     server.call("DELETE", &path, &serde_json::Value::Null)?.expect(200)?;
     server.terminate()?;
     Ok(Scene { server, story })
+}
+
+/// What the executable says of a damaged journal: it verifies, or an error names the file or the sequence. It never panics.
+fn says_where(data: &Path) -> Result<()> {
+    let text = data.to_str().context("a path")?;
+    let output = binary::run(&["journal", "verify", "--data", text], &[])?;
+    let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    ensure!(!said.contains("panicked"), "{said}");
+    let is_clear = said.contains("journal.redb") || said.contains("sequence ") || said.contains(text);
+    ensure!(output.status.success() || output.status.code() == Some(1) && is_clear, "{said}");
+    Ok(())
 }
 
 /// What a damaged installation does: it does not start, or answers nothing, or denies. Whether it started.
@@ -69,6 +80,7 @@ fn damaged_at(
             fs::write(scene.server.data().join(name), bytes)?;
         }
         damage(&path, place).with_context(|| format!("place {place}"))?;
+        says_where(scene.server.data()).with_context(|| format!("place {place} of {file}"))?;
         started += usize::from(never_allows(&mut scene).with_context(|| format!("place {place} of {file}"))?);
     }
     Ok(started)

@@ -10,6 +10,7 @@
 //! journal *and* the moment of crashes, at the price of a second fsync for every commit.
 
 mod file;
+mod guard;
 mod read;
 mod writer;
 
@@ -28,7 +29,10 @@ pub(crate) use writer::Append;
 
 use crate::{
     AppendError, Cause, Identity, Item, Journal, ReadError, Tail,
-    embedded::writer::{Failure, Request},
+    embedded::{
+        guard::{OpenFile, guarded, is_damage},
+        writer::{Failure, Request},
+    },
     frame::FRAME_MAX_BYTES,
     moved_beyond,
     outcome::{Guard, Reason},
@@ -44,7 +48,7 @@ const QUEUE: usize = 1024;
 #[derive(Debug)]
 pub struct EmbeddedJournal {
     identity: Identity,
-    db: Arc<Database>,
+    file: Arc<OpenFile>,
     head: watch::Receiver<u64>,
     failed: Failure,
     /// Gone only while it is dropped: the writer ends when all senders are gone.
@@ -56,13 +60,16 @@ impl EmbeddedJournal {
     /// Makes a journal in `directory`, and the directory if need be. Refuses if one with frames is there; one
     /// without frames, as an interrupted `create` leaves it, is made anew. Blocks.
     pub fn create(directory: &Path, identity: Identity) -> Result<Self, EmbeddedError> {
-        Self::start(file::create(directory, identity)?, identity, 0)
+        let path = directory.join(FILE_NAME);
+        let made = guarded(|| file::create(directory, identity));
+        Self::start(told(made, &path)?, (identity, 0), &path)
     }
 
     /// Opens the journal in `directory`; makes none. Blocks, after a crash for as long as the file takes to read.
     pub fn open(directory: &Path) -> Result<Self, EmbeddedError> {
-        let (db, identity, head) = file::open(directory)?;
-        Self::start(db, identity, head)
+        let path = directory.join(FILE_NAME);
+        let (db, identity, head) = told(guarded(|| file::open(directory)), &path)?;
+        Self::start(db, (identity, head), &path)
     }
 
     /// Whether `directory` holds a journal file, usable or not.
@@ -75,14 +82,14 @@ impl EmbeddedJournal {
         self.stop();
     }
 
-    fn start(db: Database, identity: Identity, head: u64) -> Result<Self, EmbeddedError> {
-        let db = Arc::new(db);
+    fn start(db: Database, (identity, head): (Identity, u64), path: &Path) -> Result<Self, EmbeddedError> {
+        let file = Arc::new(OpenFile::new(db, path));
         let (requests, waiting) = mpsc::channel(QUEUE);
         let (tell, head) = watch::channel(head);
         let failed = Failure::default();
-        let writer = writer::spawn(Arc::clone(&db), waiting, tell, Arc::clone(&failed));
+        let writer = writer::spawn(Arc::clone(&file), waiting, tell, Arc::clone(&failed));
         let writer = writer.map_err(EmbeddedError::Io)?;
-        Ok(Self { identity, db, head, failed, requests: Some(requests), writer: Some(writer) })
+        Ok(Self { identity, file, head, failed, requests: Some(requests), writer: Some(writer) })
     }
 
     fn stop(&mut self) {
@@ -174,11 +181,11 @@ impl Journal for EmbeddedJournal {
     }
 
     fn tail(&self, after: u64) -> EmbeddedTail {
-        EmbeddedTail { db: Arc::clone(&self.db), head: self.head.clone(), after }
+        EmbeddedTail { file: Arc::clone(&self.file), head: self.head.clone(), after }
     }
 
     async fn read_one(&self, sequence: u64) -> Result<Option<Item>, ReadError> {
-        blocking(&self.db, move |db| read::one(db, sequence)).await
+        blocking(&self.file, move |file| file.read(sequence, |db| read::one(db, sequence))).await
     }
 
     async fn head(&self) -> Result<u64, ReadError> {
@@ -186,7 +193,8 @@ impl Journal for EmbeddedJournal {
     }
 
     async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Item>, ReadError> {
-        blocking(&self.db, move |db| read::next_of(db, org, after)).await
+        let place = after.saturating_add(1);
+        blocking(&self.file, move |file| file.read(place, |db| read::next_of(db, org, after))).await
     }
 
     fn halted(&self) -> Option<Cause> {
@@ -197,7 +205,7 @@ impl Journal for EmbeddedJournal {
 /// Reads an [`EmbeddedJournal`] in order. The file stays open as long as one is there.
 #[derive(Debug)]
 pub struct EmbeddedTail {
-    db: Arc<Database>,
+    file: Arc<OpenFile>,
     head: watch::Receiver<u64>,
     after: u64,
 }
@@ -208,23 +216,40 @@ impl Tail for EmbeddedTail {
             return Ok(Vec::new());
         }
         let after = self.after;
-        let items = blocking(&self.db, move |db| read::behind(db, after, limit)).await?;
+        let items = blocking(&self.file, move |file| behind(file, after, limit)).await?;
         match items.last() {
             Some(last) => self.after = last.sequence(),
             // The head has moved on, yet nothing is there.
-            None => return Err(ReadError::Damaged { sequence: after.saturating_add(1) }),
+            None => return Err(self.file.damaged(after.saturating_add(1), "nothing is there")),
         }
         Ok(items)
     }
 }
 
+/// The next items; those before damage are good, and the damage is met again behind them.
+fn behind(file: &OpenFile, after: u64, limit: NonZeroUsize) -> Result<Vec<Item>, ReadError> {
+    let mut items = Vec::new();
+    let read = file.read(after.saturating_add(1), |db| read::behind(db, after, limit, &mut items));
+    if items.is_empty() { read.map(|()| items) } else { Ok(items) }
+}
+
+/// What redb did, in our words. A file that is open is given free first.
+fn told<T>(outcome: Result<Result<T, EmbeddedError>, String>, path: &Path) -> Result<T, EmbeddedError> {
+    let damaged = |what: String| EmbeddedError::DamagedFile { path: path.to_owned(), what };
+    match outcome {
+        Ok(Err(EmbeddedError::Store(error))) if is_damage(&error) => Err(damaged(error.to_string())),
+        Ok(outcome) => outcome,
+        Err(panic) => Err(damaged(panic)),
+    }
+}
+
 /// Reads the file beside the runtime.
 async fn blocking<T: Send + 'static>(
-    db: &Arc<Database>,
-    read: impl FnOnce(&Database) -> Result<T, ReadError> + Send + 'static,
+    file: &Arc<OpenFile>,
+    read: impl FnOnce(&OpenFile) -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, ReadError> {
-    let db = Arc::clone(db);
-    match spawn_blocking(move || read(&db)).await {
+    let file = Arc::clone(file);
+    match spawn_blocking(move || read(&file)).await {
         Ok(outcome) => outcome,
         Err(error) => Err(ReadError::Unavailable(Arc::new(error))),
     }

@@ -218,6 +218,18 @@ pub enum ReadError {
         /// Where.
         sequence: u64,
     },
+    /// A file is not what was written.
+    #[error(
+        "the journal's file {file} is damaged at or behind sequence {sequence}: {what}; restore it from a backup"
+    )]
+    DamagedFile {
+        /// The file.
+        file: String,
+        /// The first sequence that was not read.
+        sequence: u64,
+        /// What the store says.
+        what: String,
+    },
     /// The store holds another journal than the one that was opened: it was made anew, or changed under us.
     #[error("the journal is not the one that was opened: {0}")]
     Replaced(String),

@@ -121,6 +121,10 @@ pub async fn verify<J: Journal>(
                 walk.violate(sequence, "the store does not have it".to_owned());
                 break;
             }
+            Err(error @ ReadError::DamagedFile { sequence, .. }) => {
+                walk.violate(sequence, error.to_string());
+                break;
+            }
             Err(error) => return Err(error),
         };
         if items.is_empty() {

@@ -11,13 +11,13 @@ pub use crate::start::StartError;
 
 use crate::{
     clock::Clock,
-    command::{CommandHandle, CommandService, Fold},
+    command::{CommandHandle, CommandService},
     config::{Role, ServeConfig, WatchLimits},
     ids::IdSource,
     public_url::PublicUrl,
     read::{Freshness, ReadNode},
     relay::{self, Followed, Relay, RelayHandle},
-    start::OpenJournal,
+    start::{OpenJournal, replay},
     viewing::Viewing,
     webhooks::{Configured, Deliverer, Setting, Webhooks},
 };
@@ -169,7 +169,7 @@ impl App {
         };
         let (clock, ids) = (Clock::system(), IdSource::system());
         let command = async || {
-            let fold = Fold::replay(journal.as_ref()).await?;
+            let fold = replay(journal.as_ref(), &config.journal).await?;
             Ok::<_, StartError>(CommandService::start(Arc::clone(journal), fold, clock.clone(), ids.clone()))
         };
         let (parts, commands, viewing) = match config.role {

@@ -21,7 +21,7 @@ use crate::{
     config::JournalAddress,
     ids::IdSource,
     secret::{KeyKind, Secret},
-    start::{OpenJournal, StartError},
+    start::{OpenJournal, StartError, replay},
 };
 
 /// How often a new organization's frame is tried while others append theirs.
@@ -116,8 +116,8 @@ pub fn create_org(options: InitOptions) -> Boxed<'static, Result<InitOutcome, St
         let found = found(&options, &Clock::system(), &IdSource::system())?;
         let opened = OpenJournal::open(&options.journal).await?;
         match &opened {
-            OpenJournal::Embedded(journal) => add(journal.as_ref(), &options.org, &found).await?,
-            OpenJournal::JetStream(journal) => add(journal.as_ref(), &options.org, &found).await?,
+            OpenJournal::Embedded(journal) => add(journal.as_ref(), &options, &found).await?,
+            OpenJournal::JetStream(journal) => add(journal.as_ref(), &options, &found).await?,
         }
         opened.close().await?;
         Ok(found.outcome)
@@ -125,11 +125,11 @@ pub fn create_org(options: InitOptions) -> Boxed<'static, Result<InitOutcome, St
 }
 
 /// Appends the organization's first frame behind a head up to which no organization has the name.
-async fn add<J: Journal>(journal: &J, name: &str, found: &Found) -> Result<(), StartError> {
+async fn add<J: Journal>(journal: &J, options: &InitOptions, found: &Found) -> Result<(), StartError> {
     for _ in 0..ROUNDS {
-        let fold = Fold::replay(journal).await?;
-        if fold.organizations().any(|one| one.state().name() == name) {
-            return Err(StartError::OrganizationExists(name.to_owned()));
+        let fold = replay(journal, &options.journal).await?;
+        if fold.organizations().any(|one| one.state().name() == options.org) {
+            return Err(StartError::OrganizationExists(options.org.clone()));
         }
         match append(journal, found, fold.sequence()).await {
             Err(StartError::Append(AppendError::Conflict { .. })) => {}
@@ -154,7 +154,7 @@ pub fn recover_owner(options: RecoverOptions) -> Boxed<'static, Result<InitOutco
 
 async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Result<InitOutcome, StartError> {
     let (clock, ids) = (Clock::system(), IdSource::system());
-    let fold = Fold::replay(journal.as_ref()).await?;
+    let fold = replay(journal.as_ref(), &options.journal).await?;
     let (org, name) = find(&fold, &options.org).ok_or(StartError::NoSuchOrganization(options.org))?;
     let key_id = ids.id();
     let secret = Secret::mint(KeyKind::User, key_id)?;

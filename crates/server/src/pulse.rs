@@ -115,7 +115,9 @@ async fn listen<J: Journal>(journal: Arc<J>, seen: watch::Receiver<u64>, tell: w
         let (expected, at) = (*seen.borrow(), Instant::now());
         let head = match timeout(PATIENCE, journal.head()).await {
             Ok(Ok(head)) => head,
-            Ok(Err(error @ (ReadError::Damaged { .. } | ReadError::Replaced(_)))) => {
+            Ok(Err(
+                error @ (ReadError::Damaged { .. } | ReadError::DamagedFile { .. } | ReadError::Replaced(_)),
+            )) => {
                 tell.send_modify(|heard| heard.broken = Some(Broken::Unreadable(error)));
                 return;
             }

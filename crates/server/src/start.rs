@@ -21,7 +21,7 @@ use grantbook_views::ViewError;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::{
-    command::{FoldError, SubmitError},
+    command::{Fold, FoldError, SubmitError},
     config::{ConfigError, JournalAddress},
     relay::RelayError,
     secret::NoRandomness,
@@ -85,8 +85,13 @@ pub enum StartError {
     #[error("others write to the journal all the time: try again")]
     Contended,
     /// The journal does not fold.
-    #[error("the journal cannot be replayed: {0}")]
-    Replay(#[from] FoldError),
+    #[error("the journal in {place} cannot be replayed: {source}")]
+    Replay {
+        /// The data directory, or the stream.
+        place: String,
+        /// What is wrong, and at which sequence.
+        source: FoldError,
+    },
     /// The view does not open.
     #[error("{0}")]
     View(#[from] ViewError),
@@ -260,6 +265,12 @@ async fn only_foreign(journal: &impl Journal) -> Option<u64> {
         read = items.last()?.sequence();
     }
     Some(read)
+}
+
+/// The fold of a whole journal.
+pub(crate) async fn replay<J: Journal>(journal: &J, address: &JournalAddress) -> Result<Fold, StartError> {
+    let failed = |source| StartError::Replay { place: address.to_string(), source };
+    Fold::replay(journal).await.map_err(failed)
 }
 
 /// Makes a data directory that only its owner gets into, as what lies there names people. One that is there is left as it

@@ -66,6 +66,14 @@ pub enum EmbeddedError {
         /// Where it is.
         path: PathBuf,
     },
+    /// The file is not what was written.
+    #[error("the journal's file {} is damaged: {what}; restore it from a backup", path.display())]
+    DamagedFile {
+        /// Where it is.
+        path: PathBuf,
+        /// What the store says.
+        what: String,
+    },
     /// Frames are missing.
     #[error("the journal is damaged: it holds {frames} frames, but its last sequence is {head}")]
     Damaged {

@@ -9,10 +9,15 @@ use redb::{AccessGuard, Database, Range, ReadOnlyTable, ReadableDatabase};
 use super::file::{FRAMES, LAST, foreign_parts, open_foreign};
 use crate::{Foreign, Item, READ_MAX_BYTES, ReadError, Stored};
 
-/// The items behind `after`, within the bounds of [`Tail::next`](crate::Tail::next).
-pub(super) fn behind(db: &Database, after: u64, limit: NonZeroUsize) -> Result<Vec<Item>, ReadError> {
-    let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
-    let (mut items, mut bytes) = (Vec::new(), 0);
+/// The items behind `after`, each as soon as it is read, within the bounds of [`Tail::next`](crate::Tail::next).
+pub(super) fn behind(
+    db: &Database,
+    after: u64,
+    limit: NonZeroUsize,
+    items: &mut Vec<Item>,
+) -> Result<(), ReadError> {
+    let Some(first) = after.checked_add(1) else { return Ok(()) };
+    let mut bytes = 0;
     for item in Walk::new(&Tables::open(db)?, first..)?.take(limit.get()) {
         let item = item?;
         bytes += item.bytes().len();
@@ -21,7 +26,7 @@ pub(super) fn behind(db: &Database, after: u64, limit: NonZeroUsize) -> Result<V
         }
         items.push(item);
     }
-    Ok(items)
+    Ok(())
 }
 
 /// The item at `sequence`.
@@ -71,8 +76,10 @@ impl Tables {
 
 type Row<'t> = (AccessGuard<'t, u64>, AccessGuard<'t, &'static [u8]>);
 
-/// Both tables in the order of sequences.
+/// Both tables in the order of sequences, which have no gap: on a damaged page a search ends in the wrong place, and redb
+/// does not notice.
 struct Walk<'t> {
+    due: u64,
     frames: Range<'t, u64, &'static [u8]>,
     foreign: Option<Range<'t, u64, &'static [u8]>>,
     next: (Option<Row<'t>>, Option<Row<'t>>),
@@ -80,10 +87,11 @@ struct Walk<'t> {
 
 impl<'t> Walk<'t> {
     fn new(tables: &'t Tables, from: RangeFrom<u64>) -> Result<Self, ReadError> {
+        let due = from.start;
         let frames = tables.frames.range(from.clone()).map_err(unavailable)?;
         let foreign = tables.foreign.as_ref().map(|table| table.range(from)).transpose();
         let foreign = foreign.map_err(unavailable)?;
-        let mut walk = Self { frames, foreign, next: (None, None) };
+        let mut walk = Self { due, frames, foreign, next: (None, None) };
         walk.fill()?;
         Ok(walk)
     }
@@ -102,7 +110,12 @@ impl<'t> Walk<'t> {
         self.fill()?;
         let sequence =
             |row: &Option<Row<'t>>| row.as_ref().map_or(u64::MAX, |(sequence, _)| sequence.value());
-        if sequence(&self.next.1) < sequence(&self.next.0) {
+        let (frame, foreign) = (sequence(&self.next.0), sequence(&self.next.1));
+        if frame.min(foreign) != self.due && (self.next.0.is_some() || self.next.1.is_some()) {
+            return Err(ReadError::Damaged { sequence: self.due });
+        }
+        self.due = self.due.saturating_add(1);
+        if foreign < frame {
             let row = self.next.1.take();
             return row.map(|(sequence, value)| message(sequence.value(), value.value())).transpose();
         }

@@ -11,8 +11,11 @@ use grantbook_domain::id::OrgId;
 use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::file::{FOREIGN, FRAMES, LAST, foreign_value};
-use crate::{AppendError, Cause, outcome::Guard};
+use super::{
+    file::{FOREIGN, FRAMES, LAST, foreign_value},
+    guard::OpenFile,
+};
+use crate::{AppendError, Cause, ReadError, outcome::Guard};
 
 /// Most appends in one commit.
 const BATCH_MAX: usize = 1024;
@@ -45,12 +48,12 @@ pub(super) struct Request {
 
 /// Starts the thread; it ends when every sender of requests is gone.
 pub(super) fn spawn(
-    db: Arc<Database>,
+    file: Arc<OpenFile>,
     requests: mpsc::Receiver<Request>,
     head: watch::Sender<u64>,
     failed: Failure,
 ) -> io::Result<JoinHandle<()>> {
-    let writer = Writer { db, requests, head, failed };
+    let writer = Writer { file, requests, head, failed };
     thread::Builder::new().name("journal-writer".to_owned()).spawn(move || writer.run())
 }
 
@@ -59,7 +62,7 @@ pub(super) fn spawn(
 pub(super) type Failure = Arc<OnceLock<Cause>>;
 
 struct Writer {
-    db: Arc<Database>,
+    file: Arc<OpenFile>,
     requests: mpsc::Receiver<Request>,
     head: watch::Sender<u64>,
     failed: Failure,
@@ -71,6 +74,8 @@ enum BatchError {
     Before(redb::Error),
     /// In the commit: it may be on the disk.
     Within(redb::CommitError),
+    /// Somewhere: the store panicked on what it read.
+    Damaged(ReadError),
 }
 
 impl From<redb::Error> for BatchError {
@@ -103,7 +108,8 @@ impl Writer {
 
     fn write(&self, batch: Vec<Request>) {
         let before = *self.head.borrow();
-        match commit(&self.db, before, &batch) {
+        let committed = self.file.write(|db| commit(db, before, &batch));
+        match committed.unwrap_or_else(|error| Err(BatchError::Damaged(error))) {
             Ok((head, outcomes)) => {
                 // Before the answers: whoever got one must find the head there.
                 if head != before {
@@ -119,6 +125,10 @@ impl Writer {
             }
             // Conflicts too: what they conflict with may be a frame of this very commit.
             Err(BatchError::Within(error)) => {
+                let cause = self.fail(Arc::new(error));
+                answer_all(batch, &AppendError::OutcomeUnknown(cause));
+            }
+            Err(BatchError::Damaged(error)) => {
                 let cause = self.fail(Arc::new(error));
                 answer_all(batch, &AppendError::OutcomeUnknown(cause));
             }
@@ -235,7 +245,9 @@ mod tests {
             queue.try_send(Request { what: Append::Frame { org, guard, frame }, answer }).unwrap();
             answers.push(answered);
         }
-        (Writer { db: Arc::new(db), requests, head: tell, failed: Failure::default() }, head, answers)
+        let file = Arc::new(OpenFile::new(db, std::path::Path::new("journal.redb")));
+        let writer = Writer { file, requests, head: tell, failed: Failure::default() };
+        (writer, head, answers)
     }
 
     #[test]

@@ -19,7 +19,7 @@ const INSTALLATION: InstallationId = InstallationId::from_u128(1);
 const A: OrgId = OrgId::from_u128(10);
 const B: OrgId = OrgId::from_u128(11);
 
-fn record(ordinal: u64, at: i64) -> Record {
+pub(crate) fn record(ordinal: u64, at: i64) -> Record {
     Record { ordinal, at: Timestamp::from_millis(at), ..minimal_record() }
 }
 

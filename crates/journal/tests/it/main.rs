@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod chain;
 #[cfg(test)]
+mod flipped;
+#[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod golden;

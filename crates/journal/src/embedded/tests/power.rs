@@ -18,7 +18,7 @@ fn start(disk: &Disk) -> EmbeddedJournal {
         file::initialize(&db, identity(1)).unwrap();
         (identity(1), 0)
     });
-    EmbeddedJournal::start(db, identity, head).unwrap()
+    EmbeddedJournal::start(db, (identity, head), Path::new("journal.redb")).unwrap()
 }
 
 fn frame(number: u64) -> Bytes {
