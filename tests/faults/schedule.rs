@@ -3,6 +3,8 @@
 use std::{thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use grantbook_domain::id::OrgId;
+use grantbook_journal::Journal as _;
 use grantbook_tests::{
     cut::Flow,
     nats::{change_payload, cut_tail},
@@ -14,6 +16,10 @@ use crate::stage::{Stage, limit_files, stand_still};
 const SHORT: Duration = Duration::from_secs(2);
 /// Longer than a broker needs to see that another is away, and the others to have a new leader.
 const LONG: Duration = Duration::from_secs(12);
+
+/// Bursts of foreign messages, and messages of each on a subject.
+const FOREIGN_BURSTS: u64 = 10;
+const FOREIGN_MESSAGES: u64 = 8;
 
 /// Something that befalls the stage.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +105,7 @@ pub(crate) const SCHEDULE: &[Fault] = &[
             |stage| wires(stage, Flow::Pass),
         )
     },
+    fault("foreign messages land in the journal", land_foreign, |_| Ok(())),
     fault("connections break again and again", break_often, |stage| wires(stage, Flow::Pass)),
     Fault {
         lasts: Duration::from_secs(4),
@@ -205,6 +212,31 @@ fn break_often(stage: &mut Stage) -> Result<()> {
         thread::sleep(Duration::from_millis(300));
     }
     Ok(())
+}
+
+/// Servers answer onto the subject of the organization in which everybody works, and onto that of one that is not there:
+/// bursts, between which commands have time for a round trip.
+fn land_foreign(stage: &mut Stage) -> Result<()> {
+    let journal = stage.journal()?;
+    stage.block_on(async {
+        let org = journal.read_one(1).await?.and_then(|item| item.org()).context("an organization")?;
+        let fresh = OrgId::from_u128(0xf4e5);
+        let client = async_nats::connect(stage.nats.urls()).await?;
+        let before = journal.head().await?;
+        for _ in 0..FOREIGN_BURSTS {
+            for org in [org, org, org, fresh] {
+                for _ in 0..FOREIGN_MESSAGES {
+                    let subject = format!("grantbook.v1.{org}");
+                    client.publish_with_reply("$JS.API.INFO", subject, "".into()).await?;
+                }
+            }
+            client.flush().await?;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let landed = journal.head().await?.saturating_sub(before);
+        ensure!(landed > FOREIGN_BURSTS * FOREIGN_MESSAGES, "only {landed} landed");
+        Ok(())
+    })
 }
 
 /// Almost what a full disk is, for which nobody needs to be root.

@@ -37,7 +37,7 @@ pub(super) struct Source {
 /// Position, place among those of one position, name.
 type Got = (u64, u32, String);
 
-/// The journal: a message is a frame of records.
+/// The journal: a message is a frame of records, or foreign.
 pub(super) const JOURNAL: Source =
     Source { stream: "GRANTBOOK", subjects: "grantbook.v1.*", read: of_journal };
 /// Events, one a message.
@@ -105,6 +105,11 @@ fn delivery(reply: &str, stream: &str) -> Option<(u64, u64)> {
 }
 
 fn of_journal(_: &Load, sequence: u64, message: &Delivered) -> Result<Vec<Got>> {
+    let stream = message.headers.as_ref().and_then(|headers| headers.get("Nats-Expected-Stream"));
+    if stream.is_none_or(|stream| stream.as_str() != JOURNAL.stream) {
+        // Nobody appended it.
+        return Ok(Vec::new());
+    }
     let frame = decode(&message.payload).with_context(|| format!("the frame at {sequence}"))?;
     let places = (0..).map(|index| Position::of(sequence, index).get());
     Ok(places
