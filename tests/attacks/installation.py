@@ -102,6 +102,15 @@ class Server:
                 pass
         return received
 
+    def settled(self, method, path, body=None, key=None):
+        """The answer once the node is no longer starting."""
+        end = time.monotonic() + 60.0
+        while True:
+            answer = self.call(method, path, body, key)
+            if answer.code != "starting" or time.monotonic() > end:
+                return answer
+            time.sleep(0.05)
+
     def errors(self):
         """What the process wrote to standard error so far."""
         with open(self.log.name, encoding="utf-8", errors="replace") as log:
@@ -137,6 +146,12 @@ class Installation:
         self.server = Server(self.binary, self.data, **options)
         if not self.server.wait():
             raise RuntimeError("the server did not become ready: " + self.server.errors())
+        return self.server
+
+    def start_unready(self):
+        """Starts the server and waits only until its process answers at all."""
+        self.server = Server(self.binary, self.data)
+        self.server.wait("/healthz")
         return self.server
 
     def run(self, *args, check=True, env=None):

@@ -50,10 +50,12 @@ fn build(what: &[&str], path: &str) -> Result<PathBuf> {
     Ok(profile_dir.join(path))
 }
 
-/// Runs the executable with a clean environment and waits for its end.
+/// Runs the executable with a clean environment and waits for its end. Without `--data` it keeps what it keeps in a directory
+/// that goes with it.
 pub fn run(args: &[&str], env: &[(&str, &str)]) -> Result<Output> {
+    let scratch = tempfile::tempdir()?;
     let mut command = Command::new(grantbook()?);
-    command.args(args);
+    command.args(args).env("GRANTBOOK_DATA", scratch.path().join("data"));
     for name in
         ["GRANTBOOK_URL", "GRANTBOOK_COMMAND_URL", "GRANTBOOK_KEY", "GRANTBOOK_NATS_URL", "GRANTBOOK_LOG"]
     {

@@ -34,6 +34,7 @@ mod race;
 mod relay;
 mod report;
 mod rivals;
+mod rollback;
 mod secrets;
 mod security_log;
 mod snapshots;

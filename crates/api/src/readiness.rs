@@ -39,6 +39,10 @@ pub struct Readiness {
     /// Where this node's view holds something else than another node's, in words: one of them is damaged or wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<String>,
+    /// How the journal contradicts what this process, or an earlier one with the same data directory, saw of it: then neither
+    /// reads nor writes are answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal_doubt: Option<String>,
     /// Milliseconds since the journal's leader last answered; `null` if it never did.
     #[serde(default)]
     pub last_contact_ms: Option<u64>,

@@ -3,6 +3,8 @@
 mod derived;
 mod foreign;
 
+use std::path::Path;
+
 use chrono::DateTime;
 use clap::Args;
 use grantbook_api::client::Client;
@@ -51,7 +53,9 @@ pub(crate) struct Finding {
 pub(crate) fn run(args: &DoctorArgs, out: Output) -> anyhow::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let findings = runtime.block_on(async {
-        let mut findings = match args.store.journal()? {
+        let address = args.store.journal()?;
+        let head = head(&address, &args.store.data).await;
+        let mut findings = match address {
             JournalAddress::Nats(options) => {
                 let mut findings = nats(&options, &args.monitor).await;
                 findings.extend(nodes(&options).await);
@@ -59,6 +63,7 @@ pub(crate) fn run(args: &DoctorArgs, out: Output) -> anyhow::Result<Verdict> {
             }
             file @ JournalAddress::Embedded(_) => vec![embedded(&file).await],
         };
+        findings.extend(head);
         for node in &args.node {
             findings.extend(lag(node).await);
         }
@@ -106,6 +111,23 @@ async fn embedded(file: &JournalAddress) -> Finding {
             )
         }
     }
+}
+
+/// Whether the journal holds what was seen of it by processes with this data directory; nothing if none ever kept that.
+async fn head(address: &JournalAddress, data: &Path) -> Option<Finding> {
+    const ADVICE: &str = "put the newer journal back, or see \"A journal that is older than what was seen of it\" in docs/operating.md";
+    let found = match operate::compare_head(address, data).await {
+        Ok((None, _)) => return None,
+        Ok((_, Some(doubt))) => finding("head", Status::Unsafe, doubt.to_string(), ADVICE),
+        Ok((Some(known), None)) => {
+            let found = format!("{}: the journal holds sequence {known} as it was seen", data.display());
+            finding("head", Status::Ok, found, "")
+        }
+        Err(error) => {
+            finding("head", Status::Unknown, error.to_string(), "stop the server to compare its journal")
+        }
+    };
+    Some(found)
 }
 
 async fn nats(options: &NatsOptions, monitors: &[String]) -> Vec<Finding> {

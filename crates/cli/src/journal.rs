@@ -88,6 +88,11 @@ pub(crate) fn run(verb: JournalVerb, out: Output) -> anyhow::Result<Verdict> {
                 let (from, to) = (address(&from, &access)?, address(&to, &access)?);
                 let report = operate::copy(&from, &to, replicas, &mut progress).await?;
                 bar.clear();
+                if let JournalAddress::Embedded(data) = &to
+                    && let Some(warning) = operate::keep_head(&to, data, &report).await?
+                {
+                    out.note(&format!("warning: {warning}"));
+                }
                 tell(out, "copied and compared", &operate::report_json(&report))
             }
             JournalVerb::Export(ExportArgs { output, store }) => {
@@ -123,6 +128,9 @@ pub(crate) fn run(verb: JournalVerb, out: Output) -> anyhow::Result<Verdict> {
                     operate::import(&journal, replicas, input, &mut progress).await?
                 };
                 bar.clear();
+                if let Some(warning) = operate::keep_head(&journal, &store.data, &report).await? {
+                    out.note(&format!("warning: {warning}"));
+                }
                 tell(out, "imported", &operate::report_json(&report))
             }
         }

@@ -80,7 +80,7 @@ pub(crate) fn owner(verb: OwnerVerb, reason: Option<String>, out: Output) -> any
     let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
         return Err(Usage("a recovery is kept in the audit log with why: give --reason".to_owned()).into());
     };
-    let options = RecoverOptions { journal: store.journal()?, org, email: owner, reason };
+    let options = RecoverOptions { journal: store.journal()?, data: store.data, org, email: owner, reason };
     let outcome = wait(init::recover_owner(options))?;
     give(out, &outcome)
 }
@@ -88,7 +88,8 @@ pub(crate) fn owner(verb: OwnerVerb, reason: Option<String>, out: Output) -> any
 impl InitArgs {
     fn options(self) -> Result<InitOptions, Usage> {
         let Self { org, owner: owner_email, replicas, store } = self;
-        Ok(InitOptions { journal: store.journal()?, replicas, org, owner_email, journal_only: false })
+        let (journal, data) = (store.journal()?, store.data);
+        Ok(InitOptions { journal, data, replicas, org, owner_email, journal_only: false })
     }
 }
 
@@ -102,7 +103,10 @@ where
 
 /// Without `--json`, stdout is exactly the key.
 fn give(out: Output, outcome: &InitOutcome) -> anyhow::Result<Verdict> {
-    let InitOutcome { organization_id, organization_name, user_id, email, key } = outcome;
+    let InitOutcome { organization_id, organization_name, user_id, email, key, warning } = outcome;
+    if let Some(warning) = warning {
+        out.note(&format!("warning: {warning}"));
+    }
     if out.is_json() {
         out.json(&json!({
             "organization": {"id": organization_id, "name": organization_name},

@@ -93,6 +93,15 @@ impl MemoryJournal {
         true
     }
 
+    /// Forgets everything behind a sequence, as a store does that was restored from a backup. Clones go on with it.
+    pub fn roll_back(&self, to: u64) {
+        let mut state = self.lock();
+        state.items.retain(|item| item.sequence() <= to);
+        let placed = state.items.iter().filter_map(|item| Some((item.org()?, item.sequence())));
+        state.last = placed.collect();
+        self.tell(&state);
+    }
+
     /// The items behind `after`, within the bounds of [`Tail::next`].
     pub fn read(&self, after: u64, limit: NonZeroUsize) -> Vec<Item> {
         let state = self.lock();

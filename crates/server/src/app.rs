@@ -13,7 +13,9 @@ use crate::{
     clock::Clock,
     command::{CommandHandle, CommandService},
     config::{Role, ServeConfig, WatchLimits},
+    doubt::Doubts,
     ids::IdSource,
+    known_head::{self, HeadFile, HeadKeeper},
     public_url::PublicUrl,
     read::{Freshness, ReadNode},
     relay::{self, Followed, Relay, RelayHandle},
@@ -52,6 +54,8 @@ pub struct AppState {
     pub webhooks: Option<Webhooks>,
     /// How many may watch.
     pub watchers: WatchLimits,
+    /// Whether the journal is believed.
+    pub doubts: Doubts,
 }
 
 /// Tells what the journal's readers of this process met; cheap to clone.
@@ -110,6 +114,8 @@ impl Parts {
 pub struct App {
     journal: OpenJournal,
     commands: Option<CommandService>,
+    /// Keeps how far the journal has come, beside a command side.
+    keeper: Option<HeadKeeper>,
     viewing: Option<Viewing>,
     relay: Option<Relay>,
     deliverer: Option<Deliverer>,
@@ -168,14 +174,20 @@ impl App {
             None => None,
         };
         let (clock, ids) = (Clock::system(), IdSource::system());
+        let doubts = Doubts::default();
+        let head = match config.role {
+            Role::All | Role::Command => Some(recall(journal.as_ref(), config, &doubts).await?),
+            Role::Read => None,
+        };
         let command = async || {
             let fold = replay(journal.as_ref(), &config.journal).await?;
-            Ok::<_, StartError>(CommandService::start(Arc::clone(journal), fold, clock.clone(), ids.clone()))
+            let (journal, inputs) = (Arc::clone(journal), (clock.clone(), ids.clone()));
+            Ok::<_, StartError>(CommandService::start_doubting(journal, fold, inputs, doubts.clone()))
         };
         let (parts, commands, viewing) = match config.role {
             Role::All => {
                 // The view catches up while the fold is made.
-                let viewing = Viewing::start(config, journal, &opened).await?;
+                let viewing = Viewing::start(config, journal, &opened, &doubts).await?;
                 let (commands, node) = (command().await?, node(config, &viewing, journal));
                 (Parts::All(commands.handle(), node), Some(commands), Some(viewing))
             }
@@ -184,10 +196,13 @@ impl App {
                 (Parts::Command(commands.handle()), Some(commands), None)
             }
             Role::Read => {
-                let viewing = Viewing::start(config, journal, &opened).await?;
+                let viewing = Viewing::start(config, journal, &opened, &doubts).await?;
                 (Parts::Read(node(config, &viewing, journal)), None, Some(viewing))
             }
         };
+        let keeper = head.zip(commands.as_ref()).map(|(file, commands)| {
+            HeadKeeper::start(file, journal.identity(), commands.last(), doubts.clone())
+        });
         let (freshness, gaps) = (config.freshness, GapsMet::of(journal));
         let mut state = AppState {
             parts,
@@ -200,6 +215,7 @@ impl App {
             gaps,
             webhooks: None,
             watchers: config.watchers,
+            doubts,
         };
         let mut deliverer = None;
         if let Some(configured) = configured {
@@ -207,7 +223,7 @@ impl App {
             let deliveries = deliverer.as_ref().map(Deliverer::deliveries);
             state.webhooks = Some(Webhooks { configured, deliveries });
         }
-        Ok(Self { journal: opened, commands, viewing, relay: None, deliverer, state })
+        Ok(Self { journal: opened, commands, keeper, viewing, relay: None, deliverer, state })
     }
 
     /// What routes get.
@@ -218,12 +234,15 @@ impl App {
     /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { journal, commands, viewing, relay, deliverer, state } = self;
+        let Self { journal, commands, keeper, viewing, relay, deliverer, state } = self;
         if let Some(deliverer) = deliverer {
             deliverer.stop().await;
         }
         if let Some(commands) = commands {
             commands.shutdown().await;
+        }
+        if let Some(keeper) = keeper {
+            keeper.stop().await;
         }
         if let Some(relay) = relay {
             relay.stop().await;
@@ -234,6 +253,19 @@ impl App {
         drop(state);
         journal.close().await
     }
+}
+
+/// Compares the journal with what was known of it when this process, or one before it, last had it.
+async fn recall<J: Journal>(
+    journal: &J,
+    config: &ServeConfig,
+    doubts: &Doubts,
+) -> Result<HeadFile, StartError> {
+    let (file, known) = known_head::recall(journal, &config.data, doubts).await?;
+    if known.is_none() {
+        tracing::warn!(file = %file.path().display(), "{}", known_head::UNKNOWN);
+    }
+    Ok(file)
 }
 
 fn node<J: Journal>(config: &ServeConfig, viewing: &Viewing, journal: &Arc<J>) -> ReadNode {

@@ -1,7 +1,7 @@
 //! The operator's work on a journal: `init`, `org create`, `owner recover`. A file must not be in use meanwhile; a
 //! stream of NATS servers may be.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use grantbook_domain::{
     command::{Author, Command},
@@ -11,7 +11,10 @@ use grantbook_domain::{
     principal::{Actor, Principal},
     record::{RECORD_SCHEMA, Record},
 };
-use grantbook_journal::{AppendError, Identity, Journal, chain::Chains, found_surely, frame::encode};
+use grantbook_journal::{
+    AppendError, Identity, Journal, chain::Chains, embedded::EmbeddedJournal, found_surely, frame::encode,
+    hash::Hash,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -20,8 +23,9 @@ use crate::{
     command::{CommandService, Fold, OrgFold, Submission},
     config::JournalAddress,
     ids::IdSource,
+    known_head::{self, HeadFile, SeenEnd},
     secret::{KeyKind, Secret},
-    start::{OpenJournal, StartError, replay},
+    start::{OpenJournal, StartError, make_directory, replay},
 };
 
 /// How often a new organization's frame is tried while others append theirs.
@@ -34,6 +38,8 @@ const APPEND_DEADLINE: Duration = Duration::from_secs(10);
 pub struct InitOptions {
     /// Where the journal is, or is made.
     pub journal: JournalAddress,
+    /// Where it is kept how far the journal has come; the embedded journal's directory, if that is the journal.
+    pub data: PathBuf,
     /// How many servers keep a new journal in NATS; none: three in a cluster, else one.
     pub replicas: Option<u8>,
     /// The organization's name.
@@ -49,6 +55,8 @@ pub struct InitOptions {
 pub struct RecoverOptions {
     /// Where the journal is.
     pub journal: JournalAddress,
+    /// Where it is kept how far the journal has come; the embedded journal's directory, if that is the journal.
+    pub data: PathBuf,
     /// The organization's id or name.
     pub org: String,
     /// The owner's e-mail; a user is made if nobody active has it.
@@ -70,17 +78,20 @@ pub struct InitOutcome {
     pub email: String,
     /// The owner's new key, in full.
     pub key: String,
+    /// What the operator should know about the journal.
+    pub warning: Option<&'static str>,
 }
 
 impl fmt::Debug for InitOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { organization_id, organization_name, user_id, email, key: _ } = self;
+        let Self { organization_id, organization_name, user_id, email, key: _, warning } = self;
         f.debug_struct("InitOutcome")
             .field("organization_id", organization_id)
             .field("organization_name", organization_name)
             .field("user_id", user_id)
             .field("email", email)
             .field("key", &"****")
+            .field("warning", warning)
             .finish()
     }
 }
@@ -91,15 +102,23 @@ pub fn init(options: InitOptions) -> Boxed<'static, Result<InitOutcome, StartErr
     Box::pin(async move {
         let (clock, ids) = (Clock::system(), IdSource::system());
         let found = found(&options, &clock, &ids)?;
+        if let JournalAddress::Embedded(data) = &options.journal
+            && !EmbeddedJournal::exists(data)
+        {
+            expect_no_head(&HeadFile::in_directory(data))?;
+        }
         let identity = Identity { installation: ids.id(), created_at: clock.now() };
         let opened = OpenJournal::create(&options.journal, identity, options.replicas).await?;
         if let (OpenJournal::JetStream(journal), false) = (&opened, options.journal_only) {
             // Before the first record: until that is there, init may be run again.
             journal.prepare().await?;
         }
+        make_directory(&options.data)?;
+        let file = HeadFile::in_directory(&options.data);
+        expect_no_head(&file)?;
         let appended = match &opened {
-            OpenJournal::Embedded(journal) => append(journal.as_ref(), &found, 0).await,
-            OpenJournal::JetStream(journal) => append(journal.as_ref(), &found, 0).await,
+            OpenJournal::Embedded(journal) => begin(journal.as_ref(), &found, file).await,
+            OpenJournal::JetStream(journal) => begin(journal.as_ref(), &found, file).await,
         };
         if let Err(StartError::Append(AppendError::Conflict { .. })) = appended {
             return Err(StartError::NotEmpty(options.journal.to_string()));
@@ -115,17 +134,22 @@ pub fn create_org(options: InitOptions) -> Boxed<'static, Result<InitOutcome, St
     Box::pin(async move {
         let found = found(&options, &Clock::system(), &IdSource::system())?;
         let opened = OpenJournal::open(&options.journal).await?;
-        match &opened {
+        let warning = match &opened {
             OpenJournal::Embedded(journal) => add(journal.as_ref(), &options, &found).await?,
             OpenJournal::JetStream(journal) => add(journal.as_ref(), &options, &found).await?,
-        }
+        };
         opened.close().await?;
-        Ok(found.outcome)
+        Ok(InitOutcome { warning, ..found.outcome })
     })
 }
 
 /// Appends the organization's first frame behind a head up to which no organization has the name.
-async fn add<J: Journal>(journal: &J, options: &InitOptions, found: &Found) -> Result<(), StartError> {
+async fn add<J: Journal>(
+    journal: &J,
+    options: &InitOptions,
+    found: &Found,
+) -> Result<Option<&'static str>, StartError> {
+    let (file, is_known) = known_head::require(journal, &options.data).await?;
     for _ in 0..ROUNDS {
         let fold = replay(journal, &options.journal).await?;
         if fold.organizations().any(|one| one.state().name() == options.org) {
@@ -133,7 +157,11 @@ async fn add<J: Journal>(journal: &J, options: &InitOptions, found: &Found) -> R
         }
         match append(journal, found, fold.sequence()).await {
             Err(StartError::Append(AppendError::Conflict { .. })) => {}
-            outcome => return outcome,
+            Err(error) => return Err(error),
+            Ok(end) => {
+                known_head::keep(journal, file, end).await?;
+                return Ok(warning(is_known));
+            }
         }
     }
     Err(StartError::Contended)
@@ -154,6 +182,7 @@ pub fn recover_owner(options: RecoverOptions) -> Boxed<'static, Result<InitOutco
 
 async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Result<InitOutcome, StartError> {
     let (clock, ids) = (Clock::system(), IdSource::system());
+    let (file, is_known) = known_head::require(journal.as_ref(), &options.data).await?;
     let fold = replay(journal.as_ref(), &options.journal).await?;
     let (org, name) = find(&fold, &options.org).ok_or(StartError::NoSuchOrganization(options.org))?;
     let key_id = ids.id();
@@ -169,8 +198,11 @@ async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Resul
     let submission =
         Submission { org, author, command, idempotency: None, if_position: None, source_ip: None, reason };
     let outcome = service.handle().submit(submission).await;
+    let last = service.last();
     service.shutdown().await;
     let outcome = outcome?;
+    let end = *last.borrow();
+    known_head::keep(journal.as_ref(), file, end).await?;
     let events = outcome.record.iter().flat_map(|record| &record.events);
     let mut owners = events.filter_map(|event| match event {
         Event::KeyIssued { key } => Some(key.principal),
@@ -186,7 +218,26 @@ async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Resul
         user_id,
         email: options.email,
         key: secret.expose().to_owned(),
+        warning: warning(is_known),
     })
+}
+
+/// What is said where it was not known how far the journal had come.
+fn warning(is_known: bool) -> Option<&'static str> {
+    (!is_known).then_some(known_head::UNKNOWN)
+}
+
+/// A new journal is none that was written to before.
+fn expect_no_head(file: &HeadFile) -> Result<(), StartError> {
+    let Some(known) = file.read()? else { return Ok(()) };
+    let (path, installation) = (file.path().to_owned(), known.identity.installation);
+    Err(StartError::HeadThere { path, installation, sequence: known.end.sequence })
+}
+
+/// Appends the first frame of all, and keeps that it is there.
+async fn begin<J: Journal>(journal: &J, found: &Found, file: HeadFile) -> Result<(), StartError> {
+    let end = append(journal, found, 0).await?;
+    known_head::keep(journal, file, end).await
 }
 
 /// A first record before it has a place.
@@ -229,15 +280,17 @@ fn found(options: &InitOptions, clock: &Clock, ids: &IdSource) -> Result<Found, 
         user_id: founding.owner.to_string(),
         email: founding.email,
         key: secret.expose().to_owned(),
+        warning: None,
     };
     Ok(Found { org: founding.org, record, outcome })
 }
 
-async fn append<J: Journal>(journal: &J, found: &Found, head: u64) -> Result<(), StartError> {
+async fn append<J: Journal>(journal: &J, found: &Found, head: u64) -> Result<SeenEnd, StartError> {
     let link = Chains::new(journal.identity().installation).next_link(found.org);
     let frame = encode(link, std::slice::from_ref(&found.record))?;
-    found_surely(journal, found.org, head, frame, Instant::now() + APPEND_DEADLINE).await?;
-    Ok(())
+    let hash = Hash::of(&frame);
+    let sequence = found_surely(journal, found.org, head, frame, Instant::now() + APPEND_DEADLINE).await?;
+    Ok(SeenEnd { sequence, hash })
 }
 
 fn find(fold: &Fold, id_or_name: &str) -> Option<(OrgId, String)> {

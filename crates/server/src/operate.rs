@@ -17,6 +17,7 @@ use grantbook_journal::{
     verify::{self, Report},
 };
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 
 pub use grantbook_journal::jetstream::{
     DerivedFindings, DerivedState, Inspection, Permission, Ports, Prepared, ServerPlan, StreamFindings,
@@ -26,7 +27,9 @@ pub use grantbook_journal::verify::ForeignFound;
 use crate::{
     Boxed,
     config::{JournalAddress, NatsOptions},
+    doubt::{Doubts, JournalDoubt},
     ids::IdSource,
+    known_head::{self, HeadFile, SeenEnd},
     start::{OpenJournal, StartError, make_directory},
 };
 
@@ -61,6 +64,67 @@ pub fn verify<'a>(
         opened.close().await?;
         Ok(report)
     })
+}
+
+/// Keeps in a data directory how far a journal that was just carried there has come, as far as nothing later of it was known
+/// there; what the operator should know about that.
+///
+/// # Errors
+///
+/// The journal does not open, or the file is about another one or cannot be written.
+pub async fn keep_head(
+    address: &JournalAddress,
+    data: &Path,
+    report: &Report,
+) -> Result<Option<String>, OperateError> {
+    let opened = OpenJournal::open(address).await?;
+    let end = report.organizations.iter().map(|(_, end)| end).max_by_key(|end| end.sequence);
+    let end = end.map(|end| SeenEnd { sequence: end.sequence, hash: end.hash });
+    let kept = match &opened {
+        OpenJournal::Embedded(journal) => keep_end(journal.as_ref(), data, end).await,
+        OpenJournal::JetStream(journal) => keep_end(journal.as_ref(), data, end).await,
+    };
+    opened.close().await?;
+    Ok(kept?)
+}
+
+async fn keep_end<J: Journal>(
+    journal: &J,
+    data: &Path,
+    end: Option<SeenEnd>,
+) -> Result<Option<String>, StartError> {
+    let doubts = Doubts::default();
+    let (file, _) = known_head::recall(journal, data, &doubts).await?;
+    if let Some(doubt) = doubts.get() {
+        return Ok(Some(format!("this data directory has seen something else: {doubt}")));
+    }
+    if let Some(end) = end {
+        known_head::keep(journal, file, end).await?;
+    }
+    Ok(None)
+}
+
+/// What the journal says against what a data directory knows of it, in words; and the last sequence that is known there.
+///
+/// # Errors
+///
+/// The journal does not open or answer, or the file is not understood.
+pub async fn compare_head(
+    address: &JournalAddress,
+    data: &Path,
+) -> Result<(Option<u64>, Option<JournalDoubt>), OperateError> {
+    let data = data.to_owned();
+    let known = spawn_blocking(move || HeadFile::in_directory(&data).read()).await;
+    let Some(known) = known.map_err(StartError::from)?.map_err(StartError::from)? else {
+        return Ok((None, None));
+    };
+    let opened = OpenJournal::open(address).await?;
+    let doubt = match &opened {
+        OpenJournal::Embedded(journal) => known_head::doubt_of(journal.as_ref(), &known).await,
+        OpenJournal::JetStream(journal) => known_head::doubt_of(journal.as_ref(), &known).await,
+    };
+    opened.close().await?;
+    Ok((Some(known.end.sequence), doubt?))
 }
 
 /// Copies a journal, every frame at its sequence, and proves that both are the same.

@@ -86,11 +86,6 @@ impl Pulse {
         (&mut self.task).await.unwrap_or_default();
     }
 
-    /// What is wrong with the journal itself, if anything is.
-    pub fn broken(&self) -> Option<Broken> {
-        self.heard.borrow().broken.clone()
-    }
-
     /// How far behind whoever has reached `sequence` is.
     pub fn behind(&self, sequence: u64) -> Behind {
         let heard = self.heard.borrow();

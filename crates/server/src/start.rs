@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use grantbook_domain::refusal::Refusal;
+use grantbook_domain::{id::InstallationId, refusal::Refusal};
 use grantbook_files as files;
 use grantbook_journal::{
     AppendError, Identity, Item, Journal, ReadError, Tail as _,
@@ -23,6 +23,8 @@ use tokio::task::{JoinError, spawn_blocking};
 use crate::{
     command::{Fold, FoldError, SubmitError},
     config::{ConfigError, JournalAddress},
+    doubt::JournalDoubt,
+    known_head::HeadFileError,
     relay::RelayError,
     secret::NoRandomness,
     snapshots::SnapshotError,
@@ -84,6 +86,25 @@ pub enum StartError {
     /// Others were faster, again and again.
     #[error("others write to the journal all the time: try again")]
     Contended,
+    /// The journal is not the one, or not as long as, was seen here before.
+    #[error("{0}")]
+    Doubted(JournalDoubt),
+    /// What is known of the journal cannot be read or kept.
+    #[error("{0}")]
+    HeadFile(#[from] HeadFileError),
+    /// A new journal was to be made where another one was kept.
+    #[error(
+        "processes with this data directory wrote to a journal before, of installation {installation} and at least {sequence} frames ({}): give the new journal another --data, or remove the file",
+        path.display()
+    )]
+    HeadThere {
+        /// The file that says so.
+        path: PathBuf,
+        /// Which journal.
+        installation: InstallationId,
+        /// How long it was.
+        sequence: u64,
+    },
     /// The journal does not fold.
     #[error("the journal in {place} cannot be replayed: {source}")]
     Replay {

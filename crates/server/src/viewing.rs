@@ -16,6 +16,7 @@ use crate::{
     bootstrap::{Source, Stage, bootstrap},
     clock::Clock,
     config::ServeConfig,
+    doubt::Doubts,
     ids::IdSource,
     nodes::{Nodes, NodesConfig, TOLD_EVERY, Talk, node_id},
     project::{Projector, catching_up},
@@ -43,6 +44,7 @@ impl Viewing {
         config: &ServeConfig,
         journal: &Arc<J>,
         opened: &OpenJournal,
+        doubts: &Doubts,
     ) -> Result<Self, StartError> {
         let installation = journal.identity().installation;
         let (data, clock) = (config.data.clone(), Clock::system());
@@ -54,7 +56,8 @@ impl Viewing {
         let store = open_store(config.snapshots.place.as_ref(), opened).await?;
         let bootstraps = Tally::default();
         let writer = open(config, journal, (store.clone(), &bootstraps)).await?;
-        let projector = Projector::start_with(Arc::clone(journal), writer, config.scrub_every);
+        let projector =
+            Projector::start_doubting(Arc::clone(journal), writer, config.scrub_every, doubts.clone());
         let upkeep = Upkeep { scrubs: projector.scrubs(), bootstraps, ..Upkeep::default() };
         let maker = match (store, &config.snapshots.key) {
             (Some(store), Some(key)) => {

@@ -66,7 +66,11 @@ impl Installation {
 
     async fn found(&self, journal: JournalAddress) -> Result<Secret> {
         let (org, owner_email) = ("acme".to_owned(), "ada@example.com".to_owned());
-        let options = InitOptions { journal, replicas: None, org, owner_email, journal_only: true };
+        let data = match &journal {
+            JournalAddress::Embedded(data) => data.clone(),
+            JournalAddress::Nats(_) => self.data("command"),
+        };
+        let options = InitOptions { journal, data, replicas: None, org, owner_email, journal_only: true };
         let key = init::init(options).await?.key;
         let path = self.key_file();
         files::write_new(&path, format!("{key}\n").as_bytes()).with_context(|| path.display().to_string())?;

@@ -16,6 +16,7 @@ use super::{
     draft::{Decision, Draft, Finished, Inputs},
     fold::{FoldError, OrgFold},
 };
+use crate::doubt::{Doubts, JournalDoubt};
 
 /// How often a command is decided again because another writer came first.
 const ROUNDS: usize = 8;
@@ -51,6 +52,7 @@ pub(super) struct Actor<J> {
     pub(super) org: OrgId,
     pub(super) directory: Arc<Directory>,
     pub(super) inputs: Inputs,
+    pub(super) doubts: Doubts,
     /// Behind this guard a frame of ours may land, or has: as long as the fold ends there, look before deciding.
     pub(super) doubt: Option<u64>,
     /// Answers that read the journal first.
@@ -269,7 +271,12 @@ impl<J: Journal> Actor<J> {
         (end.sequence, end.foreign) = (sequence, 0);
         let advance = |fold: &mut OrgFold| fold.advance(state, end, requests);
         let events = records.iter().flat_map(|record| &record.events);
-        self.directory.accept(self.org, fold.end.guard(), advance, events);
+        if !self.directory.accept(self.org, (fold.end.guard(), sequence), advance, events) {
+            // The frame stands where another one was read: the journal went back.
+            self.doubts.raise(JournalDoubt::Exchanged { sequence });
+            self.refuse(waiting.into_iter().map(|(job, _)| job), &SubmitError::OutcomeUnknown);
+            return;
+        }
         self.doubt = None;
         let place = |index: usize| Position::of(sequence, index as u64);
         for (job, decision) in waiting {
@@ -300,6 +307,9 @@ impl<J: Journal> Actor<J> {
         let outcome = self.follow().await;
         if let Err(error) = &outcome {
             tracing::error!(org = %self.org, %error, "cannot catch up with the journal");
+            if let Some(doubt) = error.doubt() {
+                self.doubts.raise(doubt);
+            }
         }
         outcome
     }

@@ -18,9 +18,13 @@ use grantbook_domain::{
 };
 use grantbook_journal::{Foreign, Item, Stored, chain::ForeignMet};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 use super::fold::{Fold, FoldError, OrgFold, issued_key};
-use crate::secret::{KeyKind, ParsedKey};
+use crate::{
+    known_head::SeenEnd,
+    secret::{KeyKind, ParsedKey},
+};
 
 /// Compared with when a key is not known, so that it takes as long as a known one.
 const NOBODY: KeyHash = KeyHash([0; 32]);
@@ -33,6 +37,10 @@ pub(super) struct Directory {
     keys: RwLock<HashMap<KeyId, OrgId>>,
     /// The last sequence that any fold holds.
     last: AtomicU64,
+    /// The last frame that any fold holds.
+    end: watch::Sender<SeenEnd>,
+    /// Up to this sequence the stream was read in order, if it is: a frame that lands there now lands where another one was.
+    followed: AtomicU64,
     /// The foreign messages of the stream up to where it was read.
     foreign: Mutex<ForeignMet>,
 }
@@ -63,13 +71,25 @@ impl Directory {
             keys.extend(one.state.keys().map(|key| (key.id, one.org)));
         }
         let (last, foreign) = (AtomicU64::new(fold.sequence()), Mutex::new(fold.foreign()));
+        let (end, followed) = (watch::Sender::new(fold.end()), AtomicU64::new(0));
         let orgs = fold.orgs.into_iter().map(|(org, one)| (org, Arc::new(Slot::new(one))));
-        Self { installation, orgs: RwLock::new(orgs.collect()), keys: RwLock::new(keys), last, foreign }
+        let orgs = RwLock::new(orgs.collect());
+        Self { installation, orgs, keys: RwLock::new(keys), last, end, followed, foreign }
     }
 
     /// The last sequence of the stream that is known to be durable here.
     pub(super) fn last_sequence(&self) -> u64 {
         self.last.load(Ordering::Acquire)
+    }
+
+    /// The last frame of the stream that is known to be durable here, as it changes.
+    pub(super) fn last(&self) -> watch::Receiver<SeenEnd> {
+        self.end.subscribe()
+    }
+
+    /// The stream was read in order up to this sequence.
+    pub(super) fn follow(&self, sequence: u64) {
+        self.followed.fetch_max(sequence, Ordering::AcqRel);
     }
 
     pub(super) fn organizations(&self) -> Vec<OrgId> {
@@ -135,24 +155,30 @@ impl Directory {
         Ok(())
     }
 
-    /// Takes what was decided on the fold whose guard is `guard`, now that its frame is acknowledged at `end`; unless
-    /// the stream's own reader was faster.
+    /// Takes what was decided on the fold whose guard is `guard`, now that its frame is acknowledged at `sequence`; unless
+    /// the stream's own reader was faster. Whether the frame can be there: not if the stream was read up to there already
+    /// and another frame was found.
     pub(super) fn accept<'a>(
         &self,
         org: OrgId,
-        guard: u64,
+        (guard, sequence): (u64, u64),
         after: impl FnOnce(&mut OrgFold),
         events: impl Iterator<Item = &'a Event>,
-    ) {
-        let Some(slot) = self.slot(org) else { return };
+    ) -> bool {
+        let Some(slot) = self.slot(org) else { return false };
         let moving = slot.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let before = slot.fold();
-        if before.end.guard() == guard {
+        let is_new = before.end.guard() == guard;
+        if is_new && sequence <= self.followed.load(Ordering::Acquire) {
+            return false;
+        }
+        if is_new {
             let mut fold = OrgFold::clone(&before);
             after(&mut fold);
             self.publish(&slot, fold, events);
         }
         drop(moving);
+        true
     }
 
     fn slot(&self, org: OrgId) -> Option<Arc<Slot>> {
@@ -166,6 +192,14 @@ impl Directory {
         let issued: Vec<KeyId> = events.filter_map(issued_key).collect();
         let is_new = fold.end.ordinal == 1;
         self.last.fetch_max(fold.end.guard(), Ordering::AcqRel);
+        let end = SeenEnd { sequence: fold.end.sequence, hash: fold.end.hash };
+        self.end.send_if_modified(|last| {
+            let is_later = end.sequence > last.sequence;
+            if is_later {
+                *last = end;
+            }
+            is_later
+        });
         *slot.fold.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fold);
         if is_new {
             let mut orgs = self.orgs.write().unwrap_or_else(PoisonError::into_inner);

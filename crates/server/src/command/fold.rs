@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, interval_at, sleep},
 };
 
-use crate::mend::other_copies;
+use crate::{doubt::JournalDoubt, known_head::SeenEnd, mend::other_copies};
 
 /// Frames read at once.
 const READ_FRAMES: NonZeroUsize = match NonZeroUsize::new(4096) {
@@ -63,6 +63,18 @@ pub enum FoldError {
     /// The task that folded has panicked.
     #[error("the fold's task ended: {0}")]
     Task(#[from] JoinError),
+}
+
+impl FoldError {
+    /// What this says against the journal itself; none if it only cannot be reached or understood.
+    pub(super) fn doubt(&self) -> Option<JournalDoubt> {
+        match self {
+            Self::Read(error) => JournalDoubt::of_reading(error),
+            Self::Chain(error) => Some(error.clone().into()),
+            Self::MissingTail { read, head } => Some(JournalDoubt::Shorter { known: *head, found: *read }),
+            Self::NotUnderstood { .. } | Self::Task(_) => None,
+        }
+    }
 }
 
 /// A request id as it is remembered: 128 bits of SHA-256 over principal and id.
@@ -315,6 +327,12 @@ impl Fold {
     /// The foreign messages folded over.
     pub(super) const fn foreign(&self) -> ForeignMet {
         self.chains.end().foreign
+    }
+
+    /// The journal's last item folded in.
+    pub(super) const fn end(&self) -> SeenEnd {
+        let StreamEnd { sequence, hash, .. } = self.chains.end();
+        SeenEnd { sequence, hash }
     }
 
     /// The journal's last sequence folded in.

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{FoldError, directory::Directory};
-use crate::mend::other_copies;
+use crate::{doubt::Doubts, mend::other_copies};
 
 /// Most frames taken at once.
 const FRAMES: NonZeroUsize = match NonZeroUsize::new(256) {
@@ -39,6 +39,7 @@ pub(super) struct Follower<J> {
     /// The last sequence of the stream that the folds hold.
     pub(super) reached: watch::Sender<u64>,
     pub(super) fault: Fault,
+    pub(super) doubts: Doubts,
     pub(super) closing: watch::Receiver<bool>,
 }
 
@@ -52,12 +53,16 @@ impl<J: Journal> Follower<J> {
         };
         if let Err(error) = ended {
             tracing::error!(%error, "the fold follows the journal no more: no command is accepted until a restart");
+            if let Some(doubt) = error.doubt() {
+                self.doubts.raise(doubt);
+            }
             self.fault.set(Arc::new(error)).unwrap_or_default();
         }
     }
 
     async fn follow(&mut self) -> Result<(), FoldError> {
         let mut reached = *self.reached.borrow();
+        self.directory.follow(reached);
         let mut tail = self.journal.tail(reached);
         let mut told: Option<Instant> = None;
         loop {
@@ -70,6 +75,7 @@ impl<J: Journal> Follower<J> {
                         yield_now().await;
                     }
                     if !items.is_empty() {
+                        self.directory.follow(reached);
                         self.reached.send_replace(reached);
                     }
                 }

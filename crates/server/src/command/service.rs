@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use grantbook_domain::{
@@ -13,6 +14,7 @@ use grantbook_journal::{Cause, Journal, chain::ForeignMet};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
+    time::timeout,
 };
 
 use super::{
@@ -26,13 +28,17 @@ use super::{
 use crate::{
     clock::Clock,
     confirm::{Confirmer, Unconfirmed},
+    doubt::{Doubts, JournalDoubt},
     ids::IdSource,
-    pulse::{Behind, Pulse},
+    known_head::SeenEnd,
+    pulse::{Behind, Heard, Pulse},
     secret::ParsedKey,
 };
 
 /// How many commands of one organization may wait.
 const QUEUE: usize = 4096;
+/// How long a command waits until the journal was compared with what is known of it.
+const VERDICT: Duration = Duration::from_secs(10);
 
 /// The running service. Dropping it lets the tasks drain unattended; [`CommandService::shutdown`] waits for them.
 #[derive(Debug)]
@@ -56,6 +62,8 @@ struct Shared {
     start: Box<Start>,
     inputs: Inputs,
     halted: Box<dyn Fn() -> Option<Cause> + Send + Sync>,
+    /// Whether the journal is believed.
+    doubts: Doubts,
     /// Of a journal that others append to, too: how to be sure that the folds are not behind.
     confirmer: Option<Confirmer>,
     /// What follows the journal, if others append to it.
@@ -70,6 +78,16 @@ type Start = dyn Fn(OrgId, Queue, &mut JoinSet<()>) + Send + Sync;
 impl CommandService {
     /// Starts on a fold that stands at the journal's head.
     pub fn start<J: Journal>(journal: Arc<J>, fold: Fold, clock: Clock, ids: IdSource) -> Self {
+        Self::start_doubting(journal, fold, (clock, ids), Doubts::default())
+    }
+
+    /// The same, of a process that has these doubts: the first write waits for the verdict.
+    pub fn start_doubting<J: Journal>(
+        journal: Arc<J>,
+        fold: Fold,
+        (clock, ids): (Clock, IdSource),
+        doubts: Doubts,
+    ) -> Self {
         let sequence = fold.sequence();
         let directory = Arc::new(Directory::of(fold));
         let (closing, closed) = watch::channel(false);
@@ -80,25 +98,28 @@ impl CommandService {
         if journal.is_shared() {
             let (journal, directory) = (Arc::clone(&journal), Arc::clone(&directory));
             confirmer = Some(Confirmer::following(&journal, &known, |sequence| *sequence));
-            pulse = Some(Pulse::start(Arc::clone(&journal), known.clone()));
-            let (fault, closing) = (Arc::clone(&fault), closed.clone());
-            tasks.spawn(Follower { journal, directory, reached, fault, closing }.run());
+            let listening = Pulse::start(Arc::clone(&journal), known.clone());
+            tasks.spawn(doubt_broken(listening.heard(), doubts.clone(), closed.clone()));
+            pulse = Some(listening);
+            let (fault, closing, doubts) = (Arc::clone(&fault), closed.clone(), doubts.clone());
+            tasks.spawn(Follower { journal, directory, reached, fault, doubts, closing }.run());
         }
         let inputs = Inputs { clock: clock.clone(), ids };
         let own_inputs = inputs.clone();
-        let watched = Arc::clone(&journal);
+        let (watched, own_doubts) = (Arc::clone(&journal), doubts.clone());
         let shared = Shared {
             directory: Arc::clone(&directory),
             desks: Mutex::default(),
             tasks: Mutex::new(Some(tasks)),
             start: Box::new(move |org, queue, tasks| {
                 let (journal, directory) = (Arc::clone(&journal), Arc::clone(&directory));
-                let inputs = inputs.clone();
-                let replays = JoinSet::new();
-                tasks.spawn(Actor { journal, org, directory, inputs, doubt: None, replays }.run(queue));
+                let (inputs, doubts, replays) = (inputs.clone(), doubts.clone(), JoinSet::new());
+                let actor = Actor { journal, org, directory, inputs, doubts, doubt: None, replays };
+                tasks.spawn(actor.run(queue));
             }),
             inputs: own_inputs,
             halted: Box::new(move || fault.get().map(Arc::clone).or_else(|| watched.halted())),
+            doubts: own_doubts,
             confirmer,
             pulse,
             reached: known,
@@ -114,6 +135,11 @@ impl CommandService {
     /// What routes get.
     pub fn handle(&self) -> CommandHandle {
         self.handle.clone()
+    }
+
+    /// The last frame of the journal that is known to be durable, as it changes.
+    pub fn last(&self) -> watch::Receiver<SeenEnd> {
+        self.handle.shared.directory.last()
     }
 
     /// Takes no more commands, decides and appends those that wait, answers them, and ends.
@@ -133,6 +159,14 @@ impl CommandHandle {
     /// Decides a command and, if it is accepted, appends it; answers once that is durable. Dropping the future
     /// does not take the command back.
     pub async fn submit(&self, submission: Submission) -> Result<Outcome, SubmitError> {
+        match timeout(VERDICT, self.shared.doubts.settled()).await {
+            Ok(None) => {}
+            Ok(Some(doubt)) => return Err(SubmitError::JournalDoubted(doubt)),
+            Err(_) => {
+                let why = "it is still being compared with what is known of it";
+                return Err(SubmitError::JournalUnavailable(why.to_owned()));
+            }
+        }
         if let Some(cause) = self.halted() {
             return Err(SubmitError::JournalUnavailable(cause.to_string()));
         }
@@ -152,6 +186,9 @@ impl CommandHandle {
         submission: &Submission,
         permit: impl FnOnce(&OrgState, Timestamp) -> Result<(), E>,
     ) -> Result<Foreseen, E> {
+        if let Some(doubt) = self.doubt() {
+            return Err(SubmitError::JournalDoubted(doubt).into());
+        }
         let fold = self.shared.directory.fold(submission.org).ok_or(SubmitError::UnknownOrganization)?;
         permit(&fold.state, self.shared.inputs.clock.now().max(fold.end.at))?;
         Ok(Draft::new(&fold).foresee(&fold, submission, &self.shared.inputs)?)
@@ -205,8 +242,13 @@ impl CommandHandle {
 
     /// Why no command is accepted any more until the process is started again; none as long as some may be.
     pub fn halted(&self) -> Option<Cause> {
-        let broken = || Some(Arc::new(self.shared.pulse.as_ref()?.broken()?) as Cause);
-        (self.shared.halted)().or_else(broken)
+        let doubted = self.doubt().map(|doubt| Arc::new(doubt) as Cause);
+        doubted.or_else(|| (self.shared.halted)())
+    }
+
+    /// Why the journal is not believed any more, if so.
+    pub fn doubt(&self) -> Option<JournalDoubt> {
+        self.shared.doubts.get()
     }
 
     /// Whether something has expired by `now` that the journal does not say yet.
@@ -246,6 +288,18 @@ impl fmt::Debug for CommandHandle {
         f.debug_struct("CommandHandle")
             .field("organizations", &self.organizations().len())
             .finish_non_exhaustive()
+    }
+}
+
+/// Raises what the pulse says against the journal, until the service closes.
+async fn doubt_broken(mut heard: watch::Receiver<Heard>, doubts: Doubts, mut closing: watch::Receiver<bool>) {
+    let broken = async {
+        let heard = heard.wait_for(|heard| heard.broken.is_some()).await;
+        heard.ok().and_then(|heard| heard.broken.clone())
+    };
+    tokio::select! {
+        broken = broken => if let Some(broken) = broken { doubts.raise(broken.into()) },
+        _ = closing.wait_for(|closing| *closing) => {}
     }
 }
 

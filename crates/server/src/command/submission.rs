@@ -13,6 +13,8 @@ use grantbook_domain::{
     time::Timestamp,
 };
 
+use crate::doubt::JournalDoubt;
+
 /// A command with all that its record will say besides its events.
 #[derive(Debug, Clone)]
 pub struct Submission {
@@ -98,6 +100,9 @@ pub enum SubmitError {
     /// The journal takes nothing at present; nothing was appended.
     #[error("the journal is not available: {0}")]
     JournalUnavailable(String),
+    /// The journal is not believed any more; nothing was appended.
+    #[error("{0}")]
+    JournalDoubted(JournalDoubt),
     /// There is no such organization.
     #[error("no such organization")]
     UnknownOrganization,

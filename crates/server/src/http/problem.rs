@@ -380,6 +380,7 @@ impl From<SubmitError> for Failure {
             SubmitError::JournalUnavailable(_) => {
                 Self::unavailable("journal_unavailable", "the journal takes no writes at present")
             }
+            SubmitError::JournalDoubted(doubt) => Self::unavailable("journal_doubted", doubt.to_string()),
             SubmitError::UnknownOrganization => Self::bad_credential(),
             SubmitError::Overloaded => Self::overloaded(),
             SubmitError::Stopping => Self::unavailable("stopping", "this process is stopping"),

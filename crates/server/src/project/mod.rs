@@ -31,6 +31,7 @@ use self::{
     view::{Fault, Intake, Prepared, View, is_much},
 };
 use crate::{
+    doubt::{Comparison, Doubts},
     mend::other_copies,
     pulse::{Broken, Heard, Pulse},
     upkeep::Tally,
@@ -82,6 +83,17 @@ impl Projector {
 
     /// Starts on an opened view, which is then read whole and compared with its digest every so often.
     pub fn start_with<J: Journal>(journal: Arc<J>, writer: ViewWriter, scrub_every: Duration) -> Self {
+        Self::start_doubting(journal, writer, scrub_every, Doubts::default())
+    }
+
+    /// The same, of a process that has these doubts: what the view says against the journal is one of them, and any of them
+    /// ends the projector.
+    pub fn start_doubting<J: Journal>(
+        journal: Arc<J>,
+        writer: ViewWriter,
+        scrub_every: Duration,
+        doubts: Doubts,
+    ) -> Self {
         let reader = writer.reader();
         let (sequence, state) = (writer.sequence(), NodeState::Starting);
         let (marks, fresh_as_of) = (Marks::new(sequence, writer.digest()), Instant::now());
@@ -93,7 +105,10 @@ impl Projector {
         let (settle, asked) = mpsc::channel(1);
         let (settle, scrubs) = (Settle(settle), Tally::default());
         let scrub = (scrub_every, scrubs.clone());
-        let follower = Follower { journal, tell, stopping, told: None, scrub, asked, _asks: settle.clone() };
+        let comparison = Some(doubts.comparing());
+        let doubting = (doubts, comparison);
+        let (told, asks) = (None, settle.clone());
+        let follower = Follower { journal, tell, stopping, told, scrub, asked, doubting, _asks: asks };
         let task = tokio::spawn(follower.run(writer));
         Self { reader, progress, stop, settle, scrubs, task }
     }
@@ -138,6 +153,8 @@ struct Follower<J> {
     scrub: (Duration, Tally),
     /// Who wants the view settled.
     asked: mpsc::Receiver<oneshot::Sender<Snapshot>>,
+    /// Whether the journal is believed; and the comparison of the view with it, while that is under way.
+    doubting: (Doubts, Option<Comparison>),
     /// Keeps the queue open.
     _asks: Settle,
 }
@@ -145,9 +162,17 @@ struct Follower<J> {
 impl<J: Journal> Follower<J> {
     async fn run(mut self, writer: ViewWriter) {
         let ended = match self.restore(writer).await {
-            Ok((view, intake)) => self.follow(view, intake).await,
+            Ok((view, intake)) => {
+                // The view says nothing against the journal.
+                self.doubting.1 = None;
+                self.follow(view, intake).await
+            }
             Err(fault) => Err(fault),
         };
+        if let Some(doubt) = ended.as_ref().err().and_then(Fault::doubt) {
+            self.doubting.0.raise(doubt);
+        }
+        self.doubting.1 = None;
         match ended {
             Ok(()) | Err(Fault::Stopped) => {
                 self.tell.send_modify(|progress| progress.state = NodeState::Stopped);
@@ -167,6 +192,7 @@ impl<J: Journal> Follower<J> {
 
     /// Finds where the view left off, and that the journal is still the one it was filled from.
     async fn restore(&mut self, writer: ViewWriter) -> Result<(View, Intake), Fault> {
+        self.expect_belief()?;
         let installation = self.journal.identity().installation;
         let sequence = writer.sequence();
         if sequence == 0 {
@@ -247,6 +273,7 @@ impl<J: Journal> Follower<J> {
                 _ = heard.changed() => Ok(Vec::new()),
                 _ = damage.changed() => Ok(Vec::new()),
                 found = self.asked.recv() => { asker = found; Ok(Vec::new()) }
+                () = self.doubting.0.raised() => Ok(Vec::new()),
                 _ = self.stopping.changed() => break,
             };
             (view, intake) = self.settle(view, intake, asker).await?;
@@ -279,11 +306,12 @@ impl<J: Journal> Follower<J> {
                     let asker = self.asked.try_recv().ok();
                     (view, intake) = self.settle(view, intake, asker).await?;
                 }
-                if damage.borrow().is_some() {
+                if damage.borrow().is_some() || self.doubting.0.get().is_some() {
                     break;
                 }
                 waiting = self.read(read).await?;
             }
+            self.expect_belief()?;
             if let Some(why) = damage.borrow().clone() {
                 return Err(Fault::Damaged(why));
             }
@@ -375,6 +403,11 @@ impl<J: Journal> Follower<J> {
             Ok((view, intake))
         })
         .await?
+    }
+
+    /// Nothing of a journal that is doubted is shown to anybody.
+    fn expect_belief(&self) -> Result<(), Fault> {
+        self.doubting.0.get().map_or(Ok(()), |doubt| Err(Fault::Doubted(doubt)))
     }
 
     fn is_stopping(&self) -> bool {

@@ -15,6 +15,7 @@ use super::{
     checkpoint::Checkpoint,
     marks::{MARK_EVERY, Marks},
 };
+use crate::doubt::JournalDoubt;
 
 /// At most so long are batches committed without being durable: a crash costs the replay of the rest.
 const DURABLE_EVERY: Duration = Duration::from_secs(1);
@@ -56,12 +57,32 @@ pub(super) enum Fault {
     /// The view's rows are not those that were written.
     #[error("{0}")]
     Damaged(String),
+    /// Something else of the process does not believe the journal any more.
+    #[error("{0}")]
+    Doubted(JournalDoubt),
     /// It was told to stop before it had begun.
     #[error("stopped")]
     Stopped,
     /// The task that applied frames has panicked.
     #[error("the projector's task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+impl Fault {
+    /// What this says against the journal itself. Damage of the view says nothing against it.
+    pub(super) fn doubt(&self) -> Option<JournalDoubt> {
+        match self {
+            Self::Chain(error) => Some(error.clone().into()),
+            Self::Journal(error) => JournalDoubt::of_reading(error),
+            Self::Tail { expected, found } => Some(JournalDoubt::Shorter { known: *expected, found: *found }),
+            Self::Doubted(_)
+            | Self::View(_)
+            | Self::Checkpoint
+            | Self::Damaged(_)
+            | Self::Stopped
+            | Self::Task(_) => None,
+        }
+    }
 }
 
 /// What is read from the journal: checked, and worked out, at most one batch ahead of what is committed.

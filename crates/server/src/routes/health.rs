@@ -122,6 +122,7 @@ fn readiness(web: &Web, status: NodeStatus) -> Readiness {
         lag_records_most: status.lag_records().1,
         age_ms: Some(status.age_ms),
         disagreement: disagreements(web).first().map(ToString::to_string),
+        journal_doubt: web.app.doubts.get().map(|doubt| doubt.to_string()),
         relay: web
             .app
             .relay
@@ -234,6 +235,7 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
     for (name, help, value) in gauges {
         gauge(&mut text, &format!("grantbook_{name}"), help, value);
     }
+    doubt_metric(&mut text, &told);
     if let Some(contact) = told.last_contact_ms {
         let help = "How long ago the journal's leader last answered, in ms; absent if it never did.";
         gauge(&mut text, "grantbook_last_contact_ms", help, contact);
@@ -253,6 +255,11 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
     }
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(CONTENT_TYPE, kind)], text).into_response()
+}
+
+fn doubt_metric(text: &mut String, told: &Readiness) {
+    let help = "Whether the journal contradicts what was seen of it.";
+    gauge(text, "grantbook_journal_doubted", help, u64::from(told.journal_doubt.is_some()));
 }
 
 /// This document.

@@ -91,6 +91,7 @@ impl Given {
         let data = TempDir::new().unwrap();
         let options = |org: &str, owner_email: &str| InitOptions {
             journal: JournalAddress::Embedded(data.path().to_owned()),
+            data: data.path().to_owned(),
             replicas: None,
             journal_only: false,
             org: org.into(),

@@ -22,5 +22,6 @@ mod other_copies;
 mod project;
 mod rebuild;
 mod replay;
+mod rolled_back;
 mod snapshots;
 mod unknown;

@@ -21,6 +21,7 @@ use grantbook_server::{
 fn options(data: &Path, org: &str) -> InitOptions {
     InitOptions {
         journal: JournalAddress::Embedded(data.to_owned()),
+        data: data.to_owned(),
         replicas: None,
         journal_only: false,
         org: org.to_owned(),
@@ -116,6 +117,7 @@ async fn an_owner_is_recovered_with_a_reason_by_the_operator() {
     let recover = |org: &str, email: &str| {
         recover_owner(RecoverOptions {
             journal: JournalAddress::Embedded(data.to_owned()),
+            data: data.to_owned(),
             org: org.to_owned(),
             email: email.to_owned(),
             reason: "the laptop was stolen".to_owned(),

@@ -29,9 +29,10 @@ impl Setting {
         let data = directory.path().join("data");
         let journal = JournalAddress::Embedded(data.clone());
         let (org, owner_email) = ("acme".to_owned(), "ada@example.com".to_owned());
-        init(InitOptions { journal: journal.clone(), replicas: None, journal_only: false, org, owner_email })
-            .await
-            .unwrap();
+        let of = (journal.clone(), data.clone());
+        let options =
+            InitOptions { journal: of.0, data: of.1, replicas: None, journal_only: false, org, owner_email };
+        init(options).await.unwrap();
         let key_file = directory.path().join("key");
         let key = SnapshotKey::create(&key_file).unwrap();
         let snapshots = SnapshotConfig {

@@ -1,0 +1,84 @@
+//! The journal's last head that was seen here, kept in a file of its own beside whatever else the process keeps: a journal
+//! that was exchanged for an older copy is recognized by it, whether or not there is a view.
+
+mod compare;
+mod file;
+mod keeper;
+
+use std::path::Path;
+
+use grantbook_journal::Journal;
+use tokio::task::spawn_blocking;
+
+pub use file::{HEAD_FILE, HeadFile, HeadFileError, KnownHead, SeenEnd};
+pub(crate) use keeper::HeadKeeper;
+
+use crate::{
+    doubt::{Doubts, JournalDoubt},
+    start::{StartError, make_directory},
+};
+
+/// What is said where nothing is known.
+pub(crate) const UNKNOWN: &str = "it was not known how far the journal had come, so that an older copy in its place would not have been noticed; it is known from now on";
+
+/// Reads what is known in a data directory, which is made if need be, and compares the journal with it; a contradiction is
+/// raised as a doubt. Returns the file, and what it knew.
+///
+/// # Errors
+///
+/// The file cannot be read or the directory not made, or the journal does not answer.
+pub(crate) async fn recall<J: Journal>(
+    journal: &J,
+    data: &Path,
+    doubts: &Doubts,
+) -> Result<(HeadFile, Option<KnownHead>), StartError> {
+    let directory = data.to_owned();
+    let (file, known) = spawn_blocking(move || {
+        make_directory(&directory)?;
+        let file = HeadFile::in_directory(&directory);
+        let known = file.read()?;
+        Ok::<_, StartError>((file, known))
+    })
+    .await??;
+    if let Some(known) = &known
+        && let Some(doubt) = compare::compare(journal, known).await?
+    {
+        doubts.raise(doubt);
+    }
+    Ok((file, known))
+}
+
+/// The same for a command that runs to its end: a doubt ends it, also one that only the view in the directory raises.
+/// The flag says whether anything was known.
+pub(crate) async fn require<J: Journal>(journal: &J, data: &Path) -> Result<(HeadFile, bool), StartError> {
+    let doubts = Doubts::default();
+    let (file, known) = recall(journal, data, &doubts).await?;
+    let is_known = known.is_some();
+    if !is_known {
+        let (data, identity) = (data.to_owned(), journal.identity());
+        let seen = spawn_blocking(move || file::of_view(&data, identity)).await?;
+        if let Some(seen) = seen
+            && let Some(doubt) = compare::compare(journal, &seen).await?
+        {
+            doubts.raise(doubt);
+        }
+    }
+    match doubts.get() {
+        Some(doubt) => Err(StartError::Doubted(doubt)),
+        None => Ok((file, is_known)),
+    }
+}
+
+/// Keeps the end of a journal. A file that knows more stays as it is.
+pub(crate) async fn keep<J: Journal>(journal: &J, file: HeadFile, end: SeenEnd) -> Result<(), StartError> {
+    let known = KnownHead::new(journal.identity(), end);
+    Ok(spawn_blocking(move || file.keep(&known)).await??)
+}
+
+/// The doubt that a journal's end raises against what is known; for a report.
+pub(crate) async fn doubt_of<J: Journal>(
+    journal: &J,
+    known: &KnownHead,
+) -> Result<Option<JournalDoubt>, StartError> {
+    Ok(compare::compare(journal, known).await?)
+}

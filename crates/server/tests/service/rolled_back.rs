@@ -1,0 +1,298 @@
+//! A journal that is older than what was seen of it, or another one, is written to by nobody and believed by nobody.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use grantbook_domain::{
+    command::{Author, Command},
+    id::OrgId,
+    position::Position,
+    principal::{Caller, Principal},
+};
+use grantbook_journal::Journal;
+use grantbook_server::{
+    app::{App, StartError, VIEW_FILE},
+    command::{Submission, SubmitError},
+    config::{JournalAddress, ServeConfig},
+    doubt::JournalDoubt,
+    init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
+    known_head::{HEAD_FILE, HeadFile, KnownHead, SeenEnd},
+    read::{NodeState, Unready},
+};
+use grantbook_views::{Batch, ViewWriter};
+use tokio::time::timeout;
+
+use crate::given::{Given, ORG, founding_frame, settle};
+
+const JOURNAL: &str = "journal.redb";
+
+/// An installation of which yesterday's journal was kept, and that went on since.
+struct Scene {
+    directory: tempfile::TempDir,
+    first: InitOutcome,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let first = init(options(directory.path(), "acme")).await.unwrap();
+        let scene = Self { directory, first };
+        let app = scene.start().await.unwrap();
+        scene.write(&app, "yesterday").await.unwrap();
+        app.shutdown().await.unwrap();
+        fs::copy(scene.data().join(JOURNAL), scene.yesterday()).unwrap();
+        let app = scene.start().await.unwrap();
+        scene.write(&app, "today").await.unwrap();
+        scene.write(&app, "tonight").await.unwrap();
+        caught_up(&app, 4).await;
+        app.shutdown().await.unwrap();
+        scene
+    }
+
+    fn data(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn yesterday(&self) -> PathBuf {
+        self.data().join("yesterday")
+    }
+
+    fn roll_back(&self) {
+        fs::copy(self.yesterday(), self.data().join(JOURNAL)).unwrap();
+    }
+
+    fn forget(&self, file: &str) {
+        fs::remove_file(self.data().join(file)).unwrap();
+    }
+
+    async fn start(&self) -> Result<App, StartError> {
+        let data = self.data().to_owned();
+        let journal = JournalAddress::Embedded(data.clone());
+        App::build(&ServeConfig { journal, data, ..ServeConfig::default() }).await
+    }
+
+    async fn write(&self, app: &App, name: &str) -> Result<Position, SubmitError> {
+        let org: OrgId = self.first.organization_id.parse().unwrap();
+        let principal = Principal::User(self.first.user_id.parse().unwrap());
+        let command = Command::CreateToken {
+            id: app.state().ids.id(),
+            name: name.to_owned(),
+            description: None,
+            external_id: None,
+            expires_at: None,
+        };
+        let author = Author::Caller(Caller { principal, key: None });
+        let submission = Submission {
+            org,
+            author,
+            command,
+            idempotency: None,
+            if_position: None,
+            source_ip: None,
+            reason: None,
+        };
+        let outcome = app.state().parts.commands().unwrap().submit(submission).await;
+        outcome.map(|outcome| outcome.position)
+    }
+
+    /// Nothing is written, asked or done offline; why.
+    async fn is_stopped(&self) -> JournalDoubt {
+        let app = self.start().await.unwrap();
+        let refused = self.write(&app, "fork").await;
+        let Err(SubmitError::JournalDoubted(doubt)) = refused else { panic!("{refused:?}") };
+        let node = app.state().parts.node().unwrap().clone();
+        let read = node.wait_for(self.first.organization_id.parse().unwrap(), Position::START, LIMIT).await;
+        assert!(matches!(read, Err(Unready::Quarantined { .. })), "{read:?}");
+        assert_eq!(app.state().doubts.get(), Some(doubt.clone()));
+        drop(node);
+        app.shutdown().await.unwrap();
+        let created = create_org(options(self.data(), "zenith")).await;
+        assert!(matches!(created, Err(StartError::Doubted(_))), "{created:?}");
+        let recovered = recover_owner(RecoverOptions {
+            journal: JournalAddress::Embedded(self.data().to_owned()),
+            data: self.data().to_owned(),
+            org: "acme".to_owned(),
+            email: "ada@example.com".to_owned(),
+            reason: "lost".to_owned(),
+        })
+        .await;
+        assert!(matches!(recovered, Err(StartError::Doubted(_))), "{recovered:?}");
+        doubt
+    }
+
+    fn known(&self) -> Option<KnownHead> {
+        HeadFile::in_directory(self.data()).read().unwrap()
+    }
+}
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+fn options(data: &Path, org: &str) -> InitOptions {
+    InitOptions {
+        journal: JournalAddress::Embedded(data.to_owned()),
+        data: data.to_owned(),
+        replicas: None,
+        journal_only: false,
+        org: org.to_owned(),
+        owner_email: "ada@example.com".to_owned(),
+    }
+}
+
+async fn caught_up(app: &App, sequence: u64) {
+    let node = app.state().parts.node().unwrap().clone();
+    let mut progress = node.follow();
+    let reached = progress.wait_for(|progress| progress.sequence >= sequence || progress.has_ended());
+    assert_eq!(timeout(LIMIT, reached).await.unwrap().unwrap().sequence, sequence);
+}
+
+#[tokio::test]
+async fn an_older_journal_beside_todays_view_is_not_written_to() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.known().unwrap().end.sequence, 4);
+    scene.roll_back();
+    assert_eq!(scene.is_stopped().await, JournalDoubt::Shorter { known: 4, found: 2 });
+    assert_eq!(scene.known().unwrap().end.sequence, 4, "what was known stays known");
+}
+
+#[tokio::test]
+async fn nor_is_one_without_its_view() {
+    let scene = Scene::new().await;
+    scene.roll_back();
+    scene.forget(VIEW_FILE);
+    assert_eq!(scene.is_stopped().await, JournalDoubt::Shorter { known: 4, found: 2 });
+}
+
+#[tokio::test]
+async fn nor_is_one_of_which_only_the_view_knows_more() {
+    let scene = Scene::new().await;
+    scene.roll_back();
+    scene.forget(HEAD_FILE);
+    assert_eq!(scene.is_stopped().await, JournalDoubt::Shorter { known: 4, found: 2 });
+    assert_eq!(scene.known(), None, "an older head is not taken for known");
+}
+
+#[tokio::test]
+async fn nor_is_one_that_was_written_to_where_nobody_knew() {
+    let scene = Scene::new().await;
+    let other = tempfile::tempdir().unwrap();
+    fs::copy(scene.yesterday(), other.path().join(JOURNAL)).unwrap();
+    for org in ["b", "c", "d"] {
+        let made = create_org(options(other.path(), org)).await.unwrap();
+        assert_eq!(made.warning.is_some(), org == "b", "only at first nothing is known");
+    }
+    fs::copy(other.path().join(JOURNAL), scene.data().join(JOURNAL)).unwrap();
+    assert_eq!(scene.is_stopped().await, JournalDoubt::Exchanged { sequence: 4 });
+}
+
+#[tokio::test]
+async fn nor_is_another_installations() {
+    let scene = Scene::new().await;
+    let other = tempfile::tempdir().unwrap();
+    init(options(other.path(), "acme")).await.unwrap();
+    fs::copy(other.path().join(JOURNAL), scene.data().join(JOURNAL)).unwrap();
+    let app = scene.start().await.unwrap();
+    let doubt = app.state().parts.commands().unwrap().doubt();
+    assert!(matches!(doubt, Some(JournalDoubt::OtherJournal { .. })), "{doubt:?}");
+    app.shutdown().await.unwrap();
+    // Nor is a new one made where one was.
+    scene.forget(JOURNAL);
+    let made = init(options(scene.data(), "acme")).await;
+    assert!(matches!(made, Err(StartError::HeadThere { sequence: 4, .. })), "{made:?}");
+    assert!(!scene.data().join(JOURNAL).exists());
+}
+
+/// Only the journal is doubted by what the journal says.
+#[tokio::test]
+async fn damage_of_a_view_stops_no_writes() {
+    let scene = Scene::new().await;
+    let installation = scene.known().unwrap().identity.installation;
+    let (mut writer, _) = ViewWriter::open(&scene.data().join(VIEW_FILE), installation).unwrap();
+    let nothing = Batch { records: &[], last_sequence: 4, checkpoint: b"garbage" };
+    writer.apply(&nothing, true).unwrap();
+    drop(writer);
+    let app = scene.start().await.unwrap();
+    let position = scene.write(&app, "goes on").await.unwrap();
+    assert_eq!(position.sequence(), 5);
+    let node = app.state().parts.node().unwrap().clone();
+    let mut progress = node.follow();
+    let ended = timeout(LIMIT, progress.wait_for(grantbook_server::project::Progress::has_ended)).await;
+    let state = ended.unwrap().unwrap().state.clone();
+    assert!(matches!(state, NodeState::Quarantined { .. }), "{state:?}");
+    assert_eq!(app.state().doubts.get(), None);
+    app.shutdown().await.unwrap();
+    assert_eq!(scene.known().unwrap().end.sequence, 5);
+}
+
+#[tokio::test]
+async fn where_nothing_is_known_the_journal_is_taken_as_it_is() {
+    let scene = Scene::new().await;
+    let known = scene.known();
+    scene.forget(HEAD_FILE);
+    let app = scene.start().await.unwrap();
+    app.shutdown().await.unwrap();
+    assert_eq!(scene.known(), known);
+    // With nobody left who knows more, the older one too.
+    scene.roll_back();
+    scene.forget(HEAD_FILE);
+    scene.forget(VIEW_FILE);
+    let app = scene.start().await.unwrap();
+    scene.write(&app, "fork").await.unwrap();
+    app.shutdown().await.unwrap();
+    assert_eq!(scene.known().unwrap().end.sequence, 3);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_understood_does_not_pass_for_none() {
+    let scene = Scene::new().await;
+    fs::write(scene.data().join(HEAD_FILE), "{}").unwrap();
+    assert!(matches!(scene.start().await, Err(StartError::HeadFile(_))));
+}
+
+/// What landed where another frame was read is not acknowledged, and nothing after it is written.
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_lands_where_another_one_was_read_is_not_acknowledged() {
+    let given = Given::settled().await;
+    let other = OrgId::from_u128(0xb);
+    for org in [other, OrgId::from_u128(0xc), OrgId::from_u128(0xd)] {
+        let frame = founding_frame(given.journal.identity(), org, "other", &given.secret);
+        let head = given.journal.head().await.unwrap();
+        given.journal.found(org, head, frame).await.unwrap();
+    }
+    while given.handle.last_sequence() < 4 {
+        settle().await;
+    }
+    settle().await;
+    given.journal.roll_back(2);
+    let landed = given.submit(given.create_token("fork")).await;
+    assert!(matches!(landed, Err(SubmitError::OutcomeUnknown)), "{landed:?}");
+    let refused = given.submit(given.create_token("late")).await;
+    let doubt = JournalDoubt::Exchanged { sequence: 3 };
+    assert!(matches!(&refused, Err(SubmitError::JournalDoubted(why)) if *why == doubt), "{refused:?}");
+    assert_eq!(given.tokens_made("late"), 0);
+    assert!(given.handle.state(ORG).is_some());
+}
+
+/// Without a write too.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_goes_back_stops_writes() {
+    let given = Given::settled().await;
+    for number in 0..5 {
+        given.submit(given.create_token(&format!("t{number}"))).await.unwrap();
+    }
+    let end = *given.service.last().borrow();
+    let frames = given.journal.read(5, 1.try_into().unwrap());
+    assert_eq!(end, SeenEnd { sequence: 6, hash: frames[0].hash() });
+    given.journal.roll_back(3);
+    let doubted = async {
+        while given.handle.doubt().is_none() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), doubted).await.unwrap();
+    assert_eq!(given.handle.doubt(), Some(JournalDoubt::Shorter { known: 6, found: 3 }));
+    let refused = given.submit(given.create_token("late")).await;
+    assert!(matches!(refused, Err(SubmitError::JournalDoubted(_))), "{refused:?}");
+}
