@@ -16,6 +16,7 @@ mod ledger;
 mod listeners;
 mod load;
 mod planted;
+mod rolled_back;
 mod schedule;
 mod stage;
 mod verdict;

@@ -10,7 +10,10 @@ use grantbook_tests::{
     nats::{change_payload, cut_tail},
 };
 
-use crate::stage::{Stage, limit_files, stand_still};
+use crate::{
+    rolled_back::roll_back,
+    stage::{Stage, limit_files, stand_still},
+};
 
 /// How long most faults last.
 const SHORT: Duration = Duration::from_secs(2);
@@ -136,6 +139,11 @@ pub(crate) const SCHEDULE: &[Fault] = &[
         harms: true,
         brief: false,
         ..fault("a truncated block of a following broker", truncate_block, mend_replica)
+    },
+    Fault {
+        harms: true,
+        brief: false,
+        ..fault("a broker, a node and a service come back with files of before", roll_back, |_| Ok(()))
     },
 ];
 

@@ -7,6 +7,7 @@
     reason = "indexing JSON gives null, never a panic, and this is test code"
 )]
 
+pub mod backup;
 pub mod binary;
 pub mod cut;
 pub mod events;

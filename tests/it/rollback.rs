@@ -1,14 +1,17 @@
 //! A stream that was restored from an older backup: nobody writes to it, no key revoked since works, and doctor says so.
 
 use std::{
-    fs,
-    path::Path,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
-use grantbook_tests::{binary, nats::Nats, server::Server};
+use grantbook_tests::{
+    backup::{copy, restore},
+    binary,
+    nats::Nats,
+    server::Server,
+};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -46,8 +49,7 @@ impl Scene {
     /// Yesterday's files in place of today's.
     fn restore(&mut self) -> Result<()> {
         self.nats.stop(0)?;
-        fs::remove_dir_all(self.nats.store_dir(0))?;
-        copy(&self.backup.path().join("store"), &self.nats.store_dir(0))?;
+        restore(&self.backup.path().join("store"), &self.nats.store_dir(0))?;
         self.nats.start(0)
     }
 
@@ -62,20 +64,6 @@ impl Scene {
         let told: Value = serde_json::from_slice(&told.stdout)?;
         told["head"].as_u64().context("a head")
     }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }
 
 #[test]
