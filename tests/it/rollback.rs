@@ -23,6 +23,8 @@ struct Scene {
     command: Server,
     /// An owner's key, revoked today.
     revoked: String,
+    /// Its id.
+    key: String,
     backup: tempfile::TempDir,
 }
 
@@ -42,7 +44,7 @@ fn scene() -> Result<Scene> {
     command.spawn()?;
     command.call("DELETE", &format!("/v1/keys/{key}"), &Value::Null)?.expect(200)?;
     command.call("POST", "/v1/tokens", &json!({"name": "today"}))?.expect(201)?;
-    Ok(Scene { nats, first, command, revoked, backup })
+    Ok(Scene { nats, first, command, revoked, key, backup })
 }
 
 impl Scene {
@@ -143,5 +145,242 @@ fn who_never_saw_the_journal_says_that_it_knows_nothing() -> Result<()> {
     assert_eq!(known["end"]["sequence"], 2, "{known}");
     command.spawn()?;
     assert_eq!(command.log().matches("it was not known how far").count(), 1, "it is known by now");
+    Ok(())
+}
+
+/// What accepting prints, with `--json`.
+fn accept(args: &[&str]) -> Result<Value> {
+    let args = [&["--json", "--reason", "the disk was lost", "journal", "accept-rollback"], args].concat();
+    let done = binary::run(&args, &[])?;
+    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    Ok(serde_json::from_slice(&done.stdout)?)
+}
+
+fn sequence_of(position: &Value) -> Result<u64> {
+    position["end"]["sequence"].as_u64().context("a sequence")
+}
+
+#[test]
+fn an_operator_goes_on_above_what_was_lost_in_nats() -> Result<()> {
+    let mut scene = scene()?;
+    let mut node = scene.first.another("read")?;
+    let deadline = Instant::now() + LIMIT;
+    while node.call("GET", "/v1/tokens", &Value::Null)?.json()["items"].as_array().is_none_or(Vec::is_empty) {
+        ensure!(Instant::now() < deadline, "the node does not catch up");
+    }
+    ensure!(node.terminate()?.success() && scene.command.terminate()?.success());
+    scene.restore()?;
+    let kept = scene.messages()?;
+    let (lost, url) = (kept + 2, scene.nats.url());
+    let data = scene.command.data().to_str().context("a plain path")?.to_owned();
+    let view = node.data().join("view.redb").to_str().context("a plain path")?.to_owned();
+    let args = ["--nats", &url, "--data", &data, "--view", &view];
+    let without = binary::run(&[&["journal", "accept-rollback"], &args[..]].concat(), &[])?;
+    assert_eq!(without.status.code(), Some(2), "it needs a reason");
+    let looked = accept(&[&args[..], &["--dry-run"]].concat())?;
+    let first = &looked["events"]["listed"][0];
+    assert_eq!((&first["event"], &first["ends_access"]), (&json!("KeyRevoked"), &json!(true)), "{looked}");
+    assert!(
+        first["about"].as_str().is_some_and(|about| about.ends_with("of user:ada@example.com")),
+        "{first}"
+    );
+    assert_eq!(scene.messages()?, kept, "nothing was done");
+    let done = accept(&args)?;
+    assert_eq!((&done["kept"], &done["lost"]), (&json!(kept), &json!(lost)), "{done}");
+    assert_eq!(
+        (&done["burned"], &done["organizations"], &done["events"]["ends"]),
+        (&json!(2), &json!(1), &json!(1))
+    );
+    assert_eq!(scene.messages()?, lost + 1, "two burned sequences and a record");
+
+    // It goes on above them: what was revoked is revoked again, under a new position.
+    scene.command.spawn()?;
+    let revoked = scene.revoked.clone();
+    assert_eq!(scene.write_as(&revoked, "again")?.0, 201, "the key works again, as the list said");
+    let again = scene.command.call("DELETE", &format!("/v1/keys/{}", scene.key), &Value::Null)?;
+    let position = again.header("grantbook-position").context("a position")?.to_owned();
+    assert_eq!(scene.write_as(&revoked, "more")?.0, 401);
+    assert_eq!(scene.messages()?, lost + 3);
+
+    // A view that holds what was lost is not read; one that is filled anew is.
+    node.spawn()?;
+    let ready = node.http()?.send("GET", "/readyz", &Value::Null)?.json();
+    let why = ready["reason"].as_str().unwrap_or_default();
+    assert!(why.contains("remove view.redb"), "{ready}");
+    ensure!(node.terminate()?.success());
+    fs::remove_file(&view)?;
+    node.spawn()?;
+    let mut http = node.http()?.as_bearer(&node.owner_key);
+    let audit =
+        http.send_at(&position, "GET", "/v1/audit?event=RollbackAccepted", &Value::Null)?.expect(200)?;
+    let records = audit["items"].as_array().context("records")?;
+    assert_eq!(records.len(), 1, "{audit}");
+    assert_eq!(
+        (&records[0]["reason"], &records[0]["actor"]["type"]),
+        (&json!("the disk was lost"), &json!("operator"))
+    );
+    assert!(node.call("GET", "/v1/whoami", &Value::Null)?.status == 200);
+    let known: Value = serde_json::from_slice(&fs::read(scene.command.data().join("journal-head.json"))?)?;
+    assert!(sequence_of(&known)? > lost);
+    Ok(())
+}
+
+#[test]
+fn an_operator_goes_on_above_what_was_lost_in_a_file() -> Result<()> {
+    let mut server = Server::start()?;
+    let made = server.call("POST", "/v1/tokens", &json!({"name": "ci"}))?.expect(201)?;
+    let token = made["id"].as_str().context("an id")?.to_owned();
+    ensure!(server.terminate()?.success());
+    let journal = server.data().join("journal.redb");
+    let yesterday = server.outer().join("yesterday");
+    fs::copy(&journal, &yesterday)?;
+    server.spawn()?;
+    let deleted = server.call("DELETE", &format!("/v1/tokens/{token}"), &Value::Null)?;
+    let position = deleted.header("grantbook-position").context("a position")?.to_owned();
+    server
+        .http()?
+        .as_bearer(&server.owner_key)
+        .send_at(&position, "GET", "/v1/tokens", &Value::Null)?
+        .expect(200)?;
+    ensure!(server.terminate()?.success());
+    fs::copy(&yesterday, &journal)?;
+    let data = server.data().to_str().context("a plain path")?.to_owned();
+    let doctor = binary::run(&["doctor", "--data", &data], &[])?;
+    let said = String::from_utf8(doctor.stdout)?;
+    assert!(said.contains("unsafe   head") && said.contains("accept-rollback"), "{said}");
+    let args = ["--reason", "the disk was lost", "journal", "accept-rollback", "--data", &data];
+    let done = binary::run(&args, &[])?;
+    let said = String::from_utf8(done.stdout)?;
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    assert!(said.contains("goes on from sequence 2 behind 3"), "{said}");
+    let took = said.lines().find(|line| line.starts_with("took")).context("what took access away")?;
+    assert!(
+        took.contains("TokenDeleted") && took.contains("ci") && took.ends_with("by user:ada@example.com"),
+        "{took}"
+    );
+    let doctor = binary::run(&["doctor", "--data", &data], &[])?;
+    assert!(doctor.status.success(), "{}", String::from_utf8_lossy(&doctor.stdout));
+    let verified = binary::run(&["journal", "verify", "--data", &data], &[])?;
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    server.spawn()?;
+    let again = server.call("DELETE", &format!("/v1/tokens/{token}"), &Value::Null)?;
+    let new = again.header("grantbook-position").context("a position")?.to_owned();
+    assert_ne!(new, position, "no position names two records");
+    let reading = server
+        .http()?
+        .as_bearer(&server.owner_key)
+        .send_at(&new, "GET", "/v1/audit", &Value::Null)?
+        .expect(200)?;
+    let text = reading.to_string();
+    assert!(text.contains("RollbackAccepted") && text.contains("the disk was lost"), "{text}");
+    let again = binary::run(&args, &[])?;
+    assert!(!again.status.success());
+    Ok(())
+}
+
+/// Until the relay of the node has published all that there is.
+fn relayed(node: &Server) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let told = node.http()?.send("GET", "/readyz", &Value::Null)?.json();
+        let lines = told["relay"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_done = |line: &Value| line["lag_frames"] == 0 && line["state"] != "broken";
+        if told["ready"] == true && !lines.is_empty() && lines.iter().all(is_done) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "the relay does not come to the end: {told}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn last_event(nats: &Nats) -> Result<(u64, String)> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let client = async_nats::connect(nats.urls()).await?;
+        let info = client.request("$JS.API.STREAM.INFO.GRANTBOOK_EVENTS", "".into()).await?;
+        let info: Value = serde_json::from_slice(&info.payload)?;
+        let last = info["state"]["last_seq"].as_u64().context("a last message")?;
+        let asked = json!({ "seq": last }).to_string();
+        let message = client.request("$JS.API.STREAM.MSG.GET.GRANTBOOK_EVENTS", asked.into()).await?;
+        let message: Value = serde_json::from_slice(&message.payload)?;
+        Ok((last, message["message"]["subject"].as_str().context("its subject")?.to_owned()))
+    })
+}
+
+/// Of all streams only the journal's is older: subscribers were told what it no longer holds. The relay says so, and begins anew
+/// with streams that were made anew.
+#[test]
+fn a_relay_begins_anew_where_subscribers_were_told_what_was_lost() -> Result<()> {
+    let mut scene = scene()?;
+    let mut node = scene.first.another_stopped("read")?;
+    node.set_env("GRANTBOOK_RELAY", "true");
+    node.spawn()?;
+    relayed(&node)?;
+    ensure!(node.terminate()?.success() && scene.command.terminate()?.success());
+    scene.nats.stop(0)?;
+    let stream = |store: &std::path::Path| store.join("jetstream/$G/streams/GRANTBOOK");
+    restore(&stream(&scene.backup.path().join("store")), &stream(&scene.nats.store_dir(0)))?;
+    scene.nats.start(0)?;
+    let (data, url) = (scene.command.data().to_str().context("a plain path")?.to_owned(), scene.nats.url());
+    accept(&["--nats", &url, "--data", &data])?;
+    scene.command.spawn()?;
+    fs::remove_file(node.data().join("view.redb"))?;
+    node.spawn()?;
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let told = node.http()?.send("GET", "/readyz", &Value::Null)?.json();
+        let line = &told["relay"][0];
+        if line["state"] == "broken" {
+            assert!(line["reason"].as_str().is_some_and(|why| why.contains("another frame")), "{line}");
+            break;
+        }
+        ensure!(Instant::now() < deadline, "the relay goes on: {told}");
+        thread::sleep(Duration::from_millis(50));
+    }
+    ensure!(node.terminate()?.success());
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let client = async_nats::connect(scene.nats.urls()).await?;
+        for stream in ["GRANTBOOK_EVENTS", "GRANTBOOK_CHANGES"] {
+            client.request(format!("$JS.API.STREAM.DELETE.{stream}"), "".into()).await?;
+        }
+        anyhow::Ok(())
+    })?;
+    let prepared = binary::run(&["nats", "prepare", "--nats", &url], &[])?;
+    ensure!(prepared.status.success(), "{}", String::from_utf8_lossy(&prepared.stderr));
+    node.spawn()?;
+    relayed(&node)?;
+    let (_, subject) = last_event(&scene.nats)?;
+    assert!(subject.ends_with("RollbackAccepted"), "{subject}");
+    Ok(())
+}
+
+/// A backup that is older than what the directory saw is imported, and not written to.
+#[test]
+fn an_import_that_is_older_than_what_was_seen_is_warned_of() -> Result<()> {
+    let mut server = Server::init()?;
+    let data = server.data().to_str().context("a plain path")?.to_owned();
+    let export = server.outer().join("export.ndjson");
+    let export = export.to_str().context("a plain path")?;
+    let exported = binary::run(&["journal", "export", "--data", &data, "--output", export], &[])?;
+    ensure!(exported.status.success());
+    server.spawn()?;
+    server.call("POST", "/v1/tokens", &json!({"name": "ci"}))?.expect(201)?;
+    ensure!(server.terminate()?.success());
+    fs::remove_file(server.data().join("journal.redb"))?;
+    let imported = binary::run(&["journal", "import", "--data", &data, "--input", export], &[])?;
+    let said = String::from_utf8(imported.stderr)?;
+    assert!(imported.status.success() && said.contains("ends at sequence 1, not at 2"), "{said}");
+    server.spawn()?;
+    let refused = server.call("POST", "/v1/tokens", &json!({"name": "fork"}))?;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("journal_doubted")));
+    // Into a directory that saw nothing of it, it is as good as new.
+    let elsewhere = tempfile::tempdir()?;
+    let other = elsewhere.path().join("data");
+    let other = other.to_str().context("a plain path")?;
+    let imported = binary::run(&["journal", "import", "--data", other, "--input", export], &[])?;
+    assert!(imported.status.success() && imported.stderr.is_empty());
+    let known: Value = serde_json::from_slice(&fs::read(elsewhere.path().join("data/journal-head.json"))?)?;
+    assert_eq!(known["end"]["sequence"], 1);
     Ok(())
 }

@@ -325,6 +325,8 @@ mod tests {
             "grantbook journal copy --from d --to nats://a,nats://b --replicas 3",
             "grantbook journal export --data d -o f",
             "grantbook journal import --data d -i f",
+            "grantbook journal accept-rollback --data d --reason lost --dry-run",
+            "grantbook journal accept-rollback --nats nats://a --above 7 --view v --reason lost",
             "grantbook view verify --data d",
             "grantbook view bootstrap --nats nats://a --snapshots nats --snapshot-trust 3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
             "grantbook view build --nats nats://a --snapshots s --accept-differences",

@@ -16,6 +16,7 @@ use crate::{
     bar::Bar,
     exit::{Usage, Verdict},
     output::Output,
+    rollback::{self, AcceptArgs},
     store::{NatsArgs, StoreArgs},
 };
 
@@ -29,6 +30,11 @@ pub(crate) enum JournalVerb {
     Export(ExportArgs),
     /// Make a new journal of what export wrote. A text that is not whole makes none.
     Import(ImportArgs),
+    /// Go on from a journal that is older than what was seen of it: what was lost is listed, its positions are never used
+    /// again, and every organization gets a record of it. Stop all command services first.
+    ///
+    /// Needs --reason; recorded as done by the operator.
+    AcceptRollback(AcceptArgs),
 }
 
 #[derive(Debug, Args)]
@@ -73,10 +79,13 @@ pub(crate) struct ImportArgs {
     store: StoreArgs,
 }
 
-pub(crate) fn run(verb: JournalVerb, out: Output) -> anyhow::Result<Verdict> {
+pub(crate) fn run(verb: JournalVerb, reason: Option<String>, out: Output) -> anyhow::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut bar = Bar::new();
+        if let JournalVerb::AcceptRollback(args) = verb {
+            return rollback::run(args, reason, &mut bar, out).await;
+        }
         let mut progress = |done, head| bar.show(done, head);
         match verb {
             JournalVerb::Verify(VerifyArgs { store }) => {
@@ -118,6 +127,8 @@ pub(crate) fn run(verb: JournalVerb, out: Output) -> anyhow::Result<Verdict> {
                 }
                 Ok(Verdict::Yes)
             }
+            // Taken above.
+            JournalVerb::AcceptRollback(_) => Ok(Verdict::Yes),
             JournalVerb::Import(ImportArgs { input, replicas, store }) => {
                 let journal = store.journal()?;
                 let report = if let Some(path) = input {

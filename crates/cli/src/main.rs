@@ -34,6 +34,7 @@ mod reference;
 mod report;
 mod reverse;
 mod roles;
+mod rollback;
 mod scope;
 mod serve;
 mod session;
@@ -74,7 +75,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Serve(args) => serve::run(*args),
         Noun::Init(args) => operate::init(args, out),
         Noun::Org { verb } => operate::org(verb, out),
-        Noun::Journal { verb } => journal::run(verb, out),
+        Noun::Journal { verb } => journal::run(verb, globals.reason, out),
         Noun::View { verb } => view::run(verb, out),
         Noun::Snapshot { verb } => snapshots::run(verb, out),
         Noun::Nats { verb } => nats::run(verb, out),

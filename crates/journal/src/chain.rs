@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use grantbook_domain::{
+    event::Event,
     id::{InstallationId, OrgId},
     time::Timestamp,
 };
@@ -199,6 +200,18 @@ pub enum ChainError {
         /// The ordinal there.
         found: u64,
     },
+    /// An operator went on without what was lost, and the reader holds some of that.
+    #[error(
+        "sequence {sequence}: an operator went on from sequence {kept} without what was lost up to {lost}, and a frame of that was read here"
+    )]
+    Lost {
+        /// Where that is recorded.
+        sequence: u64,
+        /// The last sequence that was kept.
+        kept: u64,
+        /// The last one that was lost.
+        lost: u64,
+    },
     /// A record is older than the one before it.
     #[error("sequence {sequence}: time stepped back in organization {org}")]
     Time {
@@ -207,6 +220,15 @@ pub enum ChainError {
         /// Whose.
         org: OrgId,
     },
+}
+
+/// The ranges of sequences, behind the first up to the second, at which nothing stands because an operator went on without
+/// what was there: by the records of a frame.
+pub fn lost_ranges(frame: &Frame) -> impl Iterator<Item = (u64, u64)> {
+    frame.records.iter().flat_map(|record| &record.events).filter_map(|event| match event {
+        Event::RollbackAccepted { kept, lost } => Some((*kept, *lost)),
+        _ => None,
+    })
 }
 
 impl Chains {
@@ -337,6 +359,11 @@ impl Chains {
         }
         if found.prev != expected.prev {
             return Err(ChainError::Prev { sequence, org });
+        }
+        for (kept, lost) in lost_ranges(frame) {
+            if self.orgs.values().any(|end| kept < end.sequence && end.sequence <= lost) {
+                return Err(ChainError::Lost { sequence, kept, lost });
+            }
         }
         let mut end =
             OrgEnd { sequence, ordinal: found.ordinal, hash: frame.hash, foreign: 0, ..self.org(org) };

@@ -117,6 +117,27 @@ impl EmbeddedJournal {
         outcomes
     }
 
+    /// Puts foreign messages of this last token of a subject behind the stream's last sequence `head`, sharing commits; the
+    /// sequence of the last one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::put_foreign`], of the first that was not put; those before it are there.
+    pub async fn put_foreign_run(
+        &self,
+        token: &str,
+        head: u64,
+        messages: Vec<Bytes>,
+    ) -> Result<u64, AppendError> {
+        let foreign = |(head, bytes)| Append::Foreign { token: token.to_owned(), head, bytes };
+        let appends = (head..).zip(messages).map(foreign).collect();
+        let mut last = head;
+        for outcome in self.append_in_order(appends).await {
+            last = outcome?;
+        }
+        Ok(last)
+    }
+
     async fn send(&self, org: OrgId, guard: Guard, frame: Bytes) -> Result<u64, AppendError> {
         answer_of(self.enqueue(Append::Frame { org, guard, frame }).await?).await
     }

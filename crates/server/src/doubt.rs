@@ -45,9 +45,17 @@ pub enum JournalDoubt {
         /// The file that says so.
         file: &'static str,
     },
+    /// It goes on without records that were seen.
+    #[error(
+        "an operator went on from sequence {kept} without what was seen here behind it: start this process again, without its view.redb if that holds it"
+    )]
+    Lost {
+        /// The last sequence that was kept.
+        kept: u64,
+    },
     /// A frame is missing, changed, or does not continue the ones before it.
     #[error("the journal's chain is broken: {0}; run `grantbook journal verify`, and restore a backup")]
-    Broken(#[from] ChainError),
+    Broken(ChainError),
     /// The store has lost what it held, or holds something else now.
     #[error("{0}; run `grantbook doctor` and `grantbook journal verify`")]
     Unreadable(String),
@@ -61,6 +69,15 @@ impl JournalDoubt {
             ReadError::Damaged { .. } | ReadError::DamagedFile { .. } | ReadError::Replaced(_) => {
                 Some(Self::Unreadable(error.to_string()))
             }
+        }
+    }
+}
+
+impl From<ChainError> for JournalDoubt {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Lost { kept, .. } => Self::Lost { kept },
+            error => Self::Broken(error),
         }
     }
 }

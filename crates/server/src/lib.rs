@@ -24,6 +24,7 @@ pub mod pulse;
 pub mod read;
 pub mod rebuild;
 pub mod relay;
+pub mod rollback;
 pub mod routes;
 pub mod secret;
 pub mod snapshots;

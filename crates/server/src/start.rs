@@ -89,6 +89,24 @@ pub enum StartError {
     /// The journal is not the one, or not as long as, was seen here before.
     #[error("{0}")]
     Doubted(JournalDoubt),
+    /// There is no rollback to accept.
+    #[error(
+        "the journal holds everything that is known of it here, up to sequence {head}: there is nothing to accept; if another process has seen more, give --above the sequence that it names"
+    )]
+    NothingLost {
+        /// Where the journal ends.
+        head: u64,
+    },
+    /// A head that cannot have been reached.
+    #[error(
+        "{burned} sequences would be burned, at most {limit} are: no journal lost so much, so look whether the sequence is right"
+    )]
+    TooMuchLost {
+        /// How many.
+        burned: u64,
+        /// The most.
+        limit: u64,
+    },
     /// What is known of the journal cannot be read or kept.
     #[error("{0}")]
     HeadFile(#[from] HeadFileError),

@@ -9,7 +9,7 @@ use grantbook_server::{
 use super::{Finding, Status, finding};
 
 const CHECK: &str = "foreign";
-const ADVICE: &str = "they have no effect, but somebody can publish there who should not: `grantbook journal verify` lists them; give each kind of process its own account or credential, as `grantbook nats config` does, and exchange the keys";
+const ADVICE: &str = "they have no effect; `grantbook journal verify` lists them. Those on the subject of \"burned\" are of `journal accept-rollback`; for others somebody can publish there who should not: give each kind of process its own account or credential, as `grantbook nats config` does, and exchange the keys";
 
 /// What is found in the journal's stream itself.
 pub(super) async fn stream(options: &NatsOptions) -> Finding {

@@ -16,7 +16,11 @@ use grantbook_domain::{
     principal::Caller,
     time::Timestamp,
 };
-use grantbook_journal::{Foreign, Item, Stored, chain::ForeignMet};
+use grantbook_journal::{
+    Foreign, Item, Stored,
+    chain::{ChainError, ForeignMet, lost_ranges},
+    frame::Frame,
+};
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
@@ -150,6 +154,7 @@ impl Directory {
         }
         let mut fold = OrgFold::clone(&before);
         let frame = fold.take(stored)?;
+        self.expect_nothing_lost(stored.sequence, &frame)?;
         self.publish(&slot, fold, frame.records.iter().flat_map(|record| &record.events));
         drop(moving);
         Ok(())
@@ -179,6 +184,18 @@ impl Directory {
         }
         drop(moving);
         true
+    }
+
+    /// An operator may have gone on without records that were lost: no fold may hold any of them.
+    fn expect_nothing_lost(&self, sequence: u64, frame: &Frame) -> Result<(), ChainError> {
+        for (kept, lost) in lost_ranges(frame) {
+            let orgs = self.orgs.read().unwrap_or_else(PoisonError::into_inner);
+            let mut ends = orgs.values().map(|slot| slot.fold().end.sequence);
+            if ends.any(|end| kept < end && end <= lost) {
+                return Err(ChainError::Lost { sequence, kept, lost });
+            }
+        }
+        Ok(())
     }
 
     fn slot(&self, org: OrgId) -> Option<Arc<Slot>> {

@@ -6,7 +6,7 @@ use grantbook_journal::{Journal, ReadError};
 use tokio::time::{Instant, sleep};
 
 use super::{HEAD_FILE, KnownHead};
-use crate::doubt::JournalDoubt;
+use crate::{doubt::JournalDoubt, rollback};
 
 /// A journal that does not answer for so long cannot be compared.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,7 +39,19 @@ pub(super) async fn compare<J: Journal>(
     loop {
         match look(journal, known).await {
             Ok(Look::There) => return Ok(None),
-            Ok(Look::Another) => return Ok(Some(JournalDoubt::Exchanged { sequence })),
+            Ok(Look::Another) => match rollback::accepted(journal, sequence).await? {
+                Some(burned) => {
+                    let (kept, lost) = (burned.kept, burned.lost);
+                    tracing::warn!(
+                        sequence,
+                        kept,
+                        lost,
+                        "what was seen here was lost, and an operator went on without it"
+                    );
+                    return Ok(None);
+                }
+                None => return Ok(Some(JournalDoubt::Exchanged { sequence })),
+            },
             Ok(Look::Absent) => {
                 let since = *absent_since.get_or_insert_with(Instant::now);
                 if !journal.is_shared() || since.elapsed() >= SHORTER {

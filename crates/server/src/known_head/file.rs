@@ -151,7 +151,7 @@ impl HeadFile {
 }
 
 /// What the view in a data directory knows of this journal; none if no view is there that goes on, or it is in use.
-pub(super) fn of_view(data: &Path, identity: Identity) -> Option<KnownHead> {
+pub(crate) fn of_view(data: &Path, identity: Identity) -> Option<KnownHead> {
     let path = data.join(VIEW_FILE);
     if !ViewWriter::would_resume(&path, identity.installation).ok()? {
         return None;

@@ -10,6 +10,7 @@ use std::path::Path;
 use grantbook_journal::Journal;
 use tokio::task::spawn_blocking;
 
+pub(crate) use file::of_view;
 pub use file::{HEAD_FILE, HeadFile, HeadFileError, KnownHead, SeenEnd};
 pub(crate) use keeper::HeadKeeper;
 

@@ -34,6 +34,7 @@ use crate::{
     doubt::{Comparison, Doubts},
     mend::other_copies,
     pulse::{Broken, Heard, Pulse},
+    rollback::accepted,
     upkeep::Tally,
 };
 
@@ -208,7 +209,14 @@ impl<J: Journal> Follower<J> {
             return Err(Fault::Checkpoint);
         }
         match self.last_read(sequence).await? {
-            Some(item) => drop(chains.take_item(&item)?),
+            Some(item) => {
+                if let Err(misfit) = chains.take_item(&item) {
+                    let lost = accepted(self.journal.as_ref(), sequence).await?;
+                    return Err(
+                        lost.map_or_else(|| misfit.into(), |burned| Fault::Lost { kept: burned.kept })
+                    );
+                }
+            }
             None => return Err(Fault::Tail { expected: sequence, found: self.journal.head().await? }),
         }
         with_image(writer, chains).await

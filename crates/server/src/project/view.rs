@@ -51,6 +51,14 @@ pub(super) enum Fault {
         /// Where it ends.
         found: u64,
     },
+    /// The view holds what was lost when an operator went on from an older journal.
+    #[error(
+        "the view holds records behind sequence {kept} that were lost, and an operator went on without them: remove view.redb and start again"
+    )]
+    Lost {
+        /// The last sequence that was kept.
+        kept: u64,
+    },
     /// The checkpoint is not of this view.
     #[error("the view's checkpoint is not understood")]
     Checkpoint,
@@ -78,6 +86,7 @@ impl Fault {
             Self::Doubted(_)
             | Self::View(_)
             | Self::Checkpoint
+            | Self::Lost { .. }
             | Self::Damaged(_)
             | Self::Stopped
             | Self::Task(_) => None,

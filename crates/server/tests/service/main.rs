@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod accept_rollback;
 mod authenticate;
 mod behind_its_head;
 mod conflict;

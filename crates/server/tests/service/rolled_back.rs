@@ -27,16 +27,16 @@ use tokio::time::timeout;
 
 use crate::given::{Given, ORG, founding_frame, settle};
 
-const JOURNAL: &str = "journal.redb";
+pub(crate) const JOURNAL: &str = "journal.redb";
 
 /// An installation of which yesterday's journal was kept, and that went on since.
-struct Scene {
+pub(crate) struct Scene {
     directory: tempfile::TempDir,
-    first: InitOutcome,
+    pub(crate) first: InitOutcome,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let first = init(options(directory.path(), "acme")).await.unwrap();
         let scene = Self { directory, first };
@@ -52,7 +52,7 @@ impl Scene {
         scene
     }
 
-    fn data(&self) -> &Path {
+    pub(crate) fn data(&self) -> &Path {
         self.directory.path()
     }
 
@@ -60,21 +60,21 @@ impl Scene {
         self.data().join("yesterday")
     }
 
-    fn roll_back(&self) {
+    pub(crate) fn roll_back(&self) {
         fs::copy(self.yesterday(), self.data().join(JOURNAL)).unwrap();
     }
 
-    fn forget(&self, file: &str) {
+    pub(crate) fn forget(&self, file: &str) {
         fs::remove_file(self.data().join(file)).unwrap();
     }
 
-    async fn start(&self) -> Result<App, StartError> {
+    pub(crate) async fn start(&self) -> Result<App, StartError> {
         let data = self.data().to_owned();
         let journal = JournalAddress::Embedded(data.clone());
         App::build(&ServeConfig { journal, data, ..ServeConfig::default() }).await
     }
 
-    async fn write(&self, app: &App, name: &str) -> Result<Position, SubmitError> {
+    pub(crate) async fn write(&self, app: &App, name: &str) -> Result<Position, SubmitError> {
         let org: OrgId = self.first.organization_id.parse().unwrap();
         let principal = Principal::User(self.first.user_id.parse().unwrap());
         let command = Command::CreateToken {
@@ -123,14 +123,14 @@ impl Scene {
         doubt
     }
 
-    fn known(&self) -> Option<KnownHead> {
+    pub(crate) fn known(&self) -> Option<KnownHead> {
         HeadFile::in_directory(self.data()).read().unwrap()
     }
 }
 
-const LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
-fn options(data: &Path, org: &str) -> InitOptions {
+pub(crate) fn options(data: &Path, org: &str) -> InitOptions {
     InitOptions {
         journal: JournalAddress::Embedded(data.to_owned()),
         data: data.to_owned(),
@@ -141,7 +141,7 @@ fn options(data: &Path, org: &str) -> InitOptions {
     }
 }
 
-async fn caught_up(app: &App, sequence: u64) {
+pub(crate) async fn caught_up(app: &App, sequence: u64) {
     let node = app.state().parts.node().unwrap().clone();
     let mut progress = node.follow();
     let reached = progress.wait_for(|progress| progress.sequence >= sequence || progress.has_ended());

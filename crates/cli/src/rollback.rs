@@ -1,0 +1,104 @@
+//! `grantbook journal accept-rollback`: going on from a journal that lost its end.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use grantbook_server::rollback::{AcceptOptions, Accepted, LostEvent, LostEvents, accept};
+use serde_json::json;
+
+use crate::{
+    bar::Bar,
+    exit::{Usage, Verdict},
+    output::Output,
+    store::StoreArgs,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  grantbook journal accept-rollback --data /var/lib/grantbook --dry-run --reason 'disk lost'
+  grantbook journal accept-rollback --data /var/lib/grantbook --reason 'disk lost on 29 November, ticket 4711'
+  grantbook journal accept-rollback --nats nats://a:4222 --data /var/lib/grantbook-command --above 48211 --reason '...'";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct AcceptArgs {
+    /// A sequence that the lost journal had at least: the highest that any other process names as seen.
+    #[arg(long, value_name = "SEQUENCE")]
+    above: Option<u64>,
+    /// The view of a stopped node, to list what was lost [default: the one in the data directory]
+    #[arg(long, value_name = "FILE")]
+    view: Option<PathBuf>,
+    /// List what was lost, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(crate) async fn run(
+    args: AcceptArgs,
+    reason: Option<String>,
+    bar: &mut Bar,
+    out: Output,
+) -> anyhow::Result<Verdict> {
+    let AcceptArgs { above, view, dry_run, store } = args;
+    let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
+        let why = "what is given up is kept in every audit log with why: give --reason";
+        return Err(Usage(why.to_owned()).into());
+    };
+    let options = AcceptOptions { journal: store.journal()?, data: store.data, reason, above, view, dry_run };
+    let accepted = accept(&options, &mut |done, head| bar.show(done, head)).await?;
+    bar.clear();
+    tell(out, &accepted, dry_run)?;
+    Ok(Verdict::Yes)
+}
+
+fn tell(out: Output, accepted: &Accepted, dry_run: bool) -> anyhow::Result<()> {
+    let Accepted { kept, lost, burned, organizations, events, view } = accepted;
+    if out.is_json() {
+        out.json(&json!({
+            "kept": kept,
+            "lost": lost,
+            "burned": burned,
+            "organizations": organizations,
+            "dry_run": dry_run,
+            "events": events,
+            "view": view,
+        }))?;
+        return Ok(());
+    }
+    let done = if dry_run { "would go on" } else { "goes on" };
+    out.line(&format!(
+        "the journal {done} from sequence {kept} behind {lost}, up to which it was seen: {burned} sequences burned, recorded in {organizations} organizations"
+    ))?;
+    match events {
+        Some(events) => list(out, events)?,
+        None => out.line(
+            "no view knows what was lost: name one of a stopped node with --view, or ask whoever got events, changes or webhooks",
+        )?,
+    }
+    if let Some(view) = view {
+        out.note(&format!(
+            "the view that holds what was lost is now {}; the next start fills another one",
+            view.display()
+        ));
+    }
+    Ok(())
+}
+
+fn list(out: Output, events: &LostEvents) -> anyhow::Result<()> {
+    let LostEvents { records, count, ends, listed } = events;
+    out.line(&format!("lost, as far as the view knows: {records} records with {count} events, {ends} of which took access away"))?;
+    for event in listed {
+        let LostEvent { ends_access, organization_name, at, by, event, about, .. } = event;
+        let mark = if *ends_access { "took" } else { "" };
+        out.line(&format!("{mark:<5} {at}  {organization_name}  {event}  {about}  by {by}"))?;
+    }
+    if usize::try_from(*count).is_ok_and(|count| count > listed.len()) {
+        out.line(&format!("... and {} more", count - listed.len() as u64))?;
+    }
+    if *ends > 0 {
+        out.line("do again what took access away before you open the service to others")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! Going on from a journal that lost its end: an operator's act. It burns the sequences of what was lost, so that no
+//! position ever names two records, and says so in every organization.
+
+mod burn;
+mod lost;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use grantbook_domain::{
+    command::{Author, Command},
+    id::OrgId,
+};
+use grantbook_journal::Journal;
+use tokio::task::spawn_blocking;
+
+pub(crate) use burn::accepted;
+pub use burn::{BURNED_MOST, Burned};
+pub use lost::{LostEvent, LostEvents};
+
+use crate::{
+    Boxed,
+    app::VIEW_FILE,
+    clock::Clock,
+    command::{CommandService, Submission},
+    config::JournalAddress,
+    doubt::JournalDoubt,
+    ids::IdSource,
+    known_head::{self, HeadFile, KnownHead, SeenEnd},
+    start::{OpenJournal, StartError, replay},
+};
+
+/// What becomes of a view that holds what was lost.
+pub const LOST_VIEW_FILE: &str = "view.lost.redb";
+
+/// What is accepted.
+#[derive(Debug, Clone)]
+pub struct AcceptOptions {
+    /// The journal that is gone on from.
+    pub journal: JournalAddress,
+    /// The data directory that knows how far the lost one had come.
+    pub data: PathBuf,
+    /// Why, for the records.
+    pub reason: String,
+    /// A sequence that the lost journal had at least, by what others know of it.
+    pub above: Option<u64>,
+    /// A view that knows what was lost; none: the one in the data directory.
+    pub view: Option<PathBuf>,
+    /// Whether nothing is done, and only told.
+    pub dry_run: bool,
+}
+
+/// What was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The last sequence of the journal that is gone on from.
+    pub kept: u64,
+    /// The last sequence that the lost journal is known to have had.
+    pub lost: u64,
+    /// How many sequences were burned now.
+    pub burned: u64,
+    /// In how many organizations a record says so.
+    pub organizations: usize,
+    /// What was lost; none if no view knows.
+    pub events: Option<LostEvents>,
+    /// Where the view is now that held it.
+    pub view: Option<PathBuf>,
+}
+
+/// Burns what lies between the journal's end and the end that it is known to have had, and records it in every
+/// organization. What was interrupted is taken up again.
+///
+/// # Errors
+///
+/// [`StartError::NothingLost`] if the journal holds everything that is known of it; [`StartError::Doubted`] if it is another
+/// journal or broken, which cannot be accepted; otherwise what the journal says.
+pub fn accept<'a>(
+    options: &'a AcceptOptions,
+    progress: &'a mut (dyn FnMut(u64, u64) + Send),
+) -> Boxed<'a, Result<Accepted, StartError>> {
+    Box::pin(async move {
+        let opened = OpenJournal::open(&options.journal).await?;
+        let accepted = match &opened {
+            OpenJournal::Embedded(journal) => accept_on(journal, options, progress).await,
+            OpenJournal::JetStream(journal) => accept_on(journal, options, progress).await,
+        };
+        let closed = opened.close().await;
+        accepted.and_then(|accepted| closed.map(|()| accepted))
+    })
+}
+
+async fn accept_on<J: burn::Burn>(
+    journal: &Arc<J>,
+    options: &AcceptOptions,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<Accepted, StartError> {
+    let directory = options.data.clone();
+    let file = HeadFile::in_directory(&directory);
+    let (own, identity) = (file.clone(), journal.identity());
+    let (known, viewed) =
+        spawn_blocking(move || Ok::<_, StartError>((own.read()?, known_head::of_view(&directory, identity))))
+            .await??;
+    let burned = plan(journal.as_ref(), known.iter().chain(&viewed), options.above).await?;
+    let view = options.view.clone().unwrap_or_else(|| options.data.join(VIEW_FILE));
+    let events = lost::listed(journal.as_ref(), &view).await?;
+    let is_lost = match &viewed {
+        Some(viewed) => contradicts(journal.as_ref(), viewed).await?,
+        None => false,
+    };
+    let head = burn::head_of(journal.as_ref()).await?;
+    let mut accepted = Accepted {
+        kept: burned.kept,
+        lost: burned.lost,
+        burned: burned.lost.saturating_sub(head),
+        organizations: 0,
+        events,
+        view: None,
+    };
+    // Before anything is changed: a journal that does not fold is not accepted.
+    let fold = replay(journal.as_ref(), &options.journal).await?;
+    if options.dry_run {
+        accepted.organizations = fold.organizations().count();
+        return Ok(accepted);
+    }
+    drop(fold);
+    journal.burn(burned, progress).await?;
+    let (organizations, end) = record(journal, burned, options).await?;
+    accepted.organizations = organizations;
+    let data = options.data.clone();
+    let head = KnownHead::new(identity, end);
+    accepted.view = spawn_blocking(move || {
+        let moved = is_lost.then(|| set_aside(&data)).transpose()?;
+        // Last: until it is replaced, the command may be run again.
+        file.replace(&head)?;
+        Ok::<_, StartError>(moved)
+    })
+    .await??;
+    Ok(accepted)
+}
+
+/// Whether what was seen is not in the journal.
+async fn contradicts<J: Journal>(journal: &J, seen: &KnownHead) -> Result<bool, StartError> {
+    Ok(burn::at(journal, seen.end.sequence).await?.is_some()
+        || known_head::doubt_of(journal, seen).await?.is_some())
+}
+
+/// What is kept and what is lost.
+async fn plan<J: Journal>(
+    journal: &J,
+    known: impl Iterator<Item = &KnownHead>,
+    above: Option<u64>,
+) -> Result<Burned, StartError> {
+    let head = burn::head_of(journal).await?;
+    let (mut lost, mut doubted) = (above.unwrap_or_default(), above.is_some_and(|above| above > head));
+    for known in known {
+        if let Some(begun) = burn::at(journal, known.end.sequence).await? {
+            // An earlier attempt came so far.
+            return Ok(Burned { lost: begun.lost.max(lost), ..begun });
+        }
+        match known_head::doubt_of(journal, known).await? {
+            None => {}
+            Some(JournalDoubt::Shorter { .. } | JournalDoubt::Exchanged { .. }) => doubted = true,
+            Some(doubt) => return Err(StartError::Doubted(doubt)),
+        }
+        lost = lost.max(known.end.sequence);
+    }
+    if !doubted {
+        return Err(StartError::NothingLost { head });
+    }
+    let kept = burn::at(journal, head).await?.map_or(head, |begun| begun.kept);
+    let burned = Burned { kept, lost };
+    if lost.saturating_sub(head) > BURNED_MOST {
+        return Err(StartError::TooMuchLost { burned: lost.saturating_sub(head), limit: BURNED_MOST });
+    }
+    Ok(burned)
+}
+
+/// Appends the record to every organization that does not have it yet; to how many, and the journal's end then.
+async fn record<J: Journal>(
+    journal: &Arc<J>,
+    burned: Burned,
+    options: &AcceptOptions,
+) -> Result<(usize, SeenEnd), StartError> {
+    let done = burn::recorded(journal.as_ref(), burned).await?;
+    let fold = replay(journal.as_ref(), &options.journal).await?;
+    let all: BTreeSet<OrgId> = fold.organizations().filter_map(|one| one.state().id()).collect();
+    let service = CommandService::start(Arc::clone(journal), fold, Clock::system(), IdSource::system());
+    let (handle, last) = (service.handle(), service.last());
+    let mut outcome = Ok(());
+    for org in all.difference(&done) {
+        let Burned { kept, lost } = burned;
+        let submission = Submission {
+            org: *org,
+            author: Author::Operator,
+            command: Command::AcceptRollback { kept, lost },
+            idempotency: None,
+            if_position: None,
+            source_ip: None,
+            reason: Some(options.reason.clone()),
+        };
+        outcome = handle.submit(submission).await.map(drop);
+        if outcome.is_err() {
+            break;
+        }
+    }
+    service.shutdown().await;
+    outcome?;
+    let end = *last.borrow();
+    Ok((all.len(), end))
+}
+
+/// Moves the view away that holds what was lost: the next start fills another one. Blocks.
+fn set_aside(data: &Path) -> Result<PathBuf, StartError> {
+    let (view, aside) = (data.join(VIEW_FILE), data.join(LOST_VIEW_FILE));
+    fs::rename(&view, &aside).map_err(|source| StartError::Write { path: aside.clone(), source })?;
+    Ok(aside)
+}

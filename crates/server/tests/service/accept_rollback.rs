@@ -1,0 +1,267 @@
+//! Going on from an older journal: above the lost head, with a record in every organization, and nobody believes what was lost.
+
+use std::{fs, path::PathBuf};
+
+use grantbook_domain::{event::Event, id::OrgId, position::Position, principal::Actor};
+use grantbook_journal::{
+    Item, Journal, Tail, chain::ChainError, embedded::EmbeddedJournal, frame::decode, verify::verify,
+};
+use grantbook_server::{
+    app::{App, StartError, VIEW_FILE},
+    command::SubmitError,
+    config::JournalAddress,
+    doubt::JournalDoubt,
+    init::{create_org, init},
+    known_head::{HEAD_FILE, HeadFile, KnownHead, SeenEnd},
+    project::{NodeState, Progress},
+    rollback::{AcceptOptions, Accepted, Burned, LOST_VIEW_FILE, accept},
+};
+use tokio::time::timeout;
+
+use crate::{
+    given::{Given, founding_frame, settle},
+    rolled_back::{JOURNAL, LIMIT, Scene, caught_up, options},
+};
+
+fn asked(scene: &Scene) -> AcceptOptions {
+    AcceptOptions {
+        journal: JournalAddress::Embedded(scene.data().to_owned()),
+        data: scene.data().to_owned(),
+        reason: "the disk was lost".to_owned(),
+        above: None,
+        view: None,
+        dry_run: false,
+    }
+}
+
+async fn accepted(options: &AcceptOptions) -> Result<Accepted, StartError> {
+    accept(options, &mut |_, _| {}).await
+}
+
+/// A scene whose journal of four sequences was put back to two.
+async fn rolled_back() -> Scene {
+    let scene = Scene::new().await;
+    scene.roll_back();
+    scene
+}
+
+async fn items(scene: &Scene) -> Vec<Item> {
+    let journal = EmbeddedJournal::open(scene.data()).unwrap();
+    let report = verify(&journal, |_, _| {}).await.unwrap();
+    assert_eq!(report.violations, []);
+    journal.tail(0).next(1000.try_into().unwrap(), LIMIT).await.unwrap()
+}
+
+/// A write lands at the sequence, and what reads the journal has it.
+async fn goes_on_at(scene: &Scene, sequence: u64) {
+    let app = scene.start().await.unwrap();
+    assert_eq!(app.state().doubts.get(), None);
+    let position = scene.write(&app, &format!("at {sequence}")).await.unwrap();
+    assert_eq!(position, Position::of(sequence, 0));
+    caught_up(&app, sequence).await;
+    app.shutdown().await.unwrap();
+}
+
+async fn state_of(app: &App) -> NodeState {
+    let mut progress = app.state().parts.node().unwrap().follow();
+    let ended = timeout(LIMIT, progress.wait_for(Progress::has_ended)).await;
+    ended.unwrap().unwrap().state.clone()
+}
+
+#[tokio::test]
+async fn the_journal_goes_on_above_what_was_lost() {
+    let scene = rolled_back().await;
+    let looked = accepted(&AcceptOptions { dry_run: true, ..asked(&scene) }).await.unwrap();
+    assert_eq!((looked.kept, looked.lost, looked.burned, looked.organizations), (2, 4, 2, 1));
+    assert_eq!(items(&scene).await.len(), 2, "nothing was done");
+    let done = accepted(&asked(&scene)).await.unwrap();
+    let view = scene.data().join(LOST_VIEW_FILE);
+    assert_eq!(done, Accepted { view: Some(view.clone()), ..looked });
+    assert!(view.exists() && !scene.data().join(VIEW_FILE).exists());
+    let events = done.events.unwrap();
+    assert_eq!((events.records, events.count, events.ends), (2, 2, 0));
+    let about: Vec<&str> = events.listed.iter().map(|event| event.about.split(' ').next().unwrap()).collect();
+    assert_eq!(about, ["today", "tonight"]);
+    let items = items(&scene).await;
+    assert_eq!(items.len(), 5);
+    for burned in &items[2..4] {
+        let Item::Foreign(foreign) = burned else { panic!("{burned:?}") };
+        assert_eq!(
+            (foreign.token.as_str(), &foreign.bytes[..]),
+            ("burned", &br#"{"burned":{"kept":2,"lost":4}}"#[..])
+        );
+    }
+    let record = decode(items[4].bytes()).unwrap().records.remove(0);
+    assert_eq!(record.actor, Actor::Operator);
+    assert_eq!(record.reason.as_deref(), Some("the disk was lost"));
+    assert_eq!(record.events, [Event::RollbackAccepted { kept: 2, lost: 4 }]);
+    assert_eq!(scene.known().unwrap().end, SeenEnd { sequence: 5, hash: items[4].hash() });
+    goes_on_at(&scene, 6).await;
+    goes_on_at(&scene, 7).await;
+    let again = accepted(&asked(&scene)).await;
+    assert!(matches!(again, Err(StartError::NothingLost { head: 7 })), "{again:?}");
+}
+
+#[tokio::test]
+async fn every_organization_gets_the_record_once_however_often_it_is_interrupted() {
+    let scene = Scene::new().await;
+    let mut orgs = vec![scene.first.organization_id.clone()];
+    for name in ["b", "c"] {
+        orgs.push(create_org(options(scene.data(), name)).await.unwrap().organization_id);
+    }
+    let known = scene.known().unwrap();
+    // The lost journal went on by four sequences.
+    let seen = SeenEnd { sequence: 10, hash: known.end.hash };
+    let file = HeadFile::in_directory(scene.data());
+    file.replace(&KnownHead::new(known.identity, seen)).unwrap();
+    // An attempt that ended after two of them were burned.
+    let journal = EmbeddedJournal::open(scene.data()).unwrap();
+    let body = serde_json::json!({"burned": Burned { kept: 6, lost: 10 }}).to_string();
+    journal.put_foreign_run("burned", 6, vec![body.into(); 2]).await.unwrap();
+    journal.close();
+    let done = accepted(&asked(&scene)).await.unwrap();
+    assert_eq!((done.kept, done.lost, done.burned, done.organizations), (6, 10, 2, 3));
+    let before = items(&scene).await;
+    assert_eq!(before.len(), 13);
+    // One that ended before the new head was kept.
+    file.replace(&KnownHead::new(known.identity, seen)).unwrap();
+    let done = accepted(&asked(&scene)).await.unwrap();
+    assert_eq!((done.kept, done.lost, done.burned, done.organizations), (6, 10, 0, 3));
+    assert_eq!(items(&scene).await, before);
+    let recorded = before[10..].iter().map(|item| item.org().unwrap().to_string());
+    orgs.sort_unstable();
+    assert_eq!(recorded.collect::<Vec<_>>(), orgs);
+    assert_eq!(scene.known().unwrap().end.sequence, 13);
+}
+
+#[tokio::test]
+async fn who_saw_no_more_than_was_given_up_goes_on() {
+    let scene = rolled_back().await;
+    let lost = scene.known().unwrap();
+    accepted(&asked(&scene)).await.unwrap();
+    // As another service's, that had come as far, and one step less.
+    for sequence in [4, 3] {
+        let seen = SeenEnd { sequence, hash: lost.end.hash };
+        HeadFile::in_directory(scene.data()).replace(&KnownHead::new(lost.identity, seen)).unwrap();
+        let app = scene.start().await.unwrap();
+        assert_eq!(app.state().doubts.get(), None);
+        app.shutdown().await.unwrap();
+        assert_eq!(scene.known().unwrap().end.sequence, 5, "and knows what there is");
+    }
+    // One that had come further does not, until that is given up too.
+    let seen = SeenEnd { sequence: 9, hash: lost.end.hash };
+    HeadFile::in_directory(scene.data()).replace(&KnownHead::new(lost.identity, seen)).unwrap();
+    let app = scene.start().await.unwrap();
+    assert_eq!(app.state().doubts.get(), Some(JournalDoubt::Shorter { known: 9, found: 5 }));
+    app.shutdown().await.unwrap();
+    let done = accepted(&asked(&scene)).await.unwrap();
+    assert_eq!((done.kept, done.lost, done.burned), (5, 9, 4));
+    goes_on_at(&scene, 11).await;
+}
+
+/// Foreign messages alone are no operator's word.
+#[tokio::test]
+async fn burned_sequences_without_a_record_count_for_nothing() {
+    let scene = rolled_back().await;
+    let journal = EmbeddedJournal::open(scene.data()).unwrap();
+    let body = serde_json::json!({"burned": Burned { kept: 2, lost: 4 }}).to_string();
+    journal.put_foreign_run("burned", 2, vec![body.into(); 2]).await.unwrap();
+    journal.close();
+    let app = scene.start().await.unwrap();
+    assert_eq!(app.state().doubts.get(), Some(JournalDoubt::Exchanged { sequence: 4 }));
+    let refused = scene.write(&app, "fork").await;
+    assert!(matches!(refused, Err(SubmitError::JournalDoubted(_))), "{refused:?}");
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_view_that_holds_what_was_lost_is_not_read_and_stops_no_writes() {
+    let scene = rolled_back().await;
+    accepted(&asked(&scene)).await.unwrap();
+    fs::rename(scene.data().join(LOST_VIEW_FILE), scene.data().join(VIEW_FILE)).unwrap();
+    let app = scene.start().await.unwrap();
+    let state = state_of(&app).await;
+    let NodeState::Quarantined { sequence: 4, why } = state else { panic!("{state:?}") };
+    assert!(why.contains("behind sequence 2 that were lost") && why.contains("remove view.redb"), "{why}");
+    assert_eq!(app.state().doubts.get(), None);
+    scene.write(&app, "goes on").await.unwrap();
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_others_saw_is_given_up_on_their_word() {
+    let scene = rolled_back().await;
+    fs::remove_file(scene.data().join(HEAD_FILE)).unwrap();
+    let view = scene.data().join("elsewhere.redb");
+    fs::rename(scene.data().join(VIEW_FILE), &view).unwrap();
+    let nothing = accepted(&asked(&scene)).await;
+    assert!(matches!(nothing, Err(StartError::NothingLost { head: 2 })), "{nothing:?}");
+    let told = AcceptOptions { above: Some(7), view: Some(view.clone()), ..asked(&scene) };
+    let done = accepted(&told).await.unwrap();
+    assert_eq!((done.kept, done.lost, done.burned), (2, 7, 5));
+    assert_eq!(done.events.unwrap().records, 2, "another node's view tells what it knows");
+    assert!(done.view.is_none() && view.exists(), "and stays where it is");
+    goes_on_at(&scene, 9).await;
+    let mistyped = AcceptOptions { above: Some(1 << 40), ..asked(&scene) };
+    assert!(matches!(accepted(&mistyped).await, Err(StartError::TooMuchLost { .. })));
+}
+
+#[tokio::test]
+async fn an_older_journal_that_was_written_to_is_accepted_too() {
+    let scene = Scene::new().await;
+    let other = tempfile::tempdir().unwrap();
+    let yesterday: PathBuf = scene.data().join("yesterday");
+    fs::copy(&yesterday, other.path().join(JOURNAL)).unwrap();
+    for org in ["b", "c", "d"] {
+        create_org(options(other.path(), org)).await.unwrap();
+    }
+    fs::copy(other.path().join(JOURNAL), scene.data().join(JOURNAL)).unwrap();
+    let done = accepted(&asked(&scene)).await.unwrap();
+    assert_eq!((done.kept, done.lost, done.burned, done.organizations), (5, 4, 0, 4));
+    assert_eq!(done.events.unwrap().records, 2, "from where the two part");
+    assert!(done.view.is_some());
+    goes_on_at(&scene, 10).await;
+}
+
+#[tokio::test]
+async fn another_journal_is_not_accepted() {
+    let scene = Scene::new().await;
+    let other = tempfile::tempdir().unwrap();
+    init(options(other.path(), "acme")).await.unwrap();
+    fs::copy(other.path().join(JOURNAL), scene.data().join(JOURNAL)).unwrap();
+    let refused = accepted(&asked(&scene)).await;
+    let is_other = matches!(refused, Err(StartError::Doubted(JournalDoubt::OtherJournal { .. })));
+    assert!(is_other, "{refused:?}");
+}
+
+/// An organization that was lost whole has no chain that breaks: the record of the rollback shows that it is gone.
+#[tokio::test(start_paused = true)]
+async fn who_holds_an_organization_that_was_lost_stops_at_the_record() {
+    let given = Given::settled().await;
+    let lost = OrgId::from_u128(0xb);
+    let frame = founding_frame(given.journal.identity(), lost, "lost", &given.secret);
+    given.journal.found(lost, 1, frame).await.unwrap();
+    while given.handle.last_sequence() < 2 {
+        settle().await;
+    }
+    // The other process that went on.
+    given.journal.roll_back(1);
+    let rival = given.rival().await;
+    let body = serde_json::json!({"burned": Burned { kept: 1, lost: 2 }}).to_string();
+    given.journal.put_foreign("burned", 1, body.into()).await.unwrap();
+    let mut submission =
+        rival.submission(grantbook_domain::command::Command::AcceptRollback { kept: 1, lost: 2 });
+    submission.author = grantbook_domain::command::Author::Operator;
+    rival.handle.submit(submission).await.unwrap();
+    let doubted = async {
+        while given.handle.doubt().is_none() {
+            settle().await;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    timeout(LIMIT, doubted).await.unwrap();
+    assert_eq!(given.handle.doubt(), Some(JournalDoubt::Lost { kept: 1 }));
+    assert_eq!(rival.handle.doubt(), None);
+    let lost = ChainError::Lost { sequence: 3, kept: 1, lost: 2 };
+    assert!(matches!(JournalDoubt::from(lost), JournalDoubt::Lost { kept: 1 }));
+}
