@@ -150,6 +150,7 @@ async fn one_writer(
             if_position: None,
             source_ip: None,
             reason: None,
+            faults: grantbook_server::command::TextFaults::default(),
         };
         let sent = Instant::now();
         handle.submit(submission).await?;

@@ -203,6 +203,7 @@ async fn submit_one(
         if_position: None,
         source_ip: None,
         reason: None,
+        faults: grantbook_server::command::TextFaults::default(),
     };
     Ok(handle.submit(submission).await?.position.sequence())
 }

@@ -25,6 +25,7 @@ pub mod rights;
 pub mod scope;
 pub mod state;
 pub mod survey;
+mod taking;
 pub mod text;
 pub mod time;
 pub mod webhook;

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::{
     Boxed,
     clock::Clock,
-    command::{CommandService, Fold, OrgFold, Submission},
+    command::{CommandService, Fold, OrgFold, Submission, TextFaults},
     config::JournalAddress,
     ids::IdSource,
     known_head::{self, HeadFile, SeenEnd},
@@ -195,8 +195,16 @@ async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Resul
     };
     let service = CommandService::start(Arc::clone(journal), fold, clock, ids);
     let (author, reason) = (Author::Operator, Some(options.reason));
-    let submission =
-        Submission { org, author, command, idempotency: None, if_position: None, source_ip: None, reason };
+    let submission = Submission {
+        org,
+        author,
+        command,
+        idempotency: None,
+        if_position: None,
+        source_ip: None,
+        reason,
+        faults: TextFaults::default(),
+    };
     let outcome = service.handle().submit(submission).await;
     let last = service.last();
     service.shutdown().await;

@@ -129,11 +129,10 @@ impl Judge<'_> {
     fn require_role_fits(&self, role: &Role, old: Option<&Role>) -> Result<(), Refusal> {
         if is_new(&role.name, old.map(|old| &old.name)) {
             require_name(&role.name)?;
-        }
-        if let Some(holder) = self.state.holder_of(NameKind::Role, &role.name)
-            && holder != role.id.uuid()
-        {
-            return Err(Refusal::NameTaken(Kind::Role));
+            if self.state.holder_of(NameKind::Role, &role.name).is_some_and(|holder| holder != role.id.uuid())
+            {
+                return Err(Refusal::NameTaken(Kind::Role));
+            }
         }
         for (index, one) in role.permissions.iter().enumerate() {
             let pointer = format!("/permissions/{index}");
@@ -147,9 +146,12 @@ impl Judge<'_> {
             }
         }
         for (index, included) in role.includes.iter().enumerate() {
-            if *included != role.id {
+            if *included != role.id && !old.is_some_and(|old| old.includes.contains(included)) {
                 self.require_seen_role(*included, &format!("/includes/{index}"))?;
             }
+        }
+        if !is_new(&role.includes, old.map(|old| &old.includes)) {
+            return Ok(());
         }
         let above = self.roles_with(role.id);
         if role.includes.iter().any(|included| above.contains(included)) {

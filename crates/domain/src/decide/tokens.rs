@@ -72,13 +72,16 @@ impl Judge<'_> {
     fn require_token_fits(&self, token: &Token, old: Option<&Token>) -> Result<(), Refusal> {
         if is_new(&token.name, old.map(|old| &old.name)) {
             require_name(&token.name)?;
+            if self
+                .state
+                .holder_of(NameKind::Token, &token.name)
+                .is_some_and(|holder| holder != token.id.uuid())
+            {
+                return Err(Refusal::NameTaken(Kind::Token));
+            }
         }
         if is_new(&token.description, old.map(|old| &old.description)) {
             require_prose("/description", token.description.as_deref())?;
-        }
-        match self.state.holder_of(NameKind::Token, &token.name) {
-            Some(holder) if holder != token.id.uuid() => return Err(Refusal::NameTaken(Kind::Token)),
-            _ => {}
         }
         if !is_new(&token.external_id, old.map(|old| &old.external_id)) {
             return Ok(());

@@ -27,6 +27,7 @@ mod refusals;
 mod rights_table;
 mod roles;
 mod sessions;
+mod taking;
 mod tokens;
 mod users;
 mod visibility;

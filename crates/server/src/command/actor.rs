@@ -41,8 +41,27 @@ pub(super) struct Job {
 /// Where commands come from; ends after a last drain once closing begins.
 #[derive(Debug)]
 pub(super) struct Queue {
+    /// Commands that may only take access away, served first: these places are nobody else's.
+    pub(super) takings: mpsc::Receiver<Job>,
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) closing: watch::Receiver<bool>,
+}
+
+impl Queue {
+    /// A command that waits already.
+    fn waiting(&mut self) -> Option<Job> {
+        self.takings.try_recv().or_else(|_| self.jobs.try_recv()).ok()
+    }
+
+    /// The next command; none once both ways are closed and empty.
+    async fn next(&mut self) -> Option<Job> {
+        tokio::select! {
+            biased;
+            Some(job) = self.takings.recv() => Some(job),
+            Some(job) = self.jobs.recv() => Some(job),
+            else => None,
+        }
+    }
 }
 
 /// One organization's task.
@@ -81,7 +100,7 @@ impl<J: Journal> Actor<J> {
             yield_now().await;
             yield_now().await;
             while carried.len() < JOBS_MAX
-                && let Ok(job) = queue.jobs.try_recv()
+                && let Some(job) = queue.waiting()
             {
                 carried.push(job);
             }
@@ -94,9 +113,10 @@ impl<J: Journal> Actor<J> {
     /// The next command; none once the queue is closed and empty.
     async fn next(&mut self, queue: &mut Queue) -> Option<Job> {
         loop {
-            let closing = async { queue.closing.wait_for(|closing| *closing).await.is_ok() };
+            let mut ending = queue.closing.clone();
+            let closing = async { ending.wait_for(|closing| *closing).await.is_ok() };
             tokio::select! {
-                job = queue.jobs.recv() => return job,
+                job = queue.next() => return job,
                 _ = closing => break,
                 () = sleep(DOUBT_PAUSE), if self.is_doubtful() => {
                     // A failure is told to the next command, which looks again.
@@ -104,8 +124,9 @@ impl<J: Journal> Actor<J> {
                 }
             }
         }
+        queue.takings.close();
         queue.jobs.close();
-        queue.jobs.recv().await
+        queue.next().await
     }
 
     /// Decides the jobs and appends what they make as one frame; gives back those that did not fit.

@@ -19,10 +19,13 @@ use grantbook_journal::{
 };
 
 use super::{
-    Foreseen, Submission, SubmitError,
+    Foreseen, Submission, SubmitError, TextFaults,
     fold::{OrgFold, Request, RequestKey, request_key, to_hex},
 };
 use crate::{clock::Clock, ids::IdSource};
+
+/// Most bytes of a record that gives something: what takes it away again carries as much, with a reason of its own, and must fit.
+const GIVING_MAX_BYTES: usize = RECORD_MAX_BYTES - 16 * 1024;
 
 /// A decided command, before anybody knows whether its frame lands.
 #[derive(Debug)]
@@ -102,6 +105,7 @@ impl Draft {
         }
         match self.record(submission, request, inputs) {
             Ok(Some((record, encoded))) if self.builder.fits(&encoded) => {
+                let request = request.filter(|_| record.request_hash.is_some());
                 self.join(record, &encoded, request).unwrap_or_else(|error| internal(&error))
             }
             Ok(Some(_)) => Decision::Full,
@@ -178,16 +182,16 @@ impl Draft {
         request: Option<Request>,
         inputs: &Inputs,
     ) -> Result<Option<(Record, EncodedRecord)>, SubmitError> {
-        let reason = submission.reason.as_deref().unwrap_or_default();
-        check_prose(reason).map_err(|fault| Refusal::Text { pointer: "/reason".to_owned(), fault })?;
         let at = inputs.clock.now().max(self.end.at);
         let asked = DomainRequest { author: submission.author, at, command: submission.command.clone() };
         let decided = self.state.decide(&asked)?;
         if decided.events.is_empty() {
             return Ok(None);
         }
+        let only_takes = self.state.only_takes(&decided.events);
+        let Beside { named, reason } = Beside::of(submission, only_takes)?;
         let Maker { actor, credential } = submission.author.into();
-        let named = submission.idempotency.as_ref().map(|named| named.key.clone());
+        let request = request.filter(|_| named.is_some());
         let record = Record {
             schema: RECORD_SCHEMA,
             ordinal: self.end.record_ordinal.saturating_add(1),
@@ -197,15 +201,17 @@ impl Draft {
             source_ip: submission.source_ip.clone().map(Personal::Clear),
             request_id: named.unwrap_or_else(|| inputs.ids.request_id()),
             request_hash: request.map(|request| to_hex(request.hash)),
-            reason: submission.reason.clone(),
+            reason,
             steps: decided.steps,
             events: decided.events,
         };
+        let limit = if only_takes { RECORD_MAX_BYTES } else { GIVING_MAX_BYTES };
         match EncodedRecord::of(&record) {
-            Ok(encoded) => Ok(Some((record, encoded))),
-            Err(FrameError::RecordTooLarge { bytes }) => {
-                Err(SubmitError::RecordTooLarge { bytes, limit: RECORD_MAX_BYTES })
+            Ok(encoded) if encoded.json().len() > limit => {
+                Err(SubmitError::RecordTooLarge { bytes: encoded.json().len(), limit })
             }
+            Ok(encoded) => Ok(Some((record, encoded))),
+            Err(FrameError::RecordTooLarge { bytes }) => Err(SubmitError::RecordTooLarge { bytes, limit }),
             Err(error) => Err(SubmitError::JournalUnavailable(error.to_string())),
         }
     }
@@ -226,6 +232,40 @@ impl Draft {
         self.records.push(Arc::new(record));
         self.requests.push(request);
         Ok(Decision::Recorded { index, state: self.state.clone() })
+    }
+}
+
+/// The texts beside a command that go into its record.
+struct Beside {
+    named: Option<String>,
+    reason: Option<String>,
+}
+
+impl Beside {
+    /// No text refuses what only takes access away: one that cannot be kept is left out, and a reason says so.
+    fn of(submission: &Submission, only_takes: bool) -> Result<Self, SubmitError> {
+        let TextFaults { request_id, reason: fault } = &submission.faults;
+        let mut named = submission.idempotency.as_ref().map(|named| named.key.clone());
+        let mut reason = submission.reason.clone();
+        if let Some(fault) = request_id {
+            if !only_takes {
+                return Err(SubmitError::BadText(fault.clone()));
+            }
+            named = None;
+        }
+        if let Some(fault) = fault {
+            if !only_takes {
+                return Err(SubmitError::BadText(fault.clone()));
+            }
+            reason = Some(format!("(left out: {fault})"));
+        }
+        if let Err(fault) = check_prose(reason.as_deref().unwrap_or_default()) {
+            if !only_takes {
+                return Err(Refusal::Text { pointer: "/reason".to_owned(), fault }.into());
+            }
+            reason = Some(format!("(left out: the reason {fault})"));
+        }
+        Ok(Self { named, reason })
     }
 }
 

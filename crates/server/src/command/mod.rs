@@ -15,4 +15,4 @@ mod sweep;
 
 pub use fold::{Fold, FoldError, OrgFold};
 pub use service::{CommandHandle, CommandService};
-pub use submission::{Foreseen, Idempotency, Outcome, Submission, SubmitError};
+pub use submission::{Foreseen, Idempotency, Outcome, Submission, SubmitError, TextFaults};

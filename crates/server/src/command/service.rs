@@ -37,6 +37,8 @@ use crate::{
 
 /// How many commands of one organization may wait.
 const QUEUE: usize = 4096;
+/// How many more that may only take access away.
+const TAKINGS: usize = 1024;
 /// How long a command waits until the journal was compared with what is known of it.
 const VERDICT: Duration = Duration::from_secs(10);
 
@@ -53,10 +55,18 @@ pub struct CommandHandle {
     shared: Arc<Shared>,
 }
 
+/// The ways to an organization's task.
+#[derive(Debug, Clone)]
+struct Desk {
+    /// For commands that may only take access away.
+    takings: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Job>,
+}
+
 struct Shared {
     directory: Arc<Directory>,
     /// Where the commands go of each organization that had one.
-    desks: Mutex<HashMap<OrgId, mpsc::Sender<Job>>>,
+    desks: Mutex<HashMap<OrgId, Desk>>,
     /// None once the service closes: nothing is started any more.
     tasks: Mutex<Option<JoinSet<()>>>,
     start: Box<Start>,
@@ -170,9 +180,10 @@ impl CommandHandle {
         if let Some(cause) = self.halted() {
             return Err(SubmitError::JournalUnavailable(cause.to_string()));
         }
-        let jobs = self.shared.open(submission.org)?;
+        let Desk { takings, jobs } = self.shared.open(submission.org)?;
+        let way = if submission.command.may_only_take() { takings } else { jobs };
         let (answer, answered) = oneshot::channel();
-        match jobs.try_send(Job { submission, answer }) {
+        match way.try_send(Job { submission, answer }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(SubmitError::Overloaded),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(self.shared.ended()),
@@ -260,18 +271,19 @@ impl CommandHandle {
 
 impl Shared {
     /// The way to the organization's task, which is started if need be.
-    fn open(&self, org: OrgId) -> Result<mpsc::Sender<Job>, SubmitError> {
+    fn open(&self, org: OrgId) -> Result<Desk, SubmitError> {
         let mut desks = lock(&self.desks);
-        if let Some(jobs) = desks.get(&org) {
-            return Ok(jobs.clone());
+        if let Some(desk) = desks.get(&org) {
+            return Ok(desk.clone());
         }
         self.directory.fold(org).ok_or(SubmitError::UnknownOrganization)?;
         let mut tasks = lock(&self.tasks);
         let Some(tasks) = tasks.as_mut() else { return Err(self.ended()) };
-        let (jobs, waiting) = mpsc::channel(QUEUE);
-        (self.start)(org, Queue { jobs: waiting, closing: self.closing.clone() }, tasks);
-        desks.insert(org, jobs.clone());
-        Ok(jobs)
+        let ((takings, first), (jobs, then)) = (mpsc::channel(TAKINGS), mpsc::channel(QUEUE));
+        (self.start)(org, Queue { takings: first, jobs: then, closing: self.closing.clone() }, tasks);
+        let desk = Desk { takings, jobs };
+        desks.insert(org, desk.clone());
+        Ok(desk)
     }
 
     /// Why there is no task: the service is closing, or the task has failed.

@@ -32,6 +32,18 @@ pub struct Submission {
     pub source_ip: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// What is wrong with the two texts above.
+    pub faults: TextFaults,
+}
+
+/// What is wrong with texts that came beside a command. It refuses the command, unless that only takes access away: then the
+/// text is left out of the record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TextFaults {
+    /// With the request id; without a valid form it is no `idempotency` at all.
+    pub request_id: Option<String>,
+    /// With the reason.
+    pub reason: Option<String>,
 }
 
 /// A request id of the caller's, and what it was sent with.
@@ -83,6 +95,9 @@ pub enum SubmitError {
     /// The request id was used for another request; nothing was appended.
     #[error("the request id was used with another request")]
     IdempotencyMismatch,
+    /// A text beside it cannot be kept; nothing was appended.
+    #[error("{0}")]
+    BadText(String),
     /// Its record would be too long; nothing was appended.
     #[error("the record would have {bytes} bytes, at most {limit} are taken")]
     RecordTooLarge {

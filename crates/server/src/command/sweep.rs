@@ -11,7 +11,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{CommandHandle, Submission, SubmitError};
+use super::{CommandHandle, Submission, SubmitError, TextFaults};
 use crate::clock::Clock;
 
 /// How often expiries are looked for.
@@ -47,6 +47,7 @@ async fn note(handle: &CommandHandle, clock: &Clock, org: OrgId) -> Result<(), S
                 if_position: None,
                 source_ip: None,
                 reason: None,
+                faults: TextFaults::default(),
             })
             .await;
         match outcome {

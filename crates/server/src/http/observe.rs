@@ -24,6 +24,8 @@ use crate::http::{
 
 /// Most requests under way at once; more are told to come again.
 const IN_FLIGHT_MAX: usize = 8192;
+/// How many more that end something: taking access away has places of its own.
+const ENDING_MAX: usize = 512;
 /// Longest request id of a caller's own.
 const REQUEST_ID_MAX: usize = 128;
 
@@ -36,7 +38,8 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, n
     let template = request.extensions().get::<MatchedPath>().cloned();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
     let answering = async {
-        let response = match (web.metrics.enter(IN_FLIGHT_MAX), head::judge(&mut request)) {
+        let places = if method == Method::DELETE { IN_FLIGHT_MAX + ENDING_MAX } else { IN_FLIGHT_MAX };
+        let response = match (web.metrics.enter(places), head::judge(&mut request)) {
             (Some(_), Err(failure)) => failure.into_response(),
             (Some(_entered), Ok(())) => next.run(request).await,
             (None, _) => Failure::overloaded().into_answer(&id),

@@ -365,6 +365,7 @@ impl From<SubmitError> for Failure {
                 "idempotency_mismatch",
                 "this Idempotency-Key was used with another method, path or body",
             ),
+            SubmitError::BadText(detail) => Self::invalid(detail),
             SubmitError::RecordTooLarge { bytes, limit } => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "record_too_large",

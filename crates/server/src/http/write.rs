@@ -19,7 +19,7 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    command::{Idempotency, Outcome, Submission, SubmitError},
+    command::{Idempotency, Outcome, Submission, SubmitError, TextFaults},
     http::{
         Web, authn,
         authn::Authenticated,
@@ -53,6 +53,8 @@ pub(crate) struct Write {
     idempotency: Option<Idempotency>,
     if_position: Option<Position>,
     reason: Option<String>,
+    /// What is wrong with the form of the request id and the reason.
+    faults: TextFaults,
     source_ip: Option<String>,
 }
 
@@ -64,7 +66,8 @@ impl FromRequest<Arc<Web>> for Write {
         web.commands()?;
         let who = authn::authenticate(web, &parts.headers).await?;
         let project = project_in(&parts.uri)?;
-        let reason = reason(&parts.headers)?;
+        let mut faults = TextFaults::default();
+        let reason = kept(reason(&parts.headers), &mut faults.reason);
         let if_position = if_position(web, &parts.headers)?;
         let body = if parts.method == Method::DELETE {
             body::require_none(&parts.headers, body).await?;
@@ -74,7 +77,8 @@ impl FromRequest<Arc<Web>> for Write {
         };
         let path = parts.uri.path().to_owned();
         let whole = parts.uri.path_and_query().map_or(path.as_str(), |whole| whole.as_str());
-        let idempotency = idempotency::of(&parts.headers, parts.method.as_str(), whole, &body)?;
+        let idempotency = idempotency::of(&parts.headers, parts.method.as_str(), whole, &body);
+        let idempotency = kept(idempotency, &mut faults.request_id);
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let source_ip = peer.map(|ConnectInfo(address)| address.ip().to_canonical().to_string());
         Ok(Self {
@@ -87,6 +91,7 @@ impl FromRequest<Arc<Web>> for Write {
             idempotency,
             if_position,
             reason,
+            faults,
             source_ip,
         })
     }
@@ -161,6 +166,7 @@ impl Write {
             if_position: None,
             source_ip: None,
             reason: None,
+            faults: TextFaults::default(),
         };
         match web.commands()?.submit(submission).await {
             Ok(Outcome { record: Some(record), position, .. }) => {
@@ -173,18 +179,25 @@ impl Write {
         }
     }
 
-    /// What the texts of the headers may be, and that no text holds a secret; a request that was accepted before is not
-    /// judged again.
-    fn judge_texts(&self, state: &OrgState) -> Result<(), Failure> {
+    /// What is wrong with the texts of the headers: their form, or that they hold a secret.
+    fn faults(&self, state: &OrgState) -> TextFaults {
         let now = self.web.app.clock.now();
-        let refused = |name: &str, fault: TextFault| Failure::invalid(format!("{name} {fault}"));
+        let holds_none = |text: &str| held::in_text(text, state, now).map_err(|_| TextFault::HoldsKey);
+        let told = |name: &str, fault: TextFault| format!("{name} {fault}");
         let key = self.idempotency.as_ref().map_or("", |idempotency| &idempotency.key);
-        require_no_key(key).map_err(|fault| refused("Idempotency-Key", fault))?;
+        let of_key = require_no_key(key).and_then(|()| holds_none(key)).err();
         let reason = self.reason.as_deref().unwrap_or_default();
-        check_prose(reason).map_err(|fault| refused("Grantbook-Reason", fault))?;
-        for (name, text) in [("Idempotency-Key", key), ("Grantbook-Reason", reason)] {
-            held::in_text(text, state, now).map_err(|_| refused(name, TextFault::HoldsKey))?;
+        let of_reason = check_prose(reason).and_then(|()| holds_none(reason)).err();
+        let TextFaults { request_id, reason } = self.faults.clone();
+        TextFaults {
+            request_id: request_id.or_else(|| of_key.map(|fault| told("Idempotency-Key", fault))),
+            reason: reason.or_else(|| of_reason.map(|fault| told("Grantbook-Reason", fault))),
         }
+    }
+
+    /// That no text of the body holds a secret.
+    fn judge_body(&self, state: &OrgState) -> Result<(), Failure> {
+        let now = self.web.app.clock.now();
         held::in_body(&self.body, state, now).map_err(|held| match held {
             Held::Secret(pointer) => Failure::invalid_at(pointer, TextFault::HoldsKey.to_string()),
             Held::TooMuch(pointer) => {
@@ -198,7 +211,7 @@ impl Write {
     fn understand(&self) -> Result<(Submission, Command, Secrets), Failure> {
         let (web, who, body) = (&self.web, self.who, self.body.clone());
         let state = web.commands()?.state(who.org).ok_or_else(Failure::bad_credential)?;
-        self.judge_texts(&state)?;
+        self.judge_body(&state)?;
         let webhooks = web.app.webhooks.as_ref().map(|webhooks| &webhooks.configured);
         let intake = Intake { ids: &web.app.ids, state: &state, issued: &HashMap::new(), webhooks };
         let segments = path::segments(&self.path).ok_or_else(Failure::no_route)?;
@@ -223,6 +236,7 @@ impl Write {
             if_position: self.if_position,
             source_ip: self.source_ip.clone(),
             reason: self.reason.clone().or(own_reason),
+            faults: self.faults(&state),
         };
         Ok((submission, command, secrets))
     }
@@ -272,6 +286,7 @@ fn counted(submitted: &Result<Outcome, SubmitError>) -> CommandOutcome {
             SubmitError::Refused(_)
             | SubmitError::Moved
             | SubmitError::IdempotencyMismatch
+            | SubmitError::BadText(_)
             | SubmitError::RecordTooLarge { .. },
         ) => CommandOutcome::Refused,
         Err(_) => CommandOutcome::Failed,
@@ -307,6 +322,14 @@ fn if_position(web: &Web, headers: &HeaderMap) -> Result<Option<Position>, Failu
     let Some(text) = idempotency::single(headers, header::IF_POSITION)? else { return Ok(None) };
     let position = position::decode(web.app.installation, text);
     position.map(Some).map_err(|error| Failure::invalid(format!("Grantbook-If-Position: {error}")))
+}
+
+/// What was read, or nothing and what is wrong with it.
+fn kept<T>(read: Result<Option<T>, Failure>, fault: &mut Option<String>) -> Option<T> {
+    read.unwrap_or_else(|failure| {
+        *fault = Some(failure.detail().to_owned());
+        None
+    })
 }
 
 fn reason(headers: &HeaderMap) -> Result<Option<String>, Failure> {

@@ -26,7 +26,7 @@ use crate::{
     Boxed,
     app::VIEW_FILE,
     clock::Clock,
-    command::{CommandService, Submission},
+    command::{CommandService, Submission, TextFaults},
     config::JournalAddress,
     doubt::JournalDoubt,
     ids::IdSource,
@@ -201,6 +201,7 @@ async fn record<J: Journal>(
             if_position: None,
             source_ip: None,
             reason: Some(options.reason.clone()),
+            faults: TextFaults::default(),
         };
         outcome = handle.submit(submission).await.map(drop);
         if outcome.is_err() {

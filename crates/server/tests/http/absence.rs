@@ -97,6 +97,7 @@ async fn accepted_before(given: &Given, key: &str, path: &str, body: &str, comma
         if_position: None,
         source_ip: None,
         reason: None,
+        faults: grantbook_server::command::TextFaults::default(),
     };
     assert!(commands.submit(submission).await.unwrap().record.is_some());
 }

@@ -27,6 +27,7 @@ mod report;
 mod reveal;
 mod reverse;
 mod story;
+mod taking;
 mod texts;
 mod visibility;
 mod what_if;

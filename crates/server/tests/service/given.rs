@@ -123,6 +123,7 @@ impl Given {
             if_position: None,
             source_ip: None,
             reason: None,
+            faults: grantbook_server::command::TextFaults::default(),
         }
     }
 

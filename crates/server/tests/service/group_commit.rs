@@ -1,12 +1,18 @@
 //! What waits during an append shares the next one, and nobody is told anything before it is durable.
 
 use grantbook_domain::{
-    command::Command, model::Effect, position::Position, principal::Grantee, refusal::Refusal, scope::Scope,
+    command::Command,
+    id::GrantId,
+    model::Effect,
+    position::Position,
+    principal::Grantee,
+    refusal::Refusal,
+    scope::{Atom, Scope, Selector},
 };
 use grantbook_journal::memory::Fault;
 use grantbook_server::command::SubmitError;
 
-use crate::given::{Given, ORG, settle, token_id};
+use crate::given::{Given, ORG, keyed, settle, token_id};
 
 #[tokio::test]
 async fn what_waits_during_an_append_shares_the_next_frame() {
@@ -160,23 +166,74 @@ async fn sizes_are_checked_before_a_record_joins() {
     for one in waiting {
         one.await.unwrap().unwrap();
     }
-    assert!(matches!(too_large.await.unwrap(), Err(SubmitError::RecordTooLarge { limit: 524_288, .. })));
+    assert!(matches!(too_large.await.unwrap(), Err(SubmitError::RecordTooLarge { limit: 507_904, .. })));
     last.await.unwrap().unwrap();
     // Two fit into a frame, the third takes what came behind it into the next.
     assert_eq!(given.frames().iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2, 2]);
 }
 
+/// A grant on projects with one of so many long labels.
+fn wide(given: &Given, names: usize) -> (GrantId, Command) {
+    let role =
+        given.handle.state(ORG).unwrap().builtin_role(grantbook_domain::model::Builtin::Viewer).unwrap();
+    let include = (0..names)
+        .map(|n| Atom::Label((0..2).map(|key| (format!("{key}{n:0200}"), "v".repeat(200))).collect()))
+        .collect();
+    let id = given.ids.id();
+    let command = Command::CreateGrant {
+        id,
+        to: Grantee::User(crate::given::OWNER),
+        gives: grantbook_domain::model::Gives::Role(role),
+        on: Scope::Projects(Selector { include, exclude: Vec::new() }),
+        effect: Effect::Allow,
+        object_type: None,
+        expires_at: None,
+        reason: Some("r".repeat(1024)),
+    };
+    (id, command)
+}
+
+/// The largest grant that is taken can be revoked, with the longest request id and reason.
+#[tokio::test]
+async fn the_largest_grant_can_be_revoked() {
+    let given = Given::settled().await;
+    let (mut largest, mut refused) = (None, false);
+    for names in (596..700).step_by(2) {
+        let (id, command) = wide(&given, names);
+        match given.submit(command).await {
+            Ok(_) => largest = Some(id),
+            Err(SubmitError::RecordTooLarge { .. }) => {
+                refused = true;
+                break;
+            }
+            Err(error) => panic!("{names}: {error}"),
+        }
+    }
+    assert!(refused, "no limit was met");
+    let mut revoke = given.submission(Command::RevokeGrant { id: largest.unwrap() });
+    revoke.reason = Some("\"".repeat(1024));
+    revoke.source_ip = Some("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".to_owned());
+    let outcome = given.handle.submit(keyed(revoke, &"\"".repeat(128), 1)).await.unwrap();
+    assert!(outcome.record.is_some());
+}
+
 #[tokio::test]
 async fn a_full_queue_is_told_at_once() {
     let given = Given::settled().await;
+    let token = token_id(&given.submit(given.create_token("old")).await.unwrap());
     let gate = given.gate();
     let first = given.spawn(given.submission(given.create_token("first")));
-    given.appends(2).await;
+    given.appends(3).await;
     let no_op = || given.submission(Command::ExtendCatalog { object_types: vec![], permissions: vec![] });
     let waiting: Vec<_> = (0..4096).map(|_| given.spawn(no_op())).collect();
     settle().await;
     assert!(matches!(given.handle.submit(no_op()).await, Err(SubmitError::Overloaded)));
+    // What takes away has places of its own, and its turn before what waits.
+    let ended = given.spawn(given.submission(Command::DeleteToken { id: token }));
+    settle().await;
+    assert!(!ended.is_finished());
     gate.send(()).unwrap();
+    assert_eq!(ended.await.unwrap().unwrap().position, Position::of(4, 0));
     first.await.unwrap().unwrap();
     for one in waiting {
         one.await.unwrap().unwrap();

@@ -168,6 +168,7 @@ async fn a_running_server_keeps_others_out_and_shutdown_lets_them_in() {
         if_position: None,
         source_ip: None,
         reason: None,
+        faults: grantbook_server::command::TextFaults::default(),
     };
     let position = state.parts.commands().unwrap().submit(submission).await.unwrap().position;
     state.parts.node().unwrap().wait_for(org, position, Duration::from_secs(30)).await.unwrap();

@@ -93,6 +93,7 @@ impl Scene {
             if_position: None,
             source_ip: None,
             reason: None,
+            faults: grantbook_server::command::TextFaults::default(),
         };
         let outcome = app.state().parts.commands().unwrap().submit(submission).await;
         outcome.map(|outcome| outcome.position)
