@@ -7,7 +7,7 @@ use grantbook_domain::{
     access::Question,
     command::Command,
     id::OrgId,
-    model::{Effect, Gives, KeyHash},
+    model::{Effect, Gives, KeyHash, Narrowing},
     principal::{Grantee, Principal},
     record::Recorded,
     scope::Scope,
@@ -59,6 +59,23 @@ fn grants_on_an_object_that_was_removed_stay_dead() {
     }
     world.must(Command::RemoveObject { object: ds.clone() });
     world.must(Command::RegisterObject { object: ds, name: None });
+    walk(&world);
+}
+
+/// Rare in drawn histories: keys narrowed to an object that was removed, also after it was registered again, by owners of
+/// whatever lies there.
+#[test]
+fn keys_narrowed_to_an_object_that_was_removed_stay_dead() {
+    let mut world = World::settled(5);
+    let ds = object("dataset", "ds").within(Some(world.project("prod-a")));
+    let app = world.token("app");
+    world.allow(Grantee::Token(app), Gives::Permissions(vec!["read".to_owned()]), Scope::Organization);
+    let on = || Some(Scope::Object(ds.clone()));
+    let narrow = |on| Some(Narrowing { permissions: None, on, generation: 0 });
+    world.issue_key(Principal::Token(app), None, narrow(on()));
+    world.must(Command::RemoveObject { object: ds.clone() });
+    world.must(Command::RegisterObject { object: ds.clone(), name: None });
+    world.issue_key(Principal::Token(app), None, narrow(on()));
     walk(&world);
 }
 
