@@ -2,6 +2,7 @@
 //! instant, on any object existing or possible, the actor had then, or he held `delegate` there.
 
 mod draw;
+mod forgotten;
 mod judge;
 mod outlook;
 mod possible;

@@ -9,6 +9,7 @@ use grantbook_domain::{
     id::{GrantId, GroupId, Id, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
     model::{Builtin, KeyHash, Narrowing, RolePermission},
     principal::{Caller, Grantee, Principal},
+    record::Maker,
     refusal::Refusal,
     scope::{ObjectRef, Scope},
     state::OrgState,
@@ -28,6 +29,8 @@ pub(crate) struct Org {
     pub(crate) owner: UserId,
     pub(crate) owner_key: KeyId,
     pub(crate) next: u128,
+    /// Everything that was folded.
+    pub(crate) log: Vec<(Maker, Event)>,
 }
 
 impl Org {
@@ -38,6 +41,7 @@ impl Org {
             owner: Id::from_u128(0),
             owner_key: Id::from_u128(0),
             next: 0,
+            log: Vec::new(),
         };
         let mut builtins = || (org.id(), org.id(), org.id());
         let builtins = [builtins(), builtins(), builtins()];
@@ -52,9 +56,7 @@ impl Org {
             builtins,
             at: START,
         };
-        for event in founding.decide().expect("a founding") {
-            org.state.apply(Author::Operator.into(), &event);
-        }
+        org.fold(Author::Operator, &founding.decide().expect("a founding"));
         org.owner = owner;
         org.owner_key = key;
         org
@@ -98,10 +100,15 @@ impl Org {
     /// Decides, and folds what was decided.
     pub(crate) fn act(&mut self, author: Author, command: Command) -> Result<Vec<Event>, Refusal> {
         let events = self.decide(author, command)?;
-        for event in &events {
-            self.state.apply(author.into(), event);
-        }
+        self.fold(author, &events);
         Ok(events)
+    }
+
+    fn fold(&mut self, author: Author, events: &[Event]) {
+        for event in events {
+            self.state.apply(author.into(), event);
+            self.log.push((author.into(), event.clone()));
+        }
     }
 
     /// By the owner, who may.
