@@ -8,15 +8,18 @@ use grantbook_domain::{
     scope::{Atom, Labels, ObjectRef, Scope, Selector},
     time::Timestamp,
 };
-use proptest::test_runner::Config as ProptestConfig;
+use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence};
 
 use crate::world::{Step, World, hash_of, labels, object, role_permission};
+
+/// Where the seeds of failed histories are kept, to be tried first from then on.
+const SEEDS: FileFailurePersistence = FileFailurePersistence::Direct("tests/views/failed-seeds.txt");
 
 /// How many histories a property is tried on, unless `PROPTEST_CASES` says otherwise.
 pub(crate) fn cases(usual: u32) -> ProptestConfig {
     let asked_for = ProptestConfig::default().cases;
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked_for } else { usual };
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases, failure_persistence: Some(Box::new(SEEDS)), ..ProptestConfig::default() }
 }
 
 /// Drawing.
