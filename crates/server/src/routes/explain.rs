@@ -17,7 +17,7 @@ use grantbook_api::{
     reference::{Named, NamedPrincipal},
 };
 use grantbook_domain::{
-    access::{Question, Reason},
+    access::{Question, Reason, Target},
     catalog::Lineage,
     id::KeyId,
     model,
@@ -77,15 +77,15 @@ fn explain(reading: &Reading, asked: &CheckRequest) -> Result<Explanation, Failu
 }
 
 /// The object asked about, with its project if its type lies in projects and there is only one.
-fn asked_object(sight: &Sight<'_>, asked: &CheckRequest) -> Result<ObjectRef, Failure> {
+pub(super) fn asked_object(sight: &Sight<'_>, asked: Target<'_>) -> Result<ObjectRef, Failure> {
     let Reading { snapshot, org, at, .. } = sight.reading();
-    let object = ObjectRef::new(&asked.object.object_type, &asked.object.id);
+    let object = ObjectRef::new(asked.object_type, asked.id);
     let catalog = snapshot.catalog(*org)?;
-    let known = catalog.object_type(&asked.object.object_type);
+    let known = catalog.object_type(asked.object_type);
     if known.map(|known| catalog.lineage(known)) != Some(Lineage::InProject) {
         return Ok(object);
     }
-    if let Some(named) = &asked.object.project {
+    if let Some(named) = asked.project {
         return Ok(object.within(named.parse().ok()));
     }
     let homes = snapshot.checker(*org, *at)?.homes(&object)?;
@@ -109,7 +109,7 @@ fn told(
     story: &views::Explanation,
 ) -> Result<Explanation, Failure> {
     let reading = sight.reading();
-    let object = asked_object(sight, asked)?;
+    let object = asked_object(sight, target(&asked.object))?;
     let key: Option<model::Key> = match (&asked.key, subject.key) {
         (Some(_), Some(id)) => reading.snapshot.get(reading.org, &id)?,
         _ => None,
@@ -272,7 +272,7 @@ fn near_miss(
     asked: &CheckRequest,
     miss: &views::Missing,
 ) -> Result<NearMiss, Failure> {
-    let object = asked_object(sight, asked)?;
+    let object = asked_object(sight, target(&asked.object))?;
     let matched = scope_words::matched(sight, &miss.path.grant.on, &miss.path.coverage, &object)?;
     let obstacles = obstacles(sight, asked, miss, &matched.why)?;
     let why = obstacles.first().map_or(matched.why, |first| first.detail.clone());

@@ -44,6 +44,7 @@ async fn who_can(reading: Reading, uri: Uri) -> Response {
         let home = sight.home_meant(self::target(&named, project.as_deref()), &permission)?;
         let target = self::target(&named, home.as_deref().or(project.as_deref()));
         sight.require(Ask::WhoCan, &Thing::Asked(target))?;
+        let asked_object = explain::asked_object(&sight, target)?;
         let list = format!("who-can\n{permission}\n{object}\n{project:?}");
         let turn = Turn::of(reading, &list, cursor.as_deref())?;
         let mut checker = turn.checker(reading)?;
@@ -54,7 +55,7 @@ async fn who_can(reading: Reading, uri: Uri) -> Response {
         for listed in &page.items {
             let path = checker.shortest_path(listed.thing, &permission, target)?;
             if let Some(path) = path {
-                let path = explain::path(&mut sight, &path, &named)?;
+                let path = explain::path(&mut sight, &path, &asked_object)?;
                 items.push(Holder { principal: sight.principal(listed.thing)?, path });
             }
         }
@@ -102,6 +103,7 @@ async fn permissions(reading: Reading, uri: Uri) -> Response {
             sight.require(Ask::Permissions, &Thing::Asked(target))?;
         }
         let who = known(reading, &principal)?;
+        let asked_object = explain::asked_object(&sight, target)?;
         let mut checker = reading.snapshot.checker(reading.org, reading.at)?;
         let held = match checker.permissions(who, target)? {
             Ok(held) => held,
@@ -112,7 +114,7 @@ async fn permissions(reading: Reading, uri: Uri) -> Response {
         };
         Ok(Permissions {
             principal: sight.principal(who)?,
-            object: sight.object(&named)?,
+            object: sight.object(&asked_object)?,
             permissions: held,
             position: reading.position_text.clone(),
             as_of: None,

@@ -254,3 +254,24 @@ async fn what_who_sees_of_each_answer() {
         "whose name may not be read is not named"
     );
 }
+
+#[tokio::test]
+async fn an_object_is_told_with_its_project_and_name_however_it_is_asked_about() {
+    let given = Given::new().await;
+    let project = given.project("dev").await;
+    let (token, _) = given.token().await;
+    let object = json!({"type": "dataset", "id": "d1", "project": project, "name": "sales"});
+    given.post("/v1/objects", object).await.expect(201);
+    let on = json!({"object": {"type": "dataset", "id": "d1", "project": project}});
+    let grant = json!({"to": {"type": "token", "id": token}, "permissions": ["read"], "on": on});
+    given.made("/v1/grants", grant).await;
+    for named in ["object=dataset:d1".to_owned(), format!("object=dataset:d1&project={project}")] {
+        let who = given.get(&format!("/v1/who-can?permission=read&{named}")).await.expect(200).body;
+        let holders = who["items"].as_array().unwrap();
+        let holder = holders.iter().find(|holder| holder["principal"]["id"] == json!(token)).unwrap();
+        assert_eq!(holder["path"]["matched"]["why"], "the scope is dataset sales", "{named}");
+        let held = given.get(&format!("/v1/permissions?principal=token:{token}&{named}")).await;
+        let told = &held.expect(200).body["object"];
+        assert_eq!((&told["project"], &told["name"]), (&json!(project), &json!("sales")), "{named}");
+    }
+}
