@@ -57,6 +57,16 @@ impl Server {
         Ok(server)
     }
 
+    /// A process of an installation that is in NATS already, with a directory of its own and the key of an owner: `all`,
+    /// `command` or `read`; not started.
+    pub fn joining(part: &str, nats: &str, owner_key: &str) -> Result<Self> {
+        let owned = tempfile::tempdir()?;
+        let (dir, owner_key) = (owned.path().join("data"), owner_key.to_owned());
+        let (base, init, env) = (String::new(), Value::Null, Vec::new());
+        let nats = Some((part.to_owned(), nats.to_owned()));
+        Ok(Self { dir, owned: Some(owned), child: None, base, owner_key, init, env, nats })
+    }
+
     /// A new installation in NATS, of which this process will be everything; not started.
     pub fn init_over(nats: &str) -> Result<Self> {
         Self::init_over_as(nats, &[])

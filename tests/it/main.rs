@@ -18,6 +18,7 @@ mod demo;
 mod disagree;
 mod dist;
 mod drill;
+mod drill_schema1;
 mod embed;
 mod foreign_messages;
 mod forged;
