@@ -104,7 +104,7 @@ fn everything_is_upgraded_one_by_one_and_a_backup_makes_the_same_views_elsewhere
         assert_eq!(read(&nodes[up], &position)?, written);
         Ok(())
     };
-    // Brokers, to another version, then command services, then read nodes; the other ones serve meanwhile.
+    // Brokers, to another version, then read nodes, then command services; the other ones serve meanwhile.
     nats.exchange_binary(nats::binary()?);
     for index in 0..nats.len() {
         ensure!(version(&nats, index)? == "2.14.4");
@@ -115,14 +115,14 @@ fn everything_is_upgraded_one_by_one_and_a_backup_makes_the_same_views_elsewhere
         goes_on(&commands, &nodes, index % 2)?;
     }
     for index in 0..2 {
-        ensure!(commands[index].terminate()?.success());
-        goes_on(&commands, &nodes, 1 - index)?;
-        commands[index].spawn()?;
-    }
-    for index in 0..2 {
         ensure!(nodes[index].terminate()?.success());
         goes_on(&commands, &nodes, 1 - index)?;
         nodes[index].spawn()?;
+    }
+    for index in 0..2 {
+        ensure!(commands[index].terminate()?.success());
+        goes_on(&commands, &nodes, 1 - index)?;
+        commands[index].spawn()?;
     }
     goes_on(&commands, &nodes, 0)?;
     goes_on(&commands, &nodes, 1)?;
