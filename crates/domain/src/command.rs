@@ -171,6 +171,11 @@ pub enum Command {
         /// Which.
         id: KeyId,
     },
+    /// Ends a session; a key that is none is not there.
+    EndSession {
+        /// Which.
+        id: KeyId,
+    },
     /// Makes a group.
     CreateGroup {
         /// Its id.

@@ -184,7 +184,7 @@ pub const fn needs(command: &Command) -> Needs {
             Needs::Permission(Permission::DELETE, On::Members)
         }
         Command::StartSession { .. } => Needs::Nothing,
-        Command::RevokeKey { .. } => UnlessOwn(Permission::UPDATE, On::Members),
+        Command::RevokeKey { .. } | Command::EndSession { .. } => UnlessOwn(Permission::UPDATE, On::Members),
         Command::CreateGroup { .. } => Needs::Permission(Permission::CREATE, On::NewGroup),
         Command::UpdateGroup { .. } | Command::AddMember { .. } | Command::RemoveMember { .. } => {
             Needs::Permission(Permission::UPDATE, On::Group)

@@ -133,6 +133,11 @@ impl OrgState {
         self.keys.get(&id).map(Arc::as_ref)
     }
 
+    /// A session, living or ended.
+    pub fn session(&self, id: KeyId) -> Option<&Key> {
+        self.key(id).filter(|key| key.session.is_some())
+    }
+
     /// The keys of a principal, living or ended.
     pub fn keys_of(&self, principal: Principal) -> impl Iterator<Item = &Key> {
         let from = (principal, KeyId::from_u128(0));

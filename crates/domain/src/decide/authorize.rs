@@ -105,7 +105,10 @@ impl Judge<'_> {
         let members = self.singleton(ObjectType::ORG_MEMBER);
         if let Some((kind, person)) = self.person_in_path(command) {
             let person = person.ok_or(Refusal::NotFound(kind))?;
-            if person != caller.principal && !self.can(caller, Permission::READ, &members) {
+            // Of its own account's keys a narrowed key sees those that it may list.
+            let is_own = person == caller.principal
+                && (self.disposes_of(caller, command) || self.can(caller, permission, &members));
+            if !is_own && !self.can(caller, Permission::READ, &members) {
                 return Err(Refusal::NotFound(kind));
             }
         }
@@ -204,12 +207,21 @@ impl Judge<'_> {
 
     fn is_own(&self, caller: Caller, command: &Command) -> bool {
         match command {
-            // A narrowed key disposes of itself alone.
-            Command::RevokeKey { id } => {
+            Command::RevokeKey { id } | Command::EndSession { id } => {
                 let own = self.state.key(*id).is_some_and(|key| key.principal == caller.principal);
-                caller.key == Some(*id) || (own && self.holdings.narrow.is_none())
+                own && self.disposes_of(caller, command)
             }
             _ => false,
+        }
+    }
+
+    /// Of its principal's keys a narrowed key disposes of itself alone.
+    fn disposes_of(&self, caller: Caller, command: &Command) -> bool {
+        match command {
+            Command::RotateKey { id, .. } | Command::RevokeKey { id } | Command::EndSession { id } => {
+                self.holdings.narrow.is_none() || caller.key == Some(*id)
+            }
+            _ => true,
         }
     }
 
@@ -224,6 +236,9 @@ impl Judge<'_> {
             Command::IssueKey { principal: Principal::Token(id), .. } => Some((Kind::Token, token(*id))),
             Command::RotateKey { id, .. } | Command::RevokeKey { id } => {
                 Some((Kind::Key, self.state.key(*id).map(|key| key.principal)))
+            }
+            Command::EndSession { id } => {
+                Some((Kind::Session, self.state.session(*id).map(|key| key.principal)))
             }
             _ => None,
         }

@@ -39,15 +39,18 @@ impl Judge<'_> {
             Command::RotateKey { id, new_id, hash, grace_seconds } => {
                 self.rotate_key(*id, *new_id, *hash, *grace_seconds)
             }
-            Command::RevokeKey { id } => {
-                let key = self.state.key(*id).ok_or(Refusal::NotFound(Kind::Key))?;
-                if key.ended_at.is_some() {
-                    return Ok(Vec::new());
-                }
-                Ok(vec![Event::KeyRevoked { key: Key { ended_at: Some(self.at), ..key.clone() } }])
-            }
+            Command::RevokeKey { id } => self.end_key(self.state.key(*id), Kind::Key),
+            Command::EndSession { id } => self.end_key(self.state.session(*id), Kind::Session),
             _ => Ok(Vec::new()),
         }
+    }
+
+    fn end_key(&self, key: Option<&Key>, kind: Kind) -> Events {
+        let key = key.ok_or(Refusal::NotFound(kind))?;
+        if key.ended_at.is_some() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::KeyRevoked { key: Key { ended_at: Some(self.at), ..key.clone() } }])
     }
 
     fn issue_key(&self, mut key: Key) -> Events {

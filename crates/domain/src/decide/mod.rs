@@ -197,9 +197,10 @@ impl<'a> Judge<'a> {
             Command::CreateToken { .. } | Command::UpdateToken { .. } | Command::DeleteToken { .. } => {
                 self.judge_token(command)
             }
-            Command::IssueKey { .. } | Command::RotateKey { .. } | Command::RevokeKey { .. } => {
-                self.judge_key(command)
-            }
+            Command::IssueKey { .. }
+            | Command::RotateKey { .. }
+            | Command::RevokeKey { .. }
+            | Command::EndSession { .. } => self.judge_key(command),
             Command::StartSession { id, hash } => self.start_session(*id, *hash),
             Command::CreateGroup { .. } | Command::UpdateGroup { .. } | Command::DeleteGroup { .. } => {
                 self.judge_group(command)

@@ -68,6 +68,7 @@ impl Judge<'_> {
             | Command::UpdateToken { .. }
             | Command::StartSession { .. }
             | Command::RevokeKey { .. }
+            | Command::EndSession { .. }
             | Command::CreateGroup { .. }
             | Command::UpdateGroup { .. }
             | Command::AddMember { .. }

@@ -26,6 +26,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::RotateKey { .. } => "RotateKey",
         Command::StartSession { .. } => "StartSession",
         Command::RevokeKey { .. } => "RevokeKey",
+        Command::EndSession { .. } => "EndSession",
         Command::CreateGroup { .. } => "CreateGroup",
         Command::UpdateGroup { .. } => "UpdateGroup",
         Command::DeleteGroup { .. } => "DeleteGroup",
@@ -94,6 +95,7 @@ fn keys() -> Vec<Command> {
         Command::RotateKey { id, new_id: Id::from_u128(4), hash, grace_seconds: 0 },
         Command::StartSession { id, hash },
         Command::RevokeKey { id },
+        Command::EndSession { id },
     ]
 }
 

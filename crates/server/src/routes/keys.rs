@@ -57,9 +57,14 @@ pub(super) fn issue(principal: Principal, body: Value, intake: &Intake<'_>) -> R
 pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Key)?;
     let RotateKey { grace_seconds } = shape(body)?;
-    let principal = owner(id, intake).ok_or_else(|| Failure::not_found(Kind::Key))?;
+    // Where it is refused that there is no such key, it is refused that the caller sees none: both are decided in one place. So
+    // for a key that is not known here the command names one that nobody has: its secret could be of the wrong kind.
+    let (id, kind) = match owner(id, intake) {
+        Some(principal) => (id, KeyKind::of(principal)),
+        None => (intake.ids.id(), KeyKind::Token),
+    };
     let new_id = intake.ids.id();
-    let secret = Secret::mint(KeyKind::of(principal), new_id).map_err(|error| Failure::internal(&error))?;
+    let secret = Secret::mint(kind, new_id).map_err(|error| Failure::internal(&error))?;
     let command = Command::RotateKey { id, new_id, hash: secret.hash(), grace_seconds };
     Ok(Plan { secret: Some(Made::Key(new_id, secret)), ..Plan::new(command, new_id.to_string()) })
 }

@@ -22,7 +22,8 @@ pub(crate) fn present(state: &OrgState, command: &Command, asked: (Author, Times
         Command::IssueKey { id, .. }
         | Command::RotateKey { id, .. }
         | Command::StartSession { id, .. }
-        | Command::RevokeKey { id } => state.key(*id).map(|key| render::value(&render::key(key))),
+        | Command::RevokeKey { id }
+        | Command::EndSession { id } => state.key(*id).map(|key| render::value(&render::key(key))),
         Command::CreateGroup { id, .. } | Command::UpdateGroup { id, .. } | Command::DeleteGroup { id } => {
             state.group(*id).map(|group| render::value(&render::group(group)))
         }

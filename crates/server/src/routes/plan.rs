@@ -166,7 +166,7 @@ fn delete(noun: &str, id: &str, intake: &Intake<'_>) -> Result<Plan, Failure> {
         "users" => users::deactivate(id),
         "tokens" => tokens::delete(id),
         "keys" => keys::revoke(id),
-        "sessions" => sessions::end(id, intake),
+        "sessions" => sessions::end(id),
         "groups" => groups::delete(id),
         "roles" => roles::delete(id, intake),
         "grants" => grants::revoke(id),

@@ -37,10 +37,9 @@ pub(super) fn start(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     Ok(Plan { secret: Some(Made::Key(id, secret)), ..Plan::new(command, id.to_string()) })
 }
 
-pub(super) fn end(id: &str, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(super) fn end(id: &str) -> Result<Plan, Failure> {
     let id: KeyId = id_in_path(id, Kind::Session)?;
-    let known = intake.state.key(id).is_some_and(|key| key.session.is_some());
-    if known { keys::revoke(&id.to_string()) } else { Err(Failure::not_found(Kind::Session)) }
+    Ok(Plan::new(Command::EndSession { id }, id.to_string()))
 }
 
 /// The sessions of a user that were not ended, without their secrets. One's own are always seen, but by a narrowed key only
