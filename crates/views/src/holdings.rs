@@ -9,12 +9,13 @@ use std::{
 
 use grantbook_domain::{
     authority::{Holding, Holdings, Narrow},
-    catalog::PermissionSet,
+    catalog::{Permission, PermissionSet, TypeSet},
     concern::KeyOfConcern,
     form::Ground,
     id::{KeyId, OrgId, ProjectId},
     model::{Effect, Grant, Project},
     principal::{Caller, Grantee, Principal},
+    scope::Scope,
     state::Block,
     time::Timestamp,
 };
@@ -55,6 +56,16 @@ impl Snapshot {
     /// Whether a caller with these holdings sees the grant.
     pub fn sees_grant(&self, org: OrgId, holdings: &Holdings, grant: &Grant) -> Result<bool, ViewError> {
         self.on_ground(org, |ground| holdings.sees_grant(ground, grant))
+    }
+
+    /// Whether a caller with these holdings holds the permission on everything there is or could be.
+    pub fn holds_everywhere(
+        &self,
+        org: OrgId,
+        holdings: &Holdings,
+        permission: Permission,
+    ) -> Result<bool, ViewError> {
+        self.on_ground(org, |ground| holdings.holds(ground, permission, TypeSet::ALL, &Scope::Organization))
     }
 
     /// Runs `ask` with what is known of projects.

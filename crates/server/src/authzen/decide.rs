@@ -37,10 +37,11 @@ pub(super) fn decide(sight: &mut Sight<'_>, asked: &Asked<'_>) -> Result<Decisio
     let object = target(asked.resource);
     let principal = principal(&reading.snapshot, reading.org, asked.subject)?;
     let own = principal == Some(reading.caller.principal);
+    let key = if own { sight.own_key(Ask::Check, object)? } else { None };
     if !own {
         sight.require(Ask::Check, &Thing::Asked(object))?;
     }
-    let question = Question { principal, key: None, permission: &asked.action.name, object };
+    let question = Question { principal, key, permission: &asked.action.name, object };
     let reason = sight.ask(&question)?;
     reading.web.metrics.check(reason.allows());
     let context = if explains(asked.context) {

@@ -105,13 +105,16 @@ fn actions(reading: &Reading, body: &Value) -> Result<FoundActions, Failure> {
     let object = target(&resource);
     let wanted = Wanted::of(reading, "action", body, page.as_ref())?;
     let who = principal(&wanted.turn.snapshot, reading.org, &subject)?;
-    if who != Some(reading.caller.principal) {
-        Sight::new(reading)?.require(Ask::Permissions, &Thing::Asked(object))?;
+    let mut sight = Sight::new(reading)?;
+    let own = who == Some(reading.caller.principal);
+    if !own {
+        sight.require(Ask::Permissions, &Thing::Asked(object))?;
     }
     let held = match who {
         Some(who) => wanted.turn.checker(reading)?.permissions(who, object)?.unwrap_or_default(),
         None => Vec::new(),
     };
+    let held = if own { sight.cut_to_key(object, held)? } else { held };
     let (found, page) = wanted.given(reading, cut(held, wanted.part()));
     let results = found.into_iter().map(|name| ActionName { name }).collect();
     Ok(FoundActions { page, context: told(reading, &wanted, context.as_ref()), results })

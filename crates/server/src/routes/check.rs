@@ -92,7 +92,8 @@ async fn read<T: DeserializeOwned>(
 }
 
 /// Finds out whom a question is about. Ids that cannot be are unknown: every doubt is a denial.
-pub(super) fn subject(reading: &Reading, asked: &CheckRequest) -> Result<Subject, Failure> {
+pub(super) fn subject(sight: &Sight<'_>, asked: &CheckRequest) -> Result<Subject, Failure> {
+    let reading = sight.reading();
     let caller = reading.caller;
     let principal = asked.principal.as_ref().map(principal);
     let Some(text) = asked.key.as_ref() else {
@@ -104,18 +105,22 @@ pub(super) fn subject(reading: &Reading, asked: &CheckRequest) -> Result<Subject
     };
     let key = named_key(reading, text.expose())?;
     let owner = key.map(|id| holder(reading, id)).transpose()?.flatten();
-    let own = owner == Some(caller.principal) && principal.is_none_or(|named| named == caller.principal);
+    let mine = owner == Some(caller.principal) && principal.is_none_or(|named| named == caller.principal);
+    // Of its principal's keys a narrowed key knows itself alone.
+    let own = mine && (key == caller.key || !sight.is_narrowed()?);
     Ok(Subject { principal, key, unknown_key: key.is_none(), own })
 }
 
 /// The answer to one question, of a caller who may ask it; no finer than the caller may know.
 fn answer(sight: &mut Sight<'_>, reading: &Reading, asked: &CheckRequest) -> Result<Reason, Failure> {
-    let subject = subject(reading, asked)?;
+    let mut subject = subject(sight, asked)?;
     let object = target(&asked.object);
     let home = sight.home_meant(object, &asked.permission)?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
     if !subject.own {
         sight.require(Ask::Check, &Thing::Asked(object))?;
+    } else if subject.key.is_none() {
+        subject.key = sight.own_key(Ask::Check, object)?;
     }
     let reason = reason(sight, &subject, &asked.permission, object)?;
     reading.web.metrics.check(reason.allows());

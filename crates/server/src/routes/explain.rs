@@ -65,7 +65,7 @@ fn explain(reading: &Reading, asked: &CheckRequest) -> Result<Explanation, Failu
     let asked = &asked;
     let object = target(&asked.object);
     sight.require(Ask::Explain, &Thing::Asked(object))?;
-    let subject = check::subject(reading, asked)?;
+    let subject = check::subject(&sight, asked)?;
     let story = if subject.unknown_key {
         nothing(Reason::UnknownKey)
     } else {

@@ -106,6 +106,7 @@ async fn permissions(reading: Reading, uri: Uri) -> Response {
         let asked_object = explain::asked_object(&sight, target)?;
         let mut checker = reading.snapshot.checker(reading.org, reading.at)?;
         let held = match checker.permissions(who, target)? {
+            Ok(held) if own => sight.cut_to_key(target, held)?,
             Ok(held) => held,
             // Whoever may not ask about others learns of an object only what he may do on it.
             Err(_) if own && !sight.may(Ask::Explain, &Thing::Asked(target))? => Vec::new(),

@@ -8,7 +8,7 @@ use grantbook_domain::{
     access::{Question, Reason, Target},
     authority::Holdings,
     catalog::{PERMISSIONS, Permission},
-    id::{GroupId, ProjectId, RoleId},
+    id::{GroupId, KeyId, ProjectId, RoleId},
     model,
     principal::{Actor, Grantee, Principal},
     refusal::Kind,
@@ -128,6 +128,37 @@ impl<'r> Sight<'r> {
             Checks::Image(image) => Ok(image.check(self.reading.org, question, self.reading.now)),
             Checks::Rows(checker) => Ok(checker.check(question)?),
         }
+    }
+
+    /// Whether the caller's key is narrowed. That is fixed when a key is issued, so any snapshot that knows the key tells.
+    pub(crate) fn is_narrowed(&self) -> Result<bool, Failure> {
+        let Reading { today, caller, .. } = self.reading;
+        Ok(caller.key.map(|key| today.narrowing_of(key)).transpose()?.flatten().is_some())
+    }
+
+    /// The key whose narrowing counts in a question about the caller itself, which is free: one's own account beyond the key is
+    /// asked about by right, like others.
+    pub(crate) fn own_key(&mut self, ask: Ask, object: Target<'_>) -> Result<Option<KeyId>, Failure> {
+        let is_cut = self.is_narrowed()? && !self.may(ask, &Thing::Asked(object))?;
+        Ok(self.reading.caller.key.filter(|_| is_cut))
+    }
+
+    /// Of the permissions that the caller has on an object, those that it may know of with its key.
+    pub(crate) fn cut_to_key(
+        &mut self,
+        object: Target<'_>,
+        held: Vec<String>,
+    ) -> Result<Vec<String>, Failure> {
+        let Some(key) = self.own_key(Ask::Permissions, object)? else { return Ok(held) };
+        let principal = Some(self.reading.caller.principal);
+        let mut left = Vec::new();
+        for name in held {
+            let question = Question { principal, key: Some(key), permission: &name, object };
+            if self.ask(&question)?.allows() {
+                left.push(name);
+            }
+        }
+        Ok(left)
     }
 
     /// Which project is meant by a question that names none, where several have such an object: the only one among those that
@@ -259,12 +290,8 @@ impl<'r> Sight<'r> {
             (On::AllProjects, _) => self.can_on_organizations(permission, "org_project"),
             (On::AuditLog, _) => self.can_on_organizations(permission, "org_audit_logs"),
             (On::Scope, Thing::Grant(grant)) => {
-                let Reading { today, org, caller, now, .. } = self.reading;
-                let held = match self.holdings.take() {
-                    Some(held) => held,
-                    None => today.holdings(*org, *caller, *now)?,
-                };
-                Ok(today.sees_grant(*org, self.holdings.insert(held), grant)?)
+                let Reading { today, org, .. } = self.reading;
+                Ok(today.sees_grant(*org, self.held()?, grant)?)
             }
             (_, Thing::Project(id)) => self.could_on(permission, &ObjectRef::of_project(*id)),
             (_, Thing::Group(id)) => self.could_on(permission, &ObjectRef::new("group", id.to_string())),
@@ -275,15 +302,35 @@ impl<'r> Sight<'r> {
         }
     }
 
-    /// On the object; for one that is not there, on the organization, so that whoever watches over it learns that.
+    /// On the object; for one that is not there, on everything, so that whoever watches over the organization learns that.
     fn can_ask(&mut self, permission: Permission, object: Target<'_>) -> Result<bool, Failure> {
         match self.reason(permission, object)? {
             Reason::UnknownObjectType
             | Reason::UnknownObject
             | Reason::AmbiguousObject
-            | Reason::ObjectProjectMismatch => self.can_on_organizations(permission, "organization"),
+            | Reason::ObjectProjectMismatch => self.holds_everywhere(permission),
             reason => Ok(reason.allows()),
         }
+    }
+
+    /// On everything there is or could be: to whom any object were hidden, none is known not to be there.
+    fn holds_everywhere(&mut self, permission: Permission) -> Result<bool, Failure> {
+        let Reading { today, org, .. } = self.reading;
+        // Quick, and true of few.
+        if !self.can_on_organizations(permission, "organization")? {
+            return Ok(false);
+        }
+        Ok(today.holds_everywhere(*org, self.held()?, permission)?)
+    }
+
+    /// What the caller holds.
+    fn held(&mut self) -> Result<&Holdings, Failure> {
+        let Reading { today, org, caller, now, .. } = self.reading;
+        let held = match self.holdings.take() {
+            Some(held) => held,
+            None => today.holdings(*org, *caller, *now)?,
+        };
+        Ok(self.holdings.insert(held))
     }
 
     /// On a thing that was there at the moment asked about; if it has ended since, on the whole that it belonged to.

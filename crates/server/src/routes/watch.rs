@@ -98,6 +98,9 @@ fn filter(reading: &Reading, query: &WatchQuery) -> Result<Filter, Failure> {
         Some(WatchKind::Change) => Kinds::Changes,
     };
     let events = query.event.as_deref().map(event_names::of_messages).transpose()?.unwrap_or_default();
+    if kinds != Kinds::Records && query.principal.is_some() {
+        sight.require(Ask::Timeline, &Thing::Whole)?;
+    }
     let principal = query.principal.as_deref().map(|text| known(reading, text)).transpose()?;
     let project = query.project.as_deref().map(|text| project(reading, &mut sight, text)).transpose()?;
     let filter = Filter { kinds, events, principal, project };

@@ -31,6 +31,47 @@ async fn a_narrow_key_lists_and_revokes_itself_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_narrow_key_asks_about_its_own_account_only_as_far_as_it_reaches() {
+    let given = Given::new().await;
+    let (_, narrow) = narrowed(&given).await;
+    let hidden = given.project("production").await;
+    let keys = given.get(&format!("/v1/users/{}/keys", given.owner)).await.expect(200).body;
+    let main = keys["items"].as_array().unwrap().iter().find(|key| key["narrow"].is_null()).unwrap();
+    let object = json!({"type": "project", "id": hidden});
+    let oneself = json!({"type": "user", "id": given.owner});
+    let check = json!({"principal": oneself, "permission": "read", "object": object});
+    let by_main = json!({"key": main["id"], "permission": "read", "object": object});
+    let evaluation = json!({"subject": oneself, "action": {"name": "read"}, "resource": object});
+    let actions = json!({"subject": oneself, "resource": object});
+    let permissions = format!("/v1/permissions?principal=user:{}&object=project:{hidden}", given.owner);
+    let wide = given.owner_key.clone();
+    for (key, allowed) in [(&narrow, false), (&wide, true)] {
+        let answer = given.send(key, ("POST", "/v1/check"), &[], &check).await.expect(200);
+        let reason = if allowed { "granted" } else { "denied" };
+        assert_eq!((&answer.body["allowed"], &answer.body["reason"]), (&json!(allowed), &json!(reason)));
+        let answer = given.send(key, ("POST", "/v1/check"), &[], &by_main).await;
+        assert_eq!(answer.status, if allowed { 200 } else { 403 }, "{}", answer.text);
+        let answer =
+            given.send(key, ("POST", "/access/v1/evaluation"), &[], &evaluation).await.expect(200).body;
+        assert_eq!(answer["decision"], json!(allowed));
+        let answer =
+            given.send(key, ("POST", "/access/v1/search/action"), &[], &actions).await.expect(200).body;
+        assert_eq!(answer["results"] == json!([]), !allowed, "{answer}");
+        let answer = given.send(key, ("GET", &permissions), &[], &Value::Null).await.expect(200).body;
+        assert_eq!(answer["permissions"] == json!([]), !allowed, "{answer}");
+    }
+    // By right it asks about this account as about others.
+    let on = json!({"object": {"type": "project", "id": hidden}});
+    let narrow = json!({"narrow": {"permissions": ["read_acls"], "on": on}});
+    let path = format!("/v1/users/{}/keys", given.owner);
+    let reader = given.post(&path, narrow).await.expect(201).text_of("secret");
+    for body in [&check, &by_main] {
+        let answer = given.send(&reader, ("POST", "/v1/check"), &[], body).await.expect(200);
+        assert_eq!(answer.text_of("reason"), "granted");
+    }
+}
+
+#[tokio::test]
 async fn request_ids_and_cursors_of_a_wide_key_are_not_a_narrow_ones() {
     let given = Given::new().await;
     let (_, narrow) = narrowed(&given).await;

@@ -180,6 +180,33 @@ async fn questions_about_others_need_read_acls_and_reveal_nothing_without() {
 }
 
 #[tokio::test]
+async fn to_whom_access_to_a_project_is_hidden_no_project_is_known_to_be_none() {
+    let given = Given::new().await;
+    let project = given.project("dev").await;
+    let all = json!({"organization": true});
+    let (watcher, key) = given.token_with(json!(["read_acls"]), all.clone()).await;
+    let ask = |project: &str| json!({"principal": {"type": "user", "id": given.owner}, "permission": "read", "object": {"type": "project", "id": project}});
+    let told = |project: &str| {
+        let (body, key, given) = (ask(project), key.clone(), &given);
+        async move { given.send(&key, ("POST", "/v1/check"), &[], &body).await.status }
+    };
+    assert_eq!((told(&project).await, told(GHOST).await), (200, 200));
+    let deny = json!({"to": {"type": "token", "id": watcher}, "permissions": ["read_acls"], "effect": "deny",
+        "on": {"object": {"type": "project", "id": project}}});
+    given.made("/v1/grants", deny).await;
+    assert_eq!((told(&project).await, told(GHOST).await), (403, 403));
+    // Nor to whom it is given on the organization itself, and nothing in it.
+    let (narrower, key) = given.token().await;
+    let grant = json!({"to": {"type": "token", "id": narrower}, "permissions": ["read_acls"], "on": all,
+        "object_type": "organization"});
+    given.made("/v1/grants", grant).await;
+    for project in [project.as_str(), GHOST] {
+        let answer = given.send(&key, ("POST", "/v1/check"), &[], &ask(project)).await;
+        assert_eq!(answer.told(), (403, "forbidden"), "{project}");
+    }
+}
+
+#[tokio::test]
 async fn a_check_by_key_takes_a_secret_or_an_id() {
     let given = Given::new().await;
     let project = given.project("dev").await;
