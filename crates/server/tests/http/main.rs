@@ -19,6 +19,7 @@ mod event_names;
 mod every_body;
 mod given;
 mod grant_history;
+mod hidden;
 mod lists;
 mod narrow_keys;
 mod openapi;
