@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::{
+    concern::Issuer,
     event::Event,
     id::KeyId,
     model::{
@@ -116,17 +117,17 @@ impl OrgState {
         self.tokens.insert(token.id, Arc::new(token.clone()));
     }
 
-    /// Remembers who answers for the key: whoever issued it. A key that its own principal issued is answered for by whoever
-    /// answers for the key it was issued with, so that no key vouches for its own successor.
+    /// Remembers who answers for the key: see [`Issuer`].
     fn issue(&mut self, maker: Maker, key: &Key) {
         let own = maker.actor == Actor::from(key.principal);
         let inherited = maker.credential.filter(|_| own).and_then(|credential| self.issuer_of(credential));
-        self.issuers.insert(key.id, inherited.unwrap_or(maker.actor));
+        let issuer = Issuer { by: maker.actor, with: maker.credential };
+        self.issuers.insert(key.id, inherited.unwrap_or(issuer));
         self.put_key(key);
     }
 
-    /// Who answers for a key: a principal that issued it, or the operator.
-    pub fn issuer_of(&self, key: KeyId) -> Option<Actor> {
+    /// Who answers for a key.
+    pub fn issuer_of(&self, key: KeyId) -> Option<Issuer> {
         self.issuers.get(&key).copied()
     }
 

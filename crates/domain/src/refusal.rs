@@ -184,6 +184,12 @@ pub enum Refusal {
         /// How many.
         limit: usize,
     },
+    /// A user has started so many sessions lately.
+    #[error("a user starts at most {limit} sessions within 12 hours")]
+    TooManySessions {
+        /// How many.
+        limit: usize,
+    },
     /// No room for more permissions or types.
     #[error("the catalog has no room for more {}s", .0.word())]
     CatalogFull(Kind),
@@ -212,7 +218,7 @@ impl Refusal {
             Self::AmbiguousObject { .. } => "ambiguous_object",
             Self::ParentFixed => "parent_fixed",
             Self::CatalogFull(_) => "catalog_full",
-            Self::TooMany { .. } => "too_many",
+            Self::TooMany { .. } | Self::TooManySessions { .. } => "too_many",
             Self::InBatch { refusal, .. } => refusal.code(),
         }
     }

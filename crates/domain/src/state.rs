@@ -11,11 +11,12 @@ use uuid::Uuid;
 
 use crate::{
     catalog::{Catalog, ObjectType, Permission, PermissionSet, TypeSet},
+    concern::Issuer,
     id::{GrantId, GroupId, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId, WebhookId},
     model::{
         Builtin, Effect, Gives, Grant, Group, Key, Membership, Project, RegisteredObject, Role, Token, User,
     },
-    principal::{Actor, Grantee, Principal},
+    principal::{Grantee, Principal},
     scope::{ObjectRef, ProjectView},
     time::Timestamp,
     webhook::Webhook,
@@ -75,7 +76,7 @@ pub struct OrgState {
     pub(crate) tokens: OrdMap<TokenId, Arc<Token>>,
     pub(crate) keys: OrdMap<KeyId, Arc<Key>>,
     pub(crate) keys_of: OrdSet<(Principal, KeyId)>,
-    pub(crate) issuers: OrdMap<KeyId, Actor>,
+    pub(crate) issuers: OrdMap<KeyId, Issuer>,
     pub(crate) groups: OrdMap<GroupId, Arc<Group>>,
     pub(crate) memberships: OrdMap<(Grantee, GroupId), Arc<Membership>>,
     pub(crate) members: OrdSet<(GroupId, Grantee)>,

@@ -18,6 +18,7 @@ impl Command {
     pub fn may_only_take(&self) -> bool {
         match self {
             Self::RevokeKey { .. }
+            | Self::EndSession { .. }
             | Self::RevokeGrant { .. }
             | Self::RemoveMember { .. }
             | Self::DeactivateUser { .. }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use grantbook_domain::{
     catalog::{Catalog, ObjectType, TypeDefinition, TypeSet},
+    concern::Issuer,
     event::Event,
     id::OrgId,
     model::{Effect, Gives, Grant, Key, Membership, Narrowing, Project, RegisteredObject, Role},
@@ -244,12 +245,13 @@ impl<'s> Fold<'s> {
     }
 
     /// Who answers for a new key: its maker, or whoever answers for the key that its own principal made it with.
-    fn issuer(&self, maker: Maker, key: &Key) -> Result<Actor, ViewError> {
-        let own = maker.actor == Actor::from(key.principal);
-        let Some(credential) = maker.credential.filter(|_| own) else { return Ok(maker.actor) };
+    fn issuer(&self, maker: Maker, key: &Key) -> Result<Issuer, ViewError> {
+        let (own, made) =
+            (maker.actor == Actor::from(key.principal), Issuer { by: maker.actor, with: maker.credential });
+        let Some(credential) = maker.credential.filter(|_| own) else { return Ok(made) };
         let known = self.staged.get(Table::Keys, &row_key::key(credential))?;
         let known = known.map(|bytes| KeyRow::decode(&bytes)).transpose()?;
-        Ok(known.map_or(maker.actor, |known| known.issuer))
+        Ok(known.map_or(made, |known| known.issuer))
     }
 
     fn key(&mut self, place: Place, maker: Maker, key: &Key) -> Result<(), ViewError> {

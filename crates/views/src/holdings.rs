@@ -31,6 +31,9 @@ use crate::{
     table::Table,
 };
 
+/// What was found of keys that are not narrowed, by issuer, principal and end: it is the same for all of them.
+type Alike = BTreeMap<(Principal, Principal, Timestamp), bool>;
+
 impl Snapshot {
     /// Whether the caller may see the grant: see [`Holdings::sees_grant`].
     pub fn may_read_grant(
@@ -156,11 +159,11 @@ impl Checker<'_> {
     /// The working keys of a principal whose issuer could not give today what the key can do, by key: the same as
     /// [`grantbook_domain::state::OrgState::keys_of_concern`].
     pub fn keys_of_concern(&mut self, principal: Principal) -> Result<Vec<KeyOfConcern>, ViewError> {
-        let until = match self.active(principal) {
-            Ok(node) => node.head.map_or(Timestamp::FOREVER, |head| head.until),
+        match self.active(principal) {
+            Ok(_) => {}
             Err(Stop::Because(_)) => return Ok(Vec::new()),
             Err(Stop::Failed(error)) => return Err(error),
-        };
+        }
         let (snapshot, org) = (self.snapshot, self.org);
         let mut keys: Vec<KeyId> = Vec::new();
         snapshot.each(org, List::KeysOf(principal), snapshot.position(org)?, |entry| {
@@ -168,7 +171,7 @@ impl Checker<'_> {
             Ok(())
         })?;
         keys.sort();
-        let mut found = Vec::new();
+        let (mut found, mut alike) = (Vec::new(), BTreeMap::new());
         for key in keys {
             let Some(row) = snapshot.key_row(key)? else { continue };
             match snapshot.require_working(&row, self.now) {
@@ -176,29 +179,59 @@ impl Checker<'_> {
                 Err(Stop::Because(_)) => continue,
                 Err(Stop::Failed(error)) => return Err(error),
             }
-            let issued_by = row.issuer;
-            if !self.could_issue(row, until)? {
+            let issued_by = row.issuer.by;
+            if self.concerns(row, &mut alike)? {
                 found.push(KeyOfConcern { key, issued_by });
             }
         }
         Ok(found)
     }
 
-    fn could_issue(&mut self, row: KeyRow, until: Timestamp) -> Result<bool, ViewError> {
-        let Some(issuer) = row.issuer.principal().filter(|issuer| *issuer != row.principal) else {
+    fn concerns(&mut self, row: KeyRow, alike: &mut Alike) -> Result<bool, ViewError> {
+        let mut until = row.until;
+        let mut open = Some(row);
+        while let Some(row) = open {
+            let with = row.issuer.with;
+            if !self.could_issue(row, until, alike)? {
+                return Ok(true);
+            }
+            // What was issued with a key may outlive it.
+            until = Timestamp::FOREVER;
+            open = with.map(|with| self.snapshot.key_row(with)).transpose()?.flatten();
+        }
+        Ok(false)
+    }
+
+    /// Whether the issuer could give what the key can do until then.
+    fn could_issue(&mut self, row: KeyRow, until: Timestamp, alike: &mut Alike) -> Result<bool, ViewError> {
+        let Some(issuer) = row.issuer.by.principal().filter(|issuer| *issuer != row.principal) else {
             return Ok(true);
         };
+        let (is_narrowed, place) = (row.narrow.is_some(), (issuer, row.principal, until));
+        if let Some(found) = alike.get(&place).filter(|_| !is_narrowed) {
+            return Ok(*found);
+        }
         let nothing = |held| match held {
             Ok(held) => Ok(held),
             Err(Stop::Because(_)) => Ok(Holdings::default()),
             Err(Stop::Failed(error)) => Err(error),
         };
+        let lasting = match self.active(row.principal) {
+            Ok(node) => node.head.map_or(Timestamp::FOREVER, |head| head.until),
+            // Who is no longer active can do nothing.
+            Err(Stop::Because(_)) => return Ok(true),
+            Err(Stop::Failed(error)) => return Err(error),
+        };
         let held = nothing(self.holdings_of(issuer, Timestamp::FOREVER))?;
-        let given = nothing(self.holdings_of(row.principal, until.min(row.until)))?.allows;
+        let given = nothing(self.holdings_of(row.principal, lasting.min(until)))?.allows;
         let narrow = row.narrow.map(|narrow| self.narrow(narrow)).transpose()?;
-        self.snapshot.on_ground(self.org, |ground| match row.principal {
+        let found = self.snapshot.on_ground(self.org, |ground| match row.principal {
             Principal::User(_) => held.may_issue_for_others(ground),
             Principal::Token(_) => held.excess(ground, &given, narrow.as_ref()).is_none(),
-        })
+        })?;
+        if !is_narrowed {
+            alike.insert(place, found);
+        }
+        Ok(found)
     }
 }

@@ -2,6 +2,7 @@
 
 use grantbook_domain::{
     catalog::{PermissionSet, TypeSet},
+    concern::Issuer,
     id::{GrantId, KeyId, OrgId, ProjectId, RoleId},
     model::{Effect, Narrowing},
     position::Position,
@@ -271,8 +272,19 @@ pub(crate) struct KeyRow {
     pub(crate) narrow: Option<NarrowRow>,
     /// Of a session: the key that it was started with, and ends with.
     pub(crate) parent: Option<KeyId>,
-    /// Who answers for it: see [`OrgState::issuer_of`](grantbook_domain::state::OrgState::issuer_of).
-    pub(crate) issuer: Actor,
+    /// Who answers for it.
+    pub(crate) issuer: Issuer,
+}
+
+fn put_key_id(put: Put, id: Option<KeyId>) -> Put {
+    match id {
+        None => put.u8(0),
+        Some(id) => put.u8(1).id(id),
+    }
+}
+
+fn take_key_id(take: &mut Take<'_>) -> Result<Option<KeyId>, ViewError> {
+    if take.flag()? { take.id().map(Some) } else { Ok(None) }
 }
 
 /// What a key is narrowed to.
@@ -300,16 +312,13 @@ impl KeyRow {
             .raw(&self.hash)
             .time(self.until)
             .u8(u8::from(self.ended));
-        let put = match self.issuer {
+        let put = match self.issuer.by {
             Actor::User(id) => put.u8(1).id(id),
             Actor::Token(id) => put.u8(2).id(id),
             Actor::System => put.u8(3),
             Actor::Operator => put.u8(4),
         };
-        let put = match self.parent {
-            None => put.u8(0),
-            Some(id) => put.u8(1).id(id),
-        };
+        let put = put_key_id(put_key_id(put, self.issuer.with), self.parent);
         match &self.narrow {
             None => put.u8(0),
             Some(NarrowRow { permissions, on: None, .. }) => put.u8(1).u64(permissions.0),
@@ -324,14 +333,15 @@ impl KeyRow {
         let mut take = Take::new(Table::Keys, bytes);
         let (org, principal, hash) = (take.id()?, take.principal()?, take.hash()?);
         let (until, ended) = (take.time()?, take.flag()?);
-        let issuer = match take.u8()? {
+        let by = match take.u8()? {
             1 => Actor::User(take.id()?),
             2 => Actor::Token(take.id()?),
             3 => Actor::System,
             4 => Actor::Operator,
             other => return Err(take.bad(format!("actor {other}"))),
         };
-        let parent = if take.flag()? { Some(take.id()?) } else { None };
+        let issuer = Issuer { by, with: take_key_id(&mut take)? };
+        let parent = take_key_id(&mut take)?;
         let narrow = match take.u8()? {
             0 => None,
             1 => Some(NarrowRow { permissions: PermissionSet(take.u64()?), on: None, generation: 0 }),
@@ -400,7 +410,7 @@ mod tests {
                 ended: true,
                 narrow: Some(NarrowRow { permissions: PermissionSet::ALL, on: Some(scope), generation: 3 }),
                 parent: Some(KeyId::from_u128(5)),
-                issuer: Actor::User(Id::from_u128(6)),
+                issuer: Issuer { by: Actor::User(Id::from_u128(6)), with: Some(KeyId::from_u128(8)) },
             };
             assert_eq!(KeyRow::decode(&key.encode()).unwrap(), key);
             only_whole(&key.encode(), KeyRow::decode);

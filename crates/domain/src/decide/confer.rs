@@ -63,6 +63,12 @@ impl Judge<'_> {
         Err(if seen { Refusal::NeedsDelegate } else { Refusal::NotHeld(None) })
     }
 
+    /// Lifting a deny gives back what it took: it needs as much, and of `delegate` a sign-in a short while ago.
+    pub(super) fn require_to_lift(&self, deny: &Holding, scope: &Scope) -> Result<(), Refusal> {
+        self.require_delegate(deny, scope)?;
+        self.require_sign_in_to_delegate(std::slice::from_ref(deny))
+    }
+
     /// Whether the author may see the grant behind a holding.
     fn sees_holding(&self, ground: &Ground<'_>, holding: &Holding) -> bool {
         let grant = holding.grant.and_then(|id| self.state.grant(id));

@@ -56,9 +56,13 @@ impl Judge<'_> {
         if grant.builtin {
             return Err(Refusal::BuiltIn(Kind::Grant));
         }
-        let judged = grant.effect == Effect::Deny && !self.is_an_owner();
-        if judged && self.state.grant_counts(grant, self.at) {
-            self.require_delegate(&self.state.holding(grant, Timestamp::FOREVER), &grant.on)?;
+        if grant.effect == Effect::Deny && self.state.grant_counts(grant, self.at) {
+            let deny = self.state.holding(grant, Timestamp::FOREVER);
+            if self.is_an_owner() {
+                self.require_sign_in_to_delegate(&[deny])?;
+            } else {
+                self.require_to_lift(&deny, &grant.on)?;
+            }
         }
         Ok(vec![Event::GrantRevoked { grant: Grant { ended_at: Some(self.at), ..grant.clone() } }])
     }

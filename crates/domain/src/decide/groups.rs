@@ -59,7 +59,12 @@ impl Judge<'_> {
         self.living_group(group)?;
         self.require_grantee(member, "/member/id")?;
         let old = self.state.membership(member, group);
+        let kept = expires_at == Expiry::Kept;
         let expires_at = expires_at.after(old.and_then(|old| old.expires_at));
+        if kept && Timestamp::end(expires_at) <= self.at {
+            let fault = "the membership has ended: say when it is to end, or `never`";
+            return Err(Refusal::invalid("/expires_at", fault));
+        }
         if old.is_some_and(|old| old.expires_at == expires_at) {
             return Ok(Vec::new());
         }
@@ -106,7 +111,7 @@ impl Judge<'_> {
     /// Where a deny reaches the group or one above: joining or leaving changes whom it reaches.
     fn require_delegate_over_denies(&self, group: GroupId) -> Result<(), Refusal> {
         let reaching = self.everything_of(Grantee::Group(group), Timestamp::FOREVER).denies;
-        reaching.iter().try_for_each(|deny| self.require_delegate(deny, &deny.scope))
+        reaching.iter().try_for_each(|deny| self.require_to_lift(deny, &deny.scope))
     }
 
     /// Whether `inner` is `outer` or a group that `outer` is in, by what lives; memberships whose time has passed count, as they

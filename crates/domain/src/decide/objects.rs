@@ -100,7 +100,7 @@ impl Judge<'_> {
         }
         for grant in self.state.grants_on(&known.object) {
             if grant.effect == Effect::Deny && self.state.grant_counts(grant, self.at) {
-                self.require_delegate(&self.state.holding(grant, Timestamp::FOREVER), &grant.on)?;
+                self.require_to_lift(&self.state.holding(grant, Timestamp::FOREVER), &grant.on)?;
             }
         }
         let object = RegisteredObject { ended_at: Some(self.at), ..known.clone() };

@@ -65,7 +65,7 @@ impl Judge<'_> {
             let holding = self.state.holding(grant, Timestamp::FOREVER);
             match grant.effect {
                 Effect::Allow if after => self.require_conferrable_at(&holding, &place)?,
-                Effect::Deny if before => self.require_delegate(&holding, &place)?,
+                Effect::Deny if before => self.require_to_lift(&holding, &place)?,
                 Effect::Allow | Effect::Deny => {}
             }
         }

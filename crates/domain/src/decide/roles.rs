@@ -85,7 +85,7 @@ impl Judge<'_> {
                     let before = self.state.holding(grant, Timestamp::FOREVER);
                     let now = after.holding(grant, Timestamp::FOREVER);
                     if before.blocks != now.blocks {
-                        self.require_delegate(&before, &before.scope)?;
+                        self.require_to_lift(&before, &before.scope)?;
                         self.require_delegate(&now, &now.scope)?;
                     }
                 }

@@ -13,6 +13,8 @@ use crate::{
 
 /// Longest life of a session, in milliseconds: twelve hours.
 pub(super) const SESSION_MAX_MILLIS: i64 = 12 * 60 * 60 * 1000;
+/// Most sessions that a user starts within the longest life of one, ended ones included: starting one needs no right.
+const SESSIONS_MAX: usize = 200;
 /// How long after a sign-in a session may issue keys, delegate and delete, in milliseconds: fifteen minutes.
 pub(super) const SIGN_IN_MILLIS: i64 = 15 * 60 * 1000;
 
@@ -30,6 +32,12 @@ impl Judge<'_> {
         if parent.session.is_some() {
             return Err(Refusal::WrongCredential("a session starts no other: sign in with the key"));
         }
+        let lately = self.at.plus_millis(-SESSION_MAX_MILLIS);
+        let started = self.state.keys_of(parent.principal);
+        let started = started.filter(|key| key.session.is_some() && key.created_at > lately);
+        if started.count() >= SESSIONS_MAX {
+            return Err(Refusal::TooManySessions { limit: SESSIONS_MAX });
+        }
         let until = self.at.plus_millis(SESSION_MAX_MILLIS).min(Timestamp::end(parent.expires_at));
         let key = Key {
             id,
@@ -46,12 +54,14 @@ impl Judge<'_> {
         Ok(vec![Event::KeyIssued { key }])
     }
 
-    /// Whoever finds an open browser does no lasting harm: a session issues keys and deletes only shortly after a sign-in.
+    /// Whoever finds an open browser does no lasting harm: a session issues keys, sends records elsewhere and deletes only shortly
+    /// after a sign-in.
     /// (What delegates is judged where rights are conferred.) Revoking and removing are never held up.
     pub(super) fn require_recent_sign_in(&self, command: &Command) -> Result<(), Refusal> {
         let guarded = match command {
             Command::IssueKey { .. }
             | Command::RotateKey { .. }
+            | Command::CreateWebhook { .. }
             | Command::RotateWebhook { .. }
             | Command::DeactivateUser { .. }
             | Command::DeleteToken { .. }
@@ -60,6 +70,8 @@ impl Judge<'_> {
             | Command::DeleteProject { .. }
             | Command::RemoveObject { .. }
             | Command::DeleteWebhook { .. } => true,
+            // Switching one off is free, redirecting one is not.
+            Command::UpdateWebhook { .. } => !command.may_only_take(),
             Command::Batch(_)
             | Command::ExtendCatalog { .. }
             | Command::CreateUser { .. }
@@ -81,8 +93,6 @@ impl Judge<'_> {
             | Command::UpdateObject { .. }
             | Command::CreateGrant { .. }
             | Command::RevokeGrant { .. }
-            | Command::CreateWebhook { .. }
-            | Command::UpdateWebhook { .. }
             | Command::NoteExpiries { .. }
             | Command::AcceptRollback { .. }
             | Command::RecoverOwner { .. } => false,

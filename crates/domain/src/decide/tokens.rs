@@ -40,7 +40,8 @@ impl Judge<'_> {
         }
     }
 
-    /// A later end, or another external id, confers everything the token has.
+    /// A later end, or another external id, confers everything the token has. So does another name: files and people give to
+    /// names.
     fn update_token(&self, command: &Command) -> Events {
         let Command::UpdateToken { id, name, description, external_id, expires_at } = command else {
             return Ok(Vec::new());
@@ -63,7 +64,8 @@ impl Judge<'_> {
         if token.expires_at != old.expires_at {
             self.require_future(token.expires_at)?;
         }
-        if until > Timestamp::end(old.expires_at) || token.external_id != old.external_id {
+        let renamed = token.name != old.name || token.external_id != old.external_id;
+        if until > Timestamp::end(old.expires_at) || renamed {
             self.require_everything(Principal::Token(*id), until, None)?;
         }
         Ok(vec![Event::TokenUpdated { token }])

@@ -180,6 +180,44 @@ fn a_key_that_gives_more_than_its_issuer_could_is_of_concern() {
     assert!(case.org.state.keys_of_concern(eve, case.org.now).is_empty(), "{of_eve:?}");
 }
 
+/// No way around it by another account: what was issued with a key of concern is of concern, also once that was revoked.
+#[test]
+fn a_key_that_was_issued_with_a_key_of_concern_is_one() {
+    let mut case = Case::with_token_on(labelled("env", "staging"));
+    let token = Principal::Token(case.token);
+    let new_key = |id, principal| Command::IssueKey {
+        id,
+        principal,
+        name: None,
+        hash: KeyHash([0; 32]),
+        expires_at: None,
+        narrow: None,
+    };
+    let (early, hop, back) = (case.org.id(), case.org.id(), case.org.id());
+    case.org.act(as_user(case.bob), new_key(early, token)).expect("bob may");
+    case.org.give(Give::allow(token, &["delegate", "read", "update"], Scope::Organization));
+    let second = Principal::Token(case.org.token("second"));
+    case.org.give(Give::allow(second, &["delegate", "read", "update"], Scope::Organization));
+    let with = |principal, key| Author::Caller(Caller { principal, key: Some(key) });
+    case.org.act(with(token, early), new_key(hop, second)).expect("it may everything");
+    case.org.act(with(second, hop), new_key(back, token)).expect("so may the other");
+    let concern = |org: &Org, principal| -> Vec<_> {
+        org.state.keys_of_concern(principal, org.now).iter().map(|one| one.key).collect()
+    };
+    assert_eq!(concern(&case.org, token), [early, back]);
+    assert_eq!(concern(&case.org, second), [hop]);
+    case.org.done(Command::RevokeKey { id: early });
+    case.org.done(Command::RevokeKey { id: hop });
+    assert_eq!(concern(&case.org, token), [back], "whoever had the first key may have this one");
+    if let Principal::Token(id) = second {
+        case.org.done(Command::DeleteToken { id });
+    }
+    assert_eq!(concern(&case.org, token), [back]);
+    // A key that an owner's key issued is clean.
+    let clean = case.org.key(token, None, None);
+    assert!(!concern(&case.org, token).contains(&clean));
+}
+
 #[test]
 fn a_rotation_confers_what_the_old_key_has() {
     let mut case = Case::with_token_on(all());
@@ -215,8 +253,18 @@ fn a_key_of_ones_own_is_no_wider_than_the_key_in_use() {
 }
 
 #[test]
-fn a_later_end_or_another_external_id_confers_all_the_token_has() {
+fn a_later_end_or_another_name_confers_all_the_token_has() {
     let case = Case::with_token_on(all());
+    let rename = |case: &Case| Command::UpdateToken {
+        id: case.token,
+        name: Some("trusted".to_owned()),
+        description: None,
+        external_id: None,
+        expires_at: None,
+    };
+    case.asks(rename(&case), "not_held");
+    let own = Case::with_token_on(labelled("env", "staging"));
+    own.asks(rename(&own), "ok");
     case.asks(case.extend(Some(SECOND.plus_millis(-1))), "ok");
     case.asks(case.extend(Some(SECOND.plus_millis(1))), "not_held");
     case.asks(case.extend(None), "not_held");

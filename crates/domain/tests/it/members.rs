@@ -134,3 +134,18 @@ fn no_deny_locks_the_owners_out() {
     assert!(out.is_ok(), "an Owner takes it back: {out:?}");
     assert_eq!(org.ask(ada, "read", &project_object(project), None), Reason::Granted);
 }
+
+/// To say nothing of its end keeps it; where it has passed, that would give nothing and look as if it did.
+#[test]
+fn a_member_whose_time_has_passed_is_added_again_with_an_end() {
+    let mut org = Org::founded();
+    let (group, token) = (org.group("g"), Grantee::Token(org.token("t")));
+    org.join_until(group, token, Some(org.now.plus_millis(10)));
+    org.pass(10);
+    let add = |expires_at| Command::AddMember { group, member: token, expires_at };
+    let refused = org.decide(org.ada(), add(Expiry::Kept)).expect_err("it has ended");
+    assert_eq!(refused.to_string(), "the membership has ended: say when it is to end, or `never`");
+    for expires_at in [Expiry::Never, Expiry::At(org.now.plus_millis(1))] {
+        assert_made(&org.decide(org.ada(), add(expires_at)), "MemberAdded");
+    }
+}

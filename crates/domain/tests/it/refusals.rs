@@ -44,6 +44,7 @@ fn name_and_code(refusal: &Refusal) -> (&'static str, &'static str) {
         Refusal::InBatch { .. } => ("InBatch", "name_taken"),
         Refusal::CatalogFull(_) => ("CatalogFull", "catalog_full"),
         Refusal::TooMany { .. } => ("TooMany", "too_many"),
+        Refusal::TooManySessions { .. } => ("TooManySessions", "too_many"),
     }
 }
 
@@ -64,6 +65,18 @@ fn stale_session(org: &mut Org) -> Author {
     org.act(signed_in, Command::StartSession { id, hash }).expect("a session");
     org.pass(15 * 60 * 1000);
     Author::Caller(Caller { principal, key: Some(id) })
+}
+
+/// A start of a session by a user with as many as may be.
+fn one_session_too_many(org: &mut Org) -> (Author, Command) {
+    let principal = Principal::User(org.user("restless@x.y"));
+    let (key, hash) = (org.key(principal, None, None), KeyHash([0; 32]));
+    let signed_in = Author::Caller(Caller { principal, key: Some(key) });
+    for _ in 0..200 {
+        let id = org.id();
+        org.act(signed_in, Command::StartSession { id, hash }).expect("a session");
+    }
+    (signed_in, Command::StartSession { id: org.id(), hash })
 }
 
 /// One refused command of each kind.
@@ -121,6 +134,7 @@ fn refused(org: &mut Org) -> Vec<(Author, Command)> {
         (ada, Command::Batch(vec![project(org, "home")])),
         (ada, extend(&[], &["one-more"])),
         (ada, webhook(org.id())),
+        one_session_too_many(org),
     ]
 }
 

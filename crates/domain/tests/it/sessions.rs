@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::{Author, Command},
+    command::{Author, Command, Expiry},
     id::{Id, KeyId},
     model::{KeyHash, Narrowing},
     principal::{Caller, Grantee, Principal},
@@ -10,7 +10,7 @@ use grantbook_domain::{
     scope::Scope,
 };
 
-use crate::given::{Give, Org, all, as_user, assert_made, labelled, project_object};
+use crate::given::{Give, Org, all, as_user, assert_made, labelled, labels, project_object, webhook};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -132,6 +132,73 @@ fn a_session_issues_delegates_and_deletes_only_shortly_after_the_sign_in() {
     let owner_key = org.owner_key;
     let again = start(&mut org, ada, owner_key).expect("signed in again");
     assert_made(&org.act(with(ada, again), delegates), "GrantCreated");
+}
+
+#[test]
+fn a_session_sends_records_elsewhere_only_shortly_after_the_sign_in() {
+    let (mut org, ada, session) = signed_in();
+    let (first, second) = (org.id(), org.id());
+    let author = with(ada, session);
+    assert_made(&org.act(author, webhook(first)), "WebhookCreated");
+    org.pass(15 * MINUTE);
+    let update = |url: Option<&str>, enabled| Command::UpdateWebhook {
+        id: first,
+        url: url.map(str::to_owned),
+        events: None,
+        kinds: None,
+        description: None,
+        enabled,
+    };
+    for refused in
+        [webhook(second), update(Some("https://elsewhere.example.com/"), None), update(None, Some(true))]
+    {
+        assert_eq!(org.act(author, refused.clone()), Err(Refusal::SignInAgain), "{refused:?}");
+    }
+    assert_made(&org.act(author, update(None, Some(false))), "WebhookUpdated");
+}
+
+/// Whatever lifts a deny of `delegate` gives it.
+#[test]
+fn a_session_lifts_no_deny_of_delegate_long_after_the_sign_in() {
+    let (mut org, ada, session) = signed_in();
+    let token = Grantee::Token(org.token("t"));
+    let walled = org.group("walled");
+    org.join(walled, token);
+    let project = org.project("p", &[("env", "dev")]);
+    let wall = org.role("wall", &["delegate"], &[]);
+    let denied = org.give(Give::deny(token, &["delegate"], all()));
+    let other = org.give(Give::deny(token, &["read"], all()));
+    org.give(Give::role(Grantee::Group(walled), wall, labelled("env", "dev")).denying());
+    org.pass(15 * MINUTE);
+    let author = with(ada, session);
+    for refused in [
+        Command::RevokeGrant { id: denied },
+        Command::RemoveMember { group: walled, member: token },
+        Command::AddMember { group: walled, member: token, expires_at: Expiry::At(org.now.plus_millis(1)) },
+        Command::UpdateProject { id: project, name: None, labels: Some(labels(&[("env", "x")])) },
+        Command::UpdateRole { id: wall, name: None, permissions: Some(Vec::new()), includes: None },
+    ] {
+        assert_eq!(org.act(author, refused.clone()), Err(Refusal::SignInAgain), "{refused:?}");
+    }
+    assert_made(&org.act(author, Command::RevokeGrant { id: other }), "GrantRevoked");
+    let deny_more = Give::deny(token, &["delegate"], labelled("env", "dev")).command(org.id());
+    assert_made(&org.act(author, deny_more), "GrantCreated");
+}
+
+/// Starting one needs no right, so it is bounded; time frees the places, ending does not.
+#[test]
+fn a_user_starts_so_many_sessions_in_twelve_hours() {
+    let (mut org, ada, session) = signed_in();
+    let key = org.owner_key;
+    for _ in 1..200 {
+        org.pass(1);
+        start(&mut org, ada, key).expect("a session");
+    }
+    org.done(Command::EndSession { id: session });
+    assert_eq!(start(&mut org, ada, key), Err(Refusal::TooManySessions { limit: 200 }));
+    org.pass(12 * HOUR - 199);
+    start(&mut org, ada, key).expect("the first was twelve hours ago");
+    assert_eq!(start(&mut org, ada, key), Err(Refusal::TooManySessions { limit: 200 }));
 }
 
 /// What a narrowed key may do to keys: end itself.

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    command::{Command, Expiry},
+    command::{Author, Command, Expiry},
     event::Event,
     id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId, WebhookId},
-    model::{Effect, Gives, Membership, RolePermission},
-    principal::{Grantee, Principal},
+    model::{Effect, Gives, KeyHash, Membership, RolePermission},
+    principal::{Caller, Grantee, Principal},
     refusal::Refusal,
     scope::{ObjectRef, Scope},
     time::Timestamp,
@@ -28,6 +28,7 @@ struct Overfull {
     user: UserId,
     token: TokenId,
     key: KeyId,
+    session: KeyId,
     group: GroupId,
     role: RoleId,
     spare_role: RoleId,
@@ -73,8 +74,24 @@ impl Overfull {
         let known = object("dataset", "d").within(Some(project));
         org.register(&known, Some(project));
         let webhook = id;
-        let mut full =
-            Self { org, user, token, key, group, role, spare_role, project, object: known, grant, webhook };
+        let session = org.id();
+        let caller = Caller { principal: Principal::User(org.owner), key: Some(org.owner_key) };
+        let start = Command::StartSession { id: session, hash: KeyHash([5; 32]) };
+        org.act(Author::Caller(caller), start).expect("a session");
+        let mut full = Self {
+            org,
+            user,
+            token,
+            key,
+            session,
+            group,
+            role,
+            spare_role,
+            project,
+            object: known,
+            grant,
+            webhook,
+        };
         full.overfill();
         full
     }
@@ -178,6 +195,7 @@ impl Overfull {
         let member = Grantee::Token(self.token);
         let single = vec![
             Command::RevokeKey { id: self.key },
+            Command::EndSession { id: self.session },
             Command::RevokeGrant { id: self.grant },
             Command::AddMember { group: self.group, member, expires_at: soon },
             Command::RemoveMember { group: self.group, member },
@@ -220,6 +238,7 @@ fn webhook_event(org: &Org, id: WebhookId, like: WebhookId) -> Event {
 fn form(command: &Command) -> Option<&'static str> {
     match command {
         Command::RevokeKey { .. } => Some("RevokeKey"),
+        Command::EndSession { .. } => Some("EndSession"),
         Command::RevokeGrant { .. } => Some("RevokeGrant"),
         Command::AddMember { expires_at: Expiry::At(_), .. } => Some("AddMember"),
         Command::RemoveMember { .. } => Some("RemoveMember"),
@@ -263,7 +282,7 @@ fn every_taking_command_is_decided_beyond_every_limit() {
     let full = Overfull::new();
     let takings = full.takings();
     let forms: BTreeSet<_> = takings.iter().filter_map(form).collect();
-    assert_eq!(forms.len(), 15, "{forms:?}");
+    assert_eq!(forms.len(), 16, "{forms:?}");
     for command in takings {
         let name = form(&command);
         assert!(command.may_only_take(), "{name:?}");

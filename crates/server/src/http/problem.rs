@@ -425,7 +425,8 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
         | Refusal::KeyEnded
         | Refusal::ParentFixed
         | Refusal::CatalogFull(_)
-        | Refusal::TooMany { .. } => StatusCode::CONFLICT,
+        | Refusal::TooMany { .. }
+        | Refusal::TooManySessions { .. } => StatusCode::CONFLICT,
         Refusal::InBatch { refusal, .. } => refusal_status(refusal),
     }
 }

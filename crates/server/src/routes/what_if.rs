@@ -18,7 +18,7 @@ use grantbook_domain::{
     id::ProjectId,
     model::{Key, Personal},
     outlook::{Change, Outlook},
-    principal::{Actor, Caller, Principal},
+    principal::{Caller, Principal},
     rights::{Ask, Needs},
     scope::ObjectRef,
     state::OrgState,
@@ -118,7 +118,10 @@ fn concerns(eyes: &mut Eyes<'_>, changes: &[Change]) -> Vec<PlannedConcern> {
     // Whose rights change, and whose keys they answer for.
     let affected: BTreeSet<Principal> = changes.iter().map(|change| change.principal).collect();
     let answers = |key: &&Key| {
-        after.issuer_of(key.id).and_then(Actor::principal).is_some_and(|who| affected.contains(&who))
+        after
+            .issuer_of(key.id)
+            .and_then(|issuer| issuer.by.principal())
+            .is_some_and(|who| affected.contains(&who))
     };
     let answered = after.keys().filter(answers).map(|key| key.principal);
     let concerned: BTreeSet<Principal> = affected.iter().copied().chain(answered).collect();
