@@ -7,7 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::{
-    authzen::{Decision, Decisions, EvaluationOptions, EvaluationRequest, EvaluationsRequest, Semantic},
+    authzen::{
+        ActionName, Decision, Decisions, Entity, EvaluationOptions, EvaluationRequest, EvaluationsRequest,
+        Semantic,
+    },
     check::CHECKS_MAX,
 };
 use serde::{Deserialize, Serialize};
@@ -70,19 +73,36 @@ struct Batch {
     options: Option<EvaluationOptions>,
 }
 
-fn several(reading: &Reading, body: Value) -> Result<Answer, Failure> {
-    let Batch { evaluations, options } = shape(body.clone())?;
+/// A question, or the parts of one that an item or the whole request names.
+#[derive(Deserialize)]
+struct Parts {
+    #[serde(default)]
+    subject: Option<Entity>,
+    #[serde(default)]
+    action: Option<ActionName>,
+    #[serde(default)]
+    resource: Option<Entity>,
+    #[serde(default)]
+    context: Option<Value>,
+}
+
+fn several(reading: &Reading, mut body: Value) -> Result<Answer, Failure> {
+    let mut taken = |name: &str| body.get_mut(name).map_or(Value::Null, Value::take);
+    let batch = json!({"evaluations": taken("evaluations"), "options": taken("options")});
+    let Batch { evaluations, options } = shape(batch)?;
     let semantic = options.and_then(|options| options.evaluations_semantic).unwrap_or_default();
     let Some(items) = evaluations.filter(|items| !items.is_empty()) else {
         return single(reading, body).map(Answer::One);
     };
+    // Once for all items: a default may be as long as the request.
+    let defaults = shape(body);
     if items.len() > CHECKS_MAX {
         return Err(Failure::invalid_at("/evaluations", format!("may have {CHECKS_MAX} evaluations")));
     }
     let mut sight = Sight::new(reading)?;
     let mut evaluations = Vec::with_capacity(items.len());
     for item in items {
-        let decision = match decide_item(&mut sight, &body, item) {
+        let decision = match decide_item(&mut sight, &defaults, item) {
             Ok(decision) => decision,
             Err(failure) if failure.status().is_server_error() => return Err(failure),
             Err(failure) => refused(&failure),
@@ -101,17 +121,31 @@ fn several(reading: &Reading, body: Value) -> Result<Answer, Failure> {
 }
 
 /// Decides an item. What it lacks is taken whole from the request: nothing is merged inside of an entity.
-fn decide_item(sight: &mut Sight<'_>, defaults: &Value, mut item: Value) -> Result<Decision, Failure> {
+fn decide_item(
+    sight: &mut Sight<'_>,
+    defaults: &Result<Parts, Failure>,
+    item: Value,
+) -> Result<Decision, Failure> {
     require_objects(&item, "")?;
-    if let Value::Object(members) = &mut item {
-        for name in ["subject", "action", "resource", "context"] {
-            let lacks = members.get(name).is_none_or(Value::is_null);
-            if let Some(default) = defaults.get(name).filter(|default| lacks && !default.is_null()) {
-                members.insert(name.to_owned(), default.clone());
-            }
-        }
+    let own: Parts = shape(item.clone())?;
+    let (subject, action, resource) = (&own.subject, &own.action, &own.resource);
+    if let (Some(subject), Some(action), Some(resource), Some(context)) =
+        (subject, action, resource, &own.context)
+    {
+        return decide(sight, &Asked { subject, action, resource, context: Some(context) });
     }
-    decide_one(sight, item)
+    let defaults = defaults.as_ref().map_err(Failure::clone)?;
+    let subject = subject.as_ref().or(defaults.subject.as_ref());
+    let action = action.as_ref().or(defaults.action.as_ref());
+    let resource = resource.as_ref().or(defaults.resource.as_ref());
+    let context = own.context.as_ref().or(defaults.context.as_ref());
+    match (subject, action, resource) {
+        (Some(subject), Some(action), Some(resource)) => {
+            decide(sight, &Asked { subject, action, resource, context })
+        }
+        // Says what is missing.
+        _ => decide_one(sight, item),
+    }
 }
 
 /// An evaluation that could not be made is a denial that says why.

@@ -74,7 +74,7 @@ async fn post(write: Write) -> Response {
     params(("id" = String, Path, description = "Its id."), AsOfQuery),
     responses((status = 200, body = Token, description = "As it is.")))]
 async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
-    reading.answer(|reading| {
+    let answer = reading.answer_at_leisure(move |reading| {
         query::require_no_other(&uri)?;
         let id: TokenId = id_in_path(&id, Kind::Token)?;
         let oneself = Thing::Person(Principal::Token(id));
@@ -82,7 +82,8 @@ async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response
         let found = sight.find(Ask::Members, &oneself, &id, Kind::Token)?;
         let keys_of_concern = sight.keys_of_concern(Principal::Token(id))?;
         Ok(Token { keys_of_concern, ..render::token(&found) })
-    })
+    });
+    answer.await
 }
 
 /// Changes a service token.

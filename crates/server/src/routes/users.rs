@@ -74,7 +74,7 @@ async fn post(write: Write) -> Response {
     params(("id" = String, Path, description = "Its id."), AsOfQuery),
     responses((status = 200, body = User, description = "As it is.")))]
 async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
-    reading.answer(|reading| {
+    let answer = reading.answer_at_leisure(move |reading| {
         query::require_no_other(&uri)?;
         let id: UserId = id_in_path(&id, Kind::User)?;
         let oneself = Thing::Person(Principal::User(id));
@@ -82,7 +82,8 @@ async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response
         let found = sight.find(Ask::Members, &oneself, &id, Kind::User)?;
         let keys_of_concern = sight.keys_of_concern(Principal::User(id))?;
         Ok(User { keys_of_concern, ..render::user(&found) })
-    })
+    });
+    answer.await
 }
 
 /// Changes a user.
