@@ -70,14 +70,24 @@ impl Given {
 
     /// The same, on a node that makes and delivers webhooks.
     pub(crate) async fn with_webhooks() -> Self {
+        Self::delivering(None).await.0
+    }
+
+    /// The same, and the key of an owner of another organization.
+    pub(crate) async fn with_webhooks_and_stranger() -> (Self, String) {
+        let (given, key) = Self::delivering(Some("zenith")).await;
+        (given, key.unwrap())
+    }
+
+    async fn delivering(other: Option<&str>) -> (Self, Option<String>) {
         let keys = TempDir::new().unwrap();
         let key_file = keys.path().join("webhooks.key");
         WebhookKey::create(&key_file).unwrap();
         let webhooks = Some(WebhookOptions { key_file, allow: Vec::new(), schedule: Schedule::default() });
-        Self::configured(None, webhooks).await.0
+        Self::configured(other, webhooks).await
     }
 
-    /// The same, and the key of an owner of another organization in the same journal.
+    /// An organization, and the key of an owner of another one in the same journal.
     pub(crate) async fn with_stranger() -> (Self, String) {
         let (given, key) = Self::beside(Some("zenith")).await;
         (given, key.unwrap())

@@ -17,8 +17,8 @@ use self::{
     document::{Document, Operation, places_of},
     exceptions::Exceptions,
     requests::{
-        AUTHZEN, CHECKS, OBJECTS, PLAIN_PARAMETERS, PLAIN_PARAMETERS_OF, PLAIN_TEXTS, REQUESTS, RESOURCES,
-        SCOPED, SCOPES, WITHOUT_REFERENCE,
+        AUTHZEN, CHECKS, LISTS, OBJECTS, PLAIN_PARAMETERS, PLAIN_PARAMETERS_OF, PLAIN_TEXTS, REQUESTS,
+        RESOURCES, SCOPED, SCOPES, WITHOUT_REFERENCE,
     },
     world::{Caller, Form, Hidden, World},
 };
@@ -169,6 +169,7 @@ fn requests(document: &Document) -> Vec<Request> {
         let resources = if body.contains("RESOURCE") { RESOURCES } else { &[""] };
         all.extend(resources.iter().map(|one| ((*line).to_owned(), body.replace("RESOURCE", one))));
     }
+    all.extend(LISTS.iter().map(|line| ((*line).to_owned(), String::new())));
     all.iter().map(|(line, body)| Request::new(document, line, body)).collect()
 }
 
@@ -276,6 +277,15 @@ impl Walk {
                     break;
                 }
             }
+        }
+    }
+
+    /// What names nothing.
+    async fn list(&mut self, world: &World, caller: &Caller, request: &Request) {
+        let value = world.nobodys(Form::Name);
+        for way in request.ways(true) {
+            let sent = request.with(|_, _| String::new());
+            self.ask(world, (caller, &request.operation), *way, (sent, value)).await;
         }
     }
 
@@ -404,6 +414,9 @@ fn in_batches(requests: &[Request]) -> BTreeMap<String, BTreeSet<String>> {
 async fn walk_as(world: Arc<World>, caller: usize, requests: Arc<Vec<Request>>) -> Walk {
     let mut walk = Walk::default();
     for request in &*requests {
+        if request.holes.is_empty() {
+            walk.list(&world, &world.callers[caller], request).await;
+        }
         for hole in 0..request.holes.len() {
             walk.hole(&world, &world.callers[caller], request, hole).await;
         }

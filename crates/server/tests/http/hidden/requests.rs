@@ -124,6 +124,26 @@ pub(super) const REQUESTS: &[(&str, &str)] = &[
     ("GET /v1/who-can?permission=read&object=role:@role", ""),
 ];
 
+/// Requests that name nothing: their answers speak of nothing hidden. (`GET /metrics` is the operator's: it counts by webhook.)
+pub(super) const LISTS: &[&str] = &[
+    "GET /v1/projects",
+    "GET /v1/objects?type=dataset",
+    "GET /v1/groups",
+    "GET /v1/roles",
+    "GET /v1/users",
+    "GET /v1/tokens",
+    "GET /v1/sessions",
+    "GET /v1/grants",
+    "GET /v1/grants/history",
+    "GET /v1/webhooks",
+    "GET /v1/audit",
+    "GET /v1/diff?from=2020-01-01T00:00:00Z",
+    "GET /v1/report",
+    "GET /v1/catalog",
+    "GET /v1/whoami",
+    "GET /readyz",
+];
+
 /// Scopes, wherever one stands.
 pub(super) const SCOPES: &[&str] = &[
     r#"{"projects":{"include":[{"id":"@project"},{"id":"@project"}],"exclude":[{"id":"@project"}]}}"#,
@@ -226,7 +246,7 @@ pub(super) const WITHOUT_REFERENCE: &[&str] = &[
     "GET /openapi.json",
     "GET /readyz",
     "GET /v1/catalog",
-    // Names of types and permissions: the catalog is read by the whole organization.
+    // Names of types and permissions, which are the catalog's and no things of their own.
     "POST /v1/catalog",
     // A type.
     "GET /v1/objects",

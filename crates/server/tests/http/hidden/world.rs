@@ -93,12 +93,13 @@ impl Hidden {
 
 impl World {
     pub(super) async fn new() -> Self {
-        let given = Given::with_webhooks().await;
+        let (given, stranger) = Given::with_webhooks_and_stranger().await;
         let known = known(&given).await;
         let mut hidden = Vec::new();
         projects_and_objects(&given, &known, &mut hidden).await;
         groups_and_roles(&given, &known, &mut hidden).await;
         accounts(&given, &mut hidden).await;
+        another_organization(&given, &stranger, &mut hidden).await;
         grants_and_webhooks(&given, &known, &mut hidden).await;
         let callers = callers(&given, &known, &mut hidden).await;
         let last = given.post("/v1/projects", json!({"name": "last"})).await.expect(201);
@@ -303,6 +304,18 @@ async fn accounts(given: &Given, hidden: &mut Vec<Hidden>) {
     put(hidden, "ended key", Form::Id, &ended_key);
     put(hidden, "user's key", Form::Id, &of_user.id());
     put(hidden, "session", Form::Id, &session.id());
+}
+
+/// What another organization has.
+async fn another_organization(given: &Given, stranger: &str, hidden: &mut Vec<Hidden>) {
+    for (what, path, body) in [
+        ("another organization's project", "/v1/projects", json!({"name": "foreign"})),
+        ("another organization's group", "/v1/groups", json!({"name": "foreign"})),
+        ("another organization's token", "/v1/tokens", json!({"name": "foreign"})),
+    ] {
+        let made = given.send(stranger, ("POST", path), &[], &body).await.expect(201);
+        put(hidden, what, Form::Id, &made.id());
+    }
 }
 
 async fn grants_and_webhooks(given: &Given, known: &Known, hidden: &mut Vec<Hidden>) {
