@@ -72,6 +72,8 @@ pub struct UpdateWebhook {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RotateWebhook {
     /// How long messages are signed with the former secret too, in seconds.
+    #[serde(default = "crate::keys::an_hour")]
+    #[cfg_attr(feature = "openapi", schema(default = 3600))]
     pub grace_seconds: u64,
 }
 

@@ -55,7 +55,7 @@ pub(crate) enum WebhookVerb {
         /// Its id.
         id: String,
         /// How long messages are signed with the old secret too: 24h, 0s.
-        #[arg(long, default_value = "24h", value_name = "LENGTH")]
+        #[arg(long, default_value = "1h", value_name = "LENGTH")]
         grace: Span,
     },
     /// Send the messages after a position, again or for the first time.

@@ -7,6 +7,9 @@ use super::TextFault;
 /// The Unicode version that says which characters there are.
 pub const TABLE_VERSION: (u64, u64, u64) = unicode_properties::UNICODE_VERSION;
 
+/// The space of Chinese and Japanese text, which is part of names there. All other spaces look like U+0020 and are not.
+const IDEOGRAPHIC_SPACE: char = '\u{3000}';
+
 /// Of names, labels, ids and e-mails: everybody who reads them must see what they are. No control, format or unassigned
 /// character, and none that is drawn as nothing (UAX 44, `Default_Ignorable_Code_Point`).
 pub(super) fn may_be_in_line(c: char) -> Result<(), TextFault> {
@@ -14,6 +17,7 @@ pub(super) fn may_be_in_line(c: char) -> Result<(), TextFault> {
         GeneralCategory::Control => Err(TextFault::Control),
         GeneralCategory::Unassigned => Err(TextFault::Unassigned(c)),
         category if is_hidden(category) || is_drawn_as_nothing(c) => Err(TextFault::Hidden(c)),
+        GeneralCategory::SpaceSeparator if !matches!(c, ' ' | IDEOGRAPHIC_SPACE) => Err(TextFault::Hidden(c)),
         _ => Ok(()),
     }
 }
@@ -24,7 +28,9 @@ pub(super) fn may_be_in_prose(c: char) -> Result<(), TextFault> {
     let category = c.general_category();
     let is_kept_for_hidden = matches!(c, '\u{2065}' | '\u{fff0}'..='\u{fff8}' | '\u{e0000}'..='\u{e0fff}');
     match (category, c) {
-        (_, '\n' | '\t') | (GeneralCategory::NonspacingMark, _) => Ok(()),
+        (_, '\n' | '\t') => Ok(()),
+        _ if is_drawn_as_nothing(c) && !selects_a_variant(c) => Err(TextFault::Hidden(c)),
+        (GeneralCategory::NonspacingMark, _) => Ok(()),
         (GeneralCategory::Control, _) => Err(TextFault::Control),
         (GeneralCategory::Format, _) if is_mark_of_prose(c) => Ok(()),
         _ if is_hidden(category) || is_kept_for_hidden => Err(TextFault::Hidden(c)),
@@ -54,11 +60,20 @@ fn is_mark_of_prose(c: char) -> bool {
     )
 }
 
-/// Those that are no format characters: fillers of Hangul, vowels of Khmer without a shape, and selectors of variants.
+/// The selectors of variants that emoji and Mongolian are written with. There are 240 more, of which whole texts can be made.
+fn selects_a_variant(c: char) -> bool {
+    matches!(c, '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Those that are no format characters: the blank of Braille, fillers of Hangul, Khitan and hieroglyphs, vowels of Khmer
+/// without a shape, and selectors of variants.
 fn is_drawn_as_nothing(c: char) -> bool {
     matches!(
         c,
         '\u{34f}'
+            | '\u{2800}'
+            | '\u{13441}'..='\u{13442}'
+            | '\u{16fe4}'
             | '\u{115f}'..='\u{1160}'
             | '\u{17b4}'..='\u{17b5}'
             | '\u{180b}'..='\u{180f}'
@@ -111,6 +126,11 @@ mod tests {
             '\u{34f}',
             '\u{3164}',
             '\u{fe0f}',
+            '\u{2800}',
+            '\u{16fe4}',
+            '\u{13441}',
+            '\u{a0}',
+            '\u{2003}',
         ] {
             let text = format!("a{c}b");
             let found = Err(TextFault::Hidden(c));
@@ -138,6 +158,7 @@ mod tests {
             "\u{1f680} team",
             "\u{d55c}\u{ae00}",
             "a_b.c-d",
+            "\u{5c71}\u{7530}\u{3000}\u{592a}\u{90ce}",
         ] {
             assert_eq!(check_name(name), Ok(()), "{name}");
         }
@@ -170,6 +191,10 @@ mod tests {
             '\u{e0fff}',
             '\u{2065}',
             '\u{fff9}',
+            '\u{e0100}',
+            '\u{34f}',
+            '\u{3164}',
+            '\u{2800}',
         ] {
             assert_eq!(check_prose(&format!("a{c}b")), Err(TextFault::Hidden(c)), "{c:?}");
         }
