@@ -55,6 +55,8 @@ pub(crate) struct Sight<'r> {
     reads_members: Option<bool>,
     /// What the caller holds, once a grant was to be seen.
     holdings: Option<Holdings>,
+    /// Whether the caller holds a permission on everything, once that was asked.
+    everywhere: Option<(Permission, bool)>,
 }
 
 /// What answers checks.
@@ -74,7 +76,7 @@ impl<'r> Sight<'r> {
             Some(image) => Checks::Image(image),
             None => Checks::Rows(Box::new(today.checker(*org, *now)?)),
         };
-        Ok(Self { reading, today, then, reads_members: None, holdings: None })
+        Ok(Self { reading, today, then, reads_members: None, holdings: None, everywhere: None })
     }
 
     /// What it looks at.
@@ -315,12 +317,15 @@ impl<'r> Sight<'r> {
 
     /// On everything there is or could be: to whom any object were hidden, none is known not to be there.
     fn holds_everywhere(&mut self, permission: Permission) -> Result<bool, Failure> {
-        let Reading { today, org, .. } = self.reading;
-        // Quick, and true of few.
-        if !self.can_on_organizations(permission, "organization")? {
-            return Ok(false);
+        if let Some((_, known)) = self.everywhere.filter(|(asked, _)| *asked == permission) {
+            return Ok(known);
         }
-        Ok(today.holds_everywhere(*org, self.held()?, permission)?)
+        let Reading { today, org, .. } = self.reading;
+        // The first is quick, and true of few.
+        let held = self.can_on_organizations(permission, "organization")?
+            && today.holds_everywhere(*org, self.held()?, permission)?;
+        self.everywhere = Some((permission, held));
+        Ok(held)
     }
 
     /// What the caller holds.
