@@ -25,7 +25,7 @@ pub(crate) struct CheckArgs {
     permission: String,
     /// On what: `project:NAME`, `group:NAME`, `role:NAME`, `type:id`, or a type that exists once, such as `organization`.
     object: ObjectArg,
-    /// The project, by name or id, that the object lies in. Say it always, as two projects may use the same id.
+    /// The project, by name or id, that the object lies in. Always name it: two projects may use the same id.
     #[arg(long)]
     project: Option<String>,
 }

@@ -34,6 +34,9 @@ impl OrgState {
     /// of which this holds, whether or not that one still works. The operator could give everything; so could the principal
     /// itself, of its own keys.
     pub fn keys_of_concern(&self, principal: Principal, now: Timestamp) -> Vec<KeyOfConcern> {
+        if self.active_principal(principal, now).is_err() {
+            return Vec::new();
+        }
         let mut judging = Judging { state: self, now, alike: BTreeMap::new() };
         let working = self.keys_of(principal).filter(|key| self.active_key(key.id, now).is_ok());
         let concerns = working.filter_map(|key| {
@@ -41,6 +44,18 @@ impl OrgState {
             judging.concerns(key).then_some(KeyOfConcern { key: key.id, issued_by })
         });
         concerns.collect()
+    }
+}
+
+impl OrgState {
+    /// Those whose rights decide whether a key is of concern: its issuers, and the holders of the keys that they used.
+    pub fn answering_for(&self, key: KeyId) -> impl Iterator<Item = Principal> {
+        let before = |issuer: &Issuer| issuer.with.and_then(|with| self.issuer_of(with));
+        let chain = std::iter::successors(self.issuer_of(key), before);
+        chain.flat_map(|issuer| {
+            let used = issuer.with.and_then(|with| self.key(with));
+            [issuer.by.principal(), used.map(|key| key.principal)].into_iter().flatten()
+        })
     }
 }
 

@@ -69,11 +69,12 @@ pub struct NamedRight {
 fn not_held(right: Option<&NamedRight>) -> String {
     match right {
         Some(NamedRight { permission, scope }) => format!(
-            "nobody gives what he does not hold: {permission} {scope} is neither held that far and that long, nor delegated"
+            "you cannot give a right that you do not hold: {permission} {scope}, as far and as long as given here"
         ),
-        None => "nobody gives what he does not hold: this would give a right that is neither held that far and that \
-                 long, nor delegated"
-            .to_owned(),
+        None => {
+            "you cannot give a right that you do not hold: this would give one, or give it further or longer"
+                .to_owned()
+        }
     }
 }
 
@@ -158,7 +159,7 @@ pub enum Refusal {
     #[error("the key is no longer active")]
     KeyEnded,
     /// Several projects have such an object, and none was named.
-    #[error("several projects have a {object_type} with this id: name the project")]
+    #[error("several projects have an object of type {object_type} with this id: name the project")]
     AmbiguousObject {
         /// The object's type.
         object_type: String,
@@ -184,8 +185,8 @@ pub enum Refusal {
         /// How many.
         limit: usize,
     },
-    /// A user has started so many sessions lately.
-    #[error("a user starts at most {limit} sessions within 12 hours")]
+    /// So many sessions were started with the key lately.
+    #[error("a key can start at most {limit} sessions within 12 hours")]
     TooManySessions {
         /// How many.
         limit: usize,

@@ -5,39 +5,31 @@ use std::collections::BTreeSet;
 use crate::{
     command::{Command, Expiry},
     event::Event,
-    model::{Effect, Membership, Role, Token},
+    id::RoleId,
+    model::{Effect, Membership, Role, RolePermission, Token},
     state::OrgState,
     time::Timestamp,
     webhook::Webhook,
 };
 
-impl Command {
-    /// Whether the command, going by its form alone, may be one that only takes access away: the ends of things, a membership
-    /// or a service token with a time to end at, a role with other permissions, a webhook switched off. [`OrgState::only_takes`]
-    /// judges exactly, once it was decided.
-    pub fn may_only_take(&self) -> bool {
-        match self {
-            Self::RevokeKey { .. }
-            | Self::EndSession { .. }
-            | Self::RevokeGrant { .. }
-            | Self::RemoveMember { .. }
-            | Self::DeactivateUser { .. }
-            | Self::DeleteToken { .. }
-            | Self::DeleteGroup { .. }
-            | Self::DeleteRole { .. }
-            | Self::DeleteProject { .. }
-            | Self::RemoveObject { .. }
-            | Self::DeleteWebhook { .. }
-            | Self::AddMember { expires_at: Expiry::At(_), .. }
-            | Self::UpdateToken {
-                name: None,
-                description: None,
-                external_id: None,
-                expires_at: Some(Some(_)),
-                ..
-            }
-            | Self::UpdateRole { name: None, .. }
-            | Self::UpdateWebhook {
+impl OrgState {
+    /// Whether the command, as it stands on this state, may be one that only takes access away: the end of something, an earlier
+    /// end of a membership or a service token, a role with less, a webhook switched off. [`OrgState::only_takes`] judges exactly,
+    /// once it was decided.
+    pub fn may_only_take(&self, command: &Command) -> bool {
+        match command {
+            Command::RevokeKey { .. }
+            | Command::EndSession { .. }
+            | Command::RevokeGrant { .. }
+            | Command::RemoveMember { .. }
+            | Command::DeactivateUser { .. }
+            | Command::DeleteToken { .. }
+            | Command::DeleteGroup { .. }
+            | Command::DeleteRole { .. }
+            | Command::DeleteProject { .. }
+            | Command::RemoveObject { .. }
+            | Command::DeleteWebhook { .. }
+            | Command::UpdateWebhook {
                 url: None,
                 events: None,
                 kinds: None,
@@ -45,38 +37,51 @@ impl Command {
                 enabled: Some(false),
                 ..
             } => true,
-            Self::Batch(commands) => commands.iter().all(Self::may_only_take),
-            Self::AddMember { .. }
-            | Self::UpdateToken { .. }
-            | Self::UpdateRole { .. }
-            | Self::UpdateWebhook { .. }
-            | Self::ExtendCatalog { .. }
-            | Self::CreateUser { .. }
-            | Self::UpdateUser { .. }
-            | Self::CreateToken { .. }
-            | Self::IssueKey { .. }
-            | Self::RotateKey { .. }
-            | Self::StartSession { .. }
-            | Self::CreateGroup { .. }
-            | Self::UpdateGroup { .. }
-            | Self::CreateRole { .. }
-            | Self::CreateProject { .. }
-            | Self::UpdateProject { .. }
-            | Self::RegisterObject { .. }
-            | Self::UpdateObject { .. }
-            | Self::CreateGrant { .. }
-            | Self::CreateWebhook { .. }
-            | Self::RotateWebhook { .. }
-            | Self::NoteExpiries { .. }
-            | Self::AcceptRollback { .. }
-            | Self::RecoverOwner { .. } => false,
+            Command::AddMember { group, member, expires_at: Expiry::At(at) } => {
+                let old = self.membership(*member, *group);
+                old.is_some_and(|old| *at <= Timestamp::end(old.expires_at))
+            }
+            Command::UpdateToken {
+                id,
+                name: None,
+                description: None,
+                external_id: None,
+                expires_at: Some(Some(at)),
+            } => self.token(*id).is_some_and(|old| *at <= Timestamp::end(old.expires_at)),
+            Command::UpdateRole { id, name: None, permissions, includes } => {
+                self.role(*id).is_some_and(|old| has_all(old, permissions.as_deref(), includes.as_deref()))
+            }
+            Command::Batch(commands) => commands.iter().all(|one| self.may_only_take(one)),
+            Command::AddMember { .. }
+            | Command::UpdateToken { .. }
+            | Command::UpdateRole { .. }
+            | Command::UpdateWebhook { .. }
+            | Command::ExtendCatalog { .. }
+            | Command::CreateUser { .. }
+            | Command::UpdateUser { .. }
+            | Command::CreateToken { .. }
+            | Command::IssueKey { .. }
+            | Command::RotateKey { .. }
+            | Command::StartSession { .. }
+            | Command::CreateGroup { .. }
+            | Command::UpdateGroup { .. }
+            | Command::CreateRole { .. }
+            | Command::CreateProject { .. }
+            | Command::UpdateProject { .. }
+            | Command::RegisterObject { .. }
+            | Command::UpdateObject { .. }
+            | Command::CreateGrant { .. }
+            | Command::CreateWebhook { .. }
+            | Command::RotateWebhook { .. }
+            | Command::NoteExpiries { .. }
+            | Command::AcceptRollback { .. }
+            | Command::RecoverOwner { .. } => false,
         }
     }
-}
 
-impl OrgState {
     /// Whether the events, decided on this state, end or shorten keys, memberships, allow grants, permissions of roles, accounts,
-    /// groups and other things, and do nothing else.
+    /// groups and other things, and make or change nothing else. Where a deny hangs on what ends, that gives access back: it
+    /// still counts as taking, but for the revocation of the deny itself.
     pub fn only_takes(&self, events: &[Event]) -> bool {
         events.iter().all(|event| self.takes(event))
     }
@@ -139,12 +144,16 @@ fn shortens_token(old: &Token, new: &Token) -> bool {
 
 /// Whether the role has the same name and nothing that it did not have.
 fn shrinks(old: &Role, new: &Role) -> bool {
-    let had: BTreeSet<_> = old.permissions.iter().collect();
-    let included: BTreeSet<_> = old.includes.iter().collect();
     let same = Role { permissions: new.permissions.clone(), includes: new.includes.clone(), ..old.clone() };
-    same == *new
-        && new.permissions.iter().all(|permission| had.contains(permission))
-        && new.includes.iter().all(|role| included.contains(role))
+    same == *new && has_all(old, Some(&new.permissions), Some(&new.includes))
+}
+
+/// Whether the role has all of these; absent ones stay as they are.
+fn has_all(old: &Role, permissions: Option<&[RolePermission]>, includes: Option<&[RoleId]>) -> bool {
+    let had: BTreeSet<_> = old.permissions.iter().collect();
+    let known: BTreeSet<_> = old.includes.iter().collect();
+    permissions.unwrap_or_default().iter().all(|permission| had.contains(permission))
+        && includes.unwrap_or_default().iter().all(|role| known.contains(role))
 }
 
 fn ends_no_later(new: Option<Timestamp>, old: Option<Timestamp>) -> bool {

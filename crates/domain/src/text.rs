@@ -35,7 +35,7 @@ pub enum TextFault {
     #[error("must not contain {}, which is invisible or changes the order of text", code_point(*.0))]
     Hidden(char),
     /// A character that the Unicode version of [`TABLE_VERSION`] does not have.
-    #[error("must not contain {}, which is no character yet", code_point(*.0))]
+    #[error("must not contain {}, which is not an assigned Unicode character", code_point(*.0))]
     Unassigned(char),
     /// `.` or `..`, which paths leave out or take for the place above.
     #[error("must not be `.` or `..`: no path can name it")]

@@ -46,6 +46,16 @@ impl Snapshot {
         }
     }
 
+    /// Whether a key works now: not revoked, not expired, and if it is a session, so is the key that it was started with.
+    pub fn key_works(&self, key: KeyId, now: Timestamp) -> Result<bool, ViewError> {
+        let Some(row) = self.key_row(key)? else { return Ok(false) };
+        match self.require_working(&row, now) {
+            Ok(()) => Ok(true),
+            Err(Stop::Because(_)) => Ok(false),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
     /// The key works, and so does the one that it was started with, if it is a session.
     pub(crate) fn require_working(&self, row: &KeyRow, now: Timestamp) -> Result<(), Stop> {
         let parent = row.parent.map(|id| self.key_row(id)).transpose()?;

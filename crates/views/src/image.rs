@@ -23,10 +23,11 @@ use std::{hash::RandomState, sync::Arc};
 use grantbook_domain::{
     access::{Question, Reason},
     catalog::Catalog,
-    id::{KeyId, OrgId},
+    id::{KeyId, OrgId, ProjectId},
     model::KeyHash,
     position::Position,
     principal::{Caller, Principal},
+    scope::ObjectRef,
     time::Timestamp,
 };
 use subtle::ConstantTimeEq as _;
@@ -76,6 +77,11 @@ impl Image {
             None if question.key.is_some() => Reason::UnknownKey,
             None => Reason::UnknownPrincipal,
         }
+    }
+
+    /// The living projects that have a living object of this type and id registered, as [`crate::Checker::homes`] finds them.
+    pub fn homes(&self, org: OrgId, object: &ObjectRef) -> Vec<ProjectId> {
+        self.org(org).map_or_else(Vec::new, |org| org.living_homes(&object.object_type, &object.id).collect())
     }
 
     /// Recognizes a presented secret, as [`crate::Snapshot::authenticate`] does.

@@ -102,7 +102,7 @@ impl Builder<'_> {
         let identity = Identity {
             to: body.to.clone(),
             gives: gives(body.role.as_ref(), body.permissions.as_ref()),
-            on: canonical(&body.on),
+            on: canonical(&self.housed(&body.on)),
             effect: body.effect,
             object_type: body.object_type.clone(),
             until: end(body.expires_at.as_deref(), &place)?,
@@ -136,8 +136,19 @@ impl Builder<'_> {
         self.push(path, Value::Null, place.to_owned(), words);
     }
 
-    /// The project of an object that the file names without one, as grants that are there have it; the server looks itself
-    /// where none is.
+    /// The scope as a grant that is there would have it: the object that the file names without a project in the only one that
+    /// grants name it in. A new grant is sent without: the server knows whether there is only one, grants do not tell.
+    fn housed(&self, scope: &Scope) -> Scope {
+        match scope {
+            Scope::Object(ObjectRef { object_type, id, project: None }) => {
+                let (project, object_type, id) =
+                    (self.only_home(object_type, id), object_type.clone(), id.clone());
+                Scope::Object(ObjectRef { object_type, id, project })
+            }
+            Scope::Object(_) | Scope::Organization(_) | Scope::Projects(_) => scope.clone(),
+        }
+    }
+
     fn only_home(&self, object_type: &str, id: &str) -> Option<String> {
         let homes = self.present.grants.iter().filter_map(|grant| match &grant.on {
             Scope::Object(on) if on.object_type == object_type && on.id == id => on.project.as_ref(),
@@ -159,7 +170,7 @@ impl Builder<'_> {
                 let at = format!("{place}/object/project");
                 let project = match project {
                     Some(name) => Some(self.id(Kind::Project, name, &at)?),
-                    None => self.only_home(object_type, &id),
+                    None => None,
                 };
                 Scope::Object(ObjectRef { object_type: object_type.clone(), id, project })
             }

@@ -226,7 +226,7 @@ fn show(session: &Session, steps: &[Step], plan: &Plan) -> anyhow::Result<()> {
     for one in &plan.keys_of_concern {
         let whose = one.principal.name.as_ref().unwrap_or(&one.principal.id);
         session.out.note(&format!(
-            "warning: key {} of {whose} would do more than whoever issued it could give: issue another and revoke it",
+            "warning: key {} of {whose} would have more access than its issuer could grant: issue another key and revoke this one",
             one.key
         ));
     }

@@ -66,7 +66,7 @@ impl Judge<'_> {
             On::Project | On::Group | On::Role | On::Object | On::AuditLog => {
                 let (kind, located) = match command {
                     Command::UpdateObject { object, .. } | Command::RemoveObject { object } => {
-                        (Kind::Object, self.object_place(self.object_in_path(object)?))
+                        (Kind::Object, self.object_place(self.object_in_path(object, permission)?))
                     }
                     _ => self.path(command),
                 };
@@ -83,7 +83,7 @@ impl Judge<'_> {
         kind: Kind,
         located: &Located,
     ) -> Result<(), Refusal> {
-        if !self.can(caller, Permission::READ, located) {
+        if !self.sees(located, permission) {
             return Err(Refusal::NotFound(kind));
         }
         if self.can(caller, permission, located) {
@@ -279,7 +279,11 @@ impl Judge<'_> {
 
     /// The registered object that the path names, living or ended. Without its project, the only living one that the author
     /// sees, or else the only ended one, so that ending it again is answered as before.
-    pub(super) fn object_in_path(&self, named: &ObjectRef) -> Result<&RegisteredObject, Refusal> {
+    pub(super) fn object_in_path(
+        &self,
+        named: &ObjectRef,
+        asked: Permission,
+    ) -> Result<&RegisteredObject, Refusal> {
         if let Some(known) = self.state.object(named) {
             return Ok(known);
         }
@@ -291,7 +295,7 @@ impl Judge<'_> {
             let known = self.state.registrations(&named.object_type, &named.id);
             let mut seen = known.filter(|known| {
                 lives(known) == living
-                    && self.object_place(known).is_some_and(|place| self.sees(&place, Permission::READ))
+                    && self.object_place(known).is_some_and(|place| self.sees(&place, asked))
             });
             match (seen.next(), seen.next()) {
                 (Some(known), None) => return Ok(known),

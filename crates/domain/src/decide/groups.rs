@@ -48,7 +48,7 @@ impl Judge<'_> {
                 if group.builtin.is_some() {
                     return Err(Refusal::BuiltIn(Kind::Group));
                 }
-                self.require_delegate_over_denies(*id)?;
+                self.require_delegate_over_denies(*id, true)?;
                 Ok(vec![Event::GroupDeleted { group: Group { ended_at: Some(self.at), ..group.clone() } }])
             }
             _ => Ok(Vec::new()),
@@ -76,7 +76,7 @@ impl Judge<'_> {
         }
         let until = Timestamp::end(expires_at);
         let old_until = old.map_or(self.at, |old| Timestamp::end(old.expires_at));
-        self.require_delegate_over_denies(group)?;
+        self.require_delegate_over_denies(group, old.is_some())?;
         if until > old_until {
             let given = self.everything_of(Grantee::Group(group), until).allows;
             if !self.leads(group) {
@@ -96,7 +96,7 @@ impl Judge<'_> {
         if self.state.living_group(group).is_none() || !self.state.grantee_lives(member) {
             return Ok(Vec::new());
         }
-        self.require_delegate_over_denies(group)?;
+        self.require_delegate_over_denies(group, true)?;
         let membership = Membership { ended_at: Some(self.at), ..membership.clone() };
         Ok(vec![Event::MemberRemoved { membership }])
     }
@@ -108,10 +108,15 @@ impl Judge<'_> {
         self.state.on_ground(|ground| self.holdings.holds(ground, Permission::DELEGATE, types, &scope))
     }
 
-    /// Where a deny reaches the group or one above: joining or leaving changes whom it reaches.
-    fn require_delegate_over_denies(&self, group: GroupId) -> Result<(), Refusal> {
+    /// Where a deny reaches the group or one above: joining or leaving changes whom it reaches, leaving lifts it.
+    fn require_delegate_over_denies(&self, group: GroupId, leaving: bool) -> Result<(), Refusal> {
         let reaching = self.everything_of(Grantee::Group(group), Timestamp::FOREVER).denies;
-        reaching.iter().try_for_each(|deny| self.require_to_lift(deny, &deny.scope))
+        let mut reaching = reaching.iter();
+        if leaving {
+            reaching.try_for_each(|deny| self.require_to_lift(deny, &deny.scope))
+        } else {
+            reaching.try_for_each(|deny| self.require_delegate(deny, &deny.scope))
+        }
     }
 
     /// Whether `inner` is `outer` or a group that `outer` is in, by what lives; memberships whose time has passed count, as they

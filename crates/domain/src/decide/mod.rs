@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     authority::Holdings,
+    catalog::Permission,
     command::{Author, Command, Request},
     event::Event,
     model::{Builtin, Key, RegisteredObject},
@@ -65,7 +66,7 @@ impl OrgState {
         let request = Request { author, at, command: Command::Batch(Vec::new()) };
         let made = BTreeSet::new();
         let judge = Judge::new(self, &request, &made).ok()?;
-        judge.object_in_path(named).ok().cloned()
+        judge.object_in_path(named, Permission::READ).ok().cloned()
     }
 
     fn decide_batch(&self, request: &Request, commands: &[Command]) -> Result<Decided, Refusal> {

@@ -2,7 +2,7 @@
 
 use super::{Events, Judge, changed, require_name, text};
 use crate::{
-    catalog::{Lineage, ObjectType},
+    catalog::{Lineage, ObjectType, Permission},
     event::Event,
     id::{GrantId, GroupId, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId, WebhookId},
     model::{Effect, RegisteredObject},
@@ -78,7 +78,7 @@ impl Judge<'_> {
     }
 
     pub(super) fn update_object(&self, object: &ObjectRef, name: Option<&Option<String>>) -> Events {
-        let known = self.object_in_path(object)?;
+        let known = self.object_in_path(object, Permission::UPDATE)?;
         if self.state.living_object(&known.object).is_none() {
             return Err(Refusal::NotFound(Kind::Object));
         }
@@ -94,7 +94,7 @@ impl Judge<'_> {
 
     /// The denies on the object end with it, which takes `delegate` over them.
     pub(super) fn remove_object(&self, object: &ObjectRef) -> Events {
-        let known = self.object_in_path(object)?;
+        let known = self.object_in_path(object, Permission::DELETE)?;
         if self.state.living_object(&known.object).is_none() {
             return Ok(Vec::new());
         }

@@ -13,7 +13,7 @@ use crate::{
 
 /// Longest life of a session, in milliseconds: twelve hours.
 pub(super) const SESSION_MAX_MILLIS: i64 = 12 * 60 * 60 * 1000;
-/// Most sessions that a user starts within the longest life of one, ended ones included: starting one needs no right.
+/// Most sessions started with one key within the longest life of one, ended ones included: starting one needs no right.
 const SESSIONS_MAX: usize = 200;
 /// How long after a sign-in a session may issue keys, delegate and delete, in milliseconds: fifteen minutes.
 pub(super) const SIGN_IN_MILLIS: i64 = 15 * 60 * 1000;
@@ -30,11 +30,12 @@ impl Judge<'_> {
             ));
         }
         if parent.session.is_some() {
-            return Err(Refusal::WrongCredential("a session starts no other: sign in with the key"));
+            return Err(Refusal::WrongCredential("a session cannot start another session: use the key"));
         }
         let lately = self.at.plus_millis(-SESSION_MAX_MILLIS);
         let started = self.state.keys_of(parent.principal);
-        let started = started.filter(|key| key.session.is_some() && key.created_at > lately);
+        let ours = |session: Session| session.parent == Some(parent.id);
+        let started = started.filter(|key| key.session.is_some_and(ours) && key.created_at > lately);
         if started.count() >= SESSIONS_MAX {
             return Err(Refusal::TooManySessions { limit: SESSIONS_MAX });
         }
@@ -71,7 +72,7 @@ impl Judge<'_> {
             | Command::RemoveObject { .. }
             | Command::DeleteWebhook { .. } => true,
             // Switching one off is free, redirecting one is not.
-            Command::UpdateWebhook { .. } => !command.may_only_take(),
+            Command::UpdateWebhook { .. } => !self.state.may_only_take(command),
             Command::Batch(_)
             | Command::ExtendCatalog { .. }
             | Command::CreateUser { .. }

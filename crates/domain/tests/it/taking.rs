@@ -285,7 +285,7 @@ fn every_taking_command_is_decided_beyond_every_limit() {
     assert_eq!(forms.len(), 16, "{forms:?}");
     for command in takings {
         let name = form(&command);
-        assert!(command.may_only_take(), "{name:?}");
+        assert!(full.org.state.may_only_take(&command), "{name:?}");
         let events =
             full.org.decide(full.org.ada(), command).unwrap_or_else(|error| panic!("{name:?}: {error}"));
         assert!(!events.is_empty(), "{name:?} does nothing");
@@ -364,5 +364,6 @@ fn what_gives_is_not_taken_for_taking() {
     ] {
         let events = org.decide(org.ada(), command.clone()).expect("decided");
         assert_eq!(org.state.only_takes(&events), takes, "{command:?}");
+        assert!(takes <= org.state.may_only_take(&command), "{command:?}");
     }
 }

@@ -167,3 +167,21 @@ fn a_grant_is_seen_with_read_acls_over_its_whole_scope() {
         Err(Refusal::NotFound(Kind::Grant))
     );
 }
+
+/// What an earlier command of the same batch made is seen, and so is what one may do the thing asked for on: also in paths.
+#[test]
+fn a_path_sees_what_its_batch_made_and_what_the_right_is_held_on() {
+    let mut org = Org::founded();
+    let (bob, member) = (Principal::User(org.user("bob@x.y")), Grantee::Token(org.token("t")));
+    let old = org.group("old");
+    org.give(Give::allow(bob, &["create"], Scope::Organization).only("group"));
+    let (id, add) = (org.id(), |group| Command::AddMember { group, member, expires_at: Expiry::Never });
+    let create = Command::CreateGroup { id, name: "new".to_owned(), description: None };
+    let made_and_used = Command::Batch(vec![create.clone(), add(id)]);
+    let refused = org.decide(by(bob), made_and_used.clone()).expect_err("no right, but it is seen");
+    assert_eq!(refused.code(), "forbidden");
+    org.give(Give::allow(bob, &["update"], Scope::Organization).only("group"));
+    assert!(org.decide(by(bob), made_and_used).is_ok());
+    assert!(org.decide(by(bob), add(old)).is_ok(), "with the right itself");
+    assert_eq!(org.decide(by(bob), Command::DeleteGroup { id: old }), Err(Refusal::NotFound(Kind::Group)));
+}

@@ -35,6 +35,8 @@ pub(super) struct Asked<'a> {
 pub(super) fn decide(sight: &mut Sight<'_>, asked: &Asked<'_>) -> Result<Decision, Failure> {
     let reading = sight.reading();
     let object = target(asked.resource);
+    let home = sight.home_meant(object, &asked.action.name)?;
+    let object = Target { project: home.as_deref().or(object.project), ..object };
     let principal = principal(&reading.snapshot, reading.org, asked.subject)?;
     let own = principal == Some(reading.caller.principal);
     let key = if own { sight.own_key(Ask::Check, object)? } else { None };

@@ -9,7 +9,7 @@ use axum::{
 use grantbook_api::authzen::{
     ActionName, ActionSearch, EntityId, FoundActions, FoundEntities, ResourceSearch, SubjectSearch,
 };
-use grantbook_domain::rights::Ask;
+use grantbook_domain::{access::Target, rights::Ask};
 use grantbook_views::{ListCursor, Listed, Page, Part, Reversed, Whose};
 use serde_json::{Value, json};
 
@@ -57,6 +57,8 @@ fn subjects(reading: &Reading, body: &Value) -> Result<FoundEntities, Failure> {
     let SubjectSearch { subject, action, resource, context, page } = shape(body.clone())?;
     let object = target(&resource);
     let mut sight = Sight::new(reading)?;
+    let home = sight.home_meant(object, &action.name)?;
+    let object = Target { project: home.as_deref().or(object.project), ..object };
     sight.require(Ask::WhoCan, &Thing::Asked(object))?;
     let wanted = Wanted::of(reading, "subject", body, page.as_ref())?;
     let whose = match subject.kind.as_str() {
@@ -106,6 +108,8 @@ fn actions(reading: &Reading, body: &Value) -> Result<FoundActions, Failure> {
     let wanted = Wanted::of(reading, "action", body, page.as_ref())?;
     let who = principal(&wanted.turn.snapshot, reading.org, &subject)?;
     let mut sight = Sight::new(reading)?;
+    let home = sight.home_meant(object, "read")?;
+    let object = Target { project: home.as_deref().or(object.project), ..object };
     let own = who == Some(reading.caller.principal);
     if !own {
         sight.require(Ask::Permissions, &Thing::Asked(object))?;

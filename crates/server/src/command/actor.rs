@@ -41,16 +41,20 @@ pub(super) struct Job {
 /// Where commands come from; ends after a last drain once closing begins.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// Commands that may only take access away, served first: these places are nobody else's.
+    /// Commands that may only take access away, taken in turn with the others: these places are nobody else's.
     pub(super) takings: mpsc::Receiver<Job>,
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) closing: watch::Receiver<bool>,
 }
 
 impl Queue {
-    /// A command that waits already.
-    fn waiting(&mut self) -> Option<Job> {
-        self.takings.try_recv().or_else(|_| self.jobs.try_recv()).ok()
+    /// A command that waits already, by turns of either kind.
+    fn waiting(&mut self, turn: usize) -> Option<Job> {
+        if turn.is_multiple_of(2) {
+            self.takings.try_recv().or_else(|_| self.jobs.try_recv()).ok()
+        } else {
+            self.jobs.try_recv().or_else(|_| self.takings.try_recv()).ok()
+        }
     }
 
     /// The next command; none once both ways are closed and empty.
@@ -100,7 +104,7 @@ impl<J: Journal> Actor<J> {
             yield_now().await;
             yield_now().await;
             while carried.len() < JOBS_MAX
-                && let Some(job) = queue.waiting()
+                && let Some(job) = queue.waiting(carried.len())
             {
                 carried.push(job);
             }

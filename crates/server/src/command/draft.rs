@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use grantbook_domain::{
     command::{Author, Request as DomainRequest},
+    event::Event,
     model::Personal,
     position::Position,
     record::{Maker, RECORD_SCHEMA, Record},
@@ -205,7 +206,8 @@ impl Draft {
             steps: decided.steps,
             events: decided.events,
         };
-        let limit = if only_takes { RECORD_MAX_BYTES } else { GIVING_MAX_BYTES };
+        let revokes = record.events.iter().all(|event| matches!(event, Event::GrantRevoked { .. }));
+        let limit = if only_takes || revokes { RECORD_MAX_BYTES } else { GIVING_MAX_BYTES };
         match EncodedRecord::of(&record) {
             Ok(encoded) if encoded.json().len() > limit => {
                 Err(SubmitError::RecordTooLarge { bytes: encoded.json().len(), limit })

@@ -181,9 +181,17 @@ impl CommandHandle {
             return Err(SubmitError::JournalUnavailable(cause.to_string()));
         }
         let Desk { takings, jobs } = self.shared.open(submission.org)?;
-        let way = if submission.command.may_only_take() { takings } else { jobs };
+        let fold = self.shared.directory.fold(submission.org);
+        let takes = fold.is_some_and(|fold| fold.state.may_only_take(&submission.command));
         let (answer, answered) = oneshot::channel();
-        match way.try_send(Job { submission, answer }) {
+        let job = Job { submission, answer };
+        // What takes away finds room with the others, too.
+        let first = if takes { takings.try_send(job) } else { Err(mpsc::error::TrySendError::Full(job)) };
+        let sent = first.or_else(|refused| match refused {
+            mpsc::error::TrySendError::Full(job) => jobs.try_send(job),
+            closed @ mpsc::error::TrySendError::Closed(_) => Err(closed),
+        });
+        match sent {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(SubmitError::Overloaded),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(self.shared.ended()),

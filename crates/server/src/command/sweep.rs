@@ -37,12 +37,13 @@ pub(super) async fn sweep(handle: CommandHandle, clock: Clock, mut closing: watc
 }
 
 async fn note(handle: &CommandHandle, clock: &Clock, org: OrgId) -> Result<(), SubmitError> {
+    let mut limit = NOTICES;
     while handle.has_unnoted_expiries(org, clock.now()) {
         let outcome = handle
             .submit(Submission {
                 org,
                 author: Author::System,
-                command: Command::NoteExpiries { limit: NOTICES },
+                command: Command::NoteExpiries { limit },
                 idempotency: None,
                 if_position: None,
                 source_ip: None,
@@ -53,6 +54,8 @@ async fn note(handle: &CommandHandle, clock: &Clock, org: OrgId) -> Result<(), S
         match outcome {
             Ok(outcome) if outcome.record.is_some() => {}
             Ok(_) | Err(SubmitError::Stopping) => return Ok(()),
+            // A notice carries the whole thing: fewer fit.
+            Err(SubmitError::RecordTooLarge { .. }) if limit > 1 => limit /= 2,
             Err(error) => return Err(error),
         }
     }

@@ -201,7 +201,7 @@ impl Write {
         held::in_body(&self.body, state, now).map_err(|held| match held {
             Held::Secret(pointer) => Failure::invalid_at(pointer, TextFault::HoldsKey.to_string()),
             Held::TooMuch(pointer) => {
-                let detail = "the texts up to here hold more long words than are looked through for secrets: send less at once";
+                let detail = "too much text to check for secrets: split the request";
                 Failure::invalid_at(pointer, detail)
             }
         })

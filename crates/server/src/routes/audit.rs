@@ -1,6 +1,6 @@
 //! `GET /v1/audit`: what was decided, by whom, when, why
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     body::Bytes,
@@ -311,6 +311,9 @@ fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
         return Err(wrong("object_project", "given together with object"));
     }
     let id = |name: &'static str| move |_| wrong(name, "an id");
+    // Each name once: every one is looked for at every step.
+    let events: BTreeSet<String> =
+        query.event.as_deref().map(event_names::of_records).transpose()?.unwrap_or_default();
     Ok(AuditFilter {
         actor: query.actor.as_deref().map(|text| actor("actor", text)).transpose()?,
         credential: query
@@ -327,7 +330,7 @@ fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
             }
             (object, _) => object,
         },
-        events: query.event.as_deref().map(event_names::of_records).transpose()?.unwrap_or_default(),
+        events: events.into_iter().collect(),
         from: None,
         to: None,
     })

@@ -366,7 +366,7 @@ fn detail(reason: Reason, near: bool) -> &'static str {
         Reason::UnknownObjectType => "the catalog has no such object type",
         Reason::UnknownObject => "there is no such object",
         Reason::AmbiguousObject => "several projects have an object of this type and id: name the project",
-        Reason::ObjectProjectMismatch => "the object belongs to another project than the one named",
+        Reason::ObjectProjectMismatch => "objects of this type do not lie in a project",
         Reason::KeyNarrowed => "the key is narrowed, and this lies outside of what is left to it",
         Reason::DeniedByGrant => "a deny grant applies, and denies always win",
         Reason::NoGrant if near => "no grant that reaches the principal covers this; the nearest ones follow",

@@ -36,9 +36,6 @@ pub(crate) fn answer(events: &[Event], secrets: &Secrets) -> (StatusCode, Value)
             });
             (StatusCode::CREATED, shown.unwrap_or_default())
         }
-        Some(Event::KeyRevoked { key }) if key.session.is_some() => {
-            (StatusCode::OK, session(key).map(|shown| value(&shown)).unwrap_or_default())
-        }
         Some(Event::KeyIssued { key }) => {
             (StatusCode::CREATED, value(&with_secret(self::key(key), key, secrets)))
         }

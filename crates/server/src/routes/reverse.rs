@@ -115,7 +115,7 @@ async fn permissions(reading: Reading, uri: Uri) -> Response {
         };
         Ok(Permissions {
             principal: sight.principal(who)?,
-            object: sight.object(&asked_object)?,
+            object: sight.object_asked(asked_object, project.as_deref())?,
             permissions: held,
             position: reading.position_text.clone(),
             as_of: None,
@@ -138,9 +138,7 @@ fn unknown(reason: Reason) -> Failure {
         Reason::UnknownPermission => Failure::invalid("the catalog has no such permission"),
         Reason::UnknownObjectType => Failure::invalid("the catalog has no such object type"),
         Reason::AmbiguousObject => Failure::ambiguous_object(),
-        Reason::ObjectProjectMismatch => {
-            Failure::invalid("the object belongs to another project than the one named")
-        }
+        Reason::ObjectProjectMismatch => Failure::invalid("objects of this type do not lie in a project"),
         _ => Failure::not_found(Kind::Object),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
+    keys::Key,
     list::{Page, PageQuery},
     sessions::{Session, SessionQuery, StartSession},
 };
@@ -42,7 +43,7 @@ pub(super) fn end(id: &str) -> Result<Plan, Failure> {
     Ok(Plan::new(Command::EndSession { id }, id.to_string()))
 }
 
-/// The sessions of a user that were not ended, without their secrets. One's own are always seen, but by a narrowed key only
+/// The sessions of a user that work, without their secrets. One's own are always seen, but by a narrowed key only
 /// itself.
 #[utoipa::path(get, path = "/v1/sessions", tag = "keys", operation_id = "list_sessions",
     params(SessionQuery), responses((status = 200, body = Page<Session>, description = "One page.")))]
@@ -58,7 +59,8 @@ async fn list(reading: Reading, uri: Uri) -> Response {
         let sees = keys::seen_keys(&mut sight, principal)?;
         let owner = names::principal(reading, principal)?;
         let show = |key: &model::Key| {
-            let shown = render::session(key).filter(|_| sees.has(key.id));
+            let works = sees.has(key.id) && reading.today.key_works(key.id, reading.now)?;
+            let shown = render::session(key).filter(|_| works);
             Ok(shown.map(|session| Session { principal: owner.clone(), ..session }))
         };
         wanted.page(reading, |listing| reading.snapshot.keys_of(reading.org, principal, listing), show)
@@ -76,7 +78,7 @@ async fn post(write: Write) -> Response {
 /// Ends a session: one's own, or anybody's with the right to revoke keys.
 #[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "keys", operation_id = "end_session",
     params(("id" = String, Path, description = "Its id.")),
-    responses((status = 200, body = Session, description = "As it was at its end.")))]
+    responses((status = 200, body = Key, description = "The session's key as it was at its end.")))]
 async fn delete_one(write: Write) -> Response {
     write.run().await
 }

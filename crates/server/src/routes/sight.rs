@@ -43,6 +43,9 @@ pub(crate) enum Thing<'a> {
     Grant(&'a model::Grant),
 }
 
+/// Most projects in which one object is looked for to find the one that is meant: an id that more have needs its project named.
+const HOMES_MAX: usize = 256;
+
 /// The caller's eyes on one snapshot.
 #[derive(Debug)]
 pub(crate) struct Sight<'r> {
@@ -167,21 +170,50 @@ impl<'r> Sight<'r> {
     /// the caller sees, by reading the object or by having there what is asked for. None: the question is clear as it is,
     /// or stays ambiguous.
     pub(crate) fn home_meant(&mut self, object: Target<'_>, asked: &str) -> Result<Option<String>, Failure> {
-        let Reading { snapshot, org, at, caller, .. } = self.reading;
-        let own = Question { principal: Some(caller.principal), key: caller.key, permission: "read", object };
-        if object.project.is_some() || self.ask(&own)? != Reason::AmbiguousObject {
+        if object.project.is_some() {
             return Ok(None);
         }
-        let named = ObjectRef::new(object.object_type, object.id);
-        let mut seen = Vec::new();
-        for home in snapshot.checker(*org, *at)?.homes(&named)? {
-            let home = home.to_string();
-            let there = Target { project: Some(&home), ..object };
-            let visible = self.ask_today(&Question { object: there, ..own })?.allows()
-                || self.ask_today(&Question { object: there, permission: asked, ..own })?.allows();
-            seen.extend(visible.then_some(home));
+        let homes = self.homes(object)?;
+        if !(2..=HOMES_MAX).contains(&homes.len()) {
+            return Ok(None);
         }
-        Ok(seen.pop().filter(|_| seen.is_empty()))
+        let Reading { caller, .. } = self.reading;
+        let mut meant = None;
+        for home in homes {
+            let home = home.to_string();
+            let object = Target { project: Some(&home), ..object };
+            let mut may = |permission| {
+                let (principal, key) = (Some(caller.principal), caller.key);
+                let question = Question { principal, key, permission, object };
+                self.ask_today(&question).map(Reason::allows)
+            };
+            let visible = may("read")? || may(asked)?;
+            if visible && meant.replace(home).is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(meant)
+    }
+
+    /// The living projects with such an object, at the moment asked about.
+    fn homes(&mut self, object: Target<'_>) -> Result<Vec<ProjectId>, Failure> {
+        let named = ObjectRef::new(object.object_type, object.id);
+        match (&mut self.then, &mut self.today) {
+            (Some(then), _) => Ok(then.homes(&named)?),
+            (None, Checks::Image(image)) => Ok(image.homes(self.reading.org, &named)),
+            (None, Checks::Rows(checker)) => Ok(checker.homes(&named)?),
+        }
+    }
+
+    /// An object asked about, without its project unless the caller named that or may see the object there.
+    pub(crate) fn object_asked(
+        &mut self,
+        found: ObjectRef,
+        named: Option<&str>,
+    ) -> Result<NamedObject, Failure> {
+        let told =
+            named.is_some() || found.project.is_none() || self.may(Ask::Object, &Thing::Object(&found))?;
+        self.object(&if told { found } else { found.within(None) })
     }
 
     /// Someone's name, if the caller may read it.

@@ -117,12 +117,7 @@ fn concerns(eyes: &mut Eyes<'_>, changes: &[Change]) -> Vec<PlannedConcern> {
     let mut found = Vec::new();
     // Whose rights change, and whose keys they answer for.
     let affected: BTreeSet<Principal> = changes.iter().map(|change| change.principal).collect();
-    let answers = |key: &&Key| {
-        after
-            .issuer_of(key.id)
-            .and_then(|issuer| issuer.by.principal())
-            .is_some_and(|who| affected.contains(&who))
-    };
+    let answers = |key: &&Key| after.answering_for(key.id).any(|who| affected.contains(&who));
     let answered = after.keys().filter(answers).map(|key| key.principal);
     let concerned: BTreeSet<Principal> = affected.iter().copied().chain(answered).collect();
     for principal in concerned {
@@ -143,8 +138,7 @@ fn concerns(eyes: &mut Eyes<'_>, changes: &[Change]) -> Vec<PlannedConcern> {
 fn warnings(outlook: &Outlook<'_>) -> Vec<PlanWarning> {
     let Outlook { before, after, at } = outlook;
     let lost = before.an_owner_has_a_key(*at) && !after.an_owner_has_a_key(*at);
-    let detail =
-        "no Owner would have a working key: issue one first, or only `grantbook owner recover` leads back";
+    let detail = "no Owner would have a working, unrestricted key: issue one first; otherwise only `grantbook owner recover` restores access";
     lost.then(|| PlanWarning { code: "no_owner_key".to_owned(), detail: detail.to_owned() })
         .into_iter()
         .collect()

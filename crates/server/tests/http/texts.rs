@@ -76,7 +76,7 @@ async fn what_only_looks_like_a_secret_is_a_text() {
     let words = |count: u32| json!({"commands": (0..count).map(command).collect::<Vec<_>>()});
     given.post("/v1/plan", words(20)).await.expect(200);
     let answer = given.post("/v1/plan", words(200)).await;
-    assert!(answer.text_of("detail").contains("send less at once"), "{}", answer.text);
+    assert!(answer.text_of("detail").contains("split the request"), "{}", answer.text);
 }
 
 #[tokio::test]

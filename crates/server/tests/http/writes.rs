@@ -267,3 +267,48 @@ async fn the_record_says_from_where_and_why() {
     assert_eq!(item["request_id"].as_str().unwrap().len(), 36);
     assert!(item["credential"].is_string());
 }
+
+/// An object without its project is the only one that the caller sees: what others register elsewhere changes no answer.
+#[tokio::test]
+async fn hidden_objects_of_the_same_id_change_no_answer() {
+    let given = Given::new().await;
+    let (seen, hidden) = (given.project("seen").await, given.project("hidden").await);
+    let register = |project: &str| json!({"type": "dataset", "id": "d1", "project": project});
+    given.post("/v1/objects", register(&seen)).await.expect(201);
+    let on = json!({"projects": {"include": [{"id": seen}]}});
+    let (token, key) = given.token_with(json!(["read", "read_acls"]), on).await;
+    let subject = json!({"type": "token", "id": token});
+    let resource = json!({"type": "dataset", "id": "d1"});
+    let own = json!({"permission": "read", "object": {"type": "dataset", "id": "d1"}});
+    let evaluation = json!({"subject": subject, "action": {"name": "read"}, "resource": resource});
+    let questions = [
+        ("POST", "/v1/check", own.clone()),
+        ("POST", "/v1/check/batch", json!({"checks": [own.clone()]})),
+        ("POST", "/v1/explain", own),
+        ("POST", "/access/v1/evaluation", evaluation.clone()),
+        ("POST", "/access/v1/evaluations", json!({"evaluations": [evaluation]})),
+        ("POST", "/access/v1/search/action", json!({"subject": subject, "resource": resource})),
+        (
+            "POST",
+            "/access/v1/search/subject",
+            json!({"subject": {"type": "token"}, "action": {"name": "read"}, "resource": resource}),
+        ),
+        ("GET", "/v1/who-can?permission=read&object=dataset:d1", Value::Null),
+        ("GET", &format!("/v1/permissions?principal=token:{token}&object=dataset:d1"), Value::Null),
+    ];
+    let mut before = Vec::new();
+    for (method, path, body) in &questions {
+        before.push(given.send(&key, (method, path), &[], body).await.expect(200).body);
+    }
+    assert_eq!((&before[0]["allowed"], &before[3]["decision"]), (&json!(true), &json!(true)));
+    given.post("/v1/objects", register(&hidden)).await.expect(201);
+    for ((method, path, body), mut before) in questions.iter().zip(before) {
+        let mut after = given.send(&key, (method, path), &[], body).await.expect(200).body;
+        for answer in [&mut before, &mut after] {
+            if let Some(members) = answer.as_object_mut() {
+                members.remove("position");
+            }
+        }
+        assert_eq!(after, before, "{path}");
+    }
+}

@@ -173,8 +173,7 @@ impl OrgImage {
 
     /// The one project that has a living object of this type and id.
     fn only_home(&self, type_name: &str, id: &str) -> Result<ProjectId, Reason> {
-        let homes = self.homes(type_name, id).into_iter().flat_map(Homes::projects);
-        let mut living = homes.filter(|id| self.living_project(*id).is_some());
+        let mut living = self.living_homes(type_name, id);
         let home = living.next().ok_or(Reason::UnknownObject)?;
         if living.next().is_some() { Err(Reason::AmbiguousObject) } else { Ok(home) }
     }
@@ -206,6 +205,12 @@ impl OrgImage {
         };
         let generation = generation.ok_or(Reason::UnknownObject)?;
         Ok(Spot { object_type, type_name, id, project, generation })
+    }
+
+    /// The living projects that have a living object of this type and id.
+    pub(super) fn living_homes(&self, type_name: &str, id: &str) -> impl Iterator<Item = ProjectId> {
+        let homes = self.homes(type_name, id).into_iter().flat_map(Homes::projects);
+        homes.filter(|id| self.living_project(*id).is_some())
     }
 
     fn homes(&self, type_name: &str, id: &str) -> Option<&Homes> {

@@ -155,6 +155,14 @@ impl Asking<'_> {
             assert_eq!(self.image.check(self.org, &question, now), expected, "{question:?} at {now}");
             assert_eq!(checker.check(&question).unwrap(), expected, "{question:?} at {now}");
         }
+        for target in targets.iter().map(Named::target) {
+            let named = object(target.object_type, target.id);
+            let homes = checker.homes(&named).unwrap();
+            let (mut found, mut expected) = (self.image.homes(self.org, &named), homes);
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected, "{named:?}");
+        }
         for key in self.state.keys() {
             for hash in [key.hash, KeyHash([1; 32])] {
                 let expected = self.snapshot.authenticate(key.id, &hash, now).unwrap();
