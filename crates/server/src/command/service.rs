@@ -185,12 +185,14 @@ impl CommandHandle {
         let takes = fold.is_some_and(|fold| fold.state.may_only_take(&submission.command));
         let (answer, answered) = oneshot::channel();
         let job = Job { submission, answer };
-        // What takes away finds room with the others, too.
-        let first = if takes { takings.try_send(job) } else { Err(mpsc::error::TrySendError::Full(job)) };
-        let sent = first.or_else(|refused| match refused {
-            mpsc::error::TrySendError::Full(job) => jobs.try_send(job),
-            closed @ mpsc::error::TrySendError::Closed(_) => Err(closed),
-        });
+        let sent = match takes.then_some(&takings) {
+            Some(takings) => match takings.try_send(job) {
+                // What takes away finds room with the others, too.
+                Err(mpsc::error::TrySendError::Full(job)) => jobs.try_send(job),
+                sent => sent,
+            },
+            None => jobs.try_send(job),
+        };
         match sent {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(SubmitError::Overloaded),
