@@ -316,10 +316,14 @@ impl<'a> Comparison<'a> {
         self.strip(&mut now, named, seen)?;
         self.strip(&mut then, named, &mut |_| ())?;
         for value in [&mut then, &mut now] {
-            // When it was asked; the code of an error stays.
-            for (object, member) in
-                [("", "request_id"), ("/report", "at"), ("/report", "generated_at"), ("/to", "at")]
-            {
+            // When it was asked, and the words of an error, of which the code stays.
+            for (object, member) in [
+                ("", "request_id"),
+                ("", "detail"),
+                ("/report", "at"),
+                ("/report", "generated_at"),
+                ("/to", "at"),
+            ] {
                 if let Some(object) = value.pointer_mut(object).and_then(Value::as_object_mut) {
                     object.remove(member);
                 }

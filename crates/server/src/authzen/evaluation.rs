@@ -73,7 +73,7 @@ struct Batch {
     options: Option<EvaluationOptions>,
 }
 
-/// A question, or the parts of one that an item or the whole request names.
+/// The parts of a question that an item names.
 #[derive(Deserialize)]
 struct Parts {
     #[serde(default)]
@@ -87,15 +87,14 @@ struct Parts {
 }
 
 fn several(reading: &Reading, mut body: Value) -> Result<Answer, Failure> {
-    let mut taken = |name: &str| body.get_mut(name).map_or(Value::Null, Value::take);
-    let batch = json!({"evaluations": taken("evaluations"), "options": taken("options")});
+    let (evaluations, options) = (taken(&mut body, "evaluations"), taken(&mut body, "options"));
+    let batch = json!({"evaluations": evaluations, "options": options});
     let Batch { evaluations, options } = shape(batch)?;
     let semantic = options.and_then(|options| options.evaluations_semantic).unwrap_or_default();
     let Some(items) = evaluations.filter(|items| !items.is_empty()) else {
         return single(reading, body).map(Answer::One);
     };
-    // Once for all items: a default may be as long as the request.
-    let defaults = shape(body);
+    let defaults = Defaults::of(body);
     if items.len() > CHECKS_MAX {
         return Err(Failure::invalid_at("/evaluations", format!("may have {CHECKS_MAX} evaluations")));
     }
@@ -120,24 +119,44 @@ fn several(reading: &Reading, mut body: Value) -> Result<Answer, Failure> {
     Ok(Answer::Several(Decisions { evaluations }))
 }
 
+/// What items take from the whole request, read once for all of them: a default may be as long as the request. What is wrong with
+/// one is told where it is used.
+struct Defaults {
+    subject: Result<Option<Entity>, Failure>,
+    action: Result<Option<ActionName>, Failure>,
+    resource: Result<Option<Entity>, Failure>,
+    context: Option<Value>,
+}
+
+impl Defaults {
+    fn of(mut body: Value) -> Self {
+        Self {
+            subject: shape(taken(&mut body, "subject")),
+            action: shape(taken(&mut body, "action")),
+            resource: shape(taken(&mut body, "resource")),
+            context: Some(taken(&mut body, "context")).filter(|context| !context.is_null()),
+        }
+    }
+}
+
+/// A member, or null.
+fn taken(body: &mut Value, name: &str) -> Value {
+    body.get_mut(name).map_or(Value::Null, Value::take)
+}
+
 /// Decides an item. What it lacks is taken whole from the request: nothing is merged inside of an entity.
-fn decide_item(
-    sight: &mut Sight<'_>,
-    defaults: &Result<Parts, Failure>,
-    item: Value,
-) -> Result<Decision, Failure> {
+fn decide_item(sight: &mut Sight<'_>, defaults: &Defaults, item: Value) -> Result<Decision, Failure> {
+    fn either<'a, T>(
+        own: Option<&'a T>,
+        default: &'a Result<Option<T>, Failure>,
+    ) -> Result<Option<&'a T>, Failure> {
+        own.map_or_else(|| default.as_ref().map(Option::as_ref).map_err(Failure::clone), |own| Ok(Some(own)))
+    }
     require_objects(&item, "")?;
     let own: Parts = shape(item.clone())?;
-    let (subject, action, resource) = (&own.subject, &own.action, &own.resource);
-    if let (Some(subject), Some(action), Some(resource), Some(context)) =
-        (subject, action, resource, &own.context)
-    {
-        return decide(sight, &Asked { subject, action, resource, context: Some(context) });
-    }
-    let defaults = defaults.as_ref().map_err(Failure::clone)?;
-    let subject = subject.as_ref().or(defaults.subject.as_ref());
-    let action = action.as_ref().or(defaults.action.as_ref());
-    let resource = resource.as_ref().or(defaults.resource.as_ref());
+    let subject = either(own.subject.as_ref(), &defaults.subject)?;
+    let action = either(own.action.as_ref(), &defaults.action)?;
+    let resource = either(own.resource.as_ref(), &defaults.resource)?;
     let context = own.context.as_ref().or(defaults.context.as_ref());
     match (subject, action, resource) {
         (Some(subject), Some(action), Some(resource)) => {
