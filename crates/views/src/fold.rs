@@ -7,7 +7,7 @@ use grantbook_domain::{
     catalog::{Catalog, ObjectType, TypeDefinition, TypeSet},
     concern::Issuer,
     event::Event,
-    id::OrgId,
+    id::{OrgId, ProjectId},
     model::{Effect, Gives, Grant, Key, Membership, Narrowing, Project, RegisteredObject, Role},
     position::Position,
     principal::{Actor, Grantee},
@@ -25,8 +25,8 @@ use crate::{
     facet::facets,
     reader::{CatalogAdditions, OrgRow, Organization, Snapshot, parse},
     row::{
-        Given, GrantRow, HeadRow, HomesRow, KeyRow, MembershipRow, NarrowRow, ObjectRow, ProjectRow, RoleRow,
-        Version,
+        FirstHomeRow, Given, GrantRow, HeadRow, KeyRow, MembershipRow, NarrowRow, ObjectRow, ProjectRow,
+        RoleRow, Version,
     },
     row_key::{self, Kind, List},
     staged::{Changes, Staged},
@@ -101,11 +101,10 @@ impl<'s> Fold<'s> {
 
     fn settle_scope(&self, place: Place, scope: &mut Scope) -> Result<(), ViewError> {
         let Scope::Object(object @ ObjectRef { project: None, .. }) = scope else { return Ok(()) };
-        let key = row_key::homes(place.org, &object.object_type, &object.id);
-        let homes = self.staged.get(Table::Homes, &key)?.map(|bytes| HomesRow::decode(&bytes)).transpose()?;
-        if let Some([home]) = homes.as_ref().map(|homes| &homes.0[..]) {
-            object.project = Some(*home);
-        }
+        let key = row_key::first_home(place.org, &object.object_type, &object.id);
+        let first = self.staged.get(Table::Homes, &key)?;
+        let first = first.map(|bytes| FirstHomeRow::decode(&bytes)).transpose()?;
+        object.project = first.filter(|first| !first.several).map(|first| first.project);
         Ok(())
     }
 
@@ -298,15 +297,26 @@ impl<'s> Fold<'s> {
 
     fn object(&mut self, place: Place, object: &RegisteredObject) -> Result<(), ViewError> {
         if let Some(project) = object.object.project {
-            let key = row_key::homes(place.org, &object.object.object_type, &object.object.id);
-            let known = self.staged.get(Table::Homes, &key)?;
-            let mut homes = known.map_or(Ok(HomesRow::default()), |bytes| HomesRow::decode(&bytes))?;
-            if !homes.0.contains(&project) {
-                homes.0.push(project);
-                self.staged.put(Table::Homes, key, homes.encode());
-            }
+            self.home(place, &object.object, project)?;
         }
         self.thing(place, object, &ObjectRow::compact(object.generation))
+    }
+
+    /// Remembers that such an object was registered in the project.
+    fn home(&mut self, place: Place, object: &ObjectRef, project: ProjectId) -> Result<(), ViewError> {
+        let (object_type, id) = (&object.object_type, &object.id);
+        let key = row_key::home(place.org, object_type, id, project);
+        if self.staged.get(Table::Homes, &key)?.is_some() {
+            return Ok(());
+        }
+        self.staged.put(Table::Homes, key, Vec::new());
+        let key = row_key::first_home(place.org, object_type, id);
+        let first = self.staged.get(Table::Homes, &key)?;
+        let first = first.map(|bytes| FirstHomeRow::decode(&bytes)).transpose()?;
+        let row =
+            FirstHomeRow { project: first.map_or(project, |first| first.project), several: first.is_some() };
+        self.staged.put(Table::Homes, key, row.encode());
+        Ok(())
     }
 
     /// Whether a grantee lives and until when, in the very range that its memberships and grants are read from.

@@ -53,7 +53,7 @@ impl Checker<'_> {
     /// The living projects that have a living object of this type and id registered.
     pub fn homes(&mut self, object: &ObjectRef) -> Result<Vec<ProjectId>, ViewError> {
         let mut homes = Vec::new();
-        for home in self.snapshot.homes_row(self.org, object)?.0 {
+        for home in self.snapshot.homes_ever(self.org, object)? {
             let lives = self.object(&object.clone().within(Some(home)))?.is_some_and(|known| !known.ended);
             if lives && self.living_project(home)?.is_some() {
                 homes.push(home);

@@ -212,6 +212,6 @@ fn is_in(checker: &Checker<'_>, object: &ObjectRef, project: ProjectId) -> Resul
     match object.project {
         Some(home) => Ok(home == project),
         // Of schema 1: wherever such an object was registered.
-        None => Ok(checker.snapshot.homes_row(checker.org, object)?.0.contains(&project)),
+        None => checker.snapshot.was_home(checker.org, object, project),
     }
 }

@@ -114,22 +114,22 @@ impl ObjectRow {
     }
 }
 
-/// The projects in which an object of one type and id was ever registered, in the order of the first time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct HomesRow(pub(crate) Vec<ProjectId>);
+/// The project in which an object of one type and id was first registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FirstHomeRow {
+    pub(crate) project: ProjectId,
+    /// Whether there are others.
+    pub(crate) several: bool,
+}
 
-impl HomesRow {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        self.0.iter().fold(Put::new(self.0.len().saturating_mul(16)), |put, id| put.id(*id)).done()
+impl FirstHomeRow {
+    pub(crate) fn encode(self) -> Vec<u8> {
+        Put::new(17).id(self.project).u8(u8::from(self.several)).done()
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, ViewError> {
         let mut take = Take::new(Table::Homes, bytes);
-        let mut homes = Vec::with_capacity(bytes.len() / 16);
-        while !take.rest().is_empty() {
-            homes.push(take.id()?);
-        }
-        Ok(Self(homes))
+        Ok(Self { project: take.id()?, several: take.flag()? })
     }
 }
 

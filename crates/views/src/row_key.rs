@@ -76,9 +76,19 @@ pub(crate) fn time(org: OrgId, at: Timestamp, position: Position) -> Vec<u8> {
     Put::of(org).time(at).position(position).done()
 }
 
-/// Objects of this type and id, whatever their project.
+/// Of objects of this type and id: the first project.
+pub(crate) fn first_home(org: OrgId, object_type: &str, id: &str) -> Vec<u8> {
+    Put::of(org).text(object_type).text(id).u8(1).done()
+}
+
+/// The beginning of the keys that end with each project.
 pub(crate) fn homes(org: OrgId, object_type: &str, id: &str) -> Vec<u8> {
-    Put::of(org).text(object_type).text(id).done()
+    Put::of(org).text(object_type).text(id).u8(2).done()
+}
+
+/// One project of them.
+pub(crate) fn home(org: OrgId, object_type: &str, id: &str, project: ProjectId) -> Vec<u8> {
+    Put::of(org).text(object_type).text(id).u8(2).id(project).done()
 }
 
 /// `id` is 16 bytes, or for objects the type and the id as texts, and the project if the type lies in projects.

@@ -11,9 +11,10 @@ use grantbook_domain::{
 
 use crate::{
     document::{Belonging, Document},
+    encode::Take,
     error::ViewError,
     reader::{Snapshot, parse},
-    row::{HomesRow, MembershipRow, ObjectRow, Version},
+    row::{MembershipRow, ObjectRow, Version},
     row_key::{self, Kind},
     table::Table,
 };
@@ -63,9 +64,26 @@ impl Snapshot {
     }
 
     /// The projects in which an object of this type and id was ever registered.
-    pub(crate) fn homes_row(&self, org: OrgId, object: &ObjectRef) -> Result<HomesRow, ViewError> {
-        let row = self.row(Table::Homes, &row_key::homes(org, &object.object_type, &object.id))?;
-        row.map_or(Ok(HomesRow::default()), |row| HomesRow::decode(row.value()))
+    pub(crate) fn homes_ever(&self, org: OrgId, object: &ObjectRef) -> Result<Vec<ProjectId>, ViewError> {
+        let prefix = row_key::homes(org, &object.object_type, &object.id);
+        let project = |row: Result<(redb::AccessGuard<'_, &[u8]>, _), redb::StorageError>| {
+            let (key, _) = row?;
+            let mut key = Take::new(Table::Homes, key.value());
+            key.raw(prefix.len())?;
+            key.id()
+        };
+        self.prefix(Table::Homes, &prefix)?.map(project).collect()
+    }
+
+    /// Whether an object of this type and id was ever registered in the project.
+    pub(crate) fn was_home(
+        &self,
+        org: OrgId,
+        object: &ObjectRef,
+        project: ProjectId,
+    ) -> Result<bool, ViewError> {
+        let key = row_key::home(org, &object.object_type, &object.id, project);
+        Ok(self.row(Table::Homes, &key)?.is_some())
     }
 
     fn living(&self, org: OrgId, kind: Kind, id: &[u8], at: Option<Position>) -> Result<bool, ViewError> {
