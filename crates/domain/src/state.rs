@@ -2,7 +2,7 @@
 //!
 //! The maps are persistent (shared structure), so that a copy is cheap: the command service decides on a copy and
 //! drops it when an append turns out to conflict. Ended things stay, as nothing that ended may come back.
-//! Ends are implied: a deleted group's memberships stay in the maps; [`crate::living`] says what of all this lives.
+//! Ends are implied: a deleted group's memberships stay in the maps; `living` says what of all this lives.
 
 use std::{collections::BTreeMap, sync::Arc};
 
