@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
 /// Most items behind a burned range among which its record is looked for.
 const LOOKED_AT: usize = 4096;
+/// So often at most an interrupted attempt was extended.
+const EXTENDED_MOST: usize = 64;
 /// Items read at once.
 const ITEMS: NonZeroUsize = match NonZeroUsize::new(1024) {
     Some(items) => items,
@@ -56,26 +58,39 @@ impl Burned {
     fn of(item: &Item) -> Option<Self> {
         let Item::Foreign(foreign) = item else { return None };
         let Body { burned } = serde_json::from_slice(&foreign.bytes).ok()?;
-        let is_within = burned.kept < foreign.sequence && foreign.sequence <= burned.lost;
-        (foreign.token == TOKEN && is_within).then_some(burned)
+        (foreign.token == TOKEN && burned.covers(foreign.sequence)).then_some(burned)
     }
 
-    fn is_event(self, event: &Event) -> bool {
-        matches!(event, Event::RollbackAccepted { kept, lost } if (*kept, *lost) == (self.kept, self.lost))
+    /// Whether the sequence is in the range.
+    pub(super) const fn covers(self, sequence: u64) -> bool {
+        self.kept < sequence && sequence <= self.lost
     }
 
-    fn is_recorded_in(self, stored: &Stored) -> bool {
-        let Ok(frame) = frame::decode(&stored.bytes) else { return false };
-        frame.records.iter().flat_map(|record| &record.events).any(|event| self.is_event(event))
+    /// Whether all of the other range is in this one.
+    const fn covers_all(self, other: Self) -> bool {
+        self.kept <= other.kept && other.lost <= self.lost
     }
+}
+
+/// The ranges that a frame's records say an operator gave up.
+fn recorded_in(stored: &Stored) -> Vec<Burned> {
+    let Ok(frame) = frame::decode(&stored.bytes) else { return Vec::new() };
+    let events = frame.records.iter().flat_map(|record| &record.events);
+    let ranges = events.filter_map(|event| match event {
+        Event::RollbackAccepted { kept, lost } => Some(Burned { kept: *kept, lost: *lost }),
+        _ => None,
+    });
+    ranges.collect()
 }
 
 /// A journal in which sequences can be burned.
 pub(super) trait Burn: Journal {
-    /// Burns all sequences behind the head up to `burned.lost`. `progress` gets the last one done, and the last one.
+    /// Burns all sequences behind the head up to `burned.lost`, if the head is still this one. `progress` gets the last
+    /// one done, and the last one.
     fn burn(
         &self,
         burned: Burned,
+        head: u64,
         progress: &mut (dyn FnMut(u64, u64) + Send),
     ) -> impl Future<Output = Result<(), StartError>> + Send;
 }
@@ -84,9 +99,10 @@ impl Burn for EmbeddedJournal {
     async fn burn(
         &self,
         burned: Burned,
+        mut head: u64,
         progress: &mut (dyn FnMut(u64, u64) + Send),
     ) -> Result<(), StartError> {
-        let mut head = head_of(self).await?;
+        expect_head(self, head).await?;
         while head < burned.lost {
             let count = usize::try_from(burned.lost - head).unwrap_or(AT_ONCE).min(AT_ONCE);
             head = self.put_foreign_run(TOKEN, head, vec![burned.body(); count]).await?;
@@ -100,9 +116,10 @@ impl Burn for JetStreamJournal {
     async fn burn(
         &self,
         burned: Burned,
+        mut head: u64,
         progress: &mut (dyn FnMut(u64, u64) + Send),
     ) -> Result<(), StartError> {
-        let mut head = head_of(self).await?;
+        expect_head(self, head).await?;
         let mut moved_at = Instant::now();
         while head < burned.lost {
             match self.put_foreign(TOKEN, head, burned.body()).await {
@@ -129,6 +146,11 @@ impl Burn for JetStreamJournal {
     }
 }
 
+/// That nobody wrote since the head was this one.
+async fn expect_head<J: Journal>(journal: &J, head: u64) -> Result<(), StartError> {
+    if head_of(journal).await? == head { Ok(()) } else { Err(StartError::Contended) }
+}
+
 /// The journal's head, however often it has to be asked for.
 pub(super) async fn head_of<J: Journal>(journal: &J) -> Result<u64, ReadError> {
     patiently(|| journal.head()).await
@@ -144,18 +166,34 @@ pub(super) async fn at<J: Journal>(journal: &J, sequence: u64) -> Result<Option<
     Ok(item(journal, sequence).await?.as_ref().and_then(Burned::of))
 }
 
-/// The burned range that a sequence is in, if an operator accepted that: a record behind it says so.
+/// The range that a sequence is in and that an operator gave up: a record behind it says so, whatever the message there says.
 pub(crate) async fn accepted<J: Journal>(journal: &J, sequence: u64) -> Result<Option<Burned>, ReadError> {
     let Some(burned) = at(journal, sequence).await? else { return Ok(None) };
-    let (mut tail, mut looked_at) = (journal.tail(burned.lost), 0);
     let head = head_of(journal).await?;
-    let mut reached = burned.lost;
+    let mut reached = end_of(journal, burned, head).await?.unwrap_or(sequence);
+    let (mut tail, mut looked_at) = (journal.tail(reached), 0);
     while reached < head && looked_at < LOOKED_AT {
         let items = tail.next(ITEMS, PATIENCE).await?;
         let Some(last) = items.last() else { break };
         (reached, looked_at) = (last.sequence(), looked_at + items.len());
-        if items.iter().filter_map(Item::frame).any(|stored| burned.is_recorded_in(stored)) {
-            return Ok(Some(burned));
+        let mut ranges = items.iter().filter_map(Item::frame).flat_map(recorded_in);
+        if let Some(recorded) = ranges.find(|recorded| recorded.covers(sequence)) {
+            return Ok(Some(recorded));
+        }
+    }
+    Ok(None)
+}
+
+/// Where burned sequences end that begin with this range: an interrupted attempt may have been extended. None if the
+/// journal does not hold the range.
+async fn end_of<J: Journal>(journal: &J, mut burned: Burned, head: u64) -> Result<Option<u64>, ReadError> {
+    for _ in 0..EXTENDED_MOST {
+        if burned.lost > head {
+            return Ok(None);
+        }
+        match at(journal, burned.lost.saturating_add(1)).await? {
+            Some(next) => burned = next,
+            None => return Ok(Some(burned.lost)),
         }
     }
     Ok(None)
@@ -170,8 +208,8 @@ pub(super) async fn recorded<J: Journal>(journal: &J, burned: Burned) -> Result<
         let items = tail.next(ITEMS, PATIENCE).await?;
         let Some(last) = items.last() else { return Err(ReadError::Damaged { sequence: reached + 1 }) };
         reached = last.sequence();
-        let stored = items.iter().filter_map(Item::frame).filter(|stored| burned.is_recorded_in(stored));
-        found.extend(stored.map(|stored| stored.org));
+        let says_so = |stored: &&Stored| recorded_in(stored).iter().any(|range| range.covers_all(burned));
+        found.extend(items.iter().filter_map(Item::frame).filter(says_so).map(|stored| stored.org));
     }
     Ok(found)
 }
@@ -183,5 +221,29 @@ async fn patiently<T, F: Future<Output = Result<T, ReadError>>>(ask: impl Fn() -
             Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(PAUSE).await,
             answer => return answer,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use grantbook_domain::{id::InstallationId, time::Timestamp};
+    use grantbook_journal::Identity;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_burned_behind_a_head_that_moved() {
+        let directory = tempfile::tempdir().unwrap();
+        let identity = Identity { installation: InstallationId::from_u128(1), created_at: Timestamp::EPOCH };
+        let journal = EmbeddedJournal::create(directory.path(), identity).unwrap();
+        let org = OrgId::from_u128(1);
+        for after in 0..3 {
+            journal.append(org, after, Bytes::from_static(b"frame")).await.unwrap();
+        }
+        let moved = journal.burn(Burned { kept: 2, lost: 5 }, 2, &mut |_, _| {}).await;
+        assert!(matches!(moved, Err(StartError::Contended)), "{moved:?}");
+        assert_eq!(journal.head().await.unwrap(), 3);
+        journal.burn(Burned { kept: 3, lost: 5 }, 3, &mut |_, _| {}).await.unwrap();
+        assert_eq!(journal.head().await.unwrap(), 5);
     }
 }

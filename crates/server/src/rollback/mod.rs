@@ -3,6 +3,7 @@
 
 mod burn;
 mod lost;
+mod plan;
 
 use std::{
     collections::BTreeSet,
@@ -28,7 +29,6 @@ use crate::{
     clock::Clock,
     command::{CommandService, Submission, TextFaults},
     config::JournalAddress,
-    doubt::JournalDoubt,
     ids::IdSource,
     known_head::{self, HeadFile, KnownHead, SeenEnd},
     start::{OpenJournal, StartError, replay},
@@ -104,30 +104,31 @@ async fn accept_on<J: burn::Burn>(
     let (known, viewed) =
         spawn_blocking(move || Ok::<_, StartError>((own.read()?, known_head::of_view(&directory, identity))))
             .await??;
-    let burned = plan(journal.as_ref(), known.iter().chain(&viewed), options.above).await?;
+    // Before anything is changed: a journal that does not fold is not accepted.
+    let fold = replay(journal.as_ref(), &options.journal).await?;
+    let known: Vec<KnownHead> = known.into_iter().chain(viewed.clone()).collect();
+    let planned = plan::plan(journal.as_ref(), &fold, &known, options.above).await?;
+    let burned = planned.burned;
     let view = options.view.clone().unwrap_or_else(|| options.data.join(VIEW_FILE));
     let events = lost::listed(journal.as_ref(), &view).await?;
     let is_lost = match &viewed {
         Some(viewed) => contradicts(journal.as_ref(), viewed).await?,
         None => false,
     };
-    let head = burn::head_of(journal.as_ref()).await?;
     let mut accepted = Accepted {
         kept: burned.kept,
         lost: burned.lost,
-        burned: burned.lost.saturating_sub(head),
+        burned: burned.lost.saturating_sub(planned.head),
         organizations: 0,
         events,
         view: None,
     };
-    // Before anything is changed: a journal that does not fold is not accepted.
-    let fold = replay(journal.as_ref(), &options.journal).await?;
     if options.dry_run {
         accepted.organizations = fold.organizations().count();
         return Ok(accepted);
     }
     drop(fold);
-    journal.burn(burned, progress).await?;
+    journal.burn(burned, planned.head, progress).await?;
     let (organizations, end) = record(journal, burned, options).await?;
     accepted.organizations = organizations;
     let data = options.data.clone();
@@ -148,37 +149,6 @@ async fn contradicts<J: Journal>(journal: &J, seen: &KnownHead) -> Result<bool, 
         || known_head::doubt_of(journal, seen).await?.is_some())
 }
 
-/// What is kept and what is lost.
-async fn plan<J: Journal>(
-    journal: &J,
-    known: impl Iterator<Item = &KnownHead>,
-    above: Option<u64>,
-) -> Result<Burned, StartError> {
-    let head = burn::head_of(journal).await?;
-    let (mut lost, mut doubted) = (above.unwrap_or_default(), above.is_some_and(|above| above > head));
-    for known in known {
-        if let Some(begun) = burn::at(journal, known.end.sequence).await? {
-            // An earlier attempt came so far.
-            return Ok(Burned { lost: begun.lost.max(lost), ..begun });
-        }
-        match known_head::doubt_of(journal, known).await? {
-            None => {}
-            Some(JournalDoubt::Shorter { .. } | JournalDoubt::Exchanged { .. }) => doubted = true,
-            Some(doubt) => return Err(StartError::Doubted(doubt)),
-        }
-        lost = lost.max(known.end.sequence);
-    }
-    if !doubted {
-        return Err(StartError::NothingLost { head });
-    }
-    let kept = burn::at(journal, head).await?.map_or(head, |begun| begun.kept);
-    let burned = Burned { kept, lost };
-    if lost.saturating_sub(head) > BURNED_MOST {
-        return Err(StartError::TooMuchLost { burned: lost.saturating_sub(head), limit: BURNED_MOST });
-    }
-    Ok(burned)
-}
-
 /// Appends the record to every organization that does not have it yet; to how many, and the journal's end then.
 async fn record<J: Journal>(
     journal: &Arc<J>,
@@ -187,6 +157,10 @@ async fn record<J: Journal>(
 ) -> Result<(usize, SeenEnd), StartError> {
     let done = burn::recorded(journal.as_ref(), burned).await?;
     let fold = replay(journal.as_ref(), &options.journal).await?;
+    if plan::is_occupied(&fold, burned) {
+        // Somebody wrote meanwhile: every reader would stop at the record.
+        return Err(StartError::Contended);
+    }
     let all: BTreeSet<OrgId> = fold.organizations().filter_map(|one| one.state().id()).collect();
     let service = CommandService::start(Arc::clone(journal), fold, Clock::system(), IdSource::system());
     let (handle, last) = (service.handle(), service.last());

@@ -206,6 +206,89 @@ async fn what_others_saw_is_given_up_on_their_word() {
     assert!(matches!(accepted(&mistyped).await, Err(StartError::TooMuchLost { .. })));
 }
 
+/// A record whose range holds an organization's end would stop every reader of the journal for ever.
+#[tokio::test]
+async fn a_range_is_not_extended_over_records() {
+    let scene = rolled_back().await;
+    let lost = scene.known().unwrap();
+    accepted(&asked(&scene)).await.unwrap();
+    // Another service that had come as far, and heard of one that had come further.
+    HeadFile::in_directory(scene.data()).replace(&lost).unwrap();
+    let done = accepted(&AcceptOptions { above: Some(7), ..asked(&scene) }).await.unwrap();
+    assert_eq!((done.kept, done.lost, done.burned), (5, 7, 2), "the record at 5 stays");
+    assert_eq!(items(&scene).await.len(), 8);
+    goes_on_at(&scene, 9).await;
+    // A head above the range beside a view within it.
+    let seen = SeenEnd { sequence: 12, ..lost.end };
+    HeadFile::in_directory(scene.data()).replace(&KnownHead::new(lost.identity, seen)).unwrap();
+    fs::remove_file(scene.data().join(VIEW_FILE)).unwrap();
+    fs::rename(scene.data().join(LOST_VIEW_FILE), scene.data().join(VIEW_FILE)).unwrap();
+    let done = accepted(&asked(&scene)).await.unwrap();
+    assert_eq!((done.kept, done.lost, done.burned), (9, 12, 3));
+    assert_eq!(items(&scene).await.len(), 13);
+    goes_on_at(&scene, 14).await;
+    // What an interrupted attempt left to be recorded is not mixed with what comes on top of it.
+    HeadFile::in_directory(scene.data()).replace(&lost).unwrap();
+    let refused = accepted(&AcceptOptions { above: Some(13), ..asked(&scene) }).await;
+    assert!(matches!(refused, Err(StartError::NothingLost { head: 14 })), "{refused:?}");
+}
+
+/// Whoever may publish in the journal's stream can write such a message.
+#[tokio::test]
+async fn a_planted_range_is_not_believed() {
+    for planted in [Burned { kept: 0, lost: 4 }, Burned { kept: 2, lost: u64::MAX }] {
+        let scene = rolled_back().await;
+        let journal = EmbeddedJournal::open(scene.data()).unwrap();
+        let body = serde_json::json!({ "burned": planted }).to_string();
+        journal.put_foreign_run("burned", 2, vec![body.into()]).await.unwrap();
+        journal.close();
+        let done = accepted(&asked(&scene)).await.unwrap();
+        assert_eq!((done.kept, done.lost, done.burned), (3, 4, 1), "{planted:?}");
+        assert_eq!(items(&scene).await.len(), 5);
+        goes_on_at(&scene, 6).await;
+    }
+}
+
+#[tokio::test]
+async fn too_much_is_not_burned_whichever_way_it_is_asked_for() {
+    let scene = rolled_back().await;
+    let lost = scene.known().unwrap();
+    let mistyped = AcceptOptions { above: Some(1 << 40), ..asked(&scene) };
+    for _ in 0..2 {
+        let refused = accepted(&mistyped).await;
+        assert!(matches!(refused, Err(StartError::TooMuchLost { .. })), "{refused:?}");
+        // The second time an attempt was begun.
+        let journal = EmbeddedJournal::open(scene.data()).unwrap();
+        let body = serde_json::json!({"burned": Burned { kept: 2, lost: 4 }}).to_string();
+        journal.put_foreign_run("burned", 2, vec![body.into(); 2]).await.unwrap_or_default();
+        journal.close();
+    }
+    accepted(&asked(&scene)).await.unwrap();
+    HeadFile::in_directory(scene.data()).replace(&lost).unwrap();
+    let refused = accepted(&mistyped).await;
+    assert!(matches!(refused, Err(StartError::TooMuchLost { .. })), "{refused:?}");
+}
+
+/// A process that saw a sequence of a range is told so by any record that covers it.
+#[tokio::test]
+async fn a_record_covers_what_was_burned_before_its_range_was_extended() {
+    let scene = rolled_back().await;
+    let lost = scene.known().unwrap();
+    let journal = EmbeddedJournal::open(scene.data()).unwrap();
+    let body = serde_json::json!({"burned": Burned { kept: 2, lost: 4 }}).to_string();
+    journal.put_foreign_run("burned", 2, vec![body.into()]).await.unwrap();
+    journal.close();
+    let done = accepted(&AcceptOptions { above: Some(6), ..asked(&scene) }).await.unwrap();
+    assert_eq!((done.kept, done.lost, done.burned), (2, 6, 3));
+    for sequence in 3..=6 {
+        let seen = SeenEnd { sequence, ..lost.end };
+        HeadFile::in_directory(scene.data()).replace(&KnownHead::new(lost.identity, seen)).unwrap();
+        let app = scene.start().await.unwrap();
+        assert_eq!(app.state().doubts.get(), None, "{sequence}");
+        app.shutdown().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_older_journal_that_was_written_to_is_accepted_too() {
     let scene = Scene::new().await;
