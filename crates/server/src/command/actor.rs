@@ -77,7 +77,7 @@ pub(super) struct Actor<J> {
     pub(super) inputs: Inputs,
     pub(super) doubts: Doubts,
     /// Behind this guard a frame of ours may land, or has: as long as the fold ends there, look before deciding.
-    pub(super) doubt: Option<u64>,
+    pub(super) unresolved_guard: Option<u64>,
     /// Answers that read the journal first.
     pub(super) replays: JoinSet<()>,
 }
@@ -143,9 +143,12 @@ impl<J: Journal> Actor<J> {
         }
         let (mut rounds, deadline) = (0, Instant::now() + APPEND_DEADLINE);
         while rounds < ROUNDS && Instant::now() < deadline {
-            let Some(fold) = self.fold() else {
-                self.refuse(jobs, &SubmitError::UnknownOrganization);
-                return Vec::new();
+            let fold = match self.believed_fold() {
+                Ok(fold) => fold,
+                Err(error) => {
+                    self.refuse(jobs, &error);
+                    return Vec::new();
+                }
             };
             let Round { draft, waiting, rest } = self.decide(&fold, jobs).await;
             let waiting = if draft.is_empty() {
@@ -160,6 +163,10 @@ impl<J: Journal> Actor<J> {
             } else {
                 waiting
             };
+            if let Err(error) = self.believed_fold() {
+                self.refuse(waiting.into_iter().map(|(job, _)| job), &error);
+                return rest;
+            }
             let outcome = match draft.finish(&fold) {
                 Ok(frame) => self.append(&fold, &frame).await.map(|sequence| (sequence, frame)),
                 Err(error) => Err(AppendError::Unavailable(Arc::new(error))),
@@ -181,13 +188,13 @@ impl<J: Journal> Actor<J> {
                     }
                     Err(error) => {
                         // Somebody was faster, and what they did is not known: look before deciding again.
-                        self.doubt = Some(fold.end.guard());
+                        self.unresolved_guard = Some(fold.end.guard());
                         unavailable(&error)
                     }
                 },
                 Err(AppendError::OutcomeUnknown(cause)) => {
                     tracing::warn!(org = %self.org, %cause, "the outcome of an append is unknown");
-                    self.doubt = Some(fold.end.guard());
+                    self.unresolved_guard = Some(fold.end.guard());
                     SubmitError::OutcomeUnknown
                 }
                 Err(error) => {
@@ -240,10 +247,18 @@ impl<J: Journal> Actor<J> {
         self.directory.fold(self.org)
     }
 
+    /// The same, unless the journal is doubted: then nothing more is decided or appended, however long it has waited.
+    fn believed_fold(&self) -> Result<Arc<OrgFold>, SubmitError> {
+        match self.doubts.get() {
+            Some(doubt) => Err(SubmitError::JournalDoubted(doubt)),
+            None => self.fold().ok_or(SubmitError::UnknownOrganization),
+        }
+    }
+
     /// Whether a frame of ours may still land behind the end of the fold. Whatever stands behind its guard, also a foreign
     /// message, keeps it out.
     fn is_doubtful(&self) -> bool {
-        self.doubt.is_some_and(|guard| self.fold().is_none_or(|fold| fold.end.guard() <= guard))
+        self.unresolved_guard.is_some_and(|guard| self.fold().is_none_or(|fold| fold.end.guard() <= guard))
     }
 
     /// Answers with the error. In doubt, a request id may be one whose first attempt is still to land: for it
@@ -302,7 +317,7 @@ impl<J: Journal> Actor<J> {
             self.refuse(waiting.into_iter().map(|(job, _)| job), &SubmitError::OutcomeUnknown);
             return;
         }
-        self.doubt = None;
+        self.unresolved_guard = None;
         let place = |index: usize| Position::of(sequence, index as u64);
         for (job, decision) in waiting {
             let record = |index: usize| records.get(index).map(Arc::clone);

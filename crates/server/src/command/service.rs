@@ -124,7 +124,8 @@ impl CommandService {
             start: Box::new(move |org, queue, tasks| {
                 let (journal, directory) = (Arc::clone(&journal), Arc::clone(&directory));
                 let (inputs, doubts, replays) = (inputs.clone(), doubts.clone(), JoinSet::new());
-                let actor = Actor { journal, org, directory, inputs, doubts, doubt: None, replays };
+                let actor =
+                    Actor { journal, org, directory, inputs, doubts, unresolved_guard: None, replays };
                 tasks.spawn(actor.run(queue));
             }),
             inputs: own_inputs,

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,12 +13,13 @@ use grantbook_domain::{
     position::Position,
     principal::{Caller, Principal},
 };
-use grantbook_journal::Journal;
+use grantbook_journal::{Journal, memory::Fault};
 use grantbook_server::{
     app::{App, StartError, VIEW_FILE},
-    command::{Submission, SubmitError},
+    clock::Clock,
+    command::{CommandService, Fold, Submission, SubmitError},
     config::{JournalAddress, ServeConfig},
-    doubt::JournalDoubt,
+    doubt::{Doubts, JournalDoubt},
     init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
     known_head::{HEAD_FILE, HeadFile, KnownHead, SeenEnd},
     read::{NodeState, Unready},
@@ -25,7 +27,7 @@ use grantbook_server::{
 use grantbook_views::{Batch, ViewWriter};
 use tokio::time::timeout;
 
-use crate::given::{Given, ORG, founding_frame, settle};
+use crate::given::{Given, ORG, START, founding_frame, settle};
 
 pub(crate) const JOURNAL: &str = "journal.redb";
 
@@ -274,6 +276,52 @@ async fn a_frame_that_lands_where_another_one_was_read_is_not_acknowledged() {
     assert!(matches!(&refused, Err(SubmitError::JournalDoubted(why)) if *why == doubt), "{refused:?}");
     assert_eq!(given.tokens_made("late"), 0);
     assert!(given.handle.state(ORG).is_some());
+}
+
+/// The doubt may come while commands wait.
+#[tokio::test]
+async fn commands_that_waited_are_not_appended_to_a_doubted_journal() {
+    let Given { journal, service, owner, ids, .. } = Given::settled().await;
+    service.shutdown().await;
+    let fold = Fold::replay(&journal).await.unwrap();
+    let doubts = Doubts::default();
+    let (clock, _hand) = Clock::settable(START);
+    let inputs = (clock, ids.clone());
+    let service = CommandService::start_doubting(Arc::new(journal.clone()), fold, inputs, doubts.clone());
+    let submit = |name: &str| {
+        let (name, id) = (name.to_owned(), ids.id());
+        let command =
+            Command::CreateToken { id, name, description: None, external_id: None, expires_at: None };
+        let submission = Submission {
+            org: ORG,
+            author: Author::Caller(owner),
+            command,
+            idempotency: None,
+            if_position: None,
+            source_ip: None,
+            reason: None,
+            faults: grantbook_server::command::TextFaults::default(),
+        };
+        let handle = service.handle();
+        tokio::spawn(async move { handle.submit(submission).await })
+    };
+    let (gate, delayed) = tokio::sync::oneshot::channel();
+    journal.inject(Fault::Delay(delayed));
+    let under_way = submit("under way");
+    while journal.appends() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let waiting = [submit("one"), submit("two")];
+    settle().await;
+    let doubt = JournalDoubt::Exchanged { sequence: 1 };
+    doubts.raise(doubt.clone());
+    gate.send(()).unwrap();
+    under_way.await.unwrap().unwrap();
+    for one in waiting {
+        let refused = one.await.unwrap();
+        assert!(matches!(&refused, Err(SubmitError::JournalDoubted(why)) if *why == doubt), "{refused:?}");
+    }
+    assert_eq!(journal.head().await.unwrap(), 2);
 }
 
 /// Without a write too.
