@@ -95,10 +95,13 @@ pub(crate) fn run(verb: JournalVerb, reason: Option<String>, out: Output) -> any
             }
             JournalVerb::Copy(CopyArgs { from, to, replicas, access }) => {
                 let (from, to) = (address(&from, &access)?, address(&to, &access)?);
+                if let JournalAddress::Embedded(data) = &to {
+                    operate::expect_head_writable(data).await?;
+                }
                 let report = operate::copy(&from, &to, replicas, &mut progress).await?;
                 bar.clear();
                 if let JournalAddress::Embedded(data) = &to
-                    && let Some(warning) = operate::keep_head(&to, data, &report).await?
+                    && let Some(warning) = operate::keep_head(&to, data, &report).await
                 {
                     out.note(&format!("warning: {warning}"));
                 }
@@ -131,6 +134,7 @@ pub(crate) fn run(verb: JournalVerb, reason: Option<String>, out: Output) -> any
             JournalVerb::AcceptRollback(_) => Ok(Verdict::Yes),
             JournalVerb::Import(ImportArgs { input, replicas, store }) => {
                 let journal = store.journal()?;
+                operate::expect_head_writable(&store.data).await?;
                 let report = if let Some(path) = input {
                     let file = BufReader::new(File::open(path)?);
                     operate::import(&journal, replicas, file, &mut progress).await?
@@ -139,7 +143,7 @@ pub(crate) fn run(verb: JournalVerb, reason: Option<String>, out: Output) -> any
                     operate::import(&journal, replicas, input, &mut progress).await?
                 };
                 bar.clear();
-                if let Some(warning) = operate::keep_head(&journal, &store.data, &report).await? {
+                if let Some(warning) = operate::keep_head(&journal, &store.data, &report).await {
                     out.note(&format!("warning: {warning}"));
                 }
                 tell(out, "imported", &operate::report_json(&report))

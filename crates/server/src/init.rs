@@ -79,7 +79,7 @@ pub struct InitOutcome {
     /// The owner's new key, in full.
     pub key: String,
     /// What the operator should know about the journal.
-    pub warning: Option<&'static str>,
+    pub warning: Option<String>,
 }
 
 impl fmt::Debug for InitOutcome {
@@ -116,16 +116,16 @@ pub fn init(options: InitOptions) -> Boxed<'static, Result<InitOutcome, StartErr
         make_directory(&options.data)?;
         let file = HeadFile::in_directory(&options.data);
         expect_no_head(&file)?;
-        let appended = match &opened {
+        let begun = match &opened {
             OpenJournal::Embedded(journal) => begin(journal.as_ref(), &found, file).await,
             OpenJournal::JetStream(journal) => begin(journal.as_ref(), &found, file).await,
         };
-        if let Err(StartError::Append(AppendError::Conflict { .. })) = appended {
+        if let Err(StartError::Append(AppendError::Conflict { .. })) = begun {
             return Err(StartError::NotEmpty(options.journal.to_string()));
         }
-        appended?;
+        let warning = begun?;
         opened.close().await?;
-        Ok(found.outcome)
+        Ok(InitOutcome { warning, ..found.outcome })
     })
 }
 
@@ -148,8 +148,9 @@ async fn add<J: Journal>(
     journal: &J,
     options: &InitOptions,
     found: &Found,
-) -> Result<Option<&'static str>, StartError> {
+) -> Result<Option<String>, StartError> {
     let (file, is_known) = known_head::require(journal, &options.data).await?;
+    known_head::expect_writable(&file).await?;
     for _ in 0..ROUNDS {
         let fold = replay(journal, &options.journal).await?;
         if fold.organizations().any(|one| one.state().name() == options.org) {
@@ -159,8 +160,8 @@ async fn add<J: Journal>(
             Err(StartError::Append(AppendError::Conflict { .. })) => {}
             Err(error) => return Err(error),
             Ok(end) => {
-                known_head::keep(journal, file, end).await?;
-                return Ok(warning(is_known));
+                let kept = known_head::keep(journal, file, end).await;
+                return Ok(warning(is_known, kept));
             }
         }
     }
@@ -183,6 +184,7 @@ pub fn recover_owner(options: RecoverOptions) -> Boxed<'static, Result<InitOutco
 async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Result<InitOutcome, StartError> {
     let (clock, ids) = (Clock::system(), IdSource::system());
     let (file, is_known) = known_head::require(journal.as_ref(), &options.data).await?;
+    known_head::expect_writable(&file).await?;
     let fold = replay(journal.as_ref(), &options.journal).await?;
     let (org, name) = find(&fold, &options.org).ok_or(StartError::NoSuchOrganization(options.org))?;
     let key_id = ids.id();
@@ -210,7 +212,7 @@ async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Resul
     service.shutdown().await;
     let outcome = outcome?;
     let end = *last.borrow();
-    known_head::keep(journal.as_ref(), file, end).await?;
+    let kept = known_head::keep(journal.as_ref(), file, end).await;
     let events = outcome.record.iter().flat_map(|record| &record.events);
     let mut owners = events.filter_map(|event| match event {
         Event::KeyIssued { key } => Some(key.principal),
@@ -226,13 +228,17 @@ async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Resul
         user_id,
         email: options.email,
         key: secret.expose().to_owned(),
-        warning: warning(is_known),
+        warning: warning(is_known, kept),
     })
 }
 
-/// What is said where it was not known how far the journal had come.
-fn warning(is_known: bool) -> Option<&'static str> {
-    (!is_known).then_some(known_head::UNKNOWN)
+/// What is said where it was not known how far the journal had come, or is not known now. Once a record is appended, nothing
+/// keeps the new key back: it is shown only once.
+fn warning(is_known: bool, kept: Result<(), StartError>) -> Option<String> {
+    match kept {
+        Ok(()) => (!is_known).then(|| known_head::UNKNOWN.to_owned()),
+        Err(error) => Some(known_head::not_kept(&error)),
+    }
 }
 
 /// A new journal is none that was written to before.
@@ -243,9 +249,10 @@ fn expect_no_head(file: &HeadFile) -> Result<(), StartError> {
 }
 
 /// Appends the first frame of all, and keeps that it is there.
-async fn begin<J: Journal>(journal: &J, found: &Found, file: HeadFile) -> Result<(), StartError> {
+async fn begin<J: Journal>(journal: &J, found: &Found, file: HeadFile) -> Result<Option<String>, StartError> {
+    known_head::expect_writable(&file).await?;
     let end = append(journal, found, 0).await?;
-    known_head::keep(journal, file, end).await
+    Ok(warning(true, known_head::keep(journal, file, end).await))
 }
 
 /// A first record before it has a place.
@@ -306,4 +313,17 @@ fn find(fold: &Fold, id_or_name: &str) -> Option<(OrgId, String)> {
     let named = |one: &&OrgFold| one.state().id() == id && id.is_some() || one.state().name() == id_or_name;
     let state = fold.organizations().find(named)?.state();
     Some((state.id()?, state.name().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_behind_the_append_is_a_warning() {
+        let warned = warning(true, Err(StartError::Contended)).unwrap();
+        assert!(warned.starts_with("done, but the journal's head was not recorded"), "{warned}");
+        assert_eq!(warning(true, Ok(())), None);
+        assert_eq!(warning(false, Ok(())).as_deref(), Some(known_head::UNKNOWN));
+    }
 }

@@ -66,17 +66,32 @@ pub fn verify<'a>(
     })
 }
 
-/// Keeps in a data directory how far a journal that was just carried there has come, as far as nothing later of it was known
-/// there; what the operator should know about that.
+/// That a data directory can keep how far a journal has come; makes the directory. Asked before a journal is carried there.
 ///
 /// # Errors
 ///
-/// The journal does not open, or the file is about another one or cannot be written.
-pub async fn keep_head(
+/// The directory cannot be made, or its file not be written.
+pub async fn expect_head_writable(data: &Path) -> Result<(), OperateError> {
+    let data = data.to_owned();
+    let asked = spawn_blocking(move || {
+        make_directory(&data)?;
+        Ok::<_, StartError>(HeadFile::in_directory(&data).expect_writable()?)
+    });
+    Ok(asked.await.map_err(StartError::from)??)
+}
+
+/// Keeps in a data directory how far a journal that was just carried there has come, as far as nothing later of it was known
+/// there; what the operator should know about that. The journal is there, so a failure is told and ends nothing.
+pub async fn keep_head(address: &JournalAddress, data: &Path, report: &Report) -> Option<String> {
+    let kept = try_keep_head(address, data, report).await;
+    kept.unwrap_or_else(|error| Some(known_head::not_kept(&error)))
+}
+
+async fn try_keep_head(
     address: &JournalAddress,
     data: &Path,
     report: &Report,
-) -> Result<Option<String>, OperateError> {
+) -> Result<Option<String>, StartError> {
     let opened = OpenJournal::open(address).await?;
     let end = report.organizations.iter().map(|(_, end)| end).max_by_key(|end| end.sequence);
     let end = end.map(|end| SeenEnd { sequence: end.sequence, hash: end.hash });
@@ -85,7 +100,7 @@ pub async fn keep_head(
         OpenJournal::JetStream(journal) => keep_end(journal.as_ref(), data, end).await,
     };
     opened.close().await?;
-    Ok(kept?)
+    kept
 }
 
 async fn keep_end<J: Journal>(

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use grantbook_files as files;
+use grantbook_files::{self as files, Draft};
 use grantbook_journal::{Identity, chain::StreamEnd, hash::Hash};
 use grantbook_views::ViewWriter;
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,19 @@ impl HeadFile {
         self.write(head).map_err(|source| self.failed(source))
     }
 
+    /// That a head can be kept. What is kept stays.
+    ///
+    /// # Errors
+    ///
+    /// The file is not understood, or cannot be replaced or made.
+    pub fn expect_writable(&self) -> Result<(), HeadFileError> {
+        if let Some(known) = self.read()? {
+            return self.replace(&known);
+        }
+        // Dropped, a draft leaves nothing.
+        Draft::begin(&self.path).map(drop).map_err(|source| self.failed(source))
+    }
+
     fn write(&self, head: &KnownHead) -> io::Result<()> {
         let mut line = serde_json::to_vec(head)?;
         line.push(b'\n');
@@ -190,6 +203,20 @@ mod tests {
         let mode = fs::metadata(file.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn whether_it_can_be_written_is_asked_without_a_trace() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = HeadFile::in_directory(&directory.path().join("data"));
+        assert!(matches!(file.expect_writable(), Err(HeadFileError::Io { .. })));
+        fs::create_dir(directory.path().join("data")).unwrap();
+        file.expect_writable().unwrap();
+        assert_eq!(fs::read_dir(directory.path().join("data")).unwrap().count(), 0);
+        file.keep(&head(1, 7)).unwrap();
+        file.expect_writable().unwrap();
+        assert_eq!(file.read().unwrap(), Some(head(1, 7)));
+        assert_eq!(fs::read_dir(directory.path().join("data")).unwrap().count(), 1);
     }
 
     #[test]

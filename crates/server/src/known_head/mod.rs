@@ -76,6 +76,19 @@ pub(crate) async fn keep<J: Journal>(journal: &J, file: HeadFile, end: SeenEnd) 
     Ok(spawn_blocking(move || file.keep(&known)).await??)
 }
 
+/// That the file can be written: asked before something is appended whose answer must not be lost afterwards.
+pub(crate) async fn expect_writable(file: &HeadFile) -> Result<(), StartError> {
+    let file = file.clone();
+    Ok(spawn_blocking(move || file.expect_writable()).await??)
+}
+
+/// What is said where something was appended and the file could not be written then.
+pub(crate) fn not_kept(error: &StartError) -> String {
+    format!(
+        "done, but the journal's head was not recorded ({error}): a rollback to before this cannot be detected here"
+    )
+}
+
 /// The doubt that a journal's end raises against what is known; for a report.
 pub(crate) async fn doubt_of<J: Journal>(
     journal: &J,

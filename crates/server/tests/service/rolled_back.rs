@@ -13,7 +13,7 @@ use grantbook_domain::{
     position::Position,
     principal::{Caller, Principal},
 };
-use grantbook_journal::{Journal, memory::Fault};
+use grantbook_journal::{Journal, embedded::EmbeddedJournal, memory::Fault};
 use grantbook_server::{
     app::{App, StartError, VIEW_FILE},
     clock::Clock,
@@ -245,6 +245,44 @@ async fn where_nothing_is_known_the_journal_is_taken_as_it_is() {
     scene.write(&app, "fork").await.unwrap();
     app.shutdown().await.unwrap();
     assert_eq!(scene.known().unwrap().end.sequence, 3);
+}
+
+/// Takes the names under which the head file is written before it gets its own; what fails holds for root, too.
+fn unwritable(data: &Path) -> Vec<PathBuf> {
+    let taken = |number| data.join(format!(".{HEAD_FILE}.{}-{number}.tmp", std::process::id()));
+    let taken: Vec<PathBuf> = (0..100).map(taken).collect();
+    taken.iter().for_each(|path| fs::write(path, "").unwrap());
+    taken
+}
+
+/// A key is shown once: nothing may be appended whose answer is then lost.
+#[tokio::test]
+async fn no_key_is_made_where_the_head_cannot_be_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path();
+    let head = async || EmbeddedJournal::open(data).unwrap().head().await.unwrap();
+    let taken = unwritable(data);
+    let made = init(options(data, "acme")).await;
+    assert!(matches!(made, Err(StartError::HeadFile(_))), "{made:?}");
+    assert_eq!(head().await, 0);
+    taken.iter().for_each(|path| fs::remove_file(path).unwrap());
+    assert_eq!(init(options(data, "acme")).await.unwrap().warning, None);
+    let taken = unwritable(data);
+    let created = create_org(options(data, "zenith")).await;
+    assert!(matches!(created, Err(StartError::HeadFile(_))), "{created:?}");
+    let recover = || RecoverOptions {
+        journal: JournalAddress::Embedded(data.to_owned()),
+        data: data.to_owned(),
+        org: "acme".to_owned(),
+        email: "ada@example.com".to_owned(),
+        reason: "lost".to_owned(),
+    };
+    let recovered = recover_owner(recover()).await;
+    assert!(matches!(recovered, Err(StartError::HeadFile(_))), "{recovered:?}");
+    assert_eq!(head().await, 1);
+    taken.iter().for_each(|path| fs::remove_file(path).unwrap());
+    recover_owner(recover()).await.unwrap();
+    assert_eq!(head().await, 2);
 }
 
 #[tokio::test]
