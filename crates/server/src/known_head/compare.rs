@@ -6,7 +6,10 @@ use grantbook_journal::{Journal, ReadError};
 use tokio::time::{Instant, sleep};
 
 use super::{HEAD_FILE, KnownHead};
-use crate::{doubt::JournalDoubt, rollback};
+use crate::{
+    doubt::JournalDoubt,
+    rollback::{self, Burned},
+};
 
 /// A journal that does not answer for so long cannot be compared.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,51 +19,62 @@ const SHORTER: Duration = Duration::from_secs(3);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What the journal says against what is known of it; none if it holds it.
+/// What a comparison of a journal with what was seen of it came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The journal holds what was seen.
+    Holds,
+    /// What was seen was lost, and an operator gave it up.
+    GivenUp(Burned),
+    /// It does not hold it.
+    Doubt(JournalDoubt),
+}
+
+impl Verdict {
+    /// What it says against the journal.
+    pub(crate) fn doubt(self) -> Option<JournalDoubt> {
+        match self {
+            Self::Doubt(doubt) => Some(doubt),
+            Self::Holds | Self::GivenUp(_) => None,
+        }
+    }
+}
+
+/// Compares a journal with what is known of it. A leader that was just elected gets some seconds to show what it has, and
+/// of several copies one suffices that is what was seen.
 ///
 /// # Errors
 ///
 /// [`ReadError`] if it does not answer.
-pub(super) async fn compare<J: Journal>(
-    journal: &J,
-    known: &KnownHead,
-) -> Result<Option<JournalDoubt>, ReadError> {
+pub(crate) async fn compare<J: Journal>(journal: &J, known: &KnownHead) -> Result<Verdict, ReadError> {
     let identity = journal.identity();
     if identity != known.identity {
         let (known, found) = (known.identity.installation, identity.installation);
-        return Ok(Some(JournalDoubt::OtherJournal { known, found, file: HEAD_FILE }));
+        return Ok(Verdict::Doubt(JournalDoubt::OtherJournal { known, found, file: HEAD_FILE }));
     }
     let sequence = known.end.sequence;
     if sequence == 0 {
-        return Ok(None);
+        return Ok(Verdict::Holds);
     }
     let deadline = Instant::now() + PATIENCE;
     let mut absent_since: Option<Instant> = None;
     loop {
         match look(journal, known).await {
-            Ok(Look::There) => return Ok(None),
-            Ok(Look::Another) => match rollback::accepted(journal, sequence).await? {
-                Some(burned) => {
-                    let (kept, lost) = (burned.kept, burned.lost);
-                    tracing::warn!(
-                        sequence,
-                        kept,
-                        lost,
-                        "what was seen here was lost, and an operator went on without it"
-                    );
-                    return Ok(None);
-                }
-                None => return Ok(Some(JournalDoubt::Exchanged { sequence })),
-            },
+            Ok(Look::There) => return Ok(Verdict::Holds),
+            Ok(Look::Another) => {
+                let given_up = rollback::accepted(journal, sequence).await?;
+                let exchanged = JournalDoubt::Exchanged { sequence };
+                return Ok(given_up.map_or(Verdict::Doubt(exchanged), Verdict::GivenUp));
+            }
             Ok(Look::Absent) => {
                 let since = *absent_since.get_or_insert_with(Instant::now);
                 if !journal.is_shared() || since.elapsed() >= SHORTER {
-                    return ends(journal, known, deadline).await.map(Some);
+                    return ends(journal, known, deadline).await.map(Verdict::Doubt);
                 }
             }
             Err(error) => {
                 if let Some(doubt) = JournalDoubt::of_reading(&error) {
-                    return Ok(Some(doubt));
+                    return Ok(Verdict::Doubt(doubt));
                 }
                 if Instant::now() >= deadline {
                     return Err(error);
@@ -140,7 +154,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_journal_holds_what_was_seen_or_is_doubted() {
         let journal = journal(&["a", "b", "c"]).await;
-        let doubt = async |known: &KnownHead| compare(&journal, known).await.unwrap();
+        let doubt = async |known: &KnownHead| compare(&journal, known).await.unwrap().doubt();
         assert_eq!(doubt(&seen(3, "c")).await, None);
         assert_eq!(doubt(&seen(2, "b")).await, None, "it may have gone on");
         assert_eq!(doubt(&seen(0, "")).await, None);
@@ -155,7 +169,7 @@ mod tests {
     async fn silence_is_waited_out_and_says_nothing() {
         let journal = journal(&["a", "b"]).await;
         journal.silence_reads(5);
-        assert_eq!(compare(&journal, &seen(2, "b")).await.unwrap(), None);
+        assert_eq!(compare(&journal, &seen(2, "b")).await.unwrap(), Verdict::Holds);
         journal.silence_reads(10_000);
         assert!(matches!(compare(&journal, &seen(2, "b")).await, Err(ReadError::Unavailable(_))));
     }

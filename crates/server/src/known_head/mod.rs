@@ -10,12 +10,14 @@ use std::path::Path;
 use grantbook_journal::Journal;
 use tokio::task::spawn_blocking;
 
+pub(crate) use compare::{Verdict, compare};
 pub(crate) use file::of_view;
 pub use file::{HEAD_FILE, HeadFile, HeadFileError, KnownHead, SeenEnd};
 pub(crate) use keeper::HeadKeeper;
 
 use crate::{
     doubt::{Doubts, JournalDoubt},
+    rollback::Burned,
     start::{StartError, make_directory},
 };
 
@@ -41,10 +43,8 @@ pub(crate) async fn recall<J: Journal>(
         Ok::<_, StartError>((file, known))
     })
     .await??;
-    if let Some(known) = &known
-        && let Some(doubt) = compare::compare(journal, known).await?
-    {
-        doubts.raise(doubt);
+    if let Some(known) = &known {
+        judge(journal, known, doubts).await?;
     }
     Ok((file, known))
 }
@@ -58,16 +58,32 @@ pub(crate) async fn require<J: Journal>(journal: &J, data: &Path) -> Result<(Hea
     if !is_known {
         let (data, identity) = (data.to_owned(), journal.identity());
         let seen = spawn_blocking(move || file::of_view(&data, identity)).await?;
-        if let Some(seen) = seen
-            && let Some(doubt) = compare::compare(journal, &seen).await?
-        {
-            doubts.raise(doubt);
+        if let Some(seen) = seen {
+            judge(journal, &seen, &doubts).await?;
         }
     }
     match doubts.get() {
         Some(doubt) => Err(StartError::Doubted(doubt)),
         None => Ok((file, is_known)),
     }
+}
+
+/// Raises what speaks against the journal.
+async fn judge<J: Journal>(journal: &J, known: &KnownHead, doubts: &Doubts) -> Result<(), StartError> {
+    match compare(journal, known).await? {
+        Verdict::Holds => {}
+        Verdict::GivenUp(Burned { kept, lost }) => {
+            let sequence = known.end.sequence;
+            tracing::warn!(
+                sequence,
+                kept,
+                lost,
+                "what was seen here was lost, and an operator went on without it"
+            );
+        }
+        Verdict::Doubt(doubt) => doubts.raise(doubt),
+    }
+    Ok(())
 }
 
 /// Keeps the end of a journal. A file that knows more stays as it is.
@@ -94,5 +110,5 @@ pub(crate) async fn doubt_of<J: Journal>(
     journal: &J,
     known: &KnownHead,
 ) -> Result<Option<JournalDoubt>, StartError> {
-    Ok(compare::compare(journal, known).await?)
+    Ok(compare(journal, known).await?.doubt())
 }

@@ -32,9 +32,9 @@ use self::{
 };
 use crate::{
     doubt::{Comparison, Doubts},
+    known_head::{KnownHead, SeenEnd, Verdict, compare},
     mend::other_copies,
     pulse::{Broken, Heard, Pulse},
-    rollback::accepted,
     upkeep::Tally,
 };
 
@@ -163,11 +163,7 @@ struct Follower<J> {
 impl<J: Journal> Follower<J> {
     async fn run(mut self, writer: ViewWriter) {
         let ended = match self.restore(writer).await {
-            Ok((view, intake)) => {
-                // The view says nothing against the journal.
-                self.doubting.1 = None;
-                self.follow(view, intake).await
-            }
+            Ok((view, intake)) => self.follow(view, intake).await,
             Err(fault) => Err(fault),
         };
         if let Some(doubt) = ended.as_ref().err().and_then(Fault::doubt) {
@@ -197,40 +193,37 @@ impl<J: Journal> Follower<J> {
         let installation = self.journal.identity().installation;
         let sequence = writer.sequence();
         if sequence == 0 {
+            self.doubting.1 = None;
             return with_image(writer, Chains::new(installation)).await;
         }
         let checkpoint = Checkpoint::decode(writer.checkpoint()).map_err(|_| Fault::Checkpoint)?;
         let end = checkpoint.end;
-        let mut chains = match checkpoint.chains(installation) {
+        let chains = match checkpoint.chains(installation) {
             Some(chains) => chains,
             None => self.chains_up_to(sequence).await?,
         };
         if end.sequence != sequence || chains.end() != end {
             return Err(Fault::Checkpoint);
         }
-        match self.last_read(sequence).await? {
-            Some(item) => {
-                if let Err(misfit) = chains.take_item(&item) {
-                    let lost = accepted(self.journal.as_ref(), sequence).await?;
-                    return Err(
-                        lost.map_or_else(|| misfit.into(), |burned| Fault::Lost { kept: burned.kept })
-                    );
-                }
-            }
-            None => return Err(Fault::Tail { expected: sequence, found: self.journal.head().await? }),
-        }
+        self.expect_held(SeenEnd { sequence, hash: end.hash }).await?;
+        // The view says nothing against the journal. What follows takes as long as there are rows.
+        self.doubting.1 = None;
         with_image(writer, chains).await
     }
 
-    /// The item that the view ended with, however long the journal takes to answer.
-    async fn last_read(&mut self, sequence: u64) -> Result<Option<Item>, Fault> {
+    /// That the journal holds what the view ended with, however long it takes to answer.
+    async fn expect_held(&mut self, end: SeenEnd) -> Result<(), Fault> {
+        let seen = KnownHead::new(self.journal.identity(), end);
         loop {
-            match self.journal.read_one(sequence).await {
-                Ok(item) => return Ok(item),
+            let verdict = tokio::select! {
+                verdict = compare(self.journal.as_ref(), &seen) => verdict,
+                _ = self.stopping.wait_for(|stopping| *stopping) => return Err(Fault::Stopped),
+            };
+            match verdict {
+                Ok(Verdict::Holds) => return Ok(()),
+                Ok(Verdict::GivenUp(burned)) => return Err(Fault::Lost { kept: burned.kept }),
+                Ok(Verdict::Doubt(doubt)) => return Err(Fault::Contradicted(doubt)),
                 Err(error) => self.pause(error).await?,
-            }
-            if self.is_stopping() {
-                return Err(Fault::Stopped);
             }
         }
     }

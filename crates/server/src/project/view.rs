@@ -59,6 +59,9 @@ pub(super) enum Fault {
         /// The last sequence that was kept.
         kept: u64,
     },
+    /// The journal does not hold what the view ended with.
+    #[error("{0}")]
+    Contradicted(JournalDoubt),
     /// The checkpoint is not of this view.
     #[error("the view's checkpoint is not understood")]
     Checkpoint,
@@ -83,6 +86,7 @@ impl Fault {
             Self::Chain(error) => Some(error.clone().into()),
             Self::Journal(error) => JournalDoubt::of_reading(error),
             Self::Tail { expected, found } => Some(JournalDoubt::Shorter { known: *expected, found: *found }),
+            Self::Contradicted(doubt) => Some(doubt.clone()),
             Self::Doubted(_)
             | Self::View(_)
             | Self::Checkpoint

@@ -30,7 +30,7 @@ use crate::{
     command::{CommandService, Submission, TextFaults},
     config::JournalAddress,
     ids::IdSource,
-    known_head::{self, HeadFile, KnownHead, SeenEnd},
+    known_head::{self, HeadFile, KnownHead, SeenEnd, Verdict},
     start::{OpenJournal, StartError, replay},
 };
 
@@ -145,8 +145,7 @@ async fn accept_on<J: burn::Burn>(
 
 /// Whether what was seen is not in the journal.
 async fn contradicts<J: Journal>(journal: &J, seen: &KnownHead) -> Result<bool, StartError> {
-    Ok(burn::at(journal, seen.end.sequence).await?.is_some()
-        || known_head::doubt_of(journal, seen).await?.is_some())
+    Ok(known_head::compare(journal, seen).await? != Verdict::Holds)
 }
 
 /// Appends the record to every organization that does not have it yet; to how many, and the journal's end then.

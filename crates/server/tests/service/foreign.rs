@@ -114,7 +114,7 @@ async fn an_exchanged_foreign_message_is_noticed() {
     let mut progress = projector.progress();
     progress.wait_for(grantbook_server::project::Progress::has_ended).await.unwrap();
     let answered = node.wait_for(ORG, Position::START, LONG).await;
-    assert!(format!("{answered:?}").contains("another frame was there before"), "{answered:?}");
+    assert!(format!("{answered:?}").contains("holds another frame at sequence"), "{answered:?}");
 }
 
 /// Everybody stops at a message with the mark of an append that is no valid frame.

@@ -26,3 +26,4 @@ mod replay;
 mod rolled_back;
 mod snapshots;
 mod unknown;
+mod view_compared;

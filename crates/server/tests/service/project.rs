@@ -248,7 +248,7 @@ async fn a_history_that_was_exchanged_stops_it() {
         other.submit(other.create_token(&format!("t{n}"))).await.unwrap();
     }
     let why = restarted_on(&given, &other.journal).await;
-    assert!(why.contains("another frame was there before"), "{why}");
+    assert!(why.contains("holds another frame at sequence"), "{why}");
 }
 
 #[tokio::test]
