@@ -56,7 +56,13 @@ async fn run(
     let mut written = 0;
     let mut logged: Option<Instant> = None;
     loop {
-        if doubts.settled().await.is_some() {
+        let verdict = tokio::select! {
+            biased;
+            doubt = doubts.settled() => doubt,
+            // Without a verdict nothing new is known.
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        if verdict.is_some() {
             return;
         }
         let is_last = *stopping.borrow() || stopping.has_changed().is_err();
@@ -125,6 +131,20 @@ mod tests {
         }
         keeper.stop().await;
         assert_eq!(kept(&file), 99);
+    }
+
+    /// The brokers that the comparison waits for may be away.
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_waits_for_no_comparison() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = HeadFile::in_directory(directory.path());
+        let doubts = Doubts::default();
+        let comparison = doubts.comparing();
+        let (_tell, known) = watch::channel(end(3));
+        let keeper = HeadKeeper::start(file.clone(), identity(), known, doubts.clone());
+        tokio::time::timeout(Duration::from_mins(1), keeper.stop()).await.unwrap();
+        assert_eq!(kept(&file), 0, "what was not compared is not kept");
+        drop(comparison);
     }
 
     #[tokio::test]
