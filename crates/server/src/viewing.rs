@@ -55,7 +55,10 @@ impl Viewing {
         .await??;
         let store = open_store(config.snapshots.place.as_ref(), opened).await?;
         let bootstraps = Tally::default();
-        let writer = open(config, journal, (store.clone(), &bootstraps)).await?;
+        let writer = match doubts.get() {
+            None => open(config, journal, (store.clone(), &bootstraps)).await?,
+            Some(_) => open_beside_doubt(config, installation).await?,
+        };
         let projector =
             Projector::start_doubting(Arc::clone(journal), writer, config.scrub_every, doubts.clone());
         let upkeep = Upkeep { scrubs: projector.scrubs(), bootstraps, ..Upkeep::default() };
@@ -148,6 +151,22 @@ async fn open<J: Journal>(
         tracing::info!("no snapshot is of use; the view is filled from the whole journal");
     }
     spawn_blocking(move || open_view(&view, installation)).await?
+}
+
+/// The view of a journal that is doubted, which is not read: nothing replaces the one that is there, as it may be all that
+/// knows what was lost.
+async fn open_beside_doubt(
+    config: &ServeConfig,
+    installation: InstallationId,
+) -> Result<ViewWriter, StartError> {
+    let view = config.data.join(VIEW_FILE);
+    let opened = spawn_blocking(move || {
+        if ViewWriter::would_resume(&view, installation)? {
+            return ViewWriter::open(&view, installation).map(|(writer, _)| writer);
+        }
+        ViewWriter::in_memory(installation)
+    });
+    Ok(opened.await??)
 }
 
 /// Takes a view that was built beside the one that served, if there is one. Blocks.

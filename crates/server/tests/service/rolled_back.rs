@@ -200,6 +200,8 @@ async fn nor_is_another_installations() {
     let doubt = app.state().parts.commands().unwrap().doubt();
     assert!(matches!(doubt, Some(JournalDoubt::OtherJournal { .. })), "{doubt:?}");
     app.shutdown().await.unwrap();
+    let (view, installation) = (scene.data().join(VIEW_FILE), scene.known().unwrap().identity.installation);
+    assert!(ViewWriter::would_resume(&view, installation).unwrap(), "the view is kept");
     // Nor is a new one made where one was.
     scene.forget(JOURNAL);
     let made = init(options(scene.data(), "acme")).await;
