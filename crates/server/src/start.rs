@@ -137,6 +137,12 @@ pub enum StartError {
     /// A snapshot cannot be made or looked for.
     #[error("{0}")]
     Snapshot(#[from] SnapshotError),
+    /// A view cannot be looked at while another process has it.
+    #[error("the view {} is in use: stop the process that uses it first", .0.display())]
+    ViewInUse(PathBuf),
+    /// A view that was named is none of this journal.
+    #[error("{} is not a view of this journal in the format of this version", .0.display())]
+    NoSuchView(PathBuf),
     /// There is a view already that goes on.
     #[error("{} is a view that goes on from where it is: remove it first, if it is to be made anew", .0.display())]
     ViewThere(PathBuf),

@@ -7,10 +7,10 @@ use std::{
 
 use grantbook_files::{self as files, Draft};
 use grantbook_journal::{Identity, chain::StreamEnd, hash::Hash};
-use grantbook_views::ViewWriter;
+use grantbook_views::{ViewError, ViewWriter};
 use serde::{Deserialize, Serialize};
 
-use crate::{app::VIEW_FILE, project::Checkpoint};
+use crate::project::Checkpoint;
 
 /// The file's name in the data directory.
 pub const HEAD_FILE: &str = "journal-head.json";
@@ -163,16 +163,19 @@ impl HeadFile {
     }
 }
 
-/// What the view in a data directory knows of this journal; none if no view is there that goes on, or it is in use.
-pub(crate) fn of_view(data: &Path, identity: Identity) -> Option<KnownHead> {
-    let path = data.join(VIEW_FILE);
-    if !ViewWriter::would_resume(&path, identity.installation).ok()? {
-        return None;
+/// What a view knows of this journal; none if the file is no view of it that goes on. Blocks.
+///
+/// # Errors
+///
+/// The view is in use, or damaged.
+pub(crate) fn of_view(path: &Path, identity: Identity) -> Result<Option<KnownHead>, ViewError> {
+    if !ViewWriter::would_resume(path, identity.installation)? {
+        return Ok(None);
     }
-    let (writer, _) = ViewWriter::open(&path, identity.installation).ok()?;
-    let checkpoint = Checkpoint::decode(writer.checkpoint()).ok()?;
+    let (writer, _) = ViewWriter::open(path, identity.installation)?;
+    let Ok(checkpoint) = Checkpoint::decode(writer.checkpoint()) else { return Ok(None) };
     let StreamEnd { sequence, hash, .. } = checkpoint.end;
-    Some(KnownHead::new(identity, SeenEnd { sequence, hash }))
+    Ok(Some(KnownHead::new(identity, SeenEnd { sequence, hash })))
 }
 
 #[cfg(test)]

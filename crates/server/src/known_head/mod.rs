@@ -16,6 +16,7 @@ pub use file::{HEAD_FILE, HeadFile, HeadFileError, KnownHead, SeenEnd};
 pub(crate) use keeper::HeadKeeper;
 
 use crate::{
+    app::VIEW_FILE,
     doubt::{Doubts, JournalDoubt},
     rollback::Burned,
     start::{StartError, make_directory},
@@ -55,12 +56,12 @@ pub(crate) async fn require<J: Journal>(journal: &J, data: &Path) -> Result<(Hea
     let doubts = Doubts::default();
     let (file, known) = recall(journal, data, &doubts).await?;
     let is_known = known.is_some();
-    if !is_known {
-        let (data, identity) = (data.to_owned(), journal.identity());
-        let seen = spawn_blocking(move || file::of_view(&data, identity)).await?;
-        if let Some(seen) = seen {
-            judge(journal, &seen, &doubts).await?;
-        }
+    let (view, identity) = (data.join(VIEW_FILE), journal.identity());
+    match spawn_blocking(move || file::of_view(&view, identity)).await? {
+        Ok(Some(seen)) => judge(journal, &seen, &doubts).await?,
+        Ok(None) => {}
+        // One in use has a process that compares it, and damage of a view says nothing against the journal.
+        Err(error) => tracing::debug!(%error, "the view is not compared with the journal"),
     }
     match doubts.get() {
         Some(doubt) => Err(StartError::Doubted(doubt)),

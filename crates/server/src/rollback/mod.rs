@@ -16,7 +16,8 @@ use grantbook_domain::{
     command::{Author, Command},
     id::OrgId,
 };
-use grantbook_journal::Journal;
+use grantbook_journal::{Identity, Journal};
+use grantbook_views::ViewError;
 use tokio::task::spawn_blocking;
 
 pub(crate) use burn::accepted;
@@ -98,15 +99,11 @@ async fn accept_on<J: burn::Burn>(
     options: &AcceptOptions,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<Accepted, StartError> {
-    let directory = options.data.clone();
-    let file = HeadFile::in_directory(&directory);
-    let (own, identity) = (file.clone(), journal.identity());
-    let (known, viewed) =
-        spawn_blocking(move || Ok::<_, StartError>((own.read()?, known_head::of_view(&directory, identity))))
-            .await??;
+    let file = HeadFile::in_directory(&options.data);
+    let Known { head, viewed, named } = Known::read(options, &file, journal.identity()).await?;
     // Before anything is changed: a journal that does not fold is not accepted.
     let fold = replay(journal.as_ref(), &options.journal).await?;
-    let known: Vec<KnownHead> = known.into_iter().chain(viewed.clone()).collect();
+    let known: Vec<KnownHead> = head.into_iter().chain(viewed.clone()).chain(named).collect();
     let planned = plan::plan(journal.as_ref(), &fold, &known, options.above).await?;
     let burned = planned.burned;
     let view = options.view.clone().unwrap_or_else(|| options.data.join(VIEW_FILE));
@@ -132,7 +129,7 @@ async fn accept_on<J: burn::Burn>(
     let (organizations, end) = record(journal, burned, options).await?;
     accepted.organizations = organizations;
     let data = options.data.clone();
-    let head = KnownHead::new(identity, end);
+    let head = KnownHead::new(journal.identity(), end);
     accepted.view = spawn_blocking(move || {
         let moved = is_lost.then(|| set_aside(&data)).transpose()?;
         // Last: until it is replaced, the command may be run again.
@@ -141,6 +138,44 @@ async fn accept_on<J: burn::Burn>(
     })
     .await??;
     Ok(accepted)
+}
+
+/// What is known of the lost journal here.
+struct Known {
+    /// By the data directory's own file.
+    head: Option<KnownHead>,
+    /// By the view in it.
+    viewed: Option<KnownHead>,
+    /// By the view that was named.
+    named: Option<KnownHead>,
+}
+
+impl Known {
+    /// Positions must not name two records because a view could not be looked at: then nothing is planned.
+    async fn read(options: &AcceptOptions, file: &HeadFile, identity: Identity) -> Result<Self, StartError> {
+        let (file, own, named) = (file.clone(), options.data.join(VIEW_FILE), options.view.clone());
+        let read = spawn_blocking(move || {
+            let viewed = of_view(&own, identity)?;
+            let named = match named {
+                Some(path) if path != own => {
+                    Some(of_view(&path, identity)?.ok_or(StartError::NoSuchView(path))?)
+                }
+                _ => None,
+            };
+            Ok(Self { head: file.read()?, viewed, named })
+        });
+        read.await?
+    }
+}
+
+/// What a view knows that nobody may use meanwhile. Blocks.
+fn of_view(path: &Path, identity: Identity) -> Result<Option<KnownHead>, StartError> {
+    known_head::of_view(path, identity).map_err(|error| match error {
+        ViewError::Open { source, path } if matches!(*source, redb::Error::DatabaseAlreadyOpen) => {
+            StartError::ViewInUse(path)
+        }
+        error => error.into(),
+    })
 }
 
 /// Whether what was seen is not in the journal.

@@ -16,6 +16,7 @@ use grantbook_server::{
     project::{NodeState, Progress},
     rollback::{AcceptOptions, Accepted, Burned, LOST_VIEW_FILE, accept},
 };
+use grantbook_views::ViewWriter;
 use tokio::time::timeout;
 
 use crate::{
@@ -287,6 +288,26 @@ async fn a_record_covers_what_was_burned_before_its_range_was_extended() {
         assert_eq!(app.state().doubts.get(), None, "{sequence}");
         app.shutdown().await.unwrap();
     }
+}
+
+/// What a view of another node holds was seen, too: no position of it is used again.
+#[tokio::test]
+async fn a_view_that_is_named_is_believed() {
+    let scene = rolled_back().await;
+    fs::remove_file(scene.data().join(HEAD_FILE)).unwrap();
+    let view = scene.data().join("elsewhere.redb");
+    fs::rename(scene.data().join(VIEW_FILE), &view).unwrap();
+    let named = AcceptOptions { view: Some(view.clone()), ..asked(&scene) };
+    let installation = EmbeddedJournal::open(scene.data()).unwrap().identity().installation;
+    let (held, _) = ViewWriter::open(&view, installation).unwrap();
+    let refused = accepted(&named).await;
+    assert!(matches!(&refused, Err(StartError::ViewInUse(path)) if *path == view), "{refused:?}");
+    drop(held);
+    let absent = AcceptOptions { view: Some(scene.data().join("absent.redb")), ..asked(&scene) };
+    assert!(matches!(accepted(&absent).await, Err(StartError::NoSuchView(_))));
+    let done = accepted(&named).await.unwrap();
+    assert_eq!((done.kept, done.lost, done.burned), (2, 4, 2));
+    goes_on_at(&scene, 6).await;
 }
 
 #[tokio::test]

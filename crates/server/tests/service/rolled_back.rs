@@ -177,6 +177,23 @@ async fn nor_is_one_of_which_only_the_view_knows_more() {
     assert_eq!(scene.known(), None, "an older head is not taken for known");
 }
 
+/// A head that was recorded again, such as by an older start, does not hide what the view knows.
+#[tokio::test]
+async fn nor_offline_where_the_view_knows_more_than_the_file() {
+    let scene = Scene::new().await;
+    let known = scene.known().unwrap();
+    scene.roll_back();
+    scene.forget(HEAD_FILE);
+    let journal = EmbeddedJournal::open(scene.data()).unwrap();
+    let hash = journal.read_one(2).await.unwrap().unwrap().hash();
+    journal.close();
+    let older = KnownHead::new(known.identity, SeenEnd { sequence: 2, hash });
+    HeadFile::in_directory(scene.data()).replace(&older).unwrap();
+    let created = create_org(options(scene.data(), "zenith")).await;
+    let doubt = JournalDoubt::Shorter { known: 4, found: 2 };
+    assert!(matches!(&created, Err(StartError::Doubted(why)) if *why == doubt), "{created:?}");
+}
+
 #[tokio::test]
 async fn nor_is_one_that_was_written_to_where_nobody_knew() {
     let scene = Scene::new().await;
