@@ -12,6 +12,54 @@ use crate::{
     webhook::Webhook,
 };
 
+impl Event {
+    /// Whether somebody may have less by it than before, judged without the state before it: in doubt, yes. For a list of what
+    /// was lost, in which nothing may be missed that took access away. Notices of expiry count for nothing: time takes
+    /// without them.
+    pub const fn may_take_away(&self) -> bool {
+        match self {
+            Self::KeyRevoked { .. }
+            | Self::KeyRotated { .. }
+            | Self::UserDeactivated { .. }
+            | Self::TokenDeleted { .. }
+            | Self::GroupDeleted { .. }
+            | Self::MemberRemoved { .. }
+            | Self::RoleUpdated { .. }
+            | Self::RoleDeleted { .. }
+            // Other labels, fewer selectors.
+            | Self::ProjectUpdated { .. }
+            | Self::ProjectDeleted { .. }
+            | Self::ObjectRemoved { .. }
+            | Self::WebhookRotated { .. }
+            | Self::WebhookDeleted { .. } => true,
+            Self::GrantCreated { grant } => matches!(grant.effect, Effect::Deny),
+            Self::GrantRevoked { grant } => matches!(grant.effect, Effect::Allow),
+            Self::MemberAdded { membership } => membership.expires_at.is_some(),
+            Self::TokenUpdated { token } => token.expires_at.is_some(),
+            Self::WebhookUpdated { webhook } => !webhook.enabled,
+            Self::OrganizationCreated { .. }
+            | Self::OrganizationUpdated { .. }
+            | Self::RollbackAccepted { .. }
+            | Self::CatalogExtended { .. }
+            | Self::UserCreated { .. }
+            | Self::UserUpdated { .. }
+            | Self::TokenCreated { .. }
+            | Self::TokenExpired { .. }
+            | Self::KeyIssued { .. }
+            | Self::KeyExpired { .. }
+            | Self::GroupCreated { .. }
+            | Self::GroupUpdated { .. }
+            | Self::MemberExpired { .. }
+            | Self::RoleCreated { .. }
+            | Self::ProjectCreated { .. }
+            | Self::ObjectRegistered { .. }
+            | Self::ObjectUpdated { .. }
+            | Self::GrantExpired { .. }
+            | Self::WebhookCreated { .. } => false,
+        }
+    }
+}
+
 impl OrgState {
     /// Whether the command, as it stands on this state, may be one that only takes access away: the end of something, an earlier
     /// end of a membership or a service token, a role with less, a webhook switched off. [`OrgState::only_takes`] judges exactly,
@@ -158,4 +206,70 @@ fn has_all(old: &Role, permissions: Option<&[RolePermission]>, includes: Option<
 
 fn ends_no_later(new: Option<Timestamp>, old: Option<Timestamp>) -> bool {
     Timestamp::end(new) <= Timestamp::end(old)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::{GrantId, GroupId, RoleId, TokenId, UserId},
+        model::{Gives, Grant},
+        principal::Grantee,
+        scope::Scope,
+    };
+
+    const AT: Timestamp = Timestamp::EPOCH;
+
+    #[test]
+    fn without_the_state_before_an_event_takes_if_it_may() {
+        let role = Role {
+            id: RoleId::from_u128(1),
+            name: "r".to_owned(),
+            permissions: Vec::new(),
+            includes: Vec::new(),
+            builtin: None,
+            created_at: AT,
+            ended_at: None,
+        };
+        assert!(Event::RoleUpdated { role: role.clone() }.may_take_away());
+        assert!(Event::RoleDeleted { role: role.clone() }.may_take_away());
+        assert!(!Event::RoleCreated { role }.may_take_away());
+        for expires_at in [None, Some(AT)] {
+            let (group, member) = (GroupId::from_u128(1), Grantee::User(UserId::from_u128(1)));
+            let membership = Membership { group, member, expires_at, created_at: AT, ended_at: None };
+            assert_eq!(Event::MemberAdded { membership }.may_take_away(), expires_at.is_some());
+            let token = Token {
+                id: TokenId::from_u128(1),
+                name: "t".to_owned(),
+                description: None,
+                external_id: None,
+                expires_at,
+                created_at: AT,
+                ended_at: None,
+            };
+            assert_eq!(Event::TokenUpdated { token }.may_take_away(), expires_at.is_some());
+        }
+        for effect in [Effect::Allow, Effect::Deny] {
+            let grant = Grant {
+                id: GrantId::from_u128(1),
+                to: Grantee::User(UserId::from_u128(1)),
+                gives: Gives::Role(RoleId::from_u128(1)),
+                on: Scope::Organization,
+                effect,
+                object_type: None,
+                generation: 0,
+                expires_at: None,
+                reason: None,
+                builtin: false,
+                created_at: AT,
+                ended_at: None,
+            };
+            assert_eq!(
+                Event::GrantRevoked { grant: grant.clone() }.may_take_away(),
+                effect == Effect::Allow,
+                "a deny that ends gives"
+            );
+            assert_eq!(Event::GrantCreated { grant }.may_take_away(), effect == Effect::Deny);
+        }
+    }
 }

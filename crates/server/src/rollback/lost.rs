@@ -1,6 +1,6 @@
 //! What was lost, as far as a view knows it: what took access away comes first.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::VecDeque, path::Path, sync::Arc};
 
 use grantbook_domain::{
     event::Event,
@@ -42,7 +42,7 @@ pub struct LostEvents {
 /// An event of a lost record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostEvent {
-    /// Whether it took access away: until that is done again, somebody has what was taken.
+    /// Whether it took access away, or may have: until that is done again, somebody has what was taken.
     pub ends_access: bool,
     /// The organization's id.
     pub organization: String,
@@ -72,34 +72,64 @@ pub(super) async fn listed<J: Journal>(journal: &J, view: &Path) -> Result<Optio
         writer.reader().snapshot().map(|snapshot| Some((writer, Arc::new(snapshot))))
     });
     let Some((_writer, snapshot)) = opened.await?? else { return Ok(None) };
-    let (mut lost, mut others) = (LostEvents::default(), Vec::new());
+    let mut lost = Listing::default();
     for organization in snapshot.organizations()? {
-        let records = lost_of(journal, &snapshot, organization.id).await?;
-        for recorded in records.iter().rev() {
-            lost.records += 1;
-            for event in &recorded.record.events {
-                let event = told(&snapshot, installation, (recorded, &organization.name), event)?;
-                lost.count += 1;
-                lost.ends += u64::from(event.ends_access);
-                let kind = if event.ends_access { &mut lost.listed } else { &mut others };
-                if kind.len() < LISTED {
-                    kind.push(event);
-                }
-            }
-        }
+        let of = Of { installation, org: organization.id, name: organization.name };
+        let one = lost_of(journal, &snapshot, of).await?;
+        lost.add(one);
     }
-    lost.listed.append(&mut others);
-    lost.listed.truncate(LISTED);
-    Ok(Some(lost))
+    Ok(Some(lost.finish()))
 }
 
-/// An organization's records that the journal does not hold, the latest first.
-async fn lost_of<J: Journal>(
-    journal: &J,
-    snapshot: &Arc<Snapshot>,
+/// The organization whose lost records are looked for.
+struct Of {
+    installation: InstallationId,
     org: OrgId,
-) -> Result<Vec<Recorded>, StartError> {
-    let (mut lost, mut after) = (Vec::new(), None);
+    name: String,
+}
+
+/// Lost events, however many: all are counted, and so many kept as are listed.
+#[derive(Default)]
+struct Listing {
+    records: u64,
+    count: u64,
+    ends: u64,
+    /// Those that took access away, and the others.
+    kept: [VecDeque<LostEvent>; 2],
+}
+
+impl Listing {
+    /// Takes an event that happened before all that were taken so far.
+    fn take(&mut self, event: LostEvent) {
+        self.count += 1;
+        self.ends += u64::from(event.ends_access);
+        let [ends, others] = &mut self.kept;
+        let kind = if event.ends_access { ends } else { others };
+        kind.push_front(event);
+        kind.truncate(LISTED);
+    }
+
+    /// Adds those of another organization.
+    fn add(&mut self, other: Self) {
+        self.records += other.records;
+        self.count += other.count;
+        self.ends += other.ends;
+        for (kind, mut more) in self.kept.iter_mut().zip(other.kept) {
+            kind.append(&mut more);
+            kind.truncate(LISTED);
+        }
+    }
+
+    fn finish(self) -> LostEvents {
+        let Self { records, count, ends, kept } = self;
+        let listed = kept.into_iter().flatten().take(LISTED).collect();
+        LostEvents { records, count, ends, listed }
+    }
+}
+
+/// An organization's records that the journal does not hold: looked for from the end backwards.
+async fn lost_of<J: Journal>(journal: &J, snapshot: &Arc<Snapshot>, of: Of) -> Result<Listing, StartError> {
+    let (mut lost, mut after, org) = (Listing::default(), None, of.org);
     let mut frame: Option<(u64, Option<Frame>)> = None;
     loop {
         let (own, page) =
@@ -117,7 +147,10 @@ async fn lost_of<J: Journal>(
             if held == Some(&recorded.record) {
                 return Ok(lost);
             }
-            lost.push(recorded);
+            lost.records += 1;
+            for event in recorded.record.events.iter().rev() {
+                lost.take(told(snapshot, of.installation, (&recorded, &of.name), event)?);
+            }
         }
         after = page.next;
         if after.is_none() {
@@ -143,7 +176,7 @@ fn told(
         Actor::Operator => "the operator".to_owned(),
     };
     Ok(LostEvent {
-        ends_access: ends_access(event),
+        ends_access: event.may_take_away(),
         organization: org.to_string(),
         organization_name: name.to_owned(),
         position: position::encode(installation, *position),
@@ -152,23 +185,6 @@ fn told(
         about: about(snapshot, *org, event, text.get(&kind))?,
         event: kind,
     })
-}
-
-/// Whether somebody has less than before by it.
-fn ends_access(event: &Event) -> bool {
-    match event {
-        Event::KeyRevoked { .. }
-        | Event::KeyRotated { .. }
-        | Event::MemberRemoved { .. }
-        | Event::GrantRevoked { .. }
-        | Event::TokenDeleted { .. }
-        | Event::UserDeactivated { .. }
-        | Event::GroupDeleted { .. }
-        | Event::ProjectDeleted { .. }
-        | Event::ObjectRemoved { .. } => true,
-        Event::GrantCreated { grant } => grant.effect == Effect::Deny,
-        _ => false,
-    }
 }
 
 /// The thing that an event is about.
@@ -227,4 +243,39 @@ fn of(snapshot: &Snapshot, org: OrgId, grantee: Grantee) -> Result<String, ViewE
         }
     };
     Ok(format!("{kind}:{}", name.unwrap_or(id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(number: usize, ends_access: bool) -> LostEvent {
+        let (position, text) = (number.to_string(), String::new);
+        LostEvent {
+            ends_access,
+            organization: text(),
+            organization_name: text(),
+            position,
+            at: text(),
+            by: text(),
+            event: text(),
+            about: text(),
+        }
+    }
+
+    #[test]
+    fn all_are_counted_and_the_earliest_kept_those_first_that_took_access_away() {
+        let (mut one, mut other) = (Listing::default(), Listing::default());
+        for number in (0..LISTED + 5).rev() {
+            one.take(event(number, number % 2 == 0));
+            other.take(event(number, false));
+        }
+        assert!(other.kept.iter().all(|kind| kind.len() <= LISTED));
+        one.add(other);
+        let LostEvents { count, ends, listed, .. } = one.finish();
+        assert_eq!((count, ends), (2 * (LISTED + 5) as u64, LISTED.div_ceil(2) as u64 + 3));
+        let ended = listed.iter().take_while(|event| event.ends_access).count();
+        assert_eq!((ended as u64, listed.len()), (ends, LISTED));
+        assert_eq!((listed[0].position.as_str(), listed[ended].position.as_str()), ("0", "1"));
+    }
 }
