@@ -30,8 +30,8 @@ pub(crate) enum JournalVerb {
     Export(ExportArgs),
     /// Make a new journal of what export wrote. A text that is not whole makes none.
     Import(ImportArgs),
-    /// Go on from a journal that is older than what was seen of it: what was lost is listed, its positions are never used
-    /// again, and every organization gets a record of it. Stop all command services first.
+    /// Continue from a journal that lost its end. Lists what was lost, retires the lost positions, and records the decision
+    /// in every organization. Stop all command services first.
     ///
     /// Needs --reason; recorded as done by the operator.
     AcceptRollback(AcceptArgs),

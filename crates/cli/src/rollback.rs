@@ -22,7 +22,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AcceptArgs {
-    /// A sequence that the lost journal had at least: the highest that any other process names as seen.
+    /// Highest sequence that any other process reports having seen.
     #[arg(long, value_name = "SEQUENCE")]
     above: Option<u64>,
     /// The view of a stopped node, to list what was lost [default: the one in the data directory]
@@ -43,7 +43,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Verdict> {
     let AcceptArgs { above, view, dry_run, store } = args;
     let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
-        let why = "what is given up is kept in every audit log with why: give --reason";
+        let why = "every audit log records why the lost records were given up: give --reason";
         return Err(Usage(why.to_owned()).into());
     };
     let options = AcceptOptions { journal: store.journal()?, data: store.data, reason, above, view, dry_run };
@@ -54,11 +54,12 @@ pub(crate) async fn run(
 }
 
 fn tell(out: Output, accepted: &Accepted, dry_run: bool) -> anyhow::Result<()> {
-    let Accepted { kept, lost, burned, organizations, events, view } = accepted;
+    let Accepted { kept, lost, reused_up_to, burned, organizations, events, view } = accepted;
     if out.is_json() {
         out.json(&json!({
             "kept": kept,
             "lost": lost,
+            "reused_up_to": reused_up_to,
             "burned": burned,
             "organizations": organizations,
             "dry_run": dry_run,
@@ -67,28 +68,50 @@ fn tell(out: Output, accepted: &Accepted, dry_run: bool) -> anyhow::Result<()> {
         }))?;
         return Ok(());
     }
-    let done = if dry_run { "would go on" } else { "goes on" };
-    out.line(&format!(
-        "the journal {done} from sequence {kept} behind {lost}, up to which it was seen: {burned} sequences burned, recorded in {organizations} organizations"
-    ))?;
+    out.line(&summary(accepted, dry_run))?;
+    if let Some(last) = reused_up_to {
+        out.line(&format!(
+            "The journal was written to after it was put back: positions up to {last} name two records. Run this command in every data directory."
+        ))?;
+    }
     match events {
         Some(events) => list(out, events)?,
         None => out.line(
-            "no view knows what was lost: name one of a stopped node with --view, or ask whoever got events, changes or webhooks",
+            "No view knows what was lost: name one of a stopped node with --view, or ask the receivers of events, changes and webhooks.",
         )?,
     }
     if let Some(view) = view {
         out.note(&format!(
-            "the view that holds what was lost is now {}; the next start fills another one",
+            "the view that holds what was lost is now {}; the next start builds a new one",
             view.display()
         ));
     }
     Ok(())
 }
 
+fn summary(accepted: &Accepted, dry_run: bool) -> String {
+    let Accepted { kept, lost, burned, organizations, .. } = accepted;
+    let (are, start, is) = if dry_run {
+        ("would be burned", "would start", "would be recorded")
+    } else {
+        ("are burned", "start", "recorded")
+    };
+    let range = if kept < lost {
+        format!("sequences {} to {lost} {are} ({burned} now)", kept.saturating_add(1))
+    } else {
+        "no sequence ".to_owned() + if dry_run { "would be burned" } else { "is burned" }
+    };
+    let last = kept.max(lost);
+    let organizations = match organizations {
+        1 => "1 organization".to_owned(),
+        count => format!("{count} organizations"),
+    };
+    format!("Kept up to sequence {kept}; {range}; new records {start} after {last}; {is} in {organizations}.")
+}
+
 fn list(out: Output, events: &LostEvents) -> anyhow::Result<()> {
     let LostEvents { records, count, ends, listed } = events;
-    out.line(&format!("lost, as far as the view knows: {records} records with {count} events, {ends} of which took access away"))?;
+    out.line(&format!("Lost, as far as the view knows: {records} records with {count} events, {ends} of which took access away or may have."))?;
     for event in listed {
         let LostEvent { ends_access, organization_name, at, by, event, about, .. } = event;
         let mark = if *ends_access { "took" } else { "" };
@@ -98,7 +121,7 @@ fn list(out: Output, events: &LostEvents) -> anyhow::Result<()> {
         out.line(&format!("... and {} more", count - listed.len() as u64))?;
     }
     if *ends > 0 {
-        out.line("do again what took access away before you open the service to others")?;
+        out.line("Repeat what took access away before you let others use the service.")?;
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ use crate::{
     ids::IdSource,
     known_head::{self, HeadFile, SeenEnd},
     secret::{KeyKind, Secret},
-    start::{OpenJournal, StartError, make_directory, replay},
+    start::{OpenJournal, StartError, expect_reason, make_directory, replay},
 };
 
 /// How often a new organization's frame is tried while others append theirs.
@@ -186,6 +186,7 @@ async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Resul
     let (file, is_known) = known_head::require(journal.as_ref(), &options.data).await?;
     known_head::expect_writable(&file).await?;
     let fold = replay(journal.as_ref(), &options.journal).await?;
+    expect_reason(&options.reason, &fold, clock.now())?;
     let (org, name) = find(&fold, &options.org).ok_or(StartError::NoSuchOrganization(options.org))?;
     let key_id = ids.id();
     let secret = Secret::mint(KeyKind::User, key_id)?;

@@ -9,7 +9,12 @@ use std::{
     time::Duration,
 };
 
-use grantbook_domain::{id::InstallationId, refusal::Refusal};
+use grantbook_domain::{
+    id::InstallationId,
+    refusal::Refusal,
+    text::{TextFault, check_prose},
+    time::Timestamp,
+};
 use grantbook_files as files;
 use grantbook_journal::{
     AppendError, Identity, Item, Journal, ReadError, Tail as _,
@@ -21,12 +26,12 @@ use grantbook_views::ViewError;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::{
-    command::{Fold, FoldError, SubmitError},
+    command::{Fold, FoldError, OrgFold, SubmitError},
     config::{ConfigError, JournalAddress},
     doubt::JournalDoubt,
     known_head::HeadFileError,
     relay::RelayError,
-    secret::NoRandomness,
+    secret::{NoRandomness, held},
     snapshots::SnapshotError,
     webhooks::{StoreError, TlsError, WebhookKeyError},
 };
@@ -84,11 +89,19 @@ pub enum StartError {
     #[error("{0}")]
     Read(#[from] ReadError),
     /// Others were faster, again and again.
-    #[error("others write to the journal all the time: try again")]
+    #[error("other processes write to the journal at the same time: stop them, or try again")]
     Contended,
     /// The journal is not the one, or not as long as, was seen here before.
     #[error("{0}")]
     Doubted(JournalDoubt),
+    /// A reason that is not kept.
+    #[error("the reason {0}")]
+    Reason(TextFault),
+    /// Nobody has a record of it.
+    #[error(
+        "the journal holds no organization, so nothing can be recorded in it: put a newer journal back, or restore a backup"
+    )]
+    NoOrganization,
     /// There is no rollback to accept.
     #[error(
         "the journal holds everything that is known of it here, up to sequence {head}: there is nothing to accept; if another process has seen more, give --above the sequence that it names"
@@ -99,7 +112,7 @@ pub enum StartError {
     },
     /// A head that cannot have been reached.
     #[error(
-        "{burned} sequences would be burned, at most {limit} are: no journal lost so much, so look whether the sequence is right"
+        "{burned} sequences would be burned, at most {limit} are: that is implausible; check the sequence"
     )]
     TooMuchLost {
         /// How many.
@@ -316,6 +329,14 @@ async fn only_foreign(journal: &impl Journal) -> Option<u64> {
 pub(crate) async fn replay<J: Journal>(journal: &J, address: &JournalAddress) -> Result<Fold, StartError> {
     let failed = |source| StartError::Replay { place: address.to_string(), source };
     Fold::replay(journal).await.map_err(failed)
+}
+
+/// That an operator's reason can be kept, and holds no key that is good now in any organization. Judged before anything is
+/// done that cannot be taken back.
+pub(crate) fn expect_reason(reason: &str, fold: &Fold, now: Timestamp) -> Result<(), StartError> {
+    check_prose(reason).map_err(StartError::Reason)?;
+    let holds_none = |one: &OrgFold| held::in_text(reason, one.state(), now).is_ok();
+    if fold.organizations().all(holds_none) { Ok(()) } else { Err(StartError::Reason(TextFault::HoldsKey)) }
 }
 
 /// Makes a data directory that only its owner gets into, as what lies there names people. One that is there is left as it

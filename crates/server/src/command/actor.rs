@@ -192,21 +192,28 @@ impl<J: Journal> Actor<J> {
                         unavailable(&error)
                     }
                 },
-                Err(AppendError::OutcomeUnknown(cause)) => {
-                    tracing::warn!(org = %self.org, %cause, "the outcome of an append is unknown");
-                    self.unresolved_guard = Some(fold.end.guard());
-                    SubmitError::OutcomeUnknown
-                }
-                Err(error) => {
-                    tracing::warn!(org = %self.org, %error, "an append failed");
-                    SubmitError::JournalUnavailable(error.to_string())
-                }
+                Err(error) => self.not_appended(fold.end.guard(), error),
             };
             self.refuse(waiting.into_iter().map(|(job, _)| job), &error);
             return rest;
         }
         self.refuse(jobs, &SubmitError::Contended);
         Vec::new()
+    }
+
+    /// What those who wait for a frame behind the guard are told. It may still land if nobody knows.
+    fn not_appended(&mut self, guard: u64, error: AppendError) -> SubmitError {
+        match error {
+            AppendError::OutcomeUnknown(cause) => {
+                tracing::warn!(org = %self.org, %cause, "the outcome of an append is unknown");
+                self.unresolved_guard = Some(guard);
+                SubmitError::OutcomeUnknown
+            }
+            error => {
+                tracing::warn!(org = %self.org, %error, "an append failed");
+                SubmitError::JournalUnavailable(error.to_string())
+            }
+        }
     }
 
     /// Answers those whose commands appended nothing, once it is certain that they were decided on the organization's

@@ -60,7 +60,7 @@ pub enum HeadFileError {
     },
     /// The file does not hold what it should.
     #[error(
-        "{} does not say how far the journal had come: {why}. Compare the journal with a backup (`grantbook journal verify` prints its end), then remove the file",
+        "{} is not a valid head file: {why}. Compare the journal with a backup (`grantbook journal verify` prints its end), then remove the file",
         path.display()
     )]
     NotUnderstood {

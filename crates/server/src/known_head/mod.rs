@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What is said where nothing is known.
-pub(crate) const UNKNOWN: &str = "it was not known how far the journal had come, so that an older copy in its place would not have been noticed; it is known from now on";
+pub(crate) const UNKNOWN: &str = "No journal-head.json here: a rollback before this start cannot be detected. The head is recorded from now on.";
 
 /// Reads what is known in a data directory, which is made if need be, and compares the journal with it; a contradiction is
 /// raised as a doubt. Returns the file, and what it knew.

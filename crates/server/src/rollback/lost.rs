@@ -60,9 +60,13 @@ pub struct LostEvent {
     pub about: String,
 }
 
-/// What a view holds and the journal does not; none if there is no view of this installation. The view's file must not be in
-/// use.
-pub(super) async fn listed<J: Journal>(journal: &J, view: &Path) -> Result<Option<LostEvents>, StartError> {
+/// What a view holds and the journal does not, and the highest of its positions up to `kept`, which name other records
+/// now; none if there is no view of this installation. The view's file must not be in use.
+pub(super) async fn listed<J: Journal>(
+    journal: &J,
+    view: &Path,
+    kept: u64,
+) -> Result<Option<(LostEvents, Option<u64>)>, StartError> {
     let (view, installation) = (view.to_owned(), journal.identity().installation);
     let opened = spawn_blocking(move || {
         if !ViewWriter::would_resume(&view, installation)? {
@@ -74,11 +78,12 @@ pub(super) async fn listed<J: Journal>(journal: &J, view: &Path) -> Result<Optio
     let Some((_writer, snapshot)) = opened.await?? else { return Ok(None) };
     let mut lost = Listing::default();
     for organization in snapshot.organizations()? {
-        let of = Of { installation, org: organization.id, name: organization.name };
+        let of = Of { installation, org: organization.id, name: organization.name, kept };
         let one = lost_of(journal, &snapshot, of).await?;
         lost.add(one);
     }
-    Ok(Some(lost.finish()))
+    let reused = lost.reused;
+    Ok(Some((lost.finish(), reused)))
 }
 
 /// The organization whose lost records are looked for.
@@ -86,6 +91,8 @@ struct Of {
     installation: InstallationId,
     org: OrgId,
     name: String,
+    /// Up to where the journal was kept.
+    kept: u64,
 }
 
 /// Lost events, however many: all are counted, and so many kept as are listed.
@@ -94,6 +101,8 @@ struct Listing {
     records: u64,
     count: u64,
     ends: u64,
+    /// The highest position at which another record stands now.
+    reused: Option<u64>,
     /// Those that took access away, and the others.
     kept: [VecDeque<LostEvent>; 2],
 }
@@ -114,6 +123,7 @@ impl Listing {
         self.records += other.records;
         self.count += other.count;
         self.ends += other.ends;
+        self.reused = self.reused.max(other.reused);
         for (kind, mut more) in self.kept.iter_mut().zip(other.kept) {
             kind.append(&mut more);
             kind.truncate(LISTED);
@@ -121,7 +131,7 @@ impl Listing {
     }
 
     fn finish(self) -> LostEvents {
-        let Self { records, count, ends, kept } = self;
+        let Self { records, count, ends, kept, .. } = self;
         let listed = kept.into_iter().flatten().take(LISTED).collect();
         LostEvents { records, count, ends, listed }
     }
@@ -148,6 +158,9 @@ async fn lost_of<J: Journal>(journal: &J, snapshot: &Arc<Snapshot>, of: Of) -> R
                 return Ok(lost);
             }
             lost.records += 1;
+            if sequence <= of.kept {
+                lost.reused = lost.reused.max(Some(sequence));
+            }
             for event in recorded.record.events.iter().rev() {
                 lost.take(told(snapshot, of.installation, (&recorded, &of.name), event)?);
             }

@@ -32,7 +32,7 @@ use crate::{
     config::JournalAddress,
     ids::IdSource,
     known_head::{self, HeadFile, KnownHead, SeenEnd, Verdict},
-    start::{OpenJournal, StartError, replay},
+    start::{OpenJournal, StartError, expect_reason, replay},
 };
 
 /// What becomes of a view that holds what was lost.
@@ -62,6 +62,9 @@ pub struct Accepted {
     pub kept: u64,
     /// The last sequence that the lost journal is known to have had.
     pub lost: u64,
+    /// Up to where positions name two records, because the journal was written to after it was put back; none if no
+    /// position does, as far as is known here.
+    pub reused_up_to: Option<u64>,
     /// How many sequences were burned now.
     pub burned: u64,
     /// In how many organizations a record says so.
@@ -103,11 +106,16 @@ async fn accept_on<J: burn::Burn>(
     let Known { head, viewed, named } = Known::read(options, &file, journal.identity()).await?;
     // Before anything is changed: a journal that does not fold is not accepted.
     let fold = replay(journal.as_ref(), &options.journal).await?;
+    if fold.organizations().next().is_none() {
+        return Err(StartError::NoOrganization);
+    }
+    expect_reason(&options.reason, &fold, Clock::system().now())?;
     let known: Vec<KnownHead> = head.into_iter().chain(viewed.clone()).chain(named).collect();
     let planned = plan::plan(journal.as_ref(), &fold, &known, options.above).await?;
     let burned = planned.burned;
     let view = options.view.clone().unwrap_or_else(|| options.data.join(VIEW_FILE));
-    let events = lost::listed(journal.as_ref(), &view).await?;
+    let events = lost::listed(journal.as_ref(), &view, burned.kept).await?;
+    let (events, reused) = events.map_or((None, None), |(events, reused)| (Some(events), reused));
     let is_lost = match &viewed {
         Some(viewed) => contradicts(journal.as_ref(), viewed).await?,
         None => false,
@@ -115,6 +123,7 @@ async fn accept_on<J: burn::Burn>(
     let mut accepted = Accepted {
         kept: burned.kept,
         lost: burned.lost,
+        reused_up_to: planned.reused.max(reused),
         burned: burned.lost.saturating_sub(planned.head),
         organizations: 0,
         events,

@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Plan {
     pub(super) burned: Burned,
     pub(super) head: u64,
+    /// A position that is known to name two records, the highest one.
+    pub(super) reused: Option<u64>,
 }
 
 /// What is known of the lost journal.
@@ -24,6 +26,8 @@ struct Lost {
     sequence: u64,
     /// Whether the present journal lacks something of it.
     is_missed: bool,
+    /// The highest one at which a record stands that is not the one that was seen.
+    reused: Option<u64>,
     /// The range of an earlier attempt in which something was seen.
     begun: Option<Burned>,
 }
@@ -55,7 +59,7 @@ pub(super) async fn plan<J: Journal>(
     if count > BURNED_MOST {
         return Err(StartError::TooMuchLost { burned: count, limit: BURNED_MOST });
     }
-    Ok(Plan { burned, head })
+    Ok(Plan { burned, head, reused: lost.reused })
 }
 
 async fn look<J: Journal>(
@@ -65,7 +69,7 @@ async fn look<J: Journal>(
     above: Option<u64>,
 ) -> Result<Lost, StartError> {
     let sequence = above.unwrap_or_default();
-    let mut lost = Lost { sequence, is_missed: sequence > fold.sequence(), begun: None };
+    let mut lost = Lost { sequence, is_missed: sequence > fold.sequence(), ..Lost::default() };
     for known in known {
         let sequence = known.end.sequence;
         if let Some(found) = begun_at(journal, fold, sequence).await? {
@@ -76,8 +80,14 @@ async fn look<J: Journal>(
         }
         match known_head::doubt_of(journal, known).await? {
             None => {}
-            Some(JournalDoubt::Shorter { .. } | JournalDoubt::Exchanged { .. }) => {
+            Some(doubt @ (JournalDoubt::Shorter { .. } | JournalDoubt::Exchanged { .. })) => {
                 lost.is_missed = true;
+                let is_exchanged = matches!(doubt, JournalDoubt::Exchanged { .. });
+                if is_exchanged
+                    && burn::item(journal, sequence).await?.is_some_and(|item| item.frame().is_some())
+                {
+                    lost.reused = lost.reused.max(Some(sequence));
+                }
                 lost.sequence = lost.sequence.max(sequence);
             }
             Some(doubt) => return Err(StartError::Doubted(doubt)),

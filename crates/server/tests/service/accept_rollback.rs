@@ -11,7 +11,7 @@ use grantbook_server::{
     command::SubmitError,
     config::JournalAddress,
     doubt::JournalDoubt,
-    init::{create_org, init},
+    init::{RecoverOptions, create_org, init, recover_owner},
     known_head::{HEAD_FILE, HeadFile, KnownHead, SeenEnd},
     project::{NodeState, Progress},
     rollback::{AcceptOptions, Accepted, Burned, LOST_VIEW_FILE, accept},
@@ -74,6 +74,7 @@ async fn the_journal_goes_on_above_what_was_lost() {
     let scene = rolled_back().await;
     let looked = accepted(&AcceptOptions { dry_run: true, ..asked(&scene) }).await.unwrap();
     assert_eq!((looked.kept, looked.lost, looked.burned, looked.organizations), (2, 4, 2, 1));
+    assert_eq!(looked.reused_up_to, None);
     assert_eq!(items(&scene).await.len(), 2, "nothing was done");
     let done = accepted(&asked(&scene)).await.unwrap();
     let view = scene.data().join(LOST_VIEW_FILE);
@@ -323,8 +324,59 @@ async fn an_older_journal_that_was_written_to_is_accepted_too() {
     let done = accepted(&asked(&scene)).await.unwrap();
     assert_eq!((done.kept, done.lost, done.burned, done.organizations), (5, 4, 0, 4));
     assert_eq!(done.events.unwrap().records, 2, "from where the two part");
+    assert_eq!(done.reused_up_to, Some(4), "3 and 4 name two records each");
     assert!(done.view.is_some());
     goes_on_at(&scene, 10).await;
+}
+
+/// The head lies beyond what was written after the journal was put back: the view shows it.
+#[tokio::test]
+async fn a_fork_that_is_shorter_than_what_was_lost_is_told_of() {
+    let scene = rolled_back().await;
+    let lost = scene.known().unwrap();
+    fs::remove_file(scene.data().join(HEAD_FILE)).unwrap();
+    fs::rename(scene.data().join(VIEW_FILE), scene.data().join("kept.redb")).unwrap();
+    create_org(options(scene.data(), "b")).await.unwrap();
+    fs::rename(scene.data().join("kept.redb"), scene.data().join(VIEW_FILE)).unwrap();
+    HeadFile::in_directory(scene.data()).replace(&lost).unwrap();
+    let done = accepted(&asked(&scene)).await.unwrap();
+    assert_eq!((done.kept, done.lost, done.reused_up_to), (3, 4, Some(3)));
+}
+
+/// What is judged late cannot be taken back.
+#[tokio::test]
+async fn a_reason_is_judged_before_anything_is_done() {
+    let scene = rolled_back().await;
+    let secret = scene.first.key.get(29..72).unwrap().to_owned();
+    for reason in ["lost \u{202e}disk".to_owned(), format!("the key {secret}"), "x".repeat(5000)] {
+        for dry_run in [true, false] {
+            let asked = AcceptOptions { reason: reason.clone(), dry_run, ..asked(&scene) };
+            let refused = accepted(&asked).await;
+            assert!(matches!(refused, Err(StartError::Reason(_))), "{refused:?}");
+        }
+    }
+    assert_eq!(items(&scene).await.len(), 2);
+    accepted(&asked(&scene)).await.unwrap();
+    let recovered = recover_owner(RecoverOptions {
+        journal: JournalAddress::Embedded(scene.data().to_owned()),
+        data: scene.data().to_owned(),
+        org: "acme".to_owned(),
+        email: "ada@example.com".to_owned(),
+        reason: secret,
+    })
+    .await;
+    assert!(matches!(recovered, Err(StartError::Reason(_))), "{recovered:?}");
+    assert_eq!(items(&scene).await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_journal_without_organizations_is_not_accepted() {
+    let scene = Scene::new().await;
+    let identity = scene.known().unwrap().identity;
+    fs::remove_file(scene.data().join(JOURNAL)).unwrap();
+    EmbeddedJournal::create(scene.data(), identity).unwrap().close();
+    let refused = accepted(&asked(&scene)).await;
+    assert!(matches!(refused, Err(StartError::NoOrganization)), "{refused:?}");
 }
 
 #[tokio::test]

@@ -270,7 +270,9 @@ async fn where_nothing_is_known_the_journal_is_taken_as_it_is() {
 fn unwritable(data: &Path) -> Vec<PathBuf> {
     let taken = |number| data.join(format!(".{HEAD_FILE}.{}-{number}.tmp", std::process::id()));
     let taken: Vec<PathBuf> = (0..100).map(taken).collect();
-    taken.iter().for_each(|path| fs::write(path, "").unwrap());
+    for path in &taken {
+        fs::write(path, "").unwrap();
+    }
     taken
 }
 
@@ -284,7 +286,9 @@ async fn no_key_is_made_where_the_head_cannot_be_kept() {
     let made = init(options(data, "acme")).await;
     assert!(matches!(made, Err(StartError::HeadFile(_))), "{made:?}");
     assert_eq!(head().await, 0);
-    taken.iter().for_each(|path| fs::remove_file(path).unwrap());
+    for path in &taken {
+        fs::remove_file(path).unwrap();
+    }
     assert_eq!(init(options(data, "acme")).await.unwrap().warning, None);
     let taken = unwritable(data);
     let created = create_org(options(data, "zenith")).await;
@@ -299,7 +303,9 @@ async fn no_key_is_made_where_the_head_cannot_be_kept() {
     let recovered = recover_owner(recover()).await;
     assert!(matches!(recovered, Err(StartError::HeadFile(_))), "{recovered:?}");
     assert_eq!(head().await, 1);
-    taken.iter().for_each(|path| fs::remove_file(path).unwrap());
+    for path in &taken {
+        fs::remove_file(path).unwrap();
+    }
     recover_owner(recover()).await.unwrap();
     assert_eq!(head().await, 2);
 }
