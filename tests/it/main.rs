@@ -22,6 +22,7 @@ mod drill_schema1;
 mod embed;
 mod foreign_messages;
 mod forged;
+mod forming;
 mod full_disk;
 mod golden;
 mod jetstream;

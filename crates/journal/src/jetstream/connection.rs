@@ -39,6 +39,10 @@ const GATHERING: Duration = Duration::from_secs(1);
 /// A server's answer if it knows of no leader, be it that the others have one: it then answers before the leader does
 /// (`isGroupLeaderless`, nats-server, `server/jetstream_api.go`).
 const KNOWS_NO_LEADER: u64 = 10008;
+/// A server's answer if a stream finds no place (`JSClusterNoPeersErrF`, nats-server, `server/errors.json`), and what it
+/// then says of servers that do not take part yet or any more.
+const NO_PLACE: u64 = 10005;
+const OFFLINE: &str = "peer offline";
 /// The oldest version that is taken, and why: 2.14.4 mends a guard that could be evaluated against another subject's
 /// text, and the 2.12 line still throws its log away when a snapshot is damaged.
 const LEAST_VERSION: (u64, u64, u64) = (2, 14, 4);
@@ -337,6 +341,12 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, ApiError>>>(
             }
             Err(ApiError::Refused { err_code: KNOWS_NO_LEADER, .. }) if Instant::now() < deadline => {
                 tracing::info!("the NATS servers have no leader yet: they are asked again");
+                sleep(PATIENCE / 10).await;
+            }
+            Err(ApiError::Refused { err_code: NO_PLACE, description })
+                if description.contains(OFFLINE) && Instant::now() < deadline =>
+            {
+                tracing::info!("not all NATS servers take part yet: they are asked again");
                 sleep(PATIENCE / 10).await;
             }
             answer => return answer,
