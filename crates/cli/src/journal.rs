@@ -157,13 +157,15 @@ fn tell_foreign(out: Output, foreign: &Value) -> anyhow::Result<()> {
     let listed = foreign["listed"].as_array().map(Vec::as_slice).unwrap_or_default();
     for one in listed {
         let token = one["token"].as_str().unwrap_or_default();
-        let (sequence, bytes) = (&one["sequence"], &one["bytes"]);
-        out.line(&format!(
-            "sequence {sequence}: a foreign message of {bytes} bytes on the subject of {token:?}"
-        ))?;
+        let (sequence, last, bytes) = (&one["sequence"], &one["last"], &one["bytes"]);
+        out.line(&if sequence == last {
+            format!("sequence {sequence}: a foreign message of {bytes} bytes on the subject of {token:?}")
+        } else {
+            format!("sequences {sequence} to {last}: foreign messages, {bytes} bytes in all, on the subject of {token:?}")
+        })?;
     }
     let count = foreign["count"].as_u64().unwrap_or_default();
-    if usize::try_from(count).is_ok_and(|count| count > listed.len()) {
+    if count > 1 {
         let last = &foreign["last_sequence"];
         out.line(&format!("{count} foreign messages in all, the last one at sequence {last}"))?;
     }

@@ -6,7 +6,7 @@ use grantbook_domain::id::OrgId;
 use tokio::time::Instant;
 
 use crate::{
-    Gaps, Item, Journal, ReadError, Tail,
+    Foreign, Gaps, Item, Journal, ReadError, Tail,
     chain::{Chains, ForeignMet, OrgEnd, Step},
 };
 
@@ -19,7 +19,7 @@ const FRAMES: NonZeroUsize = match NonZeroUsize::new(1024) {
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No more violations than these are told.
 const VIOLATIONS: usize = 20;
-/// No more foreign messages than these are listed.
+/// No more runs of foreign messages than these are listed.
 const FOREIGN_LISTED: usize = 100;
 
 /// What was found.
@@ -37,7 +37,7 @@ pub struct Report {
     pub organizations: Vec<(OrgId, OrgEnd)>,
     /// How many foreign messages there are.
     pub foreign: ForeignMet,
-    /// The foreign messages, by sequence; the first hundred.
+    /// The foreign messages, by sequence, in runs; the first hundred runs.
     pub foreign_listed: Vec<ForeignListed>,
     /// What is wrong, by sequence; the first twenty.
     pub violations: Vec<Violation>,
@@ -46,14 +46,17 @@ pub struct Report {
     pub mended: Vec<u64>,
 }
 
-/// A foreign message, as a report lists it.
+/// Foreign messages one behind the other, whose subjects have the same last token, as a report lists them: neither a
+/// flood nor burned sequences hide the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignListed {
-    /// Where.
+    /// Where the first one is.
     pub sequence: u64,
-    /// The last token of its subject.
+    /// Where the last one is.
+    pub last: u64,
+    /// The last token of their subject.
     pub token: String,
-    /// Length of its payload.
+    /// Length of their payloads.
     pub bytes: usize,
 }
 
@@ -82,12 +85,23 @@ impl Report {
             }
             (Step::Foreign, Item::Foreign(foreign)) => {
                 self.foreign.meet(foreign.sequence);
-                if self.foreign_listed.len() < FOREIGN_LISTED {
-                    let (sequence, token) = (foreign.sequence, foreign.token.clone());
-                    self.foreign_listed.push(ForeignListed { sequence, token, bytes: foreign.bytes.len() });
-                }
+                self.list(foreign);
             }
             (Step::Foreign | Step::Repeat, _) => {}
+        }
+    }
+
+    fn list(&mut self, foreign: &Foreign) {
+        let Foreign { sequence, token, bytes } = foreign;
+        if let Some(run) = self.foreign_listed.last_mut()
+            && run.token == *token
+            && run.last.checked_add(1) == Some(*sequence)
+        {
+            run.last = *sequence;
+            run.bytes = run.bytes.saturating_add(bytes.len());
+        } else if self.foreign_listed.len() < FOREIGN_LISTED {
+            let (sequence, last, token) = (*sequence, *sequence, token.clone());
+            self.foreign_listed.push(ForeignListed { sequence, last, token, bytes: bytes.len() });
         }
     }
 }
@@ -227,5 +241,28 @@ impl Walk {
         }
         self.report.organizations = self.chains.orgs().collect();
         self.report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_flood_of_foreign_messages_hides_no_others() {
+        let mut report = Report::new(9);
+        let burned = (1..=300).map(|sequence| (sequence, "burned"));
+        let others = [(301, "x"), (302, "burned"), (305, "burned"), (306, "burned")];
+        for (sequence, token) in burned.chain(others) {
+            let bytes = Bytes::from_static(b"ab");
+            let foreign = Item::Foreign(Foreign { sequence, token: token.to_owned(), bytes });
+            report.count(&foreign, &Step::Foreign);
+        }
+        let listed: Vec<_> =
+            report.foreign_listed.iter().map(|one| (one.sequence, one.last, one.bytes)).collect();
+        assert_eq!(listed, [(1, 300, 600), (301, 301, 2), (302, 302, 2), (305, 306, 4)]);
+        assert_eq!((report.foreign.count, report.foreign.last), (304, 306));
     }
 }

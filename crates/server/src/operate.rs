@@ -210,9 +210,9 @@ pub fn report_json(report: &Report) -> Value {
     };
     let violations: Vec<Value> =
         violations.iter().map(|one| json!({"sequence": one.sequence, "why": one.why})).collect();
-    let listed = foreign_listed
-        .iter()
-        .map(|one| json!({"sequence": one.sequence, "token": one.token, "bytes": one.bytes}));
+    let listed = foreign_listed.iter().map(
+        |one| json!({"sequence": one.sequence, "last": one.last, "token": one.token, "bytes": one.bytes}),
+    );
     let listed: Vec<Value> = listed.collect();
     json!({
         "head": head,

@@ -330,7 +330,8 @@ impl StreamInfo {
                 found.push(format!("{name} is {is}, must be {must}"));
             }
         }
-        for name in ["mirror", "sources", "republish", "subject_transform"] {
+        let foreign = ["mirror", "sources", "republish", "subject_transform"];
+        for name in foreign.into_iter().filter(|name| must.get(name).is_none()) {
             if let Some(is) = self.config.get(name).filter(|is| !is.is_null()) {
                 found.push(format!("{name} is {is}, must be absent"));
             }

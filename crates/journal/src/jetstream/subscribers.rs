@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Derived, JetStreamError, JetStreamJournal, NatsOptions, Prepared,
     connection::{Connection, patiently},
-    stream::{self, StreamInfo},
+    stream,
 };
 
 /// The journal's account in generated configurations.
@@ -80,20 +80,6 @@ fn config(options: &NatsOptions, derived: Derived, replicas: u8) -> Value {
     })
 }
 
-/// Settings of a mirror that are not as they must be, in words.
-fn drifts(info: &StreamInfo, must: &Value) -> Vec<String> {
-    let free = ["name", "description", "num_replicas"];
-    let settings = must.as_object().into_iter().flatten();
-    let mut found = Vec::new();
-    for (name, must) in settings.filter(|(name, _)| !free.contains(&name.as_str())) {
-        let is = info.config.get(name).unwrap_or(&Value::Null);
-        if is != must {
-            found.push(format!("{name} is {is}, must be {must}"));
-        }
-    }
-    found
-}
-
 impl JetStreamJournal {
     /// Makes the mirrors of the derived streams in the subscribers' account, with a credential of that account; or finds
     /// that they are as they must be.
@@ -114,7 +100,7 @@ impl JetStreamJournal {
                 Some(info) => info,
                 None => stream::make(&own, replicas, &config).await?,
             };
-            let (stream, drifts) = (derived.stream(options), drifts(&info, &config));
+            let (stream, drifts) = (derived.stream(options), info.differences(&config));
             if !drifts.is_empty() {
                 return Err(JetStreamError::NotAMirror { stream, drifts });
             }

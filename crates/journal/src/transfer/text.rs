@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FRAMES, PATIENCE, Target, TransferError};
 use crate::{
-    Foreign, Identity, Item, Journal, ReadError, Stored, Tail,
+    Foreign, Identity, Item, Journal, READ_MAX_BYTES, ReadError, Stored, Tail,
     chain::{Chains, ForeignMet, OrgEnd, Step},
     frame::FRAME_MAX_BYTES,
     verify::Report,
@@ -138,7 +138,7 @@ pub async fn import<F: Future<Output = Result<Target, TransferError>>>(
     let identity = head.identity;
     let mut target = target(identity).await?;
     let mut chains = Chains::new(identity.installation);
-    let (mut waiting, mut report) = (Vec::new(), Report::new(0));
+    let (mut waiting, mut bytes, mut report) = (Vec::new(), 0, Report::new(0));
     let end = loop {
         let Some(text) = lines.next()? else { return Err(lines.fault("the text ends before its last line")) };
         if let Ok(EndLine { end }) = serde_json::from_str(&text.0) {
@@ -151,10 +151,12 @@ pub async fn import<F: Future<Output = Result<Target, TransferError>>>(
             Err(error) => return Err(lines.fault(&error.to_string())),
         }
         let sequence = item.sequence();
+        bytes += item.bytes().len();
         waiting.push(item);
-        if waiting.len() >= FRAMES.get() {
+        if waiting.len() >= FRAMES.get() || bytes >= READ_MAX_BYTES {
             target.take(&waiting).await?;
             waiting.clear();
+            bytes = 0;
             progress(sequence, sequence);
         }
     };

@@ -98,7 +98,9 @@ async fn look<J: Journal>(journal: &J, known: &KnownHead) -> Result<Look, ReadEr
     if found.as_ref().is_some_and(|item| item.hash() == known.end.hash) {
         return Ok(Look::There);
     }
-    if journal.copies(sequence).await?.iter().any(|item| item.hash() == known.end.hash) {
+    // A journal that ends before it lacks it, whatever a copy that lags behind still has.
+    let reaches = found.is_some() || journal.head().await? >= sequence;
+    if reaches && journal.copies(sequence).await?.iter().any(|item| item.hash() == known.end.hash) {
         return Ok(Look::There);
     }
     Ok(if found.is_some() { Look::Another } else { Look::Absent })

@@ -25,6 +25,8 @@ use tokio::time::timeout;
 use crate::given::Given;
 
 const LIMIT: Duration = Duration::from_mins(1);
+/// Where the journal ends.
+const LAST: u64 = 4;
 
 /// What the leader gives when it is asked for one item.
 enum Leader {
@@ -32,6 +34,8 @@ enum Leader {
     Fresh(AtomicU64),
     /// Something else, always; the other copies are right.
     Damaged,
+    /// All but the last item, which a copy still has.
+    RolledBack,
     /// No answer.
     Silent,
 }
@@ -75,13 +79,15 @@ impl Journal for Shared {
                 Some(Item::Frame(stored))
             }
             (Leader::Damaged, item) => item,
+            (Leader::RolledBack, item) => item.filter(|_| sequence < LAST),
             (Leader::Silent, _) => {
                 return Err(ReadError::Unavailable(Arc::new(std::io::Error::other("silent"))));
             }
         })
     }
     async fn head(&self) -> Result<u64, ReadError> {
-        self.journal.head().await
+        let head = self.journal.head().await?;
+        Ok(if matches!(self.leader, Leader::RolledBack) { LAST - 1 } else { head })
     }
     async fn next_of(&self, org: OrgId, after: u64) -> Result<Option<Item>, ReadError> {
         self.journal.next_of(org, after).await
@@ -103,7 +109,7 @@ async fn view(given: &Given, directory: &tempfile::TempDir) -> ViewWriter {
     let (writer, _) = ViewWriter::open(&path, installation).unwrap();
     let projector = Projector::start(Arc::new(given.journal.clone()), writer);
     let mut progress = projector.progress();
-    timeout(LIMIT, progress.wait_for(|progress| progress.sequence == 4)).await.unwrap().unwrap();
+    timeout(LIMIT, progress.wait_for(|progress| progress.sequence == LAST)).await.unwrap().unwrap();
     projector.stop().await;
     ViewWriter::open(&path, installation).unwrap().0
 }
@@ -130,6 +136,12 @@ async fn a_leader_that_was_just_elected_is_asked_again() {
 #[tokio::test]
 async fn one_copy_that_is_right_suffices() {
     assert_eq!(started(Leader::Damaged).await, (NodeState::Running, None));
+}
+
+#[tokio::test]
+async fn a_copy_that_lags_behind_is_not_the_journal() {
+    let (_, doubt) = started(Leader::RolledBack).await;
+    assert_eq!(doubt, Some(JournalDoubt::Shorter { known: LAST, found: LAST - 1 }));
 }
 
 /// The brokers may be away for long when the process is told to end.
