@@ -335,7 +335,7 @@ fn no_credential_stops_anybody_by_messages_that_land_in_the_journal() -> Result<
     Ok(())
 }
 
-/// Whoever may listen to the journal's subjects makes heartbeats of push consumers land there; they go past readers that
+/// A client that may listen to the journal's subjects makes heartbeats of push consumers land there; they go past readers that
 /// get heartbeats of their own. A stream that holds nothing else is no journal.
 #[test]
 fn heartbeats_land_where_somebody_listens_and_make_no_journal() -> Result<()> {

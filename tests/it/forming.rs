@@ -8,7 +8,7 @@ use grantbook_tests::{
     server::Server,
 };
 
-/// Servers that were just started do not all take part yet: whoever makes the journal waits for them.
+/// Servers that were just started do not all take part yet: `init` waits for them.
 #[test]
 fn a_journal_is_made_once_all_servers_take_part() -> Result<()> {
     let mut nats = Nats::start_with(&NatsOptions { servers: 3, ..NatsOptions::default() })?;

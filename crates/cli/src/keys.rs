@@ -83,7 +83,7 @@ pub(crate) async fn run(session: &Session, verb: KeyVerb) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Says which keys a revoked one was replaced by: they work on. Who may not list keys is told nothing.
+/// Names the keys that replaced a revoked one: they still work. Prints nothing if the caller may not list keys.
 async fn successors(session: &Session, revoked: &Key) {
     let collection = format!("{}s", revoked.principal.kind);
     let path = ["v1", &collection, &revoked.principal.id, "keys"];

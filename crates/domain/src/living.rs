@@ -1,4 +1,4 @@
-//! What lives. Ends are implied, so a look-up in the maps says nothing yet: whoever counts, compares or judges asks here.
+//! What lives. Ends are implied, so a look-up in the maps says nothing yet: code that counts, compares or judges asks here.
 //!
 //! Two degrees: a thing *lives* until it is ended, by itself or with what it belongs to; it is *in force* at an instant if it
 //! lives and its time has not passed. Limits, names, cycles and uses count what lives, as an expired thing may be renewed;

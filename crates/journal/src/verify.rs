@@ -61,7 +61,7 @@ pub struct ForeignListed {
 }
 
 impl Report {
-    /// Of a journal that ends at this head, before anything was read.
+    /// An empty report on a journal that ends at this head.
     pub(crate) fn new(head: u64) -> Self {
         Self {
             head,

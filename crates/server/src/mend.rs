@@ -10,7 +10,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How often it is told that nobody answers.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// Every copy of the journal's item `next` that anybody has, however long it takes until they answer. Whoever asks takes
+/// Every copy of the journal's item `next` that anybody has, however long it takes until they answer. The caller takes
 /// one only if it fits, and stops with the misfit if none does.
 pub(crate) async fn other_copies<J: Journal>(
     journal: &J,

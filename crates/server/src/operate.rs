@@ -81,7 +81,7 @@ pub async fn expect_head_writable(data: &Path) -> Result<(), OperateError> {
 }
 
 /// Keeps in a data directory how far a journal that was just carried there has come, as far as nothing later of it was known
-/// there; what the operator should know about that. The journal is there, so a failure is told and ends nothing.
+/// there; what the operator should know about that. The journal exists by then, so a failure is only a warning.
 pub async fn keep_head(address: &JournalAddress, data: &Path, report: &Report) -> Option<String> {
     let kept = try_keep_head(address, data, report).await;
     kept.unwrap_or_else(|error| Some(known_head::not_kept(&error)))

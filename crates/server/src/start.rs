@@ -309,7 +309,7 @@ impl OpenJournal {
 }
 
 /// How many foreign messages a journal holds that holds no frame; none if it holds a frame or nothing. A journal that
-/// does not answer shows nothing: whoever reads it next says why.
+/// does not answer shows nothing: its next reader says why.
 async fn only_foreign(journal: &impl Journal) -> Option<u64> {
     if !matches!(journal.read_one(1).await, Ok(Some(Item::Foreign(_)))) {
         return None;

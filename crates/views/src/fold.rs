@@ -243,7 +243,7 @@ impl<'s> Fold<'s> {
         self.catalogs.get(&org).ok_or_else(|| ViewError::bad_row("things", "no catalog"))
     }
 
-    /// Who answers for a new key: its maker, or whoever answers for the key that its own principal made it with.
+    /// Who answers for a new key: its maker, or the one who answers for the key that its own principal made it with.
     fn issuer(&self, maker: Maker, key: &Key) -> Result<Issuer, ViewError> {
         let (own, made) =
             (maker.actor == Actor::from(key.principal), Issuer { by: maker.actor, with: maker.credential });

@@ -270,7 +270,7 @@ pub(crate) struct KeyRow {
     pub(crate) until: Timestamp,
     pub(crate) ended: bool,
     pub(crate) narrow: Option<NarrowRow>,
-    /// Of a session: the key that it was started with, and ends with.
+    /// A session's parent: the key that it was started with, and ends with.
     pub(crate) parent: Option<KeyId>,
     /// Who answers for it.
     pub(crate) issuer: Issuer,
@@ -292,7 +292,7 @@ fn take_key_id(take: &mut Take<'_>) -> Result<Option<KeyId>, ViewError> {
 pub(crate) struct NarrowRow {
     pub(crate) permissions: PermissionSet,
     pub(crate) on: Option<Scope>,
-    /// Of the registered object that `on` is; 0 otherwise.
+    /// The generation of the registered object that `on` is; 0 otherwise.
     pub(crate) generation: u32,
 }
 

@@ -55,7 +55,7 @@ impl Judge<'_> {
         Ok(vec![Event::KeyIssued { key }])
     }
 
-    /// Whoever finds an open browser does no lasting harm: a session issues keys, sends records elsewhere and deletes only shortly
+    /// An open browser that somebody else finds does no lasting harm: a session issues keys, sends records elsewhere and deletes only shortly
     /// after a sign-in.
     /// (What delegates is judged where rights are conferred.) Revoking and removing are never held up.
     pub(super) fn require_recent_sign_in(&self, command: &Command) -> Result<(), Refusal> {

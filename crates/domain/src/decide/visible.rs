@@ -1,7 +1,7 @@
 //! What an author sees: a thing that is named and not seen is answered exactly as an id that nobody has.
 //!
 //! Seen is what one may read, what one may do the thing asked for on, what an earlier command of the same batch made, and
-//! what is built in. Accounts are the exception: whoever may give grants or manages a group names them by their exact ids.
+//! what is built in. Accounts are the exception: a caller who may give grants or manages a group names them by their exact ids.
 
 use super::Judge;
 use crate::{

@@ -1,4 +1,4 @@
-//! Webhooks: made, changed, given new secrets, deleted for ever. They belong to the organization and outlive their authors.
+//! Webhooks: made, changed, given new secrets, and deleted for good. They belong to the organization and outlive their authors.
 
 use super::{Events, Judge, changed, is_new, require_prose, text};
 use crate::{

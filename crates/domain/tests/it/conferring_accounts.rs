@@ -82,7 +82,7 @@ fn a_key_confers_what_its_principal_has_cut_by_its_narrowing() {
     case.asks(issue(Principal::User(case.org.owner), None, None), "forbidden");
 }
 
-/// A key of a token lasts for ever unless it or the token says otherwise, and so must what it confers.
+/// A key of a token never expires unless it or the token says otherwise, and so must what it confers.
 #[test]
 fn a_key_confers_until_its_end_or_its_principals() {
     let mut case = Case::with_token_on(labelled("env", "dev"));
@@ -208,7 +208,7 @@ fn a_key_that_was_issued_with_a_key_of_concern_is_one() {
     assert_eq!(concern(&case.org, second), [hop]);
     case.org.done(Command::RevokeKey { id: early });
     case.org.done(Command::RevokeKey { id: hop });
-    assert_eq!(concern(&case.org, token), [back], "whoever had the first key may have this one");
+    assert_eq!(concern(&case.org, token), [back], "an attacker with the first key may have this one");
     if let Principal::Token(id) = second {
         case.org.done(Command::DeleteToken { id });
     }

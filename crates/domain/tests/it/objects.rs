@@ -1,4 +1,4 @@
-//! Registered objects: each project has its own, and removal kills the grants on one for ever.
+//! Registered objects: each project has its own, and removal ends the grants on one for good.
 
 use grantbook_domain::{
     access::Reason,

@@ -19,7 +19,7 @@ use redb::Database;
 use crate::{ReadError, outcome::Reason};
 
 thread_local! {
-    /// Whether this thread is behind the boundary: then a panic is told as an error, and not by the hook.
+    /// Whether this thread is behind the boundary: then a panic becomes an error, and the hook prints nothing.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -75,7 +75,7 @@ impl OpenFile {
         Self { db: Some(db), path: path.to_owned() }
     }
 
-    /// Reads; `place` is the sequence that is told if the file turns out to be damaged.
+    /// Reads; `place` is the sequence that the error names if the file turns out to be damaged.
     pub(super) fn read<T>(
         &self,
         place: u64,

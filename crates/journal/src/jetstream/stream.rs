@@ -167,7 +167,7 @@ impl Judged {
         if !self.is_appended {
             return Ok(Item::Foreign(Foreign { sequence, token: token.to_owned(), bytes }));
         }
-        // Whoever marks a message as an append and addresses no organization may write here, and errs.
+        // A sender that marks a message as an append and addresses no organization may write here, and errs.
         let org = token.parse().map_err(|_| ReadError::Damaged { sequence })?;
         Ok(Item::Frame(Stored { sequence, org, bytes, guard: self.guard }))
     }
@@ -219,7 +219,7 @@ fn is_meant_for(stream: &str, headers: &impl Headers) -> bool {
     headers.first(STREAM_HEADER) == Some(stream)
 }
 
-/// Whether a message with these stored headers was appended to this very stream. Whoever may ask the servers for something
+/// Whether a message with these stored headers was appended to this very stream. A client that may ask the servers for something
 /// names the subject of the answer, and permissions to publish do not reach so far: an answer, or a message of another
 /// stream, can be made to land in the journal. A direct get of a frame answers with the frame's own headers, and with some
 /// of its own, by which a replayed answer is known.

@@ -18,7 +18,7 @@ use crate::chain::record;
 
 const ORG: OrgId = OrgId::from_u128(7);
 const FRAMES: u64 = 300;
-/// Of the file's first bytes, where redb keeps what everything hangs on, each is changed; of the rest every so manieth.
+/// Changes each of the file's first bytes, where redb keeps what everything hangs on, and a sample of the rest.
 const DENSE: usize = 400;
 const EVERY: usize = 1499;
 
@@ -65,7 +65,7 @@ async fn read(directory: &Path) -> Result<Vec<Item>, String> {
         return Err(format!("sequence {}: {}", violation.sequence, violation.why));
     }
     let items = all(&journal).await?;
-    // Writing meets pages that reading does not; what becomes of it is told, too.
+    // Writing meets pages that reading does not; its outcome is asserted, too.
     let head = journal.head().await.unwrap();
     let guard = journal.next_of(ORG, 0).await.map_err(|error| error.to_string())?.map_or(0, |_| head);
     let _told = journal.append(ORG, guard, Bytes::from_static(b"one more")).await;

@@ -110,7 +110,7 @@ impl Directory {
         *self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts what whoever reads the whole stream in order has met.
+    /// Counts what a reader of the whole stream has met.
     pub(super) fn meet(&self, item: &Item) {
         if let Item::Foreign(Foreign { sequence, token, .. }) = item {
             tracing::debug!(sequence, token, "a foreign message stands in the journal");

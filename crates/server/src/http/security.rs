@@ -118,7 +118,7 @@ impl Aim {
     const REFERENCES: [&str; 10] =
         ["method", "path", "to", "on", "role", "member", "project", "type", "id", "parent"];
 
-    /// Of the body, or of the command in a batch that the pointer leads to.
+    /// The target in the body, or in the command of a batch that the pointer leads to.
     pub(crate) fn of(body: &Value, pointer: Option<&str>) -> Self {
         let index = pointer
             .and_then(|text| text.strip_prefix("/commands/")?.split('/').next()?.parse::<usize>().ok());

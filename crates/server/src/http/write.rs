@@ -47,7 +47,7 @@ pub(crate) struct Write {
     who: Authenticated,
     method: Method,
     path: String,
-    /// Of the query: the project of an object in the path.
+    /// The query's `project`: that of an object in the path.
     project: Option<String>,
     body: Value,
     idempotency: Option<Idempotency>,
@@ -160,7 +160,7 @@ impl Write {
         let submission = Submission {
             org: self.who.org,
             author: Author::Caller(self.who.caller),
-            // Refused, whoever asks: only the request id counts.
+            // Refused for every caller: only the request id counts.
             command: Command::Batch(Vec::new()),
             idempotency,
             if_position: None,

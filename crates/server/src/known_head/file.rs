@@ -41,7 +41,7 @@ pub struct KnownHead {
 }
 
 impl KnownHead {
-    /// Of a journal that was seen up to there.
+    /// A journal that was seen up to there.
     pub const fn new(identity: Identity, end: SeenEnd) -> Self {
         Self { format: FORMAT, identity, end }
     }

@@ -124,7 +124,7 @@ impl Intake {
         self.chains.end().sequence
     }
 
-    /// Checks the next items, up to one that does not fit, which is told, and works out what they change, all or nothing.
+    /// Checks the next items, up to one that does not fit, which is returned, and works out what they change, all or nothing.
     pub(super) fn take(&mut self, items: &[Item]) -> Result<(Prepared, Option<ChainError>), Fault> {
         let (mut records, mut misfit) = (Vec::new(), None);
         for item in items {

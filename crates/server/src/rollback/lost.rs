@@ -223,7 +223,7 @@ fn about(snapshot: &Snapshot, org: OrgId, event: &Event, text: Option<&Value>) -
     })
 }
 
-/// Of the thing in an event's text: its id, and what people call it.
+/// The id of the thing in an event's text, and what people call it.
 fn thing(text: &Value) -> String {
     let inner = text.as_object().and_then(|members| members.values().find(|value| value.is_object()));
     let thing = inner.unwrap_or(text);

@@ -148,7 +148,7 @@ impl<'r> Sight<'r> {
         Ok(self.reading.caller.key.filter(|_| is_cut))
     }
 
-    /// Of the permissions that the caller has on an object, those that it may know of with its key.
+    /// The permissions that the caller has on an object and may know of with its key.
     pub(crate) fn cut_to_key(
         &mut self,
         object: Target<'_>,
@@ -336,7 +336,7 @@ impl<'r> Sight<'r> {
         }
     }
 
-    /// On the object; for one that is not there, on everything, so that whoever watches over the organization learns that.
+    /// On the object; for one that is not there, on everything, so that those who watch over the organization learn that.
     fn can_ask(&mut self, permission: Permission, object: Target<'_>) -> Result<bool, Failure> {
         match self.reason(permission, object)? {
             Reason::UnknownObjectType

@@ -58,7 +58,7 @@ async fn what_only_looks_like_a_secret_is_a_text() {
     let (token, key) = given.token().await;
     let other = "a".repeat(300);
     given.made("/v1/tokens", json!({"name": "long", "description": other})).await;
-    // Its end makes it a text like any other; a prefix makes it look like a key for ever.
+    // Its end makes it a text like any other; a prefix always makes it look like a key.
     let keys = given.get(&format!("/v1/tokens/{token}/keys")).await.body;
     given.delete(&format!("/v1/keys/{}", keys["items"][0]["id"].as_str().unwrap())).await.expect(200);
     given.made("/v1/tokens", json!({"name": "ended", "description": bare(&key)})).await;

@@ -208,7 +208,7 @@ async fn what_others_saw_is_given_up_on_their_word() {
     assert!(matches!(accepted(&mistyped).await, Err(StartError::TooMuchLost { .. })));
 }
 
-/// A record whose range holds an organization's end would stop every reader of the journal for ever.
+/// A record whose range holds an organization's end would stop every reader of the journal for good.
 #[tokio::test]
 async fn a_range_is_not_extended_over_records() {
     let scene = rolled_back().await;
@@ -235,7 +235,7 @@ async fn a_range_is_not_extended_over_records() {
     assert!(matches!(refused, Err(StartError::NothingLost { head: 14 })), "{refused:?}");
 }
 
-/// Whoever may publish in the journal's stream can write such a message.
+/// Any key that may publish in the journal's stream can write such a message.
 #[tokio::test]
 async fn a_planted_range_is_not_believed() {
     for planted in [Burned { kept: 0, lost: 4 }, Burned { kept: 2, lost: u64::MAX }] {
@@ -271,7 +271,7 @@ async fn too_much_is_not_burned_whichever_way_it_is_asked_for() {
     assert!(matches!(refused, Err(StartError::TooMuchLost { .. })), "{refused:?}");
 }
 
-/// A process that saw a sequence of a range is told so by any record that covers it.
+/// Any record that covers a sequence answers a process that saw it.
 #[tokio::test]
 async fn a_record_covers_what_was_burned_before_its_range_was_extended() {
     let scene = rolled_back().await;

@@ -144,7 +144,7 @@ async fn a_copy_that_lags_behind_is_not_the_journal() {
     assert_eq!(doubt, Some(JournalDoubt::Shorter { known: LAST, found: LAST - 1 }));
 }
 
-/// The brokers may be away for long when the process is told to end.
+/// The brokers may be away for long when the process is asked to end.
 #[tokio::test]
 async fn a_comparison_without_an_answer_ends_when_it_is_told_to() {
     let (given, directory) = (Given::settled().await, tempfile::tempdir().unwrap());

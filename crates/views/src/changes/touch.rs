@@ -213,7 +213,7 @@ impl Finder<'_> {
         Ok(objects)
     }
 
-    /// Whoever was ever given something on exactly this object: what schema 1 left open is settled where records are found.
+    /// Everybody who was ever given something on exactly this object: what schema 1 left open is settled where records are found.
     fn grants_on(&self, object: &ObjectRef, found: &mut Grantees) -> Result<(), ViewError> {
         self.each_record(&Facet::of_object(object.clone()), |event| {
             if let Event::GrantCreated { grant } = event

@@ -250,7 +250,7 @@ pub(super) const WITHOUT_REFERENCE: &[&str] = &[
     "POST /v1/catalog",
     // A type.
     "GET /v1/objects",
-    // Of the key presented.
+    // The key presented.
     "POST /v1/sessions",
     "GET /v1/webhooks",
     // An address and names of events.
