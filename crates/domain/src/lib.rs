@@ -11,6 +11,7 @@ pub mod concern;
 pub mod cover;
 pub mod decide;
 pub mod event;
+pub mod event_kind;
 pub mod form;
 pub mod founding;
 pub mod id;

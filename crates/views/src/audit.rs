@@ -1,6 +1,7 @@
 //! The history: every record, found by position, time, and everything it touches.
 
 use grantbook_domain::{
+    event_kind::EventKind,
     id::{GroupId, KeyId, OrgId, ProjectId},
     position::Position,
     principal::{Actor, Principal},
@@ -33,8 +34,8 @@ pub struct AuditFilter {
     pub project: Option<ProjectId>,
     /// touching this object (groups, roles, projects and the organization are objects too),
     pub object: Option<ObjectRef>,
-    /// holding an event of one of these names (any, if there are none),
-    pub events: Vec<String>,
+    /// holding an event of one of these kinds (any, if there are none),
+    pub events: Vec<EventKind>,
     /// not before this instant,
     pub from: Option<Timestamp>,
     /// and before this one.
@@ -237,7 +238,7 @@ impl AuditFilter {
             self.actor.map(Facet::Actor),
         ];
         let single = single.into_iter().flatten().map(|facet| vec![facet.key(org)]);
-        let events = self.events.iter().map(|name| Facet::Event(name.clone()).key(org)).collect();
+        let events = self.events.iter().map(|kind| Facet::Event(*kind).key(org)).collect();
         single.chain([events]).filter(|lists: &Condition| !lists.is_empty()).collect()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use grantbook_domain::{
     catalog::{Lineage, ObjectType},
+    event_kind::EventKind,
     id::{OrgId, ProjectId},
     position::Position,
     principal::Principal,
@@ -15,7 +16,6 @@ use grantbook_domain::{
 use crate::{
     audit::{Order, Span},
     check::{Checker, Stop},
-    concern::GROUND,
     encode::Take,
     error::ViewError,
     facet::Facet,
@@ -116,8 +116,8 @@ impl<'s> Comparison<'s> {
         let (first, last) = (before.0.position(org)?, after.0.position(org)?);
         let span = Span { first: Position::from_u64(first.get().saturating_add(1)), last };
         let mut same_ground = first <= last;
-        for name in GROUND {
-            let records = Facet::Event(name.to_owned()).key(org);
+        for kind in EventKind::ALL.into_iter().filter(|kind| kind.changes_ground()) {
+            let records = Facet::Event(kind).key(org);
             let between = |span| after.0.next_in(&records, Order::Ascending, span);
             same_ground = same_ground && (span.first > last || between(span)?.is_none());
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     event::Event,
+    event_kind::EventKind,
     id::{GroupId, Id, KeyId, OrgId, ProjectId},
     model::{Gives, Grant, Key},
     principal::{Actor, Grantee, Principal},
@@ -22,7 +23,7 @@ pub(crate) enum Facet {
     Group(GroupId),
     Project(ProjectId),
     Object(ObjectRef),
-    Event(String),
+    Event(EventKind),
 }
 
 impl Facet {
@@ -55,7 +56,7 @@ impl Facet {
             Self::Object(ObjectRef { object_type, id, project: Some(project) }) => {
                 put.u8(8).text(object_type).text(id).id(*project)
             }
-            Self::Event(name) => put.u8(7).text(name),
+            Self::Event(kind) => put.u8(7).text(kind.name()),
         }
         .done()
     }
@@ -66,7 +67,7 @@ pub(crate) fn facets(record: &Record) -> BTreeSet<Facet> {
     let mut found = BTreeSet::from([Facet::Actor(record.actor)]);
     found.extend(record.credential.map(Facet::Credential));
     for event in &record.events {
-        found.insert(Facet::Event(event_name(event).to_owned()));
+        found.insert(Facet::Event(event.kind()));
         touch(&mut found, event);
     }
     found
@@ -202,47 +203,4 @@ fn touch_project(found: &mut BTreeSet<Facet>, id: ProjectId) {
 
 fn object(object_type: &str, id: &impl ToString) -> Facet {
     Facet::Object(ObjectRef::new(object_type, id.to_string()))
-}
-
-/// The event's name, as it is stored and as clients see it.
-pub fn event_name(event: &Event) -> &'static str {
-    match event {
-        Event::OrganizationCreated { .. } => "OrganizationCreated",
-        Event::OrganizationUpdated { .. } => "OrganizationUpdated",
-        Event::RollbackAccepted { .. } => "RollbackAccepted",
-        Event::CatalogExtended { .. } => "CatalogExtended",
-        Event::UserCreated { .. } => "UserCreated",
-        Event::UserUpdated { .. } => "UserUpdated",
-        Event::UserDeactivated { .. } => "UserDeactivated",
-        Event::TokenCreated { .. } => "TokenCreated",
-        Event::TokenUpdated { .. } => "TokenUpdated",
-        Event::TokenDeleted { .. } => "TokenDeleted",
-        Event::TokenExpired { .. } => "TokenExpired",
-        Event::KeyIssued { .. } => "KeyIssued",
-        Event::KeyRotated { .. } => "KeyRotated",
-        Event::KeyRevoked { .. } => "KeyRevoked",
-        Event::KeyExpired { .. } => "KeyExpired",
-        Event::GroupCreated { .. } => "GroupCreated",
-        Event::GroupUpdated { .. } => "GroupUpdated",
-        Event::GroupDeleted { .. } => "GroupDeleted",
-        Event::MemberAdded { .. } => "MemberAdded",
-        Event::MemberRemoved { .. } => "MemberRemoved",
-        Event::MemberExpired { .. } => "MemberExpired",
-        Event::RoleCreated { .. } => "RoleCreated",
-        Event::RoleUpdated { .. } => "RoleUpdated",
-        Event::RoleDeleted { .. } => "RoleDeleted",
-        Event::ProjectCreated { .. } => "ProjectCreated",
-        Event::ProjectUpdated { .. } => "ProjectUpdated",
-        Event::ProjectDeleted { .. } => "ProjectDeleted",
-        Event::ObjectRegistered { .. } => "ObjectRegistered",
-        Event::ObjectUpdated { .. } => "ObjectUpdated",
-        Event::ObjectRemoved { .. } => "ObjectRemoved",
-        Event::GrantCreated { .. } => "GrantCreated",
-        Event::GrantRevoked { .. } => "GrantRevoked",
-        Event::GrantExpired { .. } => "GrantExpired",
-        Event::WebhookCreated { .. } => "WebhookCreated",
-        Event::WebhookUpdated { .. } => "WebhookUpdated",
-        Event::WebhookRotated { .. } => "WebhookRotated",
-        Event::WebhookDeleted { .. } => "WebhookDeleted",
-    }
 }

@@ -2,6 +2,7 @@
 
 use grantbook_domain::{
     event::Event,
+    event_kind::EventKind,
     id::{Id, OrgId, ProjectId},
     model::{Grant, Project},
     position::Position,
@@ -217,7 +218,7 @@ impl Snapshot {
             "group" => Kind::Group,
             "role" => Kind::Role,
             _ => {
-                let events = vec!["ObjectRemoved".to_owned()];
+                let events = vec![EventKind::ObjectRemoved];
                 let filter = AuditFilter { object: Some(object.clone()), events, ..AuditFilter::default() };
                 let first = AuditPage { after: Some(given), order: Order::Ascending, limit: 1 };
                 let removed = self.audit(org, &filter, &first)?.items.first().map(|one| one.position);
@@ -286,7 +287,7 @@ impl Snapshot {
 impl GrantedFilter {
     /// The records to look through.
     fn records(&self) -> AuditFilter {
-        let events = vec!["GrantCreated".to_owned()];
+        let events = vec![EventKind::GrantCreated];
         let group = match self.to {
             Some(Grantee::Group(id)) => Some(id),
             Some(Grantee::User(_) | Grantee::Token(_)) | None => None,

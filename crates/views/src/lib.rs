@@ -6,6 +6,7 @@
 
 mod access;
 mod access_listing;
+mod affected;
 mod as_of;
 pub mod audit;
 mod authenticate;
@@ -13,7 +14,6 @@ mod chains;
 mod changes;
 mod check;
 mod compare;
-mod concern;
 mod digest;
 pub mod document;
 mod dump;
@@ -62,7 +62,7 @@ pub use crate::{
     dump::{Chunk, Loader, Whole},
     error::ViewError,
     explain::{Coverage, Explanation, Missing, Obstacle, Path, RoleStep, Step},
-    facet::{Touched, event_name},
+    facet::Touched,
     granted::{GrantState, Granted, GrantedFilter, GrantedPage, GrantedPlace, Reach},
     image::Image,
     list::{GrantFilter, ListCursor, Listed, Listing, Page},

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use grantbook_domain::{
     access::Target,
     event::Event,
+    event_kind::{Entity, EventKind},
     id::{GroupId, OrgId, ProjectId},
     position::Position,
     principal::{Grantee, Principal},
@@ -18,11 +19,11 @@ use grantbook_domain::{
 };
 
 use crate::{
+    affected::Affected,
     as_of::Moment,
     changes::Deadline,
     check::{Checker, Stop},
     compare::Comparison,
-    concern::{AROUND_PROJECTS, Concern},
     error::ViewError,
     facet::Facet,
     list::Listing,
@@ -31,6 +32,14 @@ use crate::{
 };
 
 type Deadlines = BTreeMap<Timestamp, Vec<Deadline>>;
+
+/// Whether access to a project may differ after such an event, although it is not found under that project. An account that
+/// was just created has none.
+const fn is_around_projects(kind: EventKind) -> bool {
+    kind.changes_access()
+        && !matches!(kind, EventKind::UserCreated | EventKind::TokenCreated)
+        && !matches!(kind.entity(), Entity::Project | Entity::Object)
+}
 
 /// Who could be concerned.
 #[derive(Debug, Default)]
@@ -52,8 +61,8 @@ impl Snapshot {
         for deadline in self.deadlines(org, (from.at, to.at))? {
             deadlines.entry(deadline.at).or_default().push(deadline);
         }
-        let facets: Vec<_> = AROUND_PROJECTS.map(|name| Facet::Event(name.to_owned())).into();
-        let facets = [facets, vec![Facet::Project(project)]].concat();
+        let around = EventKind::ALL.into_iter().filter(|kind| is_around_projects(*kind)).map(Facet::Event);
+        let facets: Vec<_> = around.chain([Facet::Project(project)]).collect();
         let mut steps: Vec<AccessStep> = Vec::new();
         let mut here = from;
         for _ in 0..MOMENTS_MAX {
@@ -158,14 +167,14 @@ impl Concerned {
         project: ProjectId,
         event: &Event,
     ) -> Result<(), ViewError> {
-        match Concern::of(event) {
-            Concern::Nobody => {}
-            Concern::Everybody | Concern::Role(_) => self.everybody = true,
-            Concern::Project(one) => self.everybody |= one.id == project,
-            Concern::Object(object) => self.everybody |= object.object.project == Some(project),
-            Concern::Grantee(grantee) => drop(self.below.insert(grantee)),
-            Concern::Group(id) => drop(self.below.insert(Grantee::Group(id))),
-            Concern::Grant(grant) => {
+        match Affected::by(event) {
+            Affected::Nobody => {}
+            Affected::Everybody | Affected::Role(_) => self.everybody = true,
+            Affected::Project(one) => self.everybody |= one.id == project,
+            Affected::Object(object) => self.everybody |= object.object.project == Some(project),
+            Affected::Grantee(grantee) => drop(self.below.insert(grantee)),
+            Affected::Group(id) => drop(self.below.insert(Grantee::Group(id))),
+            Affected::Grant(grant) => {
                 if covers(checkers, project, &grant.on)? {
                     self.below.insert(grant.to);
                 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     event::Event,
+    event_kind::EventKind,
     id::{OrgId, ProjectId, RoleId},
     position::Position,
     principal::{Grantee, Principal},
@@ -16,12 +17,12 @@ use grantbook_domain::{
 };
 
 use crate::{
+    affected::Affected,
     as_of::Moment,
     audit::{Order, Span},
     chains::Web,
     check::{Checker, Stop},
     compare::{AccessChange, Comparison},
-    concern::Concern,
     error::ViewError,
     facet::Facet,
     reader::Snapshot,
@@ -253,8 +254,7 @@ impl Interest {
     }
 
     fn facets(&self) -> Vec<Facet> {
-        let event = |name: &str| Facet::Event(name.to_owned());
-        let mut facets = vec![Facet::Principal(self.principal), event("CatalogExtended")];
+        let mut facets = vec![Facet::Principal(self.principal), Facet::Event(EventKind::CatalogExtended)];
         facets.extend(self.web.iter().filter_map(|grantee| match grantee {
             Grantee::Group(id) => Some(Facet::Group(*id)),
             Grantee::User(_) | Grantee::Token(_) => None,
@@ -263,7 +263,8 @@ impl Interest {
         facets.extend(self.roles.iter().map(|id| Facet::Object(role(id))));
         facets.extend(self.objects.iter().cloned().map(Facet::of_object));
         if self.wide {
-            facets.extend(["ProjectCreated", "ProjectUpdated", "ProjectDeleted"].map(event));
+            let projects = [EventKind::ProjectCreated, EventKind::ProjectUpdated, EventKind::ProjectDeleted];
+            facets.extend(projects.map(Facet::Event));
         }
         facets.extend(self.projects.iter().copied().map(Facet::Project));
         facets
@@ -271,17 +272,17 @@ impl Interest {
 
     /// Whether an event could change what the principal may do.
     fn matters(&self, event: &Event) -> bool {
-        match Concern::of(event) {
-            Concern::Nobody => false,
-            Concern::Everybody => true,
-            Concern::Grantee(grantee) => self.web.contains(&grantee),
-            Concern::Grant(grant) => self.web.contains(&grant.to),
-            Concern::Group(id) => {
+        match Affected::by(event) {
+            Affected::Nobody => false,
+            Affected::Everybody => true,
+            Affected::Grantee(grantee) => self.web.contains(&grantee),
+            Affected::Grant(grant) => self.web.contains(&grant.to),
+            Affected::Group(id) => {
                 self.web.contains(&Grantee::Group(id)) || self.names("group", &id.to_string())
             }
-            Concern::Role(id) => self.roles.contains(&id) || self.names("role", &id.to_string()),
-            Concern::Project(project) => self.wide || self.projects.contains(&project.id),
-            Concern::Object(object) => self.objects.contains(&object.object),
+            Affected::Role(id) => self.roles.contains(&id) || self.names("role", &id.to_string()),
+            Affected::Project(project) => self.wide || self.projects.contains(&project.id),
+            Affected::Object(object) => self.objects.contains(&object.object),
         }
     }
 

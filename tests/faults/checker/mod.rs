@@ -18,7 +18,6 @@ mod views;
 use std::collections::BTreeMap;
 
 use grantbook_domain::{
-    event::Event,
     position::Position,
     record::{Record, Recorded},
     state::OrgState,
@@ -156,13 +155,7 @@ fn names(recorded: &Recorded) -> Vec<String> {
 
 /// The names of a record's events.
 pub(crate) fn names_of(record: &Record) -> Vec<String> {
-    record.events.iter().map(event_name).collect()
-}
-
-/// An event is stored under its name.
-fn event_name(event: &Event) -> String {
-    let stored = serde_json::to_value(event).unwrap_or_default();
-    stored.as_object().and_then(|stored| stored.keys().next()).cloned().unwrap_or_default()
+    record.events.iter().map(|event| event.kind().name().to_owned()).collect()
 }
 
 /// Seconds, for people.

@@ -23,7 +23,6 @@ use grantbook_tests::{
     server::Server,
     wire::Http,
 };
-use grantbook_views::event_name;
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(2);
@@ -127,7 +126,7 @@ impl Scene {
                     let id = position::encode(installation, at);
                     for (event, part) in record.events.iter().zip(0_u32..) {
                         expected.push(Expected {
-                            subject: format!("grantbook.events.{}.{}", stored.org, event_name(event)),
+                            subject: format!("grantbook.events.{}.{}", stored.org, event.kind().name()),
                             id: format!("{id}/{part}"),
                             place: format!("{}.{index}.{part}", stored.sequence),
                             frame: Hash::of(&stored.bytes).to_string(),

@@ -5,6 +5,7 @@ use crate::{
     catalog::{ObjectType, Permission},
     command::{Author, Command},
     event::Event,
+    event_kind::EventKind,
     id::WebhookId,
     refusal::{Kind, Refusal},
     text::{TextFault, check_word},
@@ -124,7 +125,7 @@ fn fitting(mut webhook: Webhook, old: Option<&Webhook>) -> Result<Webhook, Refus
     }
     text("/key", check_word(&webhook.signer.key))?;
     for (index, name) in webhook.events.iter().enumerate() {
-        if !Event::NAMES.contains(&name.as_str()) && !CHANGE_NAMES.contains(&name.as_str()) {
+        if EventKind::named(name).is_none() && !CHANGE_NAMES.contains(&name.as_str()) {
             return Err(Refusal::invalid(&format!("/events/{index}"), "there is no message of this name"));
         }
     }

@@ -53,6 +53,7 @@ fn every_event_has_a_sample_and_a_golden_file() {
     assert_eq!(samples, declared());
     assert_eq!(samples.len(), events().len(), "one sample each");
     for event in events() {
+        assert_eq!(name(&event), event.kind().name());
         let file = format!("event/{}.v2.json", name(&event));
         compare(&file, &pretty(&event));
         let golden = fs::read_to_string(directory().join(file)).unwrap();

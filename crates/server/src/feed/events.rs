@@ -5,7 +5,6 @@ use grantbook_api::{
     feed::{CloudEvent, EventData, TYPE_PREFIX},
 };
 use grantbook_domain::{event::Event, id::InstallationId, record::Recorded};
-use grantbook_views::event_name;
 
 use crate::{
     position,
@@ -48,7 +47,7 @@ pub fn events_of(installation: InstallationId, recorded: &Recorded) -> Vec<Cloud
             specversion: "1.0".to_owned(),
             id: format!("{position}/{index}"),
             source: source(recorded),
-            kind: format!("{TYPE_PREFIX}{}", event_name(event)),
+            kind: format!("{TYPE_PREFIX}{}", event.kind().name()),
             subject: subject(recorded, event),
             time: data.at.clone(),
             datacontenttype: "application/json".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use grantbook_api::feed::ChangeType;
 use grantbook_domain::{event::Event, id::ProjectId, principal::Principal, record::Record};
-use grantbook_views::{RecordChange, Touched, event_name};
+use grantbook_views::{RecordChange, Touched};
 
 /// Which kinds of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ impl Filter {
             return false;
         }
         let named = self.events.is_empty()
-            || record.events.iter().any(|event| self.events.contains(event_name(event)));
+            || record.events.iter().any(|event| self.events.contains(event.kind().name()));
         if !named || (self.principal.is_none() && self.project.is_none()) {
             return named;
         }
@@ -62,7 +62,7 @@ impl Filter {
 
     /// Whether it takes one event by itself.
     pub fn takes_event(&self, event: &Event) -> bool {
-        let named = self.events.is_empty() || self.events.contains(event_name(event));
+        let named = self.events.is_empty() || self.events.contains(event.kind().name());
         if !self.wants_records() || !named {
             return false;
         }

@@ -12,6 +12,7 @@ use axum::{
 };
 use grantbook_api::audit::{AuditEnd, AuditItem, AuditLog, AuditQuery, AuditTotal, End, NDJSON, Order};
 use grantbook_domain::{
+    event_kind::EventKind,
     position::Position,
     principal::{Actor, Grantee},
     record::Recorded,
@@ -312,7 +313,7 @@ fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
     }
     let id = |name: &'static str| move |_| wrong(name, "an id");
     // Each name once: every one is looked for at every step.
-    let events: BTreeSet<String> =
+    let events: BTreeSet<EventKind> =
         query.event.as_deref().map(event_names::of_records).transpose()?.unwrap_or_default();
     Ok(AuditFilter {
         actor: query.actor.as_deref().map(|text| actor("actor", text)).transpose()?,

@@ -1,7 +1,7 @@
 //! Names of events in filters: a list separated by commas, and what was probably meant where a name is unknown.
 
 use grantbook_api::feed::ChangeType;
-use grantbook_domain::event::Event;
+use grantbook_domain::event_kind::EventKind;
 
 use crate::http::problem::Failure;
 
@@ -9,14 +9,15 @@ use crate::http::problem::Failure;
 const OFFERED: usize = 5;
 
 /// The parameter `event` of a filter of records.
-pub(super) fn of_records<C: FromIterator<String>>(text: &str) -> Result<C, Failure> {
-    text.split(',').map(|name| known(name.trim(), &Event::NAMES)).collect()
+pub(super) fn of_records<C: FromIterator<EventKind>>(text: &str) -> Result<C, Failure> {
+    let read = |name: &str| EventKind::named(name).ok_or_else(|| unknown(name, &record_names()));
+    text.split(',').map(|name| read(name.trim())).collect()
 }
 
 /// The parameter `event` of a filter of messages: records, and changes of access.
 pub(super) fn of_messages<C: FromIterator<String>>(text: &str) -> Result<C, Failure> {
     let names = message_names();
-    text.split(',').map(|name| known(name.trim(), &names)).collect()
+    text.split(',').map(|name| known(name.trim(), &names).map(|()| name.trim().to_owned())).collect()
 }
 
 /// The names of messages in the body of a webhook.
@@ -24,20 +25,25 @@ pub(super) fn require_messages(names: Option<&Vec<String>>) -> Result<(), Failur
     let all = message_names();
     let mut numbered = names.into_iter().flatten().enumerate();
     numbered.try_for_each(|(index, name)| match known(name, &all) {
-        Ok(_) => Ok(()),
+        Ok(()) => Ok(()),
         Err(failure) => Err(failure.at(format!("/events/{index}"))),
     })
 }
 
 fn message_names() -> Vec<&'static str> {
     let changes = [ChangeType::AccessGained.name(), ChangeType::AccessLost.name()];
-    Event::NAMES.into_iter().chain(changes).collect()
+    record_names().into_iter().chain(changes).collect()
 }
 
-fn known(name: &str, names: &[&str]) -> Result<String, Failure> {
-    if names.contains(&name) {
-        return Ok(name.to_owned());
-    }
+fn record_names() -> Vec<&'static str> {
+    EventKind::ALL.into_iter().map(EventKind::name).collect()
+}
+
+fn known(name: &str, names: &[&str]) -> Result<(), Failure> {
+    if names.contains(&name) { Ok(()) } else { Err(unknown(name, names)) }
+}
+
+fn unknown(name: &str, names: &[&str]) -> Failure {
     let mut nearest = names.to_vec();
     nearest.sort_by_cached_key(|known| distance(name, known));
     let nearest: Vec<String> = nearest.into_iter().take(OFFERED).map(str::to_owned).collect();
@@ -45,7 +51,7 @@ fn known(name: &str, names: &[&str]) -> Result<String, Failure> {
     let detail = format!(
         "there is no event named `{name}`: did you mean `{meant}`? Several names are separated by commas"
     );
-    Err(Failure::invalid(detail).with_known(nearest))
+    Failure::invalid(detail).with_known(nearest)
 }
 
 /// How many letters must be put in, left out or changed to come from one name to the other, whatever their case.
@@ -86,8 +92,8 @@ mod tests {
 
     #[test]
     fn lists_are_read_and_unknown_names_answered_with_the_nearest() {
-        let read: Vec<String> = of_records("KeyRevoked, GrantCreated").unwrap();
-        assert_eq!(read, ["KeyRevoked", "GrantCreated"]);
+        let read: Vec<EventKind> = of_records("KeyRevoked, GrantCreated").unwrap();
+        assert_eq!(read, [EventKind::KeyRevoked, EventKind::GrantCreated]);
         for text in ["KeyRevokd", "", "KeyRevoked,", "KeyRevoked,,GrantCreated", "AccessLost", "keyrevoked"] {
             assert!(of_records::<Vec<_>>(text).is_err(), "{text}");
         }

@@ -12,6 +12,7 @@ use grantbook_api::{
 };
 use grantbook_domain::{
     event::Event,
+    event_kind::EventKind,
     model::{self, Gives},
     position::Position,
     record::Record,
@@ -106,13 +107,13 @@ fn item(sight: &mut Sight<'_>, one: &Granted) -> Result<GrantedItem, Failure> {
     };
     let ended = ended.map(|(position, record)| {
         let event = record.events.iter().find(|event| ends(event, grant)).or(record.events.first());
-        reference(reading, (position, &record), event.map(render::name_of).unwrap_or_default(), "")
+        reference(reading, (position, &record), event.map(Event::kind), "")
     });
     Ok(GrantedItem {
         grant: Grant { to: sight.grantee(grant.to)?, ..render::grant(grant) },
         role,
         scope: scope_words::words(sight, &grant.on)?,
-        given: reference(reading, (given.position, &given.record), "GrantCreated", "/grant")?,
+        given: reference(reading, (given.position, &given.record), Some(EventKind::GrantCreated), "/grant")?,
         source_ip: given.record.source_ip.as_ref().map(names::clear),
         reach: one.reach.map(|reach| match reach {
             views::Reach::Project => Reach::Project,
@@ -134,12 +135,12 @@ fn item(sight: &mut Sight<'_>, one: &Granted) -> Result<GrantedItem, Failure> {
 fn reference(
     reading: &Reading,
     (position, record): (Position, &Record),
-    event: &str,
+    event: Option<EventKind>,
     about: &str,
 ) -> Result<RecordRef, Failure> {
     Ok(RecordRef {
         position: reading.web.position_text(position),
-        event: event.to_owned(),
+        event: event.map(EventKind::name).unwrap_or_default().to_owned(),
         about: about.to_owned(),
         actor: names::actor(reading, record.actor)?,
         credential: record.credential.map(|id| id.to_string()),
@@ -154,12 +155,12 @@ fn ends(event: &Event, grant: &model::Grant) -> bool {
         return ended.id == grant.id;
     }
     matches!(
-        render::name_of(event),
-        "UserDeactivated"
-            | "TokenDeleted"
-            | "GroupDeleted"
-            | "RoleDeleted"
-            | "ProjectDeleted"
-            | "ObjectRemoved"
+        event.kind(),
+        EventKind::UserDeactivated
+            | EventKind::TokenDeleted
+            | EventKind::GroupDeleted
+            | EventKind::RoleDeleted
+            | EventKind::ProjectDeleted
+            | EventKind::ObjectRemoved
     )
 }

@@ -4,6 +4,7 @@ use grantbook_api::explain::RecordRef;
 use grantbook_domain::{
     access::Reason,
     event::Event,
+    event_kind::EventKind,
     id::{GroupId, KeyId, ProjectId, RoleId},
     model::{Grant, Key, Token},
     position::Position,
@@ -15,10 +16,7 @@ use grantbook_views::{AuditFilter, AuditPage, Order};
 
 use crate::{
     http::{problem::Failure, read::Reading},
-    routes::{
-        render,
-        sight::{Sight, Thing},
-    },
+    routes::sight::{Sight, Thing},
 };
 
 /// Most records looked through for the one that ended something.
@@ -50,8 +48,8 @@ pub(super) fn at(
     let Reading { snapshot, org, .. } = sight.reading();
     let Some(record) = snapshot.record(*org, position)? else { return Ok(None) };
     let event = record.events.iter().find(|event| concerns(event, of)).or(record.events.first());
-    let name = event.map(render::name_of).unwrap_or_default();
-    let found = Found { recorded: Recorded { position, org: *org, record }, event: name };
+    let event = event.map(Event::kind);
+    let found = Found { recorded: Recorded { position, org: *org, record }, event };
     reference(sight, found, of, about).map(Some)
 }
 
@@ -81,18 +79,18 @@ pub(super) fn of_denial(
 /// A record and the event in it that matters.
 struct Found {
     recorded: Recorded,
-    event: &'static str,
+    event: Option<EventKind>,
 }
 
 fn of_revocation(reading: &Reading, key: &Key) -> Result<Option<Found>, Failure> {
     let ended = |event: &Event| matches!(event, Event::KeyRevoked { key: ended } if ended.id == key.id);
-    last(reading, key.principal, "KeyRevoked", ended)
+    last(reading, key.principal, EventKind::KeyRevoked, ended)
 }
 
 fn of_key_expiry(reading: &Reading, key: &Key) -> Result<Option<Found>, Failure> {
     let until = key.expires_at;
     let noted = |event: &Event| matches!(event, Event::KeyExpired { key: noted } if noted.id == key.id && noted.expires_at == until);
-    if let Some(found) = last(reading, key.principal, "KeyExpired", noted)? {
+    if let Some(found) = last(reading, key.principal, EventKind::KeyExpired, noted)? {
         return Ok(Some(found));
     }
     let set = |event: &Event| match event {
@@ -101,7 +99,9 @@ fn of_key_expiry(reading: &Reading, key: &Key) -> Result<Option<Found>, Failure>
         Event::KeyRotated { key: made, .. } if made.id == key.id => Some(made.expires_at),
         _ => None,
     };
-    setter(reading, key.principal, ["KeyRotated", "KeyIssued"], |event| set(event).map(|at| at == until))
+    setter(reading, key.principal, [EventKind::KeyRotated, EventKind::KeyIssued], |event| {
+        set(event).map(|at| at == until)
+    })
 }
 
 /// A rotation hands the narrowing on: it was decided when the first key of the line was issued.
@@ -112,7 +112,7 @@ fn of_narrowing(reading: &Reading, mut key: Key) -> Result<Option<Found>, Failur
         key = before;
     }
     let issued = |event: &Event| matches!(event, Event::KeyIssued { key: made } if made.id == key.id);
-    last(reading, key.principal, "KeyIssued", issued)
+    last(reading, key.principal, EventKind::KeyIssued, issued)
 }
 
 /// What ended a principal: somebody, or the time that it was given.
@@ -120,21 +120,21 @@ fn of_end(reading: &Reading, who: Principal) -> Result<Option<Found>, Failure> {
     let id = match who {
         Principal::User(id) => {
             let ended = |event: &Event| matches!(event, Event::UserDeactivated { user } if user.id == id);
-            return last(reading, who, "UserDeactivated", ended);
+            return last(reading, who, EventKind::UserDeactivated, ended);
         }
         Principal::Token(id) => id,
     };
     let ended = |event: &Event| matches!(event, Event::TokenDeleted { token } if token.id == id);
-    if let Some(found) = last(reading, who, "TokenDeleted", ended)? {
+    if let Some(found) = last(reading, who, EventKind::TokenDeleted, ended)? {
         return Ok(Some(found));
     }
     let Some(token) = reading.snapshot.get::<Token>(reading.org, &id)? else { return Ok(None) };
     let until = token.expires_at;
     let noted = |event: &Event| matches!(event, Event::TokenExpired { token } if token.id == id && token.expires_at == until);
-    if let Some(found) = last(reading, who, "TokenExpired", noted)? {
+    if let Some(found) = last(reading, who, EventKind::TokenExpired, noted)? {
         return Ok(Some(found));
     }
-    setter(reading, who, ["TokenUpdated", "TokenCreated"], |event| match event {
+    setter(reading, who, [EventKind::TokenUpdated, EventKind::TokenCreated], |event| match event {
         Event::TokenCreated { token } | Event::TokenUpdated { token } if token.id == id => {
             Some(token.expires_at == until)
         }
@@ -142,32 +142,32 @@ fn of_end(reading: &Reading, who: Principal) -> Result<Option<Found>, Failure> {
     })
 }
 
-/// The last record with an event of this name that is wanted.
+/// The last record with an event of this kind that is wanted.
 fn last(
     reading: &Reading,
     who: Principal,
-    event: &'static str,
+    event: EventKind,
     wanted: impl Fn(&Event) -> bool,
 ) -> Result<Option<Found>, Failure> {
     let records = latest(reading, who, event)?;
     let found = records.into_iter().find(|recorded| recorded.record.events.iter().any(&wanted));
-    Ok(found.map(|recorded| Found { recorded, event }))
+    Ok(found.map(|recorded| Found { recorded, event: Some(event) }))
 }
 
 /// The record since which something is as it is: of the events that `holds` knows about, the first of those without a
-/// break up to now for which it says yes. Events of the first name come after those of the second.
+/// break up to now for which it says yes. Events of the first kind come after those of the second.
 fn setter(
     reading: &Reading,
     who: Principal,
-    events: [&'static str; 2],
+    events: [EventKind; 2],
     holds: impl Fn(&Event) -> Option<bool>,
 ) -> Result<Option<Found>, Failure> {
     let mut since = None;
     for event in events {
         for recorded in latest(reading, who, event)? {
-            let ours = |one: &&Event| render::name_of(one) == event;
+            let ours = |one: &&Event| one.kind() == event;
             match recorded.record.events.iter().rev().filter(ours).find_map(&holds) {
-                Some(true) => since = Some(Found { recorded, event }),
+                Some(true) => since = Some(Found { recorded, event: Some(event) }),
                 Some(false) => return Ok(since),
                 None => {}
             }
@@ -176,10 +176,9 @@ fn setter(
     Ok(since)
 }
 
-/// The newest records about a principal that hold an event of this name, newest first.
-fn latest(reading: &Reading, who: Principal, event: &str) -> Result<Vec<Recorded>, Failure> {
-    let filter =
-        AuditFilter { principal: Some(who), events: vec![event.to_owned()], ..AuditFilter::default() };
+/// The newest records about a principal that hold an event of this kind, newest first.
+fn latest(reading: &Reading, who: Principal, event: EventKind) -> Result<Vec<Recorded>, Failure> {
+    let filter = AuditFilter { principal: Some(who), events: vec![event], ..AuditFilter::default() };
     let page = AuditPage { after: None, order: Order::Descending, limit: SEARCH_MAX };
     Ok(reading.snapshot.audit(reading.org, &filter, &page)?.items)
 }
@@ -195,7 +194,7 @@ fn reference(sight: &mut Sight<'_>, found: Found, of: Of<'_>, about: String) -> 
     };
     Ok(RecordRef {
         position: sight.reading().web.position_text(position),
-        event: event.to_owned(),
+        event: event.map(EventKind::name).unwrap_or_default().to_owned(),
         about,
         actor: sight.actor(record.actor)?,
         credential: record.credential.map(|id| id.to_string()),

@@ -8,6 +8,7 @@ use grantbook_api::{
 use grantbook_domain::{
     catalog::TypeDefinition,
     event::Event,
+    event_kind::EventKind,
     model::{self, Effect, Gives, Narrowing},
     scope::{Atom, ObjectRef, Scope, Selector},
     time::Timestamp,
@@ -52,8 +53,8 @@ pub(crate) fn answer(events: &[Event], secrets: &Secrets) -> (StatusCode, Value)
             (StatusCode::CREATED, value(&shown))
         }
         Some(event) => {
-            let Told { body, makes, .. } = told(event);
-            (if makes { StatusCode::CREATED } else { StatusCode::OK }, body)
+            let status = if makes(event.kind()) { StatusCode::CREATED } else { StatusCode::OK };
+            (status, content(event))
         }
         None => (StatusCode::OK, Value::Null),
     }
@@ -61,98 +62,102 @@ pub(crate) fn answer(events: &[Event], secrets: &Secrets) -> (StatusCode, Value)
 
 /// A fact as the audit log shows it: its name as `type`, the thing under its kind.
 pub(crate) fn event(event: &Event) -> Value {
-    let Told { name, kind, body, .. } = told(event);
-    let mut shown = json!({"type": name, kind: body});
+    let kind = event.kind();
+    let mut shown = json!({"type": kind.name(), kind.entity().name(): content(event)});
     if let (Event::KeyRotated { old, .. }, Some(members)) = (event, shown.as_object_mut()) {
         members.insert("old".to_owned(), value(&key(old)));
     }
     shown
 }
 
-/// The name of a fact.
-pub(crate) fn name_of(event: &Event) -> &'static str {
-    told(event).name
-}
-
-struct Told {
-    name: &'static str,
-    kind: &'static str,
-    /// Whether it is the answer to a request that made something.
-    makes: bool,
-    body: Value,
-}
-
-fn told(event: &Event) -> Told {
-    let (name, kind, makes, body) = match event {
+/// The thing after the event.
+fn content(event: &Event) -> Value {
+    match event {
         Event::OrganizationCreated { id, name, created_at, writers: _ } => {
-            let body = json!({"id": id.to_string(), "name": name, "created_at": created_at.to_string()});
-            ("OrganizationCreated", "organization", true, body)
+            json!({"id": id.to_string(), "name": name, "created_at": created_at.to_string()})
         }
         Event::OrganizationUpdated { id, name, settings } => {
-            let body = json!({"id": id.to_string(), "name": name, "settings": settings});
-            ("OrganizationUpdated", "organization", false, body)
+            json!({"id": id.to_string(), "name": name, "settings": settings})
         }
-        Event::RollbackAccepted { kept, lost } => {
-            ("RollbackAccepted", "rollback", false, json!({"kept": kept, "lost": lost}))
+        Event::RollbackAccepted { kept, lost } => json!({"kept": kept, "lost": lost}),
+        Event::CatalogExtended { object_types, permissions } => value(&added(object_types, permissions)),
+        Event::UserCreated { user } | Event::UserUpdated { user } | Event::UserDeactivated { user } => {
+            value(&self::user(user))
         }
-        Event::CatalogExtended { object_types, permissions } => {
-            ("CatalogExtended", "catalog", true, value(&added(object_types, permissions)))
+        Event::TokenCreated { token }
+        | Event::TokenUpdated { token }
+        | Event::TokenDeleted { token }
+        | Event::TokenExpired { token } => value(&self::token(token)),
+        Event::KeyIssued { key }
+        | Event::KeyRotated { key, old: _ }
+        | Event::KeyRevoked { key }
+        | Event::KeyExpired { key } => value(&self::key(key)),
+        Event::GroupCreated { group } | Event::GroupUpdated { group } | Event::GroupDeleted { group } => {
+            value(&self::group(group))
         }
-        Event::UserCreated { user } => ("UserCreated", "user", true, value(&self::user(user))),
-        Event::UserUpdated { user } => ("UserUpdated", "user", false, value(&self::user(user))),
-        Event::UserDeactivated { user } => ("UserDeactivated", "user", false, value(&self::user(user))),
-        Event::TokenCreated { token } => ("TokenCreated", "token", true, value(&self::token(token))),
-        Event::TokenUpdated { token } => ("TokenUpdated", "token", false, value(&self::token(token))),
-        Event::TokenDeleted { token } => ("TokenDeleted", "token", false, value(&self::token(token))),
-        Event::TokenExpired { token } => ("TokenExpired", "token", false, value(&self::token(token))),
-        Event::KeyIssued { key } => ("KeyIssued", "key", true, value(&self::key(key))),
-        Event::KeyRotated { key, old: _ } => ("KeyRotated", "key", true, value(&self::key(key))),
-        Event::KeyRevoked { key } => ("KeyRevoked", "key", false, value(&self::key(key))),
-        Event::KeyExpired { key } => ("KeyExpired", "key", false, value(&self::key(key))),
-        Event::GroupCreated { group } => ("GroupCreated", "group", true, value(&self::group(group))),
-        Event::GroupUpdated { group } => ("GroupUpdated", "group", false, value(&self::group(group))),
-        Event::GroupDeleted { group } => ("GroupDeleted", "group", false, value(&self::group(group))),
-        Event::MemberAdded { membership } => ("MemberAdded", "membership", true, value(&member(membership))),
-        Event::MemberRemoved { membership } => {
-            ("MemberRemoved", "membership", false, value(&member(membership)))
+        Event::MemberAdded { membership }
+        | Event::MemberRemoved { membership }
+        | Event::MemberExpired { membership } => value(&member(membership)),
+        Event::RoleCreated { role } | Event::RoleUpdated { role } | Event::RoleDeleted { role } => {
+            value(&self::role(role))
         }
-        Event::MemberExpired { membership } => {
-            ("MemberExpired", "membership", false, value(&member(membership)))
+        Event::ProjectCreated { project }
+        | Event::ProjectUpdated { project }
+        | Event::ProjectDeleted { project } => value(&self::project(project)),
+        Event::ObjectRegistered { object }
+        | Event::ObjectUpdated { object }
+        | Event::ObjectRemoved { object } => value(&self::object(object)),
+        Event::GrantCreated { grant } | Event::GrantRevoked { grant } | Event::GrantExpired { grant } => {
+            value(&self::grant(grant))
         }
-        Event::RoleCreated { role } => ("RoleCreated", "role", true, value(&self::role(role))),
-        Event::RoleUpdated { role } => ("RoleUpdated", "role", false, value(&self::role(role))),
-        Event::RoleDeleted { role } => ("RoleDeleted", "role", false, value(&self::role(role))),
-        Event::ProjectCreated { project } => {
-            ("ProjectCreated", "project", true, value(&self::project(project)))
-        }
-        Event::ProjectUpdated { project } => {
-            ("ProjectUpdated", "project", false, value(&self::project(project)))
-        }
-        Event::ProjectDeleted { project } => {
-            ("ProjectDeleted", "project", false, value(&self::project(project)))
-        }
-        Event::ObjectRegistered { object } => {
-            ("ObjectRegistered", "object", true, value(&self::object(object)))
-        }
-        Event::ObjectUpdated { object } => ("ObjectUpdated", "object", false, value(&self::object(object))),
-        Event::ObjectRemoved { object } => ("ObjectRemoved", "object", false, value(&self::object(object))),
-        Event::GrantCreated { grant } => ("GrantCreated", "grant", true, value(&self::grant(grant))),
-        Event::GrantRevoked { grant } => ("GrantRevoked", "grant", false, value(&self::grant(grant))),
-        Event::GrantExpired { grant } => ("GrantExpired", "grant", false, value(&self::grant(grant))),
-        Event::WebhookCreated { webhook } => {
-            ("WebhookCreated", "webhook", true, value(&self::webhook(webhook)))
-        }
-        Event::WebhookUpdated { webhook } => {
-            ("WebhookUpdated", "webhook", false, value(&self::webhook(webhook)))
-        }
-        Event::WebhookRotated { webhook } => {
-            ("WebhookRotated", "webhook", true, value(&self::webhook(webhook)))
-        }
-        Event::WebhookDeleted { webhook } => {
-            ("WebhookDeleted", "webhook", false, value(&self::webhook(webhook)))
-        }
-    };
-    Told { name, kind, makes, body }
+        Event::WebhookCreated { webhook }
+        | Event::WebhookUpdated { webhook }
+        | Event::WebhookRotated { webhook }
+        | Event::WebhookDeleted { webhook } => value(&self::webhook(webhook)),
+    }
+}
+
+/// Whether the thing after such an event answers a request that made something.
+const fn makes(kind: EventKind) -> bool {
+    match kind {
+        EventKind::OrganizationCreated
+        | EventKind::CatalogExtended
+        | EventKind::UserCreated
+        | EventKind::TokenCreated
+        | EventKind::KeyIssued
+        | EventKind::KeyRotated
+        | EventKind::GroupCreated
+        | EventKind::MemberAdded
+        | EventKind::RoleCreated
+        | EventKind::ProjectCreated
+        | EventKind::ObjectRegistered
+        | EventKind::GrantCreated
+        | EventKind::WebhookCreated
+        | EventKind::WebhookRotated => true,
+        EventKind::OrganizationUpdated
+        | EventKind::RollbackAccepted
+        | EventKind::UserUpdated
+        | EventKind::UserDeactivated
+        | EventKind::TokenUpdated
+        | EventKind::TokenDeleted
+        | EventKind::TokenExpired
+        | EventKind::KeyRevoked
+        | EventKind::KeyExpired
+        | EventKind::GroupUpdated
+        | EventKind::GroupDeleted
+        | EventKind::MemberRemoved
+        | EventKind::MemberExpired
+        | EventKind::RoleUpdated
+        | EventKind::RoleDeleted
+        | EventKind::ProjectUpdated
+        | EventKind::ProjectDeleted
+        | EventKind::ObjectUpdated
+        | EventKind::ObjectRemoved
+        | EventKind::GrantRevoked
+        | EventKind::GrantExpired
+        | EventKind::WebhookUpdated
+        | EventKind::WebhookDeleted => false,
+    }
 }
 
 /// A user.

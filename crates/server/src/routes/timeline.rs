@@ -24,7 +24,6 @@ use crate::{
         access::known,
         changes::{self, Asked, Between},
         lists::size,
-        render,
         sight::{Sight, Thing},
     },
 };
@@ -137,6 +136,6 @@ fn record(sight: &mut Sight<'_>, position: Position) -> Result<StepRecord, Failu
         actor: sight.actor(record.actor)?,
         credential: record.credential.map(|id| id.to_string()),
         reason: record.reason.filter(|_| seen),
-        events: record.events.iter().map(|event| render::name_of(event).to_owned()).collect(),
+        events: record.events.iter().map(|event| event.kind().name().to_owned()).collect(),
     })
 }

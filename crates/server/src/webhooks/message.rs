@@ -7,7 +7,7 @@ use grantbook_domain::{
     record::Recorded,
     webhook::{CHANGE_NAMES, MessageKind, Webhook},
 };
-use grantbook_views::{Snapshot, ViewError, event_name};
+use grantbook_views::{Snapshot, ViewError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -50,9 +50,10 @@ pub(crate) fn told_of(
     let events = &recorded.record.events;
     let wanted = |kind, name: &str| webhook.wants(kind, name);
     let mut told: Vec<Option<CloudEvent>> = vec![None; events.len()];
-    if events.iter().any(|event| wanted(MessageKind::Record, event_name(event))) {
+    if events.iter().any(|event| wanted(MessageKind::Record, event.kind().name())) {
         let pairs = events_of(installation, recorded).into_iter().zip(events);
-        let kept = pairs.map(|(told, event)| wanted(MessageKind::Record, event_name(event)).then_some(told));
+        let kept =
+            pairs.map(|(told, event)| wanted(MessageKind::Record, event.kind().name()).then_some(told));
         told = kept.collect();
     }
     if CHANGE_NAMES.iter().any(|name| wanted(MessageKind::Change, name)) {

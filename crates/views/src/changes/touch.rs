@@ -14,10 +14,10 @@ use grantbook_domain::{
 };
 
 use crate::{
+    affected::Affected,
     as_of::Moment,
     audit::{Order, Span},
     changes::Cause,
-    concern::Concern,
     encode::Take,
     error::ViewError,
     facet::Facet,
@@ -105,30 +105,30 @@ struct Finder<'s> {
 
 impl Finder<'_> {
     fn look(&mut self, event: &Event, found: &mut Grantees) -> Result<(), ViewError> {
-        match Concern::of(event) {
-            Concern::Nobody => {}
-            Concern::Grantee(grantee) => self.own(grantee, found),
-            Concern::Grant(grant) => self.own(grant.to, found),
-            Concern::Everybody => {
+        match Affected::by(event) {
+            Affected::Nobody => {}
+            Affected::Grantee(grantee) => self.own(grantee, found),
+            Affected::Grant(grant) => self.own(grant.to, found),
+            Affected::Everybody => {
                 let everybody = self.after.principals(self.org, None, usize::MAX)?;
                 found.extend(everybody.into_iter().map(Grantee::from));
                 self.touch.ground = None;
             }
-            Concern::Group(id) => {
+            Affected::Group(id) => {
                 self.own(Grantee::Group(id), found);
                 self.grants_on(&named("group", &id), found)?;
                 self.touch.ground = None;
             }
-            Concern::Role(id) => {
+            Affected::Role(id) => {
                 self.role(id, found)?;
                 self.grants_on(&named("role", &id), found)?;
                 self.touch.ground = None;
             }
-            Concern::Project(project) => {
+            Affected::Project(project) => {
                 self.project(project, found)?;
                 self.ground_at(Some(project.id));
             }
-            Concern::Object(object) => {
+            Affected::Object(object) => {
                 self.grants_on(&object.object, found)?;
                 self.ground_at(object.object.project);
             }

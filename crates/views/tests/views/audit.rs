@@ -2,6 +2,7 @@
 
 use grantbook_domain::{
     event::Event,
+    event_kind::EventKind,
     id::{GroupId, ProjectId},
     position::Position,
     principal::{Actor, Principal},
@@ -109,10 +110,12 @@ fn filters(world: &World, cut: usize) -> Vec<AuditFilter> {
     single.push(AuditFilter { object: Some(object("dataset", "ds")), ..none.clone() });
     let roles = state.roles().map(|one| object("role", one.id));
     single.extend(roles.map(|one| AuditFilter { object: Some(one), ..none.clone() }));
-    for event in ["MemberAdded", "GrantCreated", "ProjectUpdated", "KeyRotated", "NeverHeardOf"] {
-        single.push(AuditFilter { events: vec![event.to_owned()], ..none.clone() });
-    }
-    let several = ["KeyRotated", "MemberAdded", "NeverHeardOf", "ProjectUpdated"].map(str::to_owned).to_vec();
+    // No record here is about webhooks.
+    let several =
+        [EventKind::KeyRotated, EventKind::MemberAdded, EventKind::WebhookDeleted, EventKind::ProjectUpdated];
+    let one = |kind| AuditFilter { events: vec![kind], ..none.clone() };
+    single.extend(several.into_iter().chain([EventKind::GrantCreated]).map(one));
+    let several = several.to_vec();
     single.push(AuditFilter { events: several, ..none.clone() });
     let at = world.records[cut * (world.records.len() - 1) / 9].record.at;
     let spans =
@@ -122,7 +125,7 @@ fn filters(world: &World, cut: usize) -> Vec<AuditFilter> {
         filters.extend(single.iter().map(|one| AuditFilter { from, to, ..one.clone() }));
     }
     for group in state.groups() {
-        let events = vec!["MemberAdded".to_owned(), "NeverHeardOf".to_owned(), "GroupCreated".to_owned()];
+        let events = vec![EventKind::MemberAdded, EventKind::WebhookDeleted, EventKind::GroupCreated];
         filters.push(AuditFilter {
             group: Some(group.id),
             events,
@@ -152,7 +155,7 @@ fn meets(filter: &AuditFilter, one: &Recorded) -> bool {
     let record = &one.record;
     let json = serde_json::to_value(&record.events).unwrap();
     let events = json.as_array().unwrap();
-    let named = |name: &String| events.iter().any(|event| event.get(name).is_some());
+    let named = |kind: &EventKind| events.iter().any(|event| event.get(kind.name()).is_some());
     filter.actor.is_none_or(|actor| record.actor == actor)
         && filter.credential.is_none_or(|key| record.credential == Some(key))
         && (filter.events.is_empty() || filter.events.iter().any(named))

@@ -90,13 +90,8 @@ pub(crate) fn webhook(id: WebhookId) -> Command {
 #[track_caller]
 pub(crate) fn assert_made(outcome: &Result<Vec<Event>, Refusal>, name: &str) {
     let events = outcome.as_ref().unwrap_or_else(|refusal| panic!("refused: {refusal:?}"));
-    let names: Vec<_> = events.iter().map(event_name).collect();
+    let names: Vec<_> = events.iter().map(|event| event.kind().name()).collect();
     assert_eq!(names, [name]);
-}
-
-fn event_name(event: &Event) -> String {
-    let text = format!("{event:?}");
-    text.split([' ', '{']).next().unwrap_or_default().to_owned()
 }
 
 /// A grant about to be given.

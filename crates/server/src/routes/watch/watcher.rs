@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use grantbook_api::watch::WatchEnd;
 use grantbook_domain::{
     access::{Question, Reason, Target},
+    event_kind::EventKind,
     position::Position,
     rights::Ask,
 };
@@ -60,7 +61,7 @@ impl Watcher {
             AuditFilter::default()
         } else {
             AuditFilter {
-                events: filter.events.iter().cloned().collect(),
+                events: filter.events.iter().filter_map(|name| EventKind::named(name)).collect(),
                 principal: filter.principal,
                 project: filter.project,
                 ..AuditFilter::default()
