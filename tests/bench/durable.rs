@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, TokenCommand},
     founding::Founding,
     id::{Id, OrgId},
     model::KeyHash,
@@ -135,13 +135,13 @@ async fn one_writer(
     let mut latencies = histogram();
     for number in 0..count {
         let id = Id::from_u128((1 << 100) | ((writer as u128) << 40) | number as u128);
-        let command = Command::CreateToken {
+        let command = Command::Token(TokenCommand::Create {
             id,
             name: format!("bench-{writer}-{number}"),
             description: None,
             external_id: None,
             expires_at: None,
-        };
+        });
         let submission = Submission {
             org,
             author: Author::Operator,

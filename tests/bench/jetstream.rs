@@ -186,14 +186,14 @@ async fn submit_one(
     org: OrgId,
     number: usize,
 ) -> Result<u64> {
-    use grantbook_domain::command::{Author, Command};
-    let command = Command::CreateToken {
+    use grantbook_domain::command::{Author, Command, TokenCommand};
+    let command = Command::Token(TokenCommand::Create {
         id: Id::from_u128((1 << 100) | number as u128),
         name: format!("seen-{number}"),
         description: None,
         external_id: None,
         expires_at: None,
-    };
+    });
     let author = Author::Operator;
     let submission = grantbook_server::command::Submission {
         org,

@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "the failure of a test")]
 
 use grantbook_domain::{
-    command::{Author, Command as Wanted, Request},
+    command::{Author, Command as Wanted, GrantCommand, KeyCommand, ProjectCommand, Request, TokenCommand},
     event::Event,
     founding::Founding,
     id::{GrantId, GroupId, Id, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
@@ -131,38 +131,45 @@ impl Story {
 }
 
 fn token(id: u128, name: &str) -> Wanted {
-    Wanted::CreateToken {
+    Wanted::Token(TokenCommand::Create {
         id: Id::from_u128(id),
         name: name.to_owned(),
         description: None,
         external_id: None,
         expires_at: None,
-    }
+    })
 }
 
 /// A token gets a key and a grant, is allowed, is revoked, is denied; a race is lost, an outcome is found out.
 fn good() -> Evidence {
     let mut story = Story::begin();
     let batch = Wanted::Batch(vec![
-        Wanted::CreateProject {
+        Wanted::Project(ProjectCommand::Create {
             id: PROJECT,
             name: "p".to_owned(),
             labels: std::collections::BTreeMap::new(),
-        },
-        Wanted::CreateToken {
+        }),
+        Wanted::Token(TokenCommand::Create {
             id: TOKEN,
             name: "bot".to_owned(),
             description: None,
             external_id: None,
             expires_at: None,
-        },
+        }),
     ]);
     story.accept("make", batch, &["ProjectCreated", "TokenCreated"], None);
     let (principal, hash) = (Principal::Token(TOKEN), KeyHash([2; 32]));
-    let key = Wanted::IssueKey { id: KEY, principal, name: None, hash, expires_at: None, narrow: None };
+    let key = Wanted::Key(KeyCommand::Issue {
+        id: KEY,
+        principal,
+        name: None,
+        hash,
+        expires_at: None,
+        narrow: None,
+    });
     story.accept("key", key, &["KeyIssued"], None);
     let on = Scope::Object(ObjectRef::new("project", PROJECT.to_string()));
-    let grant = Wanted::CreateGrant {
+    let grant = Wanted::Grant(GrantCommand::Create {
         id: GRANT,
         to: Grantee::Token(TOKEN),
         gives: Gives::Permissions(vec!["update".to_owned()]),
@@ -171,11 +178,11 @@ fn good() -> Evidence {
         object_type: None,
         expires_at: None,
         reason: None,
-    };
+    });
     story.accept("grant", grant, &["GrantCreated"], None);
     let granted = story.end();
     story.check(Said::Allowed { position: granted }, granted);
-    story.accept("revoke", Wanted::RevokeGrant { id: GRANT }, &["GrantRevoked"], Some("bot"));
+    story.accept("revoke", Wanted::Grant(GrantCommand::Revoke { id: GRANT }), &["GrantRevoked"], Some("bot"));
     // A node that has not heard of it yet, and is within its bound.
     story.check(Said::Allowed { position: granted }, 0);
     story.check(Said::Denied { position: story.end(), reason: "no_grant".to_owned() }, story.end());

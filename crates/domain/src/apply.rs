@@ -70,10 +70,14 @@ impl OrgState {
             | Event::ObjectUpdated { object }
             | Event::ObjectRemoved { object } => self.put_object(object),
             Event::GrantCreated { grant } | Event::GrantRevoked { grant } => self.put_grant(grant),
-            Event::TokenExpired { .. }
-            | Event::KeyExpired { .. }
-            | Event::MemberExpired { .. }
-            | Event::GrantExpired { .. } => self.note(event),
+            // A notice changes nothing but what is still to be noted; one that is late for a renewal does not even that.
+            Event::TokenExpired { token } => self.forget_expiry(token.expires_at, Expiring::Token(token.id)),
+            Event::KeyExpired { key } => self.forget_expiry(key.expires_at, Expiring::Key(key.id)),
+            Event::MemberExpired { membership } => {
+                let member = Expiring::Member(membership.member, membership.group);
+                self.forget_expiry(membership.expires_at, member);
+            }
+            Event::GrantExpired { grant } => self.forget_expiry(grant.expires_at, Expiring::Grant(grant.id)),
             Event::WebhookCreated { webhook }
             | Event::WebhookUpdated { webhook }
             | Event::WebhookRotated { webhook }
@@ -229,20 +233,6 @@ impl OrgState {
             Scope::Object(object) => set_membership(&mut self.grants_on, (object.clone(), grant.id), living),
         }
         self.grants.insert(grant.id, Arc::new(grant.clone()));
-    }
-
-    /// A notice changes nothing but what is still to be noted; one that is late for a renewal does not even that.
-    fn note(&mut self, event: &Event) {
-        let (expires_at, what) = match event {
-            Event::TokenExpired { token } => (token.expires_at, Expiring::Token(token.id)),
-            Event::KeyExpired { key } => (key.expires_at, Expiring::Key(key.id)),
-            Event::MemberExpired { membership } => {
-                (membership.expires_at, Expiring::Member(membership.member, membership.group))
-            }
-            Event::GrantExpired { grant } => (grant.expires_at, Expiring::Grant(grant.id)),
-            _ => return,
-        };
-        self.forget_expiry(expires_at, what);
     }
 
     fn claim(&mut self, kind: NameKind, name: Option<impl Into<String>>, holder: Uuid) {

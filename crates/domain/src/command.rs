@@ -75,285 +75,28 @@ pub enum Command {
         /// New permissions.
         permissions: Vec<String>,
     },
-    /// Makes a user.
-    CreateUser {
-        /// Its id.
-        id: UserId,
-        /// Its e-mail.
-        email: String,
-        /// The person's name.
-        name: Option<String>,
-        /// The id elsewhere.
-        external_id: Option<String>,
-    },
-    /// Changes a user.
-    UpdateUser {
-        /// Which.
-        id: UserId,
-        /// New e-mail.
-        email: Option<String>,
-        /// New name.
-        name: Change<String>,
-        /// New external id.
-        external_id: Change<String>,
-    },
-    /// Ends a user for ever.
-    DeactivateUser {
-        /// Which.
-        id: UserId,
-    },
-    /// Makes a service token.
-    CreateToken {
-        /// Its id.
-        id: TokenId,
-        /// Its name.
-        name: String,
-        /// What for.
-        description: Option<String>,
-        /// The id elsewhere.
-        external_id: Option<String>,
-        /// When it ends by itself.
-        expires_at: Option<Timestamp>,
-    },
-    /// Changes a service token.
-    UpdateToken {
-        /// Which.
-        id: TokenId,
-        /// New name.
-        name: Option<String>,
-        /// New description.
-        description: Change<String>,
-        /// New external id.
-        external_id: Change<String>,
-        /// New end.
-        expires_at: Change<Timestamp>,
-    },
-    /// Ends a service token for ever.
-    DeleteToken {
-        /// Which.
-        id: TokenId,
-    },
-    /// Issues a key.
-    IssueKey {
-        /// Its id.
-        id: KeyId,
-        /// Whose.
-        principal: Principal,
-        /// A label for people.
-        name: Option<String>,
-        /// SHA-256 of the secret.
-        hash: KeyHash,
-        /// When it ends by itself.
-        expires_at: Option<Timestamp>,
-        /// What it is narrowed to.
-        narrow: Option<Narrowing>,
-    },
-    /// Replaces a key by a new one with the same narrowing and expiry.
-    RotateKey {
-        /// The old key.
-        id: KeyId,
-        /// The new key's id.
-        new_id: KeyId,
-        /// The new secret's SHA-256.
-        hash: KeyHash,
-        /// How long the old key still works, in seconds.
-        grace_seconds: u64,
-    },
-    /// Starts a session with the user's key that is used: a short-lived key with the same narrowing.
-    StartSession {
-        /// The session's id, that of a key.
-        id: KeyId,
-        /// SHA-256 of its secret.
-        hash: KeyHash,
-    },
-    /// Revokes a key.
-    RevokeKey {
-        /// Which.
-        id: KeyId,
-    },
-    /// Ends a session; a key that is none is not there.
-    EndSession {
-        /// Which.
-        id: KeyId,
-    },
-    /// Makes a group.
-    CreateGroup {
-        /// Its id.
-        id: GroupId,
-        /// Its name.
-        name: String,
-        /// What for.
-        description: Option<String>,
-    },
-    /// Changes a group's name or description.
-    UpdateGroup {
-        /// Which.
-        id: GroupId,
-        /// New name.
-        name: Option<String>,
-        /// New description.
-        description: Change<String>,
-    },
-    /// Ends a group for ever.
-    DeleteGroup {
-        /// Which.
-        id: GroupId,
-    },
-    /// Adds a member, or replaces its expiry.
-    AddMember {
-        /// To which group.
-        group: GroupId,
-        /// Whom.
-        member: Grantee,
-        /// When the membership ends by itself.
-        expires_at: Expiry,
-    },
-    /// Removes a member.
-    RemoveMember {
-        /// From which group.
-        group: GroupId,
-        /// Whom.
-        member: Grantee,
-    },
-    /// Makes a role.
-    CreateRole {
-        /// Its id.
-        id: RoleId,
-        /// Its name.
-        name: String,
-        /// What it gives.
-        permissions: Vec<RolePermission>,
-        /// What it includes.
-        includes: Vec<RoleId>,
-    },
-    /// Changes a role; the lists replace the old ones.
-    UpdateRole {
-        /// Which.
-        id: RoleId,
-        /// New name.
-        name: Option<String>,
-        /// New permissions.
-        permissions: Option<Vec<RolePermission>>,
-        /// New includes.
-        includes: Option<Vec<RoleId>>,
-    },
-    /// Ends a role that nothing uses.
-    DeleteRole {
-        /// Which.
-        id: RoleId,
-    },
-    /// Makes a project.
-    CreateProject {
-        /// Its id.
-        id: ProjectId,
-        /// Its name.
-        name: String,
-        /// Its labels.
-        labels: Labels,
-    },
-    /// Renames or relabels a project.
-    UpdateProject {
-        /// Which.
-        id: ProjectId,
-        /// New name.
-        name: Option<String>,
-        /// New labels, replacing all.
-        labels: Option<Labels>,
-    },
-    /// Ends a project with what lies below it.
-    DeleteProject {
-        /// Which.
-        id: ProjectId,
-    },
-    /// Makes an object of the caller's own known.
-    RegisterObject {
-        /// Type and id, and its project iff its type lies below project.
-        object: ObjectRef,
-        /// A label for people.
-        name: Option<String>,
-    },
-    /// Changes a registered object's name.
-    UpdateObject {
-        /// Type, id, and the project unless only one has such an object.
-        object: ObjectRef,
-        /// New name.
-        name: Change<String>,
-    },
-    /// Removes a registered object.
-    RemoveObject {
-        /// Type, id, and the project unless only one has such an object.
-        object: ObjectRef,
-    },
-    /// Gives a grant.
-    CreateGrant {
-        /// Its id.
-        id: GrantId,
-        /// To whom.
-        to: Grantee,
-        /// What.
-        gives: Gives,
-        /// Where.
-        on: Scope,
-        /// Allow or deny.
-        effect: Effect,
-        /// Only on this type.
-        object_type: Option<String>,
-        /// When it ends by itself.
-        expires_at: Option<Timestamp>,
-        /// Why.
-        reason: Option<String>,
-    },
-    /// Revokes a grant.
-    RevokeGrant {
-        /// Which.
-        id: GrantId,
-    },
-    /// Makes a webhook.
-    CreateWebhook {
-        /// Its id.
-        id: WebhookId,
-        /// Where messages are sent.
-        url: String,
-        /// Only messages of these names; all if empty.
-        events: Vec<String>,
-        /// Messages of these kinds; at least one.
-        kinds: Vec<MessageKind>,
-        /// What for.
-        description: Option<String>,
-        /// Whether messages are sent.
-        enabled: bool,
-        /// Names the key that its signing secret is derived from.
-        key: String,
-    },
-    /// Changes a webhook; the lists replace the old ones.
-    UpdateWebhook {
-        /// Which.
-        id: WebhookId,
-        /// New URL.
-        url: Option<String>,
-        /// New names.
-        events: Option<Vec<String>>,
-        /// New kinds.
-        kinds: Option<Vec<MessageKind>>,
-        /// New description.
-        description: Change<String>,
-        /// Whether messages are sent.
-        enabled: Option<bool>,
-    },
-    /// Gives a webhook a new signing secret.
-    RotateWebhook {
-        /// Which.
-        id: WebhookId,
-        /// Names the key that the new secret is derived from.
-        key: String,
-        /// How long the former secret signs too, in seconds.
-        grace_seconds: u64,
-    },
-    /// Ends a webhook for ever.
-    DeleteWebhook {
-        /// Which.
-        id: WebhookId,
-    },
+    /// On users.
+    User(UserCommand),
+    /// On service tokens.
+    Token(TokenCommand),
+    /// On keys.
+    Key(KeyCommand),
+    /// On sessions.
+    Session(SessionCommand),
+    /// On groups.
+    Group(GroupCommand),
+    /// On members of groups.
+    Member(MemberCommand),
+    /// On roles.
+    Role(RoleCommand),
+    /// On projects.
+    Project(ProjectCommand),
+    /// On registered objects.
+    Object(ObjectCommand),
+    /// On grants.
+    Grant(GrantCommand),
+    /// On webhooks.
+    Webhook(WebhookCommand),
     /// Records the expiries that have passed and are not yet in the journal; only for [`Author::System`].
     NoteExpiries {
         /// At most so many in one record.
@@ -376,5 +119,339 @@ pub enum Command {
         key: KeyId,
         /// The new secret's SHA-256.
         hash: KeyHash,
+    },
+}
+
+/// Commands on users.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UserCommand {
+    /// Makes a user.
+    Create {
+        /// Its id.
+        id: UserId,
+        /// Its e-mail.
+        email: String,
+        /// The person's name.
+        name: Option<String>,
+        /// The id elsewhere.
+        external_id: Option<String>,
+    },
+    /// Changes a user.
+    Update {
+        /// Which.
+        id: UserId,
+        /// New e-mail.
+        email: Option<String>,
+        /// New name.
+        name: Change<String>,
+        /// New external id.
+        external_id: Change<String>,
+    },
+    /// Ends a user for ever.
+    Deactivate {
+        /// Which.
+        id: UserId,
+    },
+}
+
+/// Commands on service tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TokenCommand {
+    /// Makes a service token.
+    Create {
+        /// Its id.
+        id: TokenId,
+        /// Its name.
+        name: String,
+        /// What for.
+        description: Option<String>,
+        /// The id elsewhere.
+        external_id: Option<String>,
+        /// When it ends by itself.
+        expires_at: Option<Timestamp>,
+    },
+    /// Changes a service token.
+    Update {
+        /// Which.
+        id: TokenId,
+        /// New name.
+        name: Option<String>,
+        /// New description.
+        description: Change<String>,
+        /// New external id.
+        external_id: Change<String>,
+        /// New end.
+        expires_at: Change<Timestamp>,
+    },
+    /// Ends a service token for ever.
+    Delete {
+        /// Which.
+        id: TokenId,
+    },
+}
+
+/// Commands on keys.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KeyCommand {
+    /// Issues a key.
+    Issue {
+        /// Its id.
+        id: KeyId,
+        /// Whose.
+        principal: Principal,
+        /// A label for people.
+        name: Option<String>,
+        /// SHA-256 of the secret.
+        hash: KeyHash,
+        /// When it ends by itself.
+        expires_at: Option<Timestamp>,
+        /// What it is narrowed to.
+        narrow: Option<Narrowing>,
+    },
+    /// Replaces a key by a new one with the same narrowing and expiry.
+    Rotate {
+        /// The old key.
+        id: KeyId,
+        /// The new key's id.
+        new_id: KeyId,
+        /// The new secret's SHA-256.
+        hash: KeyHash,
+        /// How long the old key still works, in seconds.
+        grace_seconds: u64,
+    },
+    /// Revokes a key.
+    Revoke {
+        /// Which.
+        id: KeyId,
+    },
+}
+
+/// Commands on sessions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionCommand {
+    /// Starts a session with the user's key that is used: a short-lived key with the same narrowing.
+    Start {
+        /// The session's id, that of a key.
+        id: KeyId,
+        /// SHA-256 of its secret.
+        hash: KeyHash,
+    },
+    /// Ends a session; a key that is none is not there.
+    End {
+        /// Which.
+        id: KeyId,
+    },
+}
+
+/// Commands on groups.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupCommand {
+    /// Makes a group.
+    Create {
+        /// Its id.
+        id: GroupId,
+        /// Its name.
+        name: String,
+        /// What for.
+        description: Option<String>,
+    },
+    /// Changes a group's name or description.
+    Update {
+        /// Which.
+        id: GroupId,
+        /// New name.
+        name: Option<String>,
+        /// New description.
+        description: Change<String>,
+    },
+    /// Ends a group for ever.
+    Delete {
+        /// Which.
+        id: GroupId,
+    },
+}
+
+/// Commands on members of groups.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MemberCommand {
+    /// Adds a member, or replaces its expiry.
+    Add {
+        /// To which group.
+        group: GroupId,
+        /// Whom.
+        member: Grantee,
+        /// When the membership ends by itself.
+        expires_at: Expiry,
+    },
+    /// Removes a member.
+    Remove {
+        /// From which group.
+        group: GroupId,
+        /// Whom.
+        member: Grantee,
+    },
+}
+
+/// Commands on roles.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RoleCommand {
+    /// Makes a role.
+    Create {
+        /// Its id.
+        id: RoleId,
+        /// Its name.
+        name: String,
+        /// What it gives.
+        permissions: Vec<RolePermission>,
+        /// What it includes.
+        includes: Vec<RoleId>,
+    },
+    /// Changes a role; the lists replace the old ones.
+    Update {
+        /// Which.
+        id: RoleId,
+        /// New name.
+        name: Option<String>,
+        /// New permissions.
+        permissions: Option<Vec<RolePermission>>,
+        /// New includes.
+        includes: Option<Vec<RoleId>>,
+    },
+    /// Ends a role that nothing uses.
+    Delete {
+        /// Which.
+        id: RoleId,
+    },
+}
+
+/// Commands on projects.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProjectCommand {
+    /// Makes a project.
+    Create {
+        /// Its id.
+        id: ProjectId,
+        /// Its name.
+        name: String,
+        /// Its labels.
+        labels: Labels,
+    },
+    /// Renames or relabels a project.
+    Update {
+        /// Which.
+        id: ProjectId,
+        /// New name.
+        name: Option<String>,
+        /// New labels, replacing all.
+        labels: Option<Labels>,
+    },
+    /// Ends a project with what lies below it.
+    Delete {
+        /// Which.
+        id: ProjectId,
+    },
+}
+
+/// Commands on registered objects.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ObjectCommand {
+    /// Makes an object of the caller's own known.
+    Register {
+        /// Type and id, and its project iff its type lies below project.
+        object: ObjectRef,
+        /// A label for people.
+        name: Option<String>,
+    },
+    /// Changes a registered object's name.
+    Update {
+        /// Type, id, and the project unless only one has such an object.
+        object: ObjectRef,
+        /// New name.
+        name: Change<String>,
+    },
+    /// Removes a registered object.
+    Remove {
+        /// Type, id, and the project unless only one has such an object.
+        object: ObjectRef,
+    },
+}
+
+/// Commands on grants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GrantCommand {
+    /// Gives a grant.
+    Create {
+        /// Its id.
+        id: GrantId,
+        /// To whom.
+        to: Grantee,
+        /// What.
+        gives: Gives,
+        /// Where.
+        on: Scope,
+        /// Allow or deny.
+        effect: Effect,
+        /// Only on this type.
+        object_type: Option<String>,
+        /// When it ends by itself.
+        expires_at: Option<Timestamp>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Revokes a grant.
+    Revoke {
+        /// Which.
+        id: GrantId,
+    },
+}
+
+/// Commands on webhooks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WebhookCommand {
+    /// Makes a webhook.
+    Create {
+        /// Its id.
+        id: WebhookId,
+        /// Where messages are sent.
+        url: String,
+        /// Only messages of these names; all if empty.
+        events: Vec<String>,
+        /// Messages of these kinds; at least one.
+        kinds: Vec<MessageKind>,
+        /// What for.
+        description: Option<String>,
+        /// Whether messages are sent.
+        enabled: bool,
+        /// Names the key that its signing secret is derived from.
+        key: String,
+    },
+    /// Changes a webhook; the lists replace the old ones.
+    Update {
+        /// Which.
+        id: WebhookId,
+        /// New URL.
+        url: Option<String>,
+        /// New names.
+        events: Option<Vec<String>>,
+        /// New kinds.
+        kinds: Option<Vec<MessageKind>>,
+        /// New description.
+        description: Change<String>,
+        /// Whether messages are sent.
+        enabled: Option<bool>,
+    },
+    /// Gives a webhook a new signing secret.
+    Rotate {
+        /// Which.
+        id: WebhookId,
+        /// Names the key that the new secret is derived from.
+        key: String,
+        /// How long the former secret signs too, in seconds.
+        grace_seconds: u64,
+    },
+    /// Ends a webhook for ever.
+    Delete {
+        /// Which.
+        id: WebhookId,
     },
 }

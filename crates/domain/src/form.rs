@@ -110,7 +110,7 @@ impl Ground<'_> {
     fn selector_contains(&self, held: &Selector, given: &Selector) -> bool {
         given.include.iter().all(|atom| match atom {
             Atom::Id(id) => (self.project)(*id).is_none() || self.selector_takes(held, *id),
-            _ => {
+            Atom::All | Atom::Name(_) | Atom::Label(_) => {
                 held.include.iter().any(|wide| self.atom_within(atom, wide))
                     && held.exclude.iter().all(|hole| {
                         given.exclude.iter().any(|kept| self.atom_within(hole, kept))

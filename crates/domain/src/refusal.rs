@@ -235,7 +235,25 @@ impl Refusal {
                 Some(inner) => format!("/commands/{index}/body{inner}"),
                 None => format!("/commands/{index}"),
             }),
-            _ => None,
+            Self::Inactive
+            | Self::NotFound(_)
+            | Self::Forbidden { .. }
+            | Self::NotHeld(_)
+            | Self::SignInAgain
+            | Self::WrongCredential(_)
+            | Self::NeedsDelegate
+            | Self::NameTaken(_)
+            | Self::EmailTaken
+            | Self::ExternalIdTaken
+            | Self::Cycle(_)
+            | Self::LastOwner
+            | Self::InUse
+            | Self::BuiltIn(_)
+            | Self::KeyEnded
+            | Self::ParentFixed
+            | Self::TooMany { .. }
+            | Self::TooManySessions { .. }
+            | Self::CatalogFull(_) => None,
         }
     }
 

@@ -5,7 +5,10 @@ use std::fmt;
 
 use crate::{
     catalog::{Catalog, Permission},
-    command::Command,
+    command::{
+        Command, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand, ProjectCommand,
+        RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
+    },
 };
 
 /// What a permission is needed on.
@@ -169,38 +172,46 @@ pub const fn needs(command: &Command) -> Needs {
     match command {
         Command::Batch(_) => Each,
         Command::ExtendCatalog { .. }
-        | Command::CreateWebhook { .. }
-        | Command::UpdateWebhook { .. }
-        | Command::RotateWebhook { .. }
-        | Command::DeleteWebhook { .. } => Needs::Permission(Permission::DELEGATE, On::Organization),
-        Command::CreateUser { .. } | Command::CreateToken { .. } => {
+        | Command::Webhook(
+            WebhookCommand::Create { .. }
+            | WebhookCommand::Update { .. }
+            | WebhookCommand::Rotate { .. }
+            | WebhookCommand::Delete { .. },
+        ) => Needs::Permission(Permission::DELEGATE, On::Organization),
+        Command::User(UserCommand::Create { .. }) | Command::Token(TokenCommand::Create { .. }) => {
             Needs::Permission(Permission::CREATE, On::Members)
         }
-        Command::UpdateUser { .. }
-        | Command::UpdateToken { .. }
-        | Command::IssueKey { .. }
-        | Command::RotateKey { .. } => Needs::Permission(Permission::UPDATE, On::Members),
-        Command::DeactivateUser { .. } | Command::DeleteToken { .. } => {
+        Command::User(UserCommand::Update { .. })
+        | Command::Token(TokenCommand::Update { .. })
+        | Command::Key(KeyCommand::Issue { .. } | KeyCommand::Rotate { .. }) => {
+            Needs::Permission(Permission::UPDATE, On::Members)
+        }
+        Command::User(UserCommand::Deactivate { .. }) | Command::Token(TokenCommand::Delete { .. }) => {
             Needs::Permission(Permission::DELETE, On::Members)
         }
-        Command::StartSession { .. } => Needs::Nothing,
-        Command::RevokeKey { .. } | Command::EndSession { .. } => UnlessOwn(Permission::UPDATE, On::Members),
-        Command::CreateGroup { .. } => Needs::Permission(Permission::CREATE, On::NewGroup),
-        Command::UpdateGroup { .. } | Command::AddMember { .. } | Command::RemoveMember { .. } => {
+        Command::Session(SessionCommand::Start { .. }) => Needs::Nothing,
+        Command::Key(KeyCommand::Revoke { .. }) | Command::Session(SessionCommand::End { .. }) => {
+            UnlessOwn(Permission::UPDATE, On::Members)
+        }
+        Command::Group(GroupCommand::Create { .. }) => Needs::Permission(Permission::CREATE, On::NewGroup),
+        Command::Group(GroupCommand::Update { .. })
+        | Command::Member(MemberCommand::Add { .. } | MemberCommand::Remove { .. }) => {
             Needs::Permission(Permission::UPDATE, On::Group)
         }
-        Command::DeleteGroup { .. } => Needs::Permission(Permission::DELETE, On::Group),
-        Command::CreateRole { .. } => Needs::Permission(Permission::CREATE, On::NewRole),
-        Command::UpdateRole { .. } => Needs::Permission(Permission::UPDATE, On::Role),
-        Command::DeleteRole { .. } => Needs::Permission(Permission::DELETE, On::Role),
-        Command::CreateProject { .. } => Needs::Permission(Permission::CREATE, On::AllProjects),
-        Command::UpdateProject { .. } => Needs::Permission(Permission::UPDATE, On::Project),
-        Command::DeleteProject { .. } => Needs::Permission(Permission::DELETE, On::Project),
-        Command::RegisterObject { .. } => Needs::Permission(Permission::CREATE, On::Object),
-        Command::UpdateObject { .. } => Needs::Permission(Permission::UPDATE, On::Object),
-        Command::RemoveObject { .. } => Needs::Permission(Permission::DELETE, On::Object),
-        Command::CreateGrant { .. } => Needs::Permission(Permission::CREATE_ACLS, On::Scope),
-        Command::RevokeGrant { .. } => Needs::Permission(Permission::DELETE_ACLS, On::Scope),
+        Command::Group(GroupCommand::Delete { .. }) => Needs::Permission(Permission::DELETE, On::Group),
+        Command::Role(RoleCommand::Create { .. }) => Needs::Permission(Permission::CREATE, On::NewRole),
+        Command::Role(RoleCommand::Update { .. }) => Needs::Permission(Permission::UPDATE, On::Role),
+        Command::Role(RoleCommand::Delete { .. }) => Needs::Permission(Permission::DELETE, On::Role),
+        Command::Project(ProjectCommand::Create { .. }) => {
+            Needs::Permission(Permission::CREATE, On::AllProjects)
+        }
+        Command::Project(ProjectCommand::Update { .. }) => Needs::Permission(Permission::UPDATE, On::Project),
+        Command::Project(ProjectCommand::Delete { .. }) => Needs::Permission(Permission::DELETE, On::Project),
+        Command::Object(ObjectCommand::Register { .. }) => Needs::Permission(Permission::CREATE, On::Object),
+        Command::Object(ObjectCommand::Update { .. }) => Needs::Permission(Permission::UPDATE, On::Object),
+        Command::Object(ObjectCommand::Remove { .. }) => Needs::Permission(Permission::DELETE, On::Object),
+        Command::Grant(GrantCommand::Create { .. }) => Needs::Permission(Permission::CREATE_ACLS, On::Scope),
+        Command::Grant(GrantCommand::Revoke { .. }) => Needs::Permission(Permission::DELETE_ACLS, On::Scope),
         Command::NoteExpiries { .. } => System,
         Command::RecoverOwner { .. } | Command::AcceptRollback { .. } => Operator,
     }

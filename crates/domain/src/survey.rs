@@ -273,10 +273,12 @@ impl<'a, E, F: FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>> Survey<'
         let type_name = self.around.catalog.type_name(object_type);
         let organization = match lineage {
             Lineage::Singleton => self.covers_singleton(indexes, type_name)?,
-            _ => self.these(indexes).any(|grant| match grant.effect {
-                Effect::Deny if in_project => !grant.single,
-                Effect::Allow | Effect::Deny => grant.everything,
-            }),
+            Lineage::Organization | Lineage::Project | Lineage::InProject => {
+                self.these(indexes).any(|grant| match grant.effect {
+                    Effect::Deny if in_project => !grant.single,
+                    Effect::Allow | Effect::Deny => grant.everything,
+                })
+            }
         };
         let projects = match in_project {
             true => self.projects(indexes),

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    command::{Command, Expiry},
+    command::{
+        Command, Expiry, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
+    },
     event::Event,
     id::RoleId,
     model::{Effect, Membership, Role, RolePermission, Token},
@@ -66,61 +69,56 @@ impl OrgState {
     /// once it was decided.
     pub fn may_only_take(&self, command: &Command) -> bool {
         match command {
-            Command::RevokeKey { .. }
-            | Command::EndSession { .. }
-            | Command::RevokeGrant { .. }
-            | Command::RemoveMember { .. }
-            | Command::DeactivateUser { .. }
-            | Command::DeleteToken { .. }
-            | Command::DeleteGroup { .. }
-            | Command::DeleteRole { .. }
-            | Command::DeleteProject { .. }
-            | Command::RemoveObject { .. }
-            | Command::DeleteWebhook { .. }
-            | Command::UpdateWebhook {
-                url: None,
-                events: None,
-                kinds: None,
-                description: None,
-                enabled: Some(false),
-                ..
-            } => true,
-            Command::AddMember { group, member, expires_at: Expiry::At(at) } => {
+            Command::Key(KeyCommand::Revoke { .. })
+            | Command::Session(SessionCommand::End { .. })
+            | Command::Grant(GrantCommand::Revoke { .. })
+            | Command::Member(MemberCommand::Remove { .. })
+            | Command::User(UserCommand::Deactivate { .. })
+            | Command::Token(TokenCommand::Delete { .. })
+            | Command::Group(GroupCommand::Delete { .. })
+            | Command::Role(RoleCommand::Delete { .. })
+            | Command::Project(ProjectCommand::Delete { .. })
+            | Command::Object(ObjectCommand::Remove { .. })
+            | Command::Webhook(
+                WebhookCommand::Delete { .. }
+                | WebhookCommand::Update {
+                    url: None,
+                    events: None,
+                    kinds: None,
+                    description: None,
+                    enabled: Some(false),
+                    ..
+                },
+            ) => true,
+            Command::Member(MemberCommand::Add { group, member, expires_at: Expiry::At(at) }) => {
                 let old = self.membership(*member, *group);
                 old.is_some_and(|old| *at <= Timestamp::end(old.expires_at))
             }
-            Command::UpdateToken {
+            Command::Token(TokenCommand::Update {
                 id,
                 name: None,
                 description: None,
                 external_id: None,
                 expires_at: Some(Some(at)),
-            } => self.token(*id).is_some_and(|old| *at <= Timestamp::end(old.expires_at)),
-            Command::UpdateRole { id, name: None, permissions, includes } => {
+            }) => self.token(*id).is_some_and(|old| *at <= Timestamp::end(old.expires_at)),
+            Command::Role(RoleCommand::Update { id, name: None, permissions, includes }) => {
                 self.role(*id).is_some_and(|old| has_all(old, permissions.as_deref(), includes.as_deref()))
             }
             Command::Batch(commands) => commands.iter().all(|one| self.may_only_take(one)),
-            Command::AddMember { .. }
-            | Command::UpdateToken { .. }
-            | Command::UpdateRole { .. }
-            | Command::UpdateWebhook { .. }
+            Command::Member(MemberCommand::Add { .. })
+            | Command::Token(TokenCommand::Update { .. } | TokenCommand::Create { .. })
+            | Command::Role(RoleCommand::Update { .. } | RoleCommand::Create { .. })
+            | Command::Webhook(
+                WebhookCommand::Update { .. } | WebhookCommand::Create { .. } | WebhookCommand::Rotate { .. },
+            )
             | Command::ExtendCatalog { .. }
-            | Command::CreateUser { .. }
-            | Command::UpdateUser { .. }
-            | Command::CreateToken { .. }
-            | Command::IssueKey { .. }
-            | Command::RotateKey { .. }
-            | Command::StartSession { .. }
-            | Command::CreateGroup { .. }
-            | Command::UpdateGroup { .. }
-            | Command::CreateRole { .. }
-            | Command::CreateProject { .. }
-            | Command::UpdateProject { .. }
-            | Command::RegisterObject { .. }
-            | Command::UpdateObject { .. }
-            | Command::CreateGrant { .. }
-            | Command::CreateWebhook { .. }
-            | Command::RotateWebhook { .. }
+            | Command::User(UserCommand::Create { .. } | UserCommand::Update { .. })
+            | Command::Key(KeyCommand::Issue { .. } | KeyCommand::Rotate { .. })
+            | Command::Session(SessionCommand::Start { .. })
+            | Command::Group(GroupCommand::Create { .. } | GroupCommand::Update { .. })
+            | Command::Project(ProjectCommand::Create { .. } | ProjectCommand::Update { .. })
+            | Command::Object(ObjectCommand::Register { .. } | ObjectCommand::Update { .. })
+            | Command::Grant(GrantCommand::Create { .. })
             | Command::NoteExpiries { .. }
             | Command::AcceptRollback { .. }
             | Command::RecoverOwner { .. } => false,

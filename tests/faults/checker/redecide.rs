@@ -1,7 +1,10 @@
 //! Decides a record anew: from its events back to the command that makes them, and that command on the state before.
 
 use grantbook_domain::{
-    command::{Author, Command, Request},
+    command::{
+        Author, Command, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, Request, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
+    },
     event::Event,
     model::{Grant, Key, Personal, User},
     principal::{Actor, Caller},
@@ -74,93 +77,99 @@ fn of(event: &Event, record: &Record) -> Option<Command> {
             Command::ExtendCatalog { object_types, permissions }
         }
         Event::UserCreated { user } => create_user(&user)?,
-        Event::UserUpdated { user } => Command::UpdateUser {
+        Event::UserUpdated { user } => Command::User(UserCommand::Update {
             id: user.id,
             email: Some(clear(&user.email)?),
             name: Some(user.name.as_ref().and_then(clear)),
             external_id: Some(user.external_id.as_ref().and_then(clear)),
-        },
-        Event::UserDeactivated { user } => Command::DeactivateUser { id: user.id },
-        Event::TokenCreated { token } => Command::CreateToken {
+        }),
+        Event::UserDeactivated { user } => Command::User(UserCommand::Deactivate { id: user.id }),
+        Event::TokenCreated { token } => Command::Token(TokenCommand::Create {
             id: token.id,
             name: token.name,
             description: token.description,
             external_id: token.external_id.as_ref().and_then(clear),
             expires_at: token.expires_at,
-        },
-        Event::TokenUpdated { token } => Command::UpdateToken {
+        }),
+        Event::TokenUpdated { token } => Command::Token(TokenCommand::Update {
             id: token.id,
             name: Some(token.name),
             description: Some(token.description),
             external_id: Some(token.external_id.as_ref().and_then(clear)),
             expires_at: Some(token.expires_at),
-        },
-        Event::TokenDeleted { token } => Command::DeleteToken { id: token.id },
+        }),
+        Event::TokenDeleted { token } => Command::Token(TokenCommand::Delete { id: token.id }),
         Event::KeyIssued { key } if key.session.is_some() => {
-            Command::StartSession { id: key.id, hash: key.hash }
+            Command::Session(SessionCommand::Start { id: key.id, hash: key.hash })
         }
         Event::KeyIssued { key } => issue(key),
         Event::KeyRotated { key, old } => rotate(&key, &old, record)?,
-        Event::KeyRevoked { key } => Command::RevokeKey { id: key.id },
+        Event::KeyRevoked { key } => Command::Key(KeyCommand::Revoke { id: key.id }),
         other => return structural(other, record),
     })
 }
 
 fn structural(event: Event, record: &Record) -> Option<Command> {
     Some(match event {
-        Event::GroupCreated { group } => {
-            Command::CreateGroup { id: group.id, name: group.name, description: group.description }
-        }
-        Event::GroupUpdated { group } => Command::UpdateGroup {
+        Event::GroupCreated { group } => Command::Group(GroupCommand::Create {
+            id: group.id,
+            name: group.name,
+            description: group.description,
+        }),
+        Event::GroupUpdated { group } => Command::Group(GroupCommand::Update {
             id: group.id,
             name: Some(group.name),
             description: Some(group.description),
-        },
-        Event::GroupDeleted { group } => Command::DeleteGroup { id: group.id },
-        Event::MemberAdded { membership } => Command::AddMember {
+        }),
+        Event::GroupDeleted { group } => Command::Group(GroupCommand::Delete { id: group.id }),
+        Event::MemberAdded { membership } => Command::Member(MemberCommand::Add {
             group: membership.group,
             member: membership.member,
             expires_at: membership.expires_at.into(),
-        },
+        }),
         Event::MemberRemoved { membership } => {
-            Command::RemoveMember { group: membership.group, member: membership.member }
+            Command::Member(MemberCommand::Remove { group: membership.group, member: membership.member })
         }
-        Event::RoleCreated { role } => Command::CreateRole {
+        Event::RoleCreated { role } => Command::Role(RoleCommand::Create {
             id: role.id,
             name: role.name,
             permissions: role.permissions,
             includes: role.includes,
-        },
-        Event::RoleUpdated { role } => Command::UpdateRole {
+        }),
+        Event::RoleUpdated { role } => Command::Role(RoleCommand::Update {
             id: role.id,
             name: Some(role.name),
             permissions: Some(role.permissions),
             includes: Some(role.includes),
-        },
-        Event::RoleDeleted { role } => Command::DeleteRole { id: role.id },
-        Event::ProjectCreated { project } => {
-            Command::CreateProject { id: project.id, name: project.name, labels: project.labels }
-        }
-        Event::ProjectUpdated { project } => {
-            Command::UpdateProject { id: project.id, name: Some(project.name), labels: Some(project.labels) }
-        }
-        Event::ProjectDeleted { project } => Command::DeleteProject { id: project.id },
+        }),
+        Event::RoleDeleted { role } => Command::Role(RoleCommand::Delete { id: role.id }),
+        Event::ProjectCreated { project } => Command::Project(ProjectCommand::Create {
+            id: project.id,
+            name: project.name,
+            labels: project.labels,
+        }),
+        Event::ProjectUpdated { project } => Command::Project(ProjectCommand::Update {
+            id: project.id,
+            name: Some(project.name),
+            labels: Some(project.labels),
+        }),
+        Event::ProjectDeleted { project } => Command::Project(ProjectCommand::Delete { id: project.id }),
         Event::ObjectRegistered { object } => {
-            Command::RegisterObject { object: object.object, name: object.name }
+            Command::Object(ObjectCommand::Register { object: object.object, name: object.name })
         }
         Event::ObjectUpdated { object } => {
-            Command::UpdateObject { object: object.object, name: Some(object.name) }
+            Command::Object(ObjectCommand::Update { object: object.object, name: Some(object.name) })
         }
-        Event::ObjectRemoved { object } => Command::RemoveObject { object: object.object },
+        Event::ObjectRemoved { object } => Command::Object(ObjectCommand::Remove { object: object.object }),
         Event::GrantCreated { grant } => create_grant(grant),
-        Event::GrantRevoked { grant } => Command::RevokeGrant { id: grant.id },
+        Event::GrantRevoked { grant } => Command::Grant(GrantCommand::Revoke { id: grant.id }),
         other => return about_webhooks(other, record),
     })
 }
 
 fn about_webhooks(event: Event, record: &Record) -> Option<Command> {
     Some(match event {
-        Event::WebhookCreated { webhook } => Command::CreateWebhook {
+        Event::WebhookCreated { webhook } => Command::Webhook(WebhookCommand::Create {
             id: webhook.id,
             url: webhook.url,
             events: webhook.events,
@@ -168,24 +177,24 @@ fn about_webhooks(event: Event, record: &Record) -> Option<Command> {
             description: webhook.description,
             enabled: webhook.enabled,
             key: webhook.signer.key,
-        },
-        Event::WebhookUpdated { webhook } => Command::UpdateWebhook {
+        }),
+        Event::WebhookUpdated { webhook } => Command::Webhook(WebhookCommand::Update {
             id: webhook.id,
             url: Some(webhook.url),
             events: Some(webhook.events),
             kinds: Some(webhook.kinds),
             description: Some(webhook.description),
             enabled: Some(webhook.enabled),
-        },
+        }),
         Event::WebhookRotated { webhook } => {
             let until = webhook.former.and_then(|former| former.until);
-            Command::RotateWebhook {
+            Command::Webhook(WebhookCommand::Rotate {
                 id: webhook.id,
                 key: webhook.signer.key,
                 grace_seconds: until.map_or(Some(0), |until| grace(until, record))?,
-            }
+            })
         }
-        Event::WebhookDeleted { webhook } => Command::DeleteWebhook { id: webhook.id },
+        Event::WebhookDeleted { webhook } => Command::Webhook(WebhookCommand::Delete { id: webhook.id }),
         _ => return None,
     })
 }
@@ -195,23 +204,23 @@ fn clear(personal: &Personal) -> Option<String> {
 }
 
 fn create_user(user: &User) -> Option<Command> {
-    Some(Command::CreateUser {
+    Some(Command::User(UserCommand::Create {
         id: user.id,
         email: clear(&user.email)?,
         name: user.name.as_ref().and_then(clear),
         external_id: user.external_id.as_ref().and_then(clear),
-    })
+    }))
 }
 
 fn issue(key: Key) -> Command {
-    Command::IssueKey {
+    Command::Key(KeyCommand::Issue {
         id: key.id,
         principal: key.principal,
         name: key.name,
         hash: key.hash,
         expires_at: key.expires_at,
         narrow: key.narrow,
-    }
+    })
 }
 
 /// How long a grace was, in seconds, rounded up.
@@ -222,11 +231,11 @@ fn grace(until: Timestamp, record: &Record) -> Option<u64> {
 /// If the old key's own end came before that of the grace, any longer one is as good.
 fn rotate(key: &Key, old: &Key, record: &Record) -> Option<Command> {
     let grace_seconds = grace(old.expires_at?, record)?;
-    Some(Command::RotateKey { id: old.id, new_id: key.id, hash: key.hash, grace_seconds })
+    Some(Command::Key(KeyCommand::Rotate { id: old.id, new_id: key.id, hash: key.hash, grace_seconds }))
 }
 
 fn create_grant(grant: Grant) -> Command {
-    Command::CreateGrant {
+    Command::Grant(GrantCommand::Create {
         id: grant.id,
         to: grant.to,
         gives: grant.gives,
@@ -235,5 +244,5 @@ fn create_grant(grant: Grant) -> Command {
         object_type: grant.object_type,
         expires_at: grant.expires_at,
         reason: grant.reason,
-    }
+    })
 }

@@ -4,9 +4,12 @@ use super::Judge;
 use crate::{
     access::Located,
     catalog::{ObjectType, Permission},
-    command::{Author, Command},
-    id::{GroupId, ProjectId, RoleId},
-    model::{Effect, RegisteredObject},
+    command::{
+        Author, Command, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand,
+    },
+    id::{GroupId, KeyId, ProjectId, RoleId},
+    model::{Effect, Key, RegisteredObject},
     principal::{Caller, Principal},
     refusal::{Kind, Refusal},
     rights::{Needs, On, needs},
@@ -36,7 +39,7 @@ impl Judge<'_> {
     fn exists(&self, command: &Command) -> Result<(), Refusal> {
         match self.person_in_path(command) {
             Some((kind, None)) => Err(Refusal::NotFound(kind)),
-            _ => Ok(()),
+            Some((_, Some(_))) | None => Ok(()),
         }
     }
 
@@ -60,16 +63,11 @@ impl Judge<'_> {
             On::AllProjects => self.require_new(caller, permission, ObjectType::ORG_PROJECT, on),
             On::NewGroup => self.require_new(caller, permission, ObjectType::GROUP, on),
             On::NewRole => self.require_new(caller, permission, ObjectType::ROLE, on),
-            On::Object if matches!(command, Command::RegisterObject { .. }) => {
+            On::Object if matches!(command, Command::Object(ObjectCommand::Register { .. })) => {
                 self.require_registration(caller, command, permission)
             }
             On::Project | On::Group | On::Role | On::Object | On::AuditLog => {
-                let (kind, located) = match command {
-                    Command::UpdateObject { object, .. } | Command::RemoveObject { object } => {
-                        (Kind::Object, self.object_place(self.object_in_path(object, permission)?))
-                    }
-                    _ => self.path(command),
-                };
+                let (kind, located) = self.path(command, permission)?;
                 let located = located.ok_or(Refusal::NotFound(kind))?;
                 self.require_seen(caller, permission, kind, &located)
             }
@@ -140,7 +138,9 @@ impl Judge<'_> {
         command: &Command,
         permission: Permission,
     ) -> Result<(), Refusal> {
-        let Command::RegisterObject { object, .. } = command else { return Ok(()) };
+        let Command::Object(ObjectCommand::Register { object, .. }) = command else {
+            return Err(self.forbidden(permission, On::Object));
+        };
         let object_type = self.state.catalog().object_type(&object.object_type);
         let object_type = object_type.ok_or_else(|| Refusal::no_such(Kind::ObjectType, "/type"))?;
         if let Some(id) = object.project
@@ -160,13 +160,14 @@ impl Judge<'_> {
 
     /// Grants: over the whole scope, for every type it reaches. Without `read_acls` there a grant is not seen.
     fn require_over_scope(&self, command: &Command, permission: Permission) -> Result<(), Refusal> {
+        let Command::Grant(command) = command else { return Err(self.forbidden(permission, On::Scope)) };
         let (scope, object_type) = match command {
-            Command::CreateGrant { on, object_type, .. } => {
+            GrantCommand::Create { on, object_type, .. } => {
                 let (on, _) = self.fitting_scope(on, "/on", permission)?;
                 let held = self.holds_over(permission, &on, object_type.as_deref());
                 return if held { Ok(()) } else { Err(self.forbidden(permission, On::Scope)) };
             }
-            Command::RevokeGrant { id } => {
+            GrantCommand::Revoke { id } => {
                 let grant = self.state.grant(*id).ok_or(Refusal::NotFound(Kind::Grant))?;
                 if grant.effect == Effect::Deny && self.is_an_owner() {
                     return Ok(());
@@ -176,7 +177,6 @@ impl Judge<'_> {
                 }
                 (&grant.on, grant.object_type.as_deref())
             }
-            _ => return Ok(()),
         };
         if self.holds_over(permission, scope, object_type) {
             Ok(())
@@ -205,60 +205,96 @@ impl Judge<'_> {
         Refusal::forbidden(self.state.catalog().permission_name(permission), on.to_string())
     }
 
+    /// Whether the command ends a key or session of the caller's own principal, of which its key disposes.
     fn is_own(&self, caller: Caller, command: &Command) -> bool {
-        match command {
-            Command::RevokeKey { id } | Command::EndSession { id } => {
-                let own = self.state.key(*id).is_some_and(|key| key.principal == caller.principal);
-                own && self.disposes_of(caller, command)
-            }
-            _ => false,
-        }
+        key_ended(command).is_some_and(|id| {
+            let own = self.state.key(id).is_some_and(|key| key.principal == caller.principal);
+            own && self.disposes_of(caller, command)
+        })
     }
 
     /// Of its principal's keys a narrowed key disposes of itself alone.
     fn disposes_of(&self, caller: Caller, command: &Command) -> bool {
-        match command {
-            Command::RotateKey { id, .. } | Command::RevokeKey { id } | Command::EndSession { id } => {
-                self.holdings.narrow.is_none() || caller.key == Some(*id)
-            }
-            _ => true,
-        }
+        let rotated =
+            if let Command::Key(KeyCommand::Rotate { id, .. }) = command { Some(*id) } else { None };
+        let key = rotated.or_else(|| key_ended(command));
+        self.holdings.narrow.is_none() || key.is_none_or(|id| caller.key == Some(id))
     }
 
     /// The user, token or key's owner that the path names; inner none if there is no such.
     fn person_in_path(&self, command: &Command) -> Option<(Kind, Option<Principal>)> {
         let user = |id| self.state.user(id).map(|user| Principal::User(user.id));
         let token = |id| self.state.token(id).map(|token| Principal::Token(token.id));
+        let owner = |key: Option<&Key>| key.map(|key| key.principal);
         match command {
-            Command::UpdateUser { id, .. } | Command::DeactivateUser { id } => Some((Kind::User, user(*id))),
-            Command::UpdateToken { id, .. } | Command::DeleteToken { id } => Some((Kind::Token, token(*id))),
-            Command::IssueKey { principal: Principal::User(id), .. } => Some((Kind::User, user(*id))),
-            Command::IssueKey { principal: Principal::Token(id), .. } => Some((Kind::Token, token(*id))),
-            Command::RotateKey { id, .. } | Command::RevokeKey { id } => {
-                Some((Kind::Key, self.state.key(*id).map(|key| key.principal)))
+            Command::User(UserCommand::Update { id, .. } | UserCommand::Deactivate { id }) => {
+                Some((Kind::User, user(*id)))
             }
-            Command::EndSession { id } => {
-                Some((Kind::Session, self.state.session(*id).map(|key| key.principal)))
+            Command::Token(TokenCommand::Update { id, .. } | TokenCommand::Delete { id }) => {
+                Some((Kind::Token, token(*id)))
             }
-            _ => None,
+            Command::Key(KeyCommand::Issue { principal: Principal::User(id), .. }) => {
+                Some((Kind::User, user(*id)))
+            }
+            Command::Key(KeyCommand::Issue { principal: Principal::Token(id), .. }) => {
+                Some((Kind::Token, token(*id)))
+            }
+            Command::Key(KeyCommand::Rotate { id, .. } | KeyCommand::Revoke { id }) => {
+                Some((Kind::Key, owner(self.state.key(*id))))
+            }
+            Command::Session(SessionCommand::End { id }) => {
+                Some((Kind::Session, owner(self.state.session(*id))))
+            }
+            Command::User(UserCommand::Create { .. })
+            | Command::Token(TokenCommand::Create { .. })
+            | Command::Session(SessionCommand::Start { .. })
+            | Command::Batch(_)
+            | Command::ExtendCatalog { .. }
+            | Command::Group(_)
+            | Command::Member(_)
+            | Command::Role(_)
+            | Command::Project(_)
+            | Command::Object(_)
+            | Command::Grant(_)
+            | Command::Webhook(_)
+            | Command::NoteExpiries { .. }
+            | Command::AcceptRollback { .. }
+            | Command::RecoverOwner { .. } => None,
         }
     }
 
-    /// The object that the path names, living or ended.
-    fn path(&self, command: &Command) -> (Kind, Option<Located>) {
-        match command {
-            Command::UpdateProject { id, .. } | Command::DeleteProject { id } => {
+    /// The object that the path names, living or ended; none if it is none or names no single thing.
+    fn path(&self, command: &Command, asked: Permission) -> Result<(Kind, Option<Located>), Refusal> {
+        Ok(match command {
+            Command::Project(ProjectCommand::Update { id, .. } | ProjectCommand::Delete { id }) => {
                 (Kind::Project, self.state.project(*id).map(|project| project_place(project.id)))
             }
-            Command::UpdateGroup { id, .. } | Command::DeleteGroup { id } => {
-                (Kind::Group, self.group_place(*id))
+            Command::Group(GroupCommand::Update { id, .. } | GroupCommand::Delete { id })
+            | Command::Member(
+                MemberCommand::Add { group: id, .. } | MemberCommand::Remove { group: id, .. },
+            ) => (Kind::Group, self.group_place(*id)),
+            Command::Role(RoleCommand::Update { id, .. } | RoleCommand::Delete { id }) => {
+                (Kind::Role, self.role_place(*id))
             }
-            Command::AddMember { group, .. } | Command::RemoveMember { group, .. } => {
-                (Kind::Group, self.group_place(*group))
+            Command::Object(ObjectCommand::Update { object, .. } | ObjectCommand::Remove { object }) => {
+                (Kind::Object, self.object_place(self.object_in_path(object, asked)?))
             }
-            Command::UpdateRole { id, .. } | Command::DeleteRole { id } => (Kind::Role, self.role_place(*id)),
-            _ => (Kind::Organization, None),
-        }
+            Command::Project(ProjectCommand::Create { .. })
+            | Command::Group(GroupCommand::Create { .. })
+            | Command::Role(RoleCommand::Create { .. })
+            | Command::Object(ObjectCommand::Register { .. })
+            | Command::Batch(_)
+            | Command::ExtendCatalog { .. }
+            | Command::User(_)
+            | Command::Token(_)
+            | Command::Key(_)
+            | Command::Session(_)
+            | Command::Grant(_)
+            | Command::Webhook(_)
+            | Command::NoteExpiries { .. }
+            | Command::AcceptRollback { .. }
+            | Command::RecoverOwner { .. } => (Kind::Organization, None),
+        })
     }
 
     fn group_place(&self, id: GroupId) -> Option<Located> {
@@ -320,4 +356,27 @@ impl Judge<'_> {
 fn project_place(id: ProjectId) -> Located {
     let object = ObjectRef::of_project(id);
     Located { object_type: ObjectType::PROJECT, object, project: Some(id), generation: 0 }
+}
+
+/// The key or session that the command ends.
+const fn key_ended(command: &Command) -> Option<KeyId> {
+    match command {
+        Command::Key(KeyCommand::Revoke { id }) | Command::Session(SessionCommand::End { id }) => Some(*id),
+        Command::Key(KeyCommand::Issue { .. } | KeyCommand::Rotate { .. })
+        | Command::Session(SessionCommand::Start { .. })
+        | Command::Batch(_)
+        | Command::ExtendCatalog { .. }
+        | Command::User(_)
+        | Command::Token(_)
+        | Command::Group(_)
+        | Command::Member(_)
+        | Command::Role(_)
+        | Command::Project(_)
+        | Command::Object(_)
+        | Command::Grant(_)
+        | Command::Webhook(_)
+        | Command::NoteExpiries { .. }
+        | Command::AcceptRollback { .. }
+        | Command::RecoverOwner { .. } => None,
+    }
 }

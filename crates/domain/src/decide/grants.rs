@@ -4,7 +4,7 @@ use super::{Events, Judge, projects::require_labels, require_prose};
 use crate::{
     authority::Holding,
     catalog::{ObjectType, Permission},
-    command::Command,
+    command::GrantCommand,
     event::Event,
     id::GrantId,
     model::{Effect, Gives, Grant},
@@ -15,40 +15,43 @@ use crate::{
 };
 
 impl Judge<'_> {
-    pub(super) fn create_grant(&self, command: &Command) -> Events {
-        let Command::CreateGrant { id, to, gives, on, effect, object_type, expires_at, reason } = command
-        else {
-            return Ok(Vec::new());
-        };
-        self.require_grantee(*to, "/to/id")?;
-        self.require_gives(gives)?;
-        self.require_future(*expires_at)?;
-        require_prose("/reason", reason.as_deref())?;
-        let (on, generation) = self.fitting_scope(on, "/on", Permission::CREATE_ACLS)?;
-        let grant = Grant {
-            id: *id,
-            to: *to,
-            gives: gives.clone(),
-            on,
-            effect: *effect,
-            object_type: object_type.clone(),
-            generation,
-            expires_at: *expires_at,
-            reason: reason.clone(),
-            builtin: false,
-            created_at: self.at,
-            ended_at: None,
-        };
+    pub(super) fn judge_grant(&self, command: &GrantCommand) -> Events {
+        match command {
+            GrantCommand::Create { id, to, gives, on, effect, object_type, expires_at, reason } => self
+                .create_grant(Grant {
+                    id: *id,
+                    to: *to,
+                    gives: gives.clone(),
+                    on: on.clone(),
+                    effect: *effect,
+                    object_type: object_type.clone(),
+                    generation: 0,
+                    expires_at: *expires_at,
+                    reason: reason.clone(),
+                    builtin: false,
+                    created_at: self.at,
+                    ended_at: None,
+                }),
+            GrantCommand::Revoke { id } => self.revoke_grant(*id),
+        }
+    }
+
+    fn create_grant(&self, mut grant: Grant) -> Events {
+        self.require_grantee(grant.to, "/to/id")?;
+        self.require_gives(&grant.gives)?;
+        self.require_future(grant.expires_at)?;
+        require_prose("/reason", grant.reason.as_deref())?;
+        (grant.on, grant.generation) = self.fitting_scope(&grant.on, "/on", Permission::CREATE_ACLS)?;
         self.require_reach(&grant)?;
         let holding = Holding { grant: None, ..self.state.holding(&grant, Timestamp::FOREVER) };
-        match effect {
+        match grant.effect {
             Effect::Allow => self.require_conferrable(&holding)?,
             Effect::Deny => self.require_delegate(&holding, &holding.scope)?,
         }
         Ok(vec![Event::GrantCreated { grant }])
     }
 
-    pub(super) fn revoke_grant(&self, id: GrantId) -> Events {
+    fn revoke_grant(&self, id: GrantId) -> Events {
         let grant = self.state.grant(id).ok_or(Refusal::NotFound(Kind::Grant))?;
         if grant.ended_at.is_some() {
             return Ok(Vec::new());

@@ -3,7 +3,7 @@
 use super::{Events, Judge, changed, is_new, require_name, require_prose};
 use crate::{
     catalog::{ObjectType, Permission},
-    command::{Command, Expiry},
+    command::{Expiry, GroupCommand},
     event::Event,
     id::GroupId,
     model::{Group, Membership},
@@ -15,16 +15,16 @@ use crate::{
 };
 
 impl Judge<'_> {
-    pub(super) fn judge_group(&self, command: &Command) -> Events {
+    pub(super) fn judge_group(&self, command: &GroupCommand) -> Events {
         match command {
-            Command::CreateGroup { id, name, description } => {
+            GroupCommand::Create { id, name, description } => {
                 let (name, description) = (name.clone(), description.clone());
                 let group =
                     Group { id: *id, name, description, builtin: None, created_at: self.at, ended_at: None };
                 self.require_group_fits(&group, None)?;
                 Ok(vec![Event::GroupCreated { group }])
             }
-            Command::UpdateGroup { id, name, description } => {
+            GroupCommand::Update { id, name, description } => {
                 let old = self.living_group(*id)?;
                 let group = Group {
                     name: name.clone().unwrap_or_else(|| old.name.clone()),
@@ -40,7 +40,7 @@ impl Judge<'_> {
                 self.require_group_fits(&group, Some(old))?;
                 Ok(vec![Event::GroupUpdated { group }])
             }
-            Command::DeleteGroup { id } => {
+            GroupCommand::Delete { id } => {
                 let group = self.state.group(*id).ok_or(Refusal::NotFound(Kind::Group))?;
                 if group.ended_at.is_some() {
                     return Ok(Vec::new());
@@ -51,7 +51,6 @@ impl Judge<'_> {
                 self.require_delegate_over_denies(*id, true)?;
                 Ok(vec![Event::GroupDeleted { group: Group { ended_at: Some(self.at), ..group.clone() } }])
             }
-            _ => Ok(Vec::new()),
         }
     }
 

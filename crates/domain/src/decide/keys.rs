@@ -4,7 +4,7 @@ use super::{Events, Judge, require_name};
 use crate::{
     authority::{Holding, Narrow},
     catalog::{Permission, PermissionSet, TypeSet},
-    command::{Author, Command},
+    command::{Author, KeyCommand},
     event::Event,
     id::KeyId,
     model::{Key, KeyHash, Narrowing},
@@ -19,9 +19,9 @@ use crate::{
 const GRACE_MAX_SECONDS: u64 = 366 * 24 * 60 * 60;
 
 impl Judge<'_> {
-    pub(super) fn judge_key(&self, command: &Command) -> Events {
+    pub(super) fn judge_key(&self, command: &KeyCommand) -> Events {
         match command {
-            Command::IssueKey { id, principal, name, hash, expires_at, narrow } => {
+            KeyCommand::Issue { id, principal, name, hash, expires_at, narrow } => {
                 let key = Key {
                     id: *id,
                     principal: *principal,
@@ -36,16 +36,14 @@ impl Judge<'_> {
                 };
                 self.issue_key(key)
             }
-            Command::RotateKey { id, new_id, hash, grace_seconds } => {
+            KeyCommand::Rotate { id, new_id, hash, grace_seconds } => {
                 self.rotate_key(*id, *new_id, *hash, *grace_seconds)
             }
-            Command::RevokeKey { id } => self.end_key(self.state.key(*id), Kind::Key),
-            Command::EndSession { id } => self.end_key(self.state.session(*id), Kind::Session),
-            _ => Ok(Vec::new()),
+            KeyCommand::Revoke { id } => self.end_key(self.state.key(*id), Kind::Key),
         }
     }
 
-    fn end_key(&self, key: Option<&Key>, kind: Kind) -> Events {
+    pub(super) fn end_key(&self, key: Option<&Key>, kind: Kind) -> Events {
         let key = key.ok_or(Refusal::NotFound(kind))?;
         if key.ended_at.is_some() {
             return Ok(Vec::new());

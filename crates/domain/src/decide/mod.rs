@@ -24,11 +24,11 @@ use std::collections::BTreeSet;
 use crate::{
     authority::Holdings,
     catalog::Permission,
-    command::{Author, Command, Request},
+    command::{Author, Command, MemberCommand, ObjectCommand, Request, SessionCommand, UserCommand},
     event::Event,
     model::{Builtin, Key, RegisteredObject},
     principal::{Caller, Grantee, Principal},
-    refusal::Refusal,
+    refusal::{Kind, Refusal},
     scope::ObjectRef,
     state::OrgState,
     text::{TextFault, check_name, check_prose},
@@ -52,13 +52,11 @@ type Events = Result<Vec<Event>, Refusal>;
 impl OrgState {
     /// Decides the request on this very state. Pure: the same state and request give the same answer.
     pub fn decide(&self, request: &Request) -> Result<Decided, Refusal> {
-        match &request.command {
-            Command::Batch(commands) => self.decide_batch(request, commands),
-            command => {
-                let events = self.decide_one(request, command, &BTreeSet::new())?;
-                Ok(Decided { events, steps: Vec::new() })
-            }
+        if let Command::Batch(commands) = &request.command {
+            return self.decide_batch(request, commands);
         }
+        let events = self.decide_one(request, &request.command, &BTreeSet::new())?;
+        Ok(Decided { events, steps: Vec::new() })
     }
 
     /// The registered object, living or ended, that a command of this author on it means; none if it sees no such one.
@@ -192,39 +190,33 @@ impl<'a> Judge<'a> {
             Command::ExtendCatalog { object_types, permissions } => {
                 self.extend_catalog(object_types, permissions)
             }
-            Command::CreateUser { .. } | Command::UpdateUser { .. } | Command::DeactivateUser { .. } => {
-                self.judge_user(command)
+            Command::User(command) => self.judge_user(command),
+            Command::Token(command) => self.judge_token(command),
+            Command::Key(command) => self.judge_key(command),
+            Command::Session(SessionCommand::Start { id, hash }) => self.start_session(*id, *hash),
+            Command::Session(SessionCommand::End { id }) => {
+                self.end_key(self.state.session(*id), Kind::Session)
             }
-            Command::CreateToken { .. } | Command::UpdateToken { .. } | Command::DeleteToken { .. } => {
-                self.judge_token(command)
+            Command::Group(command) => self.judge_group(command),
+            Command::Member(MemberCommand::Add { group, member, expires_at }) => {
+                self.add_member(*group, *member, *expires_at)
             }
-            Command::IssueKey { .. }
-            | Command::RotateKey { .. }
-            | Command::RevokeKey { .. }
-            | Command::EndSession { .. } => self.judge_key(command),
-            Command::StartSession { id, hash } => self.start_session(*id, *hash),
-            Command::CreateGroup { .. } | Command::UpdateGroup { .. } | Command::DeleteGroup { .. } => {
-                self.judge_group(command)
+            Command::Member(MemberCommand::Remove { group, member }) => self.remove_member(*group, *member),
+            Command::Role(command) => self.judge_role(command),
+            Command::Project(command) => self.judge_project(command),
+            Command::Object(ObjectCommand::Register { object, name }) => {
+                self.register_object(object, name.as_deref())
             }
-            Command::AddMember { group, member, expires_at } => self.add_member(*group, *member, *expires_at),
-            Command::RemoveMember { group, member } => self.remove_member(*group, *member),
-            Command::CreateRole { .. } | Command::UpdateRole { .. } | Command::DeleteRole { .. } => {
-                self.judge_role(command)
+            Command::Object(ObjectCommand::Update { object, name }) => {
+                self.update_object(object, name.as_ref())
             }
-            Command::CreateProject { .. } | Command::UpdateProject { .. } | Command::DeleteProject { .. } => {
-                self.judge_project(command)
-            }
-            Command::RegisterObject { object, name } => self.register_object(object, name.as_deref()),
-            Command::UpdateObject { object, name } => self.update_object(object, name.as_ref()),
-            Command::RemoveObject { object } => self.remove_object(object),
-            Command::CreateGrant { .. } => self.create_grant(command),
-            Command::RevokeGrant { id } => self.revoke_grant(*id),
-            Command::CreateWebhook { .. }
-            | Command::UpdateWebhook { .. }
-            | Command::RotateWebhook { .. }
-            | Command::DeleteWebhook { .. } => self.judge_webhook(command),
+            Command::Object(ObjectCommand::Remove { object }) => self.remove_object(object),
+            Command::Grant(command) => self.judge_grant(command),
+            Command::Webhook(command) => self.judge_webhook(command),
             Command::NoteExpiries { limit } => Ok(self.note_expiries(*limit)),
-            Command::RecoverOwner { .. } => self.recover_owner(command),
+            Command::RecoverOwner { email, new_user, key, hash } => {
+                self.recover_owner(email, *new_user, *key, *hash)
+            }
             Command::AcceptRollback { kept, lost } => {
                 Ok(vec![Event::RollbackAccepted { kept: *kept, lost: *lost }])
             }
@@ -234,9 +226,25 @@ impl<'a> Judge<'a> {
     fn may_end_an_owner(&self, command: &Command) -> bool {
         let owners = self.state.builtin_group(Builtin::Owner);
         match command {
-            Command::DeactivateUser { .. } => true,
-            Command::AddMember { group, .. } | Command::RemoveMember { group, .. } => Some(*group) == owners,
-            _ => false,
+            Command::User(UserCommand::Deactivate { .. }) => true,
+            Command::Member(MemberCommand::Add { group, .. } | MemberCommand::Remove { group, .. }) => {
+                Some(*group) == owners
+            }
+            Command::Batch(_)
+            | Command::ExtendCatalog { .. }
+            | Command::User(UserCommand::Create { .. } | UserCommand::Update { .. })
+            | Command::Token(_)
+            | Command::Key(_)
+            | Command::Session(_)
+            | Command::Group(_)
+            | Command::Role(_)
+            | Command::Project(_)
+            | Command::Object(_)
+            | Command::Grant(_)
+            | Command::Webhook(_)
+            | Command::NoteExpiries { .. }
+            | Command::AcceptRollback { .. }
+            | Command::RecoverOwner { .. } => false,
         }
     }
 

@@ -3,10 +3,10 @@
 use super::{Events, Judge, changed, is_new, require_name, text};
 use crate::{
     apply::email_key,
-    command::{Author, Command},
+    command::{Author, UserCommand},
     event::Event,
-    id::UserId,
-    model::{Builtin, Key, Membership, Personal, User},
+    id::{KeyId, UserId},
+    model::{Builtin, Key, KeyHash, Membership, Personal, User},
     principal::{Grantee, Principal},
     refusal::{Kind, Refusal},
     state::NameKind,
@@ -15,9 +15,9 @@ use crate::{
 };
 
 impl Judge<'_> {
-    pub(super) fn judge_user(&self, command: &Command) -> Events {
+    pub(super) fn judge_user(&self, command: &UserCommand) -> Events {
         match command {
-            Command::CreateUser { id, email, name, external_id } => {
+            UserCommand::Create { id, email, name, external_id } => {
                 let user = User {
                     id: *id,
                     email: Personal::Clear(email.clone()),
@@ -30,41 +30,40 @@ impl Judge<'_> {
                 self.require_user_fits(&user, None)?;
                 Ok(vec![Event::UserCreated { user }])
             }
-            Command::UpdateUser { .. } => self.update_user(command),
-            Command::DeactivateUser { id } => {
+            UserCommand::Update { id, email, name, external_id } => {
+                let old = self.state.user(*id).filter(|user| user.ended_at.is_none());
+                let old = old.ok_or(Refusal::NotFound(Kind::User))?;
+                let clear = |text: &String| Personal::Clear(text.clone());
+                let name = name.as_ref().map(|value| value.as_ref().map(clear));
+                let external_id = external_id.as_ref().map(|value| value.as_ref().map(clear));
+                let user = User {
+                    email: email.as_ref().map_or_else(|| old.email.clone(), clear),
+                    name: changed(name.as_ref(), old.name.as_ref()),
+                    external_id: changed(external_id.as_ref(), old.external_id.as_ref()),
+                    ..old.clone()
+                };
+                self.update_user(old, user)
+            }
+            UserCommand::Deactivate { id } => {
                 let user = self.state.user(*id).ok_or(Refusal::NotFound(Kind::User))?;
                 if user.ended_at.is_some() {
                     return Ok(Vec::new());
                 }
                 Ok(vec![Event::UserDeactivated { user: User { ended_at: Some(self.at), ..user.clone() } }])
             }
-            _ => Ok(Vec::new()),
         }
     }
 
     /// A new e-mail or external id may let somebody else in as this user: that confers everything it has. A new display name
     /// lets this user pass for somebody else, in everything it may do: it needs as much, but for one's own.
-    fn update_user(&self, command: &Command) -> Events {
-        let Command::UpdateUser { id, email, name, external_id } = command else { return Ok(Vec::new()) };
-        let id = *id;
-        let old = self.state.user(id).filter(|user| user.ended_at.is_none());
-        let old = old.ok_or(Refusal::NotFound(Kind::User))?;
-        let clear = |text: &String| Personal::Clear(text.clone());
-        let name = name.as_ref().map(|value| value.as_ref().map(clear));
-        let external_id = external_id.as_ref().map(|value| value.as_ref().map(clear));
-        let user = User {
-            email: email.as_ref().map_or_else(|| old.email.clone(), clear),
-            name: changed(name.as_ref(), old.name.as_ref()),
-            external_id: changed(external_id.as_ref(), old.external_id.as_ref()),
-            ..old.clone()
-        };
+    fn update_user(&self, old: &User, user: User) -> Events {
         if user == *old {
             return Ok(Vec::new());
         }
         self.require_user_fits(&user, Some(old))?;
-        let renamed = user.name != old.name && !self.is_oneself(id);
+        let renamed = user.name != old.name && !self.is_oneself(old.id);
         if user.email != old.email || user.external_id != old.external_id || renamed {
-            self.require_everything(Principal::User(id), Timestamp::FOREVER, None)?;
+            self.require_everything(Principal::User(old.id), Timestamp::FOREVER, None)?;
         }
         Ok(vec![Event::UserUpdated { user }])
     }
@@ -108,8 +107,7 @@ impl Judge<'_> {
     }
 
     /// Whatever became of the owners: an active user with this e-mail is one again, with a new key.
-    pub(super) fn recover_owner(&self, command: &Command) -> Events {
-        let Command::RecoverOwner { email, new_user, key, hash } = command else { return Ok(Vec::new()) };
+    pub(super) fn recover_owner(&self, email: &str, new_user: UserId, key: KeyId, hash: KeyHash) -> Events {
         if self.author != Author::Operator {
             return Err(Refusal::forbidden("operator", "the installation"));
         }
@@ -117,10 +115,11 @@ impl Judge<'_> {
         let owners = owners.ok_or(Refusal::NotFound(Kind::Organization))?;
         let mut events = Vec::new();
         let known = self.state.holder_of(NameKind::Email, &email.to_ascii_lowercase());
-        let id = known.map_or(*new_user, UserId::new);
+        let id = known.map_or(new_user, UserId::new);
         if known.is_none() {
-            let (id, email, name) = (*new_user, email.clone(), None);
-            events.extend(self.judge_user(&Command::CreateUser { id, email, name, external_id: None })?);
+            let (id, email) = (new_user, email.to_owned());
+            let made = UserCommand::Create { id, email, name: None, external_id: None };
+            events.extend(self.judge_user(&made)?);
         }
         let member = Grantee::User(id);
         let lasting =
@@ -132,10 +131,10 @@ impl Judge<'_> {
         }
         events.push(Event::KeyIssued {
             key: Key {
-                id: *key,
+                id: key,
                 principal: Principal::User(id),
                 name: Some("owner recovery".to_owned()),
-                hash: *hash,
+                hash,
                 expires_at: None,
                 narrow: None,
                 replaces: None,

@@ -3,7 +3,7 @@
 use super::{Events, Judge, is_new, require_name, text};
 use crate::{
     catalog::{ObjectType, Permission},
-    command::{Author, Command},
+    command::{Author, ProjectCommand},
     event::Event,
     model::{Effect, Project},
     refusal::{Kind, Refusal},
@@ -14,15 +14,15 @@ use crate::{
 };
 
 impl Judge<'_> {
-    pub(super) fn judge_project(&self, command: &Command) -> Events {
+    pub(super) fn judge_project(&self, command: &ProjectCommand) -> Events {
         match command {
-            Command::CreateProject { id, name, labels } => {
+            ProjectCommand::Create { id, name, labels } => {
                 let (name, labels) = (name.clone(), labels.clone());
                 let project = Project { id: *id, name, labels, created_at: self.at, ended_at: None };
                 self.require_project_fits(&project, None)?;
                 Ok(vec![Event::ProjectCreated { project }])
             }
-            Command::UpdateProject { id, name, labels } => {
+            ProjectCommand::Update { id, name, labels } => {
                 let old = self.state.living_project(*id).ok_or(Refusal::NotFound(Kind::Project))?;
                 let project = Project {
                     name: name.clone().unwrap_or_else(|| old.name.clone()),
@@ -36,7 +36,7 @@ impl Judge<'_> {
                 self.require_move(old, &project)?;
                 Ok(vec![Event::ProjectUpdated { project }])
             }
-            Command::DeleteProject { id } => {
+            ProjectCommand::Delete { id } => {
                 let project = self.state.project(*id).ok_or(Refusal::NotFound(Kind::Project))?;
                 if project.ended_at.is_some() {
                     return Ok(Vec::new());
@@ -44,7 +44,6 @@ impl Judge<'_> {
                 let project = Project { ended_at: Some(self.at), ..project.clone() };
                 Ok(vec![Event::ProjectDeleted { project }])
             }
-            _ => Ok(Vec::new()),
         }
     }
 

@@ -6,7 +6,7 @@ use super::{Events, Judge, is_new, require_name};
 use crate::{
     authority::Holding,
     catalog::{PermissionSet, TypeSet},
-    command::Command,
+    command::RoleCommand,
     event::Event,
     id::RoleId,
     model::{Effect, Role, RolePermission},
@@ -17,9 +17,9 @@ use crate::{
 };
 
 impl Judge<'_> {
-    pub(super) fn judge_role(&self, command: &Command) -> Events {
+    pub(super) fn judge_role(&self, command: &RoleCommand) -> Events {
         match command {
-            Command::CreateRole { id, name, permissions, includes } => {
+            RoleCommand::Create { id, name, permissions, includes } => {
                 let role = Role {
                     id: *id,
                     name: name.clone(),
@@ -32,7 +32,7 @@ impl Judge<'_> {
                 self.require_role_fits(&role, None)?;
                 Ok(vec![Event::RoleCreated { role }])
             }
-            Command::UpdateRole { id, name, permissions, includes } => {
+            RoleCommand::Update { id, name, permissions, includes } => {
                 let old = self.state.living_role(*id).ok_or(Refusal::NotFound(Kind::Role))?;
                 let role = Role {
                     name: name.clone().unwrap_or_else(|| old.name.clone()),
@@ -44,8 +44,7 @@ impl Judge<'_> {
                 };
                 self.update_role(old, role)
             }
-            Command::DeleteRole { id } => self.delete_role(*id),
-            _ => Ok(Vec::new()),
+            RoleCommand::Delete { id } => self.delete_role(*id),
         }
     }
 

@@ -2,7 +2,10 @@
 
 use super::{Events, Judge};
 use crate::{
-    command::{Author, Command},
+    command::{
+        Author, Command, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
+    },
     event::Event,
     id::KeyId,
     model::{Key, KeyHash, Session},
@@ -55,45 +58,35 @@ impl Judge<'_> {
         Ok(vec![Event::KeyIssued { key }])
     }
 
-    /// An open browser that somebody else finds does no lasting harm: a session issues keys, sends records elsewhere and deletes only shortly
-    /// after a sign-in.
-    /// (What delegates is judged where rights are conferred.) Revoking and removing are never held up.
+    /// An open browser that somebody else finds does no lasting harm: a session issues keys, sends records elsewhere and
+    /// deletes only shortly after a sign-in. (What delegates is judged where rights are conferred.) Revoking and removing
+    /// are never held up.
     pub(super) fn require_recent_sign_in(&self, command: &Command) -> Result<(), Refusal> {
         let guarded = match command {
-            Command::IssueKey { .. }
-            | Command::RotateKey { .. }
-            | Command::CreateWebhook { .. }
-            | Command::RotateWebhook { .. }
-            | Command::DeactivateUser { .. }
-            | Command::DeleteToken { .. }
-            | Command::DeleteGroup { .. }
-            | Command::DeleteRole { .. }
-            | Command::DeleteProject { .. }
-            | Command::RemoveObject { .. }
-            | Command::DeleteWebhook { .. } => true,
+            Command::Key(KeyCommand::Issue { .. } | KeyCommand::Rotate { .. })
+            | Command::Webhook(
+                WebhookCommand::Create { .. } | WebhookCommand::Rotate { .. } | WebhookCommand::Delete { .. },
+            )
+            | Command::User(UserCommand::Deactivate { .. })
+            | Command::Token(TokenCommand::Delete { .. })
+            | Command::Group(GroupCommand::Delete { .. })
+            | Command::Role(RoleCommand::Delete { .. })
+            | Command::Project(ProjectCommand::Delete { .. })
+            | Command::Object(ObjectCommand::Remove { .. }) => true,
             // Switching one off is free, redirecting one is not.
-            Command::UpdateWebhook { .. } => !self.state.may_only_take(command),
+            Command::Webhook(WebhookCommand::Update { .. }) => !self.state.may_only_take(command),
             Command::Batch(_)
             | Command::ExtendCatalog { .. }
-            | Command::CreateUser { .. }
-            | Command::UpdateUser { .. }
-            | Command::CreateToken { .. }
-            | Command::UpdateToken { .. }
-            | Command::StartSession { .. }
-            | Command::RevokeKey { .. }
-            | Command::EndSession { .. }
-            | Command::CreateGroup { .. }
-            | Command::UpdateGroup { .. }
-            | Command::AddMember { .. }
-            | Command::RemoveMember { .. }
-            | Command::CreateRole { .. }
-            | Command::UpdateRole { .. }
-            | Command::CreateProject { .. }
-            | Command::UpdateProject { .. }
-            | Command::RegisterObject { .. }
-            | Command::UpdateObject { .. }
-            | Command::CreateGrant { .. }
-            | Command::RevokeGrant { .. }
+            | Command::User(UserCommand::Create { .. } | UserCommand::Update { .. })
+            | Command::Token(TokenCommand::Create { .. } | TokenCommand::Update { .. })
+            | Command::Session(SessionCommand::Start { .. } | SessionCommand::End { .. })
+            | Command::Key(KeyCommand::Revoke { .. })
+            | Command::Group(GroupCommand::Create { .. } | GroupCommand::Update { .. })
+            | Command::Member(MemberCommand::Add { .. } | MemberCommand::Remove { .. })
+            | Command::Role(RoleCommand::Create { .. } | RoleCommand::Update { .. })
+            | Command::Project(ProjectCommand::Create { .. } | ProjectCommand::Update { .. })
+            | Command::Object(ObjectCommand::Register { .. } | ObjectCommand::Update { .. })
+            | Command::Grant(GrantCommand::Create { .. } | GrantCommand::Revoke { .. })
             | Command::NoteExpiries { .. }
             | Command::AcceptRollback { .. }
             | Command::RecoverOwner { .. } => false,

@@ -2,7 +2,7 @@
 
 use super::{Events, Judge, changed, is_new, require_name, require_prose};
 use crate::{
-    command::Command,
+    command::TokenCommand,
     event::Event,
     model::{Personal, Token},
     principal::Principal,
@@ -12,9 +12,9 @@ use crate::{
 };
 
 impl Judge<'_> {
-    pub(super) fn judge_token(&self, command: &Command) -> Events {
+    pub(super) fn judge_token(&self, command: &TokenCommand) -> Events {
         match command {
-            Command::CreateToken { id, name, description, external_id, expires_at } => {
+            TokenCommand::Create { id, name, description, external_id, expires_at } => {
                 let token = Token {
                     id: *id,
                     name: name.clone(),
@@ -28,34 +28,32 @@ impl Judge<'_> {
                 self.require_future(token.expires_at)?;
                 Ok(vec![Event::TokenCreated { token }])
             }
-            Command::UpdateToken { .. } => self.update_token(command),
-            Command::DeleteToken { id } => {
+            TokenCommand::Update { id, name, description, external_id, expires_at } => {
+                let old = self.state.token(*id).filter(|token| token.ended_at.is_none());
+                let old = old.ok_or(Refusal::NotFound(Kind::Token))?;
+                let external_id = external_id.clone().map(|value| value.map(Personal::Clear));
+                let token = Token {
+                    name: name.clone().unwrap_or_else(|| old.name.clone()),
+                    description: changed(description.as_ref(), old.description.as_ref()),
+                    external_id: changed(external_id.as_ref(), old.external_id.as_ref()),
+                    expires_at: changed(expires_at.as_ref(), old.expires_at.as_ref()),
+                    ..old.clone()
+                };
+                self.update_token(old, token)
+            }
+            TokenCommand::Delete { id } => {
                 let token = self.state.token(*id).ok_or(Refusal::NotFound(Kind::Token))?;
                 if token.ended_at.is_some() {
                     return Ok(Vec::new());
                 }
                 Ok(vec![Event::TokenDeleted { token: Token { ended_at: Some(self.at), ..token.clone() } }])
             }
-            _ => Ok(Vec::new()),
         }
     }
 
     /// A later end, or another external id, confers everything the token has. So does another name: files and people give to
     /// names.
-    fn update_token(&self, command: &Command) -> Events {
-        let Command::UpdateToken { id, name, description, external_id, expires_at } = command else {
-            return Ok(Vec::new());
-        };
-        let old = self.state.token(*id).filter(|token| token.ended_at.is_none());
-        let old = old.ok_or(Refusal::NotFound(Kind::Token))?;
-        let external_id = external_id.clone().map(|value| value.map(Personal::Clear));
-        let token = Token {
-            name: name.clone().unwrap_or_else(|| old.name.clone()),
-            description: changed(description.as_ref(), old.description.as_ref()),
-            external_id: changed(external_id.as_ref(), old.external_id.as_ref()),
-            expires_at: changed(expires_at.as_ref(), old.expires_at.as_ref()),
-            ..old.clone()
-        };
+    fn update_token(&self, old: &Token, token: Token) -> Events {
         if token == *old {
             return Ok(Vec::new());
         }
@@ -66,7 +64,7 @@ impl Judge<'_> {
         }
         let renamed = token.name != old.name || token.external_id != old.external_id;
         if until > Timestamp::end(old.expires_at) || renamed {
-            self.require_everything(Principal::Token(*id), until, None)?;
+            self.require_everything(Principal::Token(old.id), until, None)?;
         }
         Ok(vec![Event::TokenUpdated { token }])
     }

@@ -120,6 +120,38 @@ pub(super) fn made_by(event: &Event) -> Option<ObjectRef> {
         Event::GroupCreated { group } => Some(ObjectRef::new("group", group.id.to_string())),
         Event::RoleCreated { role } => Some(ObjectRef::new("role", role.id.to_string())),
         Event::ObjectRegistered { object } => Some(object.object.clone()),
-        _ => None,
+        Event::OrganizationCreated { .. }
+        | Event::OrganizationUpdated { .. }
+        | Event::RollbackAccepted { .. }
+        | Event::CatalogExtended { .. }
+        | Event::UserCreated { .. }
+        | Event::UserUpdated { .. }
+        | Event::UserDeactivated { .. }
+        | Event::TokenCreated { .. }
+        | Event::TokenUpdated { .. }
+        | Event::TokenDeleted { .. }
+        | Event::TokenExpired { .. }
+        | Event::KeyIssued { .. }
+        | Event::KeyRotated { .. }
+        | Event::KeyRevoked { .. }
+        | Event::KeyExpired { .. }
+        | Event::GroupUpdated { .. }
+        | Event::GroupDeleted { .. }
+        | Event::MemberAdded { .. }
+        | Event::MemberRemoved { .. }
+        | Event::MemberExpired { .. }
+        | Event::RoleUpdated { .. }
+        | Event::RoleDeleted { .. }
+        | Event::ProjectUpdated { .. }
+        | Event::ProjectDeleted { .. }
+        | Event::ObjectUpdated { .. }
+        | Event::ObjectRemoved { .. }
+        | Event::GrantCreated { .. }
+        | Event::GrantRevoked { .. }
+        | Event::GrantExpired { .. }
+        | Event::WebhookCreated { .. }
+        | Event::WebhookUpdated { .. }
+        | Event::WebhookRotated { .. }
+        | Event::WebhookDeleted { .. } => None,
     }
 }

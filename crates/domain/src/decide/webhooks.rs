@@ -3,7 +3,7 @@
 use super::{Events, Judge, changed, is_new, require_prose, text};
 use crate::{
     catalog::{ObjectType, Permission},
-    command::{Author, Command},
+    command::{Author, WebhookCommand},
     event::Event,
     event_kind::EventKind,
     id::WebhookId,
@@ -13,9 +13,9 @@ use crate::{
 };
 
 impl Judge<'_> {
-    pub(super) fn judge_webhook(&self, command: &Command) -> Events {
+    pub(super) fn judge_webhook(&self, command: &WebhookCommand) -> Events {
         match command {
-            Command::CreateWebhook { id, url, events, kinds, description, enabled, key } => {
+            WebhookCommand::Create { id, url, events, kinds, description, enabled, key } => {
                 let webhook = Webhook {
                     id: *id,
                     url: url.clone(),
@@ -35,11 +35,22 @@ impl Judge<'_> {
                 }
                 Ok(vec![Event::WebhookCreated { webhook }])
             }
-            Command::UpdateWebhook { .. } => self.update_webhook(command),
-            Command::RotateWebhook { id, key, grace_seconds } => {
+            WebhookCommand::Update { id, url, events, kinds, description, enabled } => {
+                let old = self.living_webhook(*id)?;
+                let webhook = Webhook {
+                    url: url.clone().unwrap_or_else(|| old.url.clone()),
+                    events: events.clone().unwrap_or_else(|| old.events.clone()),
+                    kinds: kinds.clone().unwrap_or_else(|| old.kinds.clone()),
+                    description: changed(description.as_ref(), old.description.as_ref()),
+                    enabled: enabled.unwrap_or(old.enabled),
+                    ..old.clone()
+                };
+                self.update_webhook(old, webhook)
+            }
+            WebhookCommand::Rotate { id, key, grace_seconds } => {
                 self.rotate_webhook(*id, key, *grace_seconds)
             }
-            Command::DeleteWebhook { id } => {
+            WebhookCommand::Delete { id } => {
                 let webhook = self.state.webhook(*id).ok_or(Refusal::NotFound(Kind::Webhook))?;
                 if webhook.ended_at.is_some() {
                     return Ok(Vec::new());
@@ -47,23 +58,10 @@ impl Judge<'_> {
                 let webhook = Webhook { ended_at: Some(self.at), ..webhook.clone() };
                 Ok(vec![Event::WebhookDeleted { webhook }])
             }
-            _ => Ok(Vec::new()),
         }
     }
 
-    fn update_webhook(&self, command: &Command) -> Events {
-        let Command::UpdateWebhook { id, url, events, kinds, description, enabled } = command else {
-            return Ok(Vec::new());
-        };
-        let old = self.living_webhook(*id)?;
-        let webhook = Webhook {
-            url: url.clone().unwrap_or_else(|| old.url.clone()),
-            events: events.clone().unwrap_or_else(|| old.events.clone()),
-            kinds: kinds.clone().unwrap_or_else(|| old.kinds.clone()),
-            description: changed(description.as_ref(), old.description.as_ref()),
-            enabled: enabled.unwrap_or(old.enabled),
-            ..old.clone()
-        };
+    fn update_webhook(&self, old: &Webhook, webhook: Webhook) -> Events {
         let webhook = fitting(webhook, Some(old))?;
         if webhook == *old {
             return Ok(Vec::new());

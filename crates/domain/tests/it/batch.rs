@@ -1,7 +1,7 @@
 //! Batches: all or none, one after the other, as one record.
 
 use grantbook_domain::{
-    command::{Command, Expiry, Request},
+    command::{Command, Expiry, GroupCommand, MemberCommand, ProjectCommand, Request, TokenCommand},
     principal::Grantee,
     refusal::{Kind, Refusal},
     scope::Labels,
@@ -10,7 +10,7 @@ use grantbook_domain::{
 use crate::given::{Give, Org, all, as_user};
 
 fn create(org: &mut Org, name: &str) -> Command {
-    Command::CreateProject { id: org.id(), name: name.to_owned(), labels: Labels::new() }
+    Command::Project(ProjectCommand::Create { id: org.id(), name: name.to_owned(), labels: Labels::new() })
 }
 
 #[test]
@@ -18,16 +18,24 @@ fn a_later_command_stands_on_an_earlier_one() {
     let mut org = Org::founded();
     let (group, token, grant) = (org.id(), org.id(), org.id());
     let commands = vec![
-        Command::CreateToken {
+        Command::Token(TokenCommand::Create {
             id: token,
             name: "t".into(),
             description: None,
             external_id: None,
             expires_at: None,
-        },
-        Command::CreateGroup { id: group, name: "g".into(), description: None },
-        Command::AddMember { group, member: Grantee::Token(token), expires_at: Expiry::Never },
-        Command::AddMember { group, member: Grantee::Token(token), expires_at: Expiry::Never },
+        }),
+        Command::Group(GroupCommand::Create { id: group, name: "g".into(), description: None }),
+        Command::Member(MemberCommand::Add {
+            group,
+            member: Grantee::Token(token),
+            expires_at: Expiry::Never,
+        }),
+        Command::Member(MemberCommand::Add {
+            group,
+            member: Grantee::Token(token),
+            expires_at: Expiry::Never,
+        }),
         Give::allow(Grantee::Group(group), &["read"], all()).command(grant),
     ];
     let request = Request { author: org.ada(), at: org.now, command: Command::Batch(commands) };
@@ -69,7 +77,8 @@ fn a_batch_has_1_to_1000_commands_and_holds_no_batches() {
 fn a_batch_of_nothing_new_makes_no_record() {
     let mut org = Org::founded();
     let project = org.project("p", &[]);
-    let same = Command::UpdateProject { id: project, name: Some("p".to_owned()), labels: None };
+    let same =
+        Command::Project(ProjectCommand::Update { id: project, name: Some("p".to_owned()), labels: None });
     let request =
         Request { author: org.ada(), at: org.now, command: Command::Batch(vec![same.clone(), same]) };
     assert_eq!(
@@ -85,7 +94,7 @@ fn a_caller_who_loses_the_right_in_a_batch_lacks_it_for_the_rest() {
     let second = org.user("eve@x.y");
     let owners = org.owners();
     org.join(owners, Grantee::User(second));
-    let leave = Command::RemoveMember { group: owners, member: Grantee::User(second) };
+    let leave = Command::Member(MemberCommand::Remove { group: owners, member: Grantee::User(second) });
     let commands = vec![leave, create(&mut org, "p")];
     let refusal = org.act(as_user(second), Command::Batch(commands)).expect_err("no longer an owner");
     assert!(matches!(refusal, Refusal::InBatch { index: 1, .. }), "{refusal:?}");

@@ -3,7 +3,7 @@
 //! Bob may ask for nearly every command. Of the verb `delete` he has: staging for ever, and dev for a second.
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, GrantCommand, GroupCommand, MemberCommand, RoleCommand},
     id::{GroupId, RoleId, UserId},
     model::RolePermission,
     principal::{Grantee, Principal},
@@ -76,7 +76,7 @@ impl Case {
 }
 
 fn add(group: GroupId, member: impl Into<Grantee>, expires_at: Option<Timestamp>) -> Command {
-    Command::AddMember { group, member: member.into(), expires_at: expires_at.into() }
+    Command::Member(MemberCommand::Add { group, member: member.into(), expires_at: expires_at.into() })
 }
 
 #[test]
@@ -181,8 +181,8 @@ fn a_membership_is_shortened_freely_and_lengthened_like_a_new_one() {
     case.asks(add(group, token, Some(SECOND)), "ok");
     case.asks(add(group, token, Some(SECOND.plus_millis(1))), "not_held");
     case.asks(add(group, token, None), "not_held");
-    case.asks(Command::RemoveMember { group, member: token.into() }, "ok");
-    case.asks(Command::DeleteGroup { id: group }, "ok");
+    case.asks(Command::Member(MemberCommand::Remove { group, member: token.into() }), "ok");
+    case.asks(Command::Group(GroupCommand::Delete { id: group }), "ok");
 }
 
 #[test]
@@ -209,12 +209,12 @@ fn delegate_on_a_group_is_given_only_by_a_holder_of_delegate_on_the_organization
         permission: permission.into(),
         object_type: Some("group".into()),
     };
-    let gain = Command::UpdateRole {
+    let gain = Command::Role(RoleCommand::Update {
         id: role,
         name: None,
         permissions: Some(vec![one("delegate")]),
         includes: None,
-    };
+    });
     let mut case = case.delegating(on_group.clone()).delegating(all());
     let give = Give::allow(case.token, &["delegate"], on_group);
     case.gives(give.clone(), "not_held");
@@ -233,13 +233,13 @@ fn where_a_deny_reaches_joining_leaving_and_ending_need_delegate_over_it() {
     case.org.join(inner, token.into());
     let deny = case.org.give(Give::deny(Grantee::Group(outer), &["delete"], labelled("env", "prod")));
     let commands = [
-        Command::RemoveMember { group: inner, member: token.into() },
-        Command::RemoveMember { group: outer, member: Grantee::Group(inner) },
+        Command::Member(MemberCommand::Remove { group: inner, member: token.into() }),
+        Command::Member(MemberCommand::Remove { group: outer, member: Grantee::Group(inner) }),
         add(inner, token, Some(SECOND)),
         add(inner, Principal::User(case.bob), None),
-        Command::DeleteGroup { id: inner },
-        Command::DeleteGroup { id: outer },
-        Command::RevokeGrant { id: deny },
+        Command::Group(GroupCommand::Delete { id: inner }),
+        Command::Group(GroupCommand::Delete { id: outer }),
+        Command::Grant(GrantCommand::Revoke { id: deny }),
     ];
     for command in &commands {
         case.asks(command.clone(), "needs_delegate");
@@ -257,7 +257,12 @@ fn where_a_deny_reaches_joining_leaving_and_ending_need_delegate_over_it() {
 fn gain(id: RoleId, permissions: &[&str], includes: &[RoleId]) -> Command {
     let one = |name: &&str| RolePermission { permission: (*name).to_owned(), object_type: None };
     let (permissions, includes) = (permissions.iter().map(one).collect(), includes.to_vec());
-    Command::UpdateRole { id, name: None, permissions: Some(permissions), includes: Some(includes) }
+    Command::Role(RoleCommand::Update {
+        id,
+        name: None,
+        permissions: Some(permissions),
+        includes: Some(includes),
+    })
 }
 
 /// No look at who has the role: also one that nobody has is judged.

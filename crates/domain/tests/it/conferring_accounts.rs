@@ -1,7 +1,7 @@
 //! Nobody gives what he does not hold, continued: whoever lets somebody act as a principal confers all it has.
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, KeyCommand, TokenCommand, UserCommand},
     id::{Id, TokenId, UserId},
     model::{KeyHash, Narrowing},
     principal::{Actor, Caller, Principal},
@@ -48,13 +48,19 @@ impl Case {
 
     fn extend(&self, expires_at: Option<Timestamp>) -> Command {
         let (name, description, external_id) = (None, None, None);
-        Command::UpdateToken { id: self.token, name, description, external_id, expires_at: Some(expires_at) }
+        Command::Token(TokenCommand::Update {
+            id: self.token,
+            name,
+            description,
+            external_id,
+            expires_at: Some(expires_at),
+        })
     }
 
     fn rename_elsewhere(&self) -> Command {
         let (name, description, expires_at) = (None, None, None);
         let external_id = Some(Some("elsewhere".to_owned()));
-        Command::UpdateToken { id: self.token, name, description, external_id, expires_at }
+        Command::Token(TokenCommand::Update { id: self.token, name, description, external_id, expires_at })
     }
 }
 
@@ -62,7 +68,7 @@ fn issue(principal: Principal, permissions: Option<&[&str]>, on: Option<Scope>) 
     let permissions = permissions.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
     let (id, hash, narrow) =
         (Id::from_u128(1), KeyHash([0; 32]), Some(Narrowing { permissions, on, generation: 0 }));
-    Command::IssueKey { id, principal, name: None, hash, expires_at: None, narrow }
+    Command::Key(KeyCommand::Issue { id, principal, name: None, hash, expires_at: None, narrow })
 }
 
 #[test]
@@ -91,8 +97,9 @@ fn a_key_confers_until_its_end_or_its_principals() {
     case.org.give(Give::allow(lasting, &["delete"], labelled("env", "dev")));
     case.asks(issue(lasting, None, None), "not_held");
     let (id, hash) = (case.org.id(), KeyHash([0; 32]));
-    let until =
-        |expires_at| Command::IssueKey { id, principal: lasting, name: None, hash, expires_at, narrow: None };
+    let until = |expires_at| {
+        Command::Key(KeyCommand::Issue { id, principal: lasting, name: None, hash, expires_at, narrow: None })
+    };
     case.asks(until(Some(SECOND)), "ok");
     case.asks(until(Some(SECOND.plus_millis(1))), "not_held");
 }
@@ -105,8 +112,12 @@ fn a_key_of_another_user_needs_delegate_on_the_organization() {
     case.asks(issue(eve, None, None), "forbidden");
     case.asks(issue(eve, Some(&["read"]), Some(labelled("env", "staging"))), "forbidden");
     let key = case.org.key(eve, None, None);
-    let rotate =
-        Command::RotateKey { id: key, new_id: Id::from_u128(1), hash: KeyHash([0; 32]), grace_seconds: 0 };
+    let rotate = Command::Key(KeyCommand::Rotate {
+        id: key,
+        new_id: Id::from_u128(1),
+        hash: KeyHash([0; 32]),
+        grace_seconds: 0,
+    });
     case.asks(rotate.clone(), "forbidden");
     case.org.give(Give::allow(Principal::User(case.bob), &["delegate"], all()));
     case.asks(issue(eve, None, None), "forbidden");
@@ -145,14 +156,14 @@ fn a_key_that_gives_more_than_its_issuer_could_is_of_concern() {
     let mut case = Case::with_token_on(labelled("env", "staging"));
     let token = Principal::Token(case.token);
     let id = case.org.id();
-    let bobs = Command::IssueKey {
+    let bobs = Command::Key(KeyCommand::Issue {
         id,
         principal: token,
         name: None,
         hash: KeyHash([0; 32]),
         expires_at: None,
         narrow: None,
-    };
+    });
     case.org.act(as_user(case.bob), bobs).expect("bob may");
     let adas = case.org.key(token, None, None);
     assert!(case.org.state.keys_of_concern(token, case.org.now).is_empty());
@@ -160,7 +171,8 @@ fn a_key_that_gives_more_than_its_issuer_could_is_of_concern() {
     case.org.give(Give::allow(token, &["update"], Scope::Organization).only("org_member"));
     let next = case.org.id();
     let caller = Author::Caller(Caller { principal: token, key: Some(id) });
-    let rotate = Command::RotateKey { id, new_id: next, hash: KeyHash([1; 32]), grace_seconds: 5 };
+    let rotate =
+        Command::Key(KeyCommand::Rotate { id, new_id: next, hash: KeyHash([1; 32]), grace_seconds: 5 });
     case.org.act(caller, rotate).expect("its own");
     case.org.give(Give::allow(token, &["delete"], all()));
     let concern = |org: &Org| -> Vec<_> {
@@ -170,10 +182,10 @@ fn a_key_that_gives_more_than_its_issuer_could_is_of_concern() {
     assert_eq!(concern(&case.org), [(id, bob), (next, bob)], "{adas:?} is an owner's");
     case.org.give(Give::allow(Principal::User(case.bob), &["delegate"], Scope::Organization));
     assert!(concern(&case.org).is_empty());
-    case.org.done(Command::DeactivateUser { id: case.bob });
+    case.org.done(Command::User(UserCommand::Deactivate { id: case.bob }));
     assert_eq!(concern(&case.org), [(id, bob), (next, bob)]);
     case.org.pass(900);
-    case.org.done(Command::RevokeKey { id: next });
+    case.org.done(Command::Key(KeyCommand::Revoke { id: next }));
     assert_eq!(concern(&case.org), [(id, bob)]);
     let eve = Principal::User(case.org.user("eve@x.y"));
     let of_eve = case.org.key(eve, None, None);
@@ -185,13 +197,15 @@ fn a_key_that_gives_more_than_its_issuer_could_is_of_concern() {
 fn a_key_that_was_issued_with_a_key_of_concern_is_one() {
     let mut case = Case::with_token_on(labelled("env", "staging"));
     let token = Principal::Token(case.token);
-    let new_key = |id, principal| Command::IssueKey {
-        id,
-        principal,
-        name: None,
-        hash: KeyHash([0; 32]),
-        expires_at: None,
-        narrow: None,
+    let new_key = |id, principal| {
+        Command::Key(KeyCommand::Issue {
+            id,
+            principal,
+            name: None,
+            hash: KeyHash([0; 32]),
+            expires_at: None,
+            narrow: None,
+        })
     };
     let (early, hop, back) = (case.org.id(), case.org.id(), case.org.id());
     case.org.act(as_user(case.bob), new_key(early, token)).expect("bob may");
@@ -206,11 +220,11 @@ fn a_key_that_was_issued_with_a_key_of_concern_is_one() {
     };
     assert_eq!(concern(&case.org, token), [early, back]);
     assert_eq!(concern(&case.org, second), [hop]);
-    case.org.done(Command::RevokeKey { id: early });
-    case.org.done(Command::RevokeKey { id: hop });
+    case.org.done(Command::Key(KeyCommand::Revoke { id: early }));
+    case.org.done(Command::Key(KeyCommand::Revoke { id: hop }));
     assert_eq!(concern(&case.org, token), [back], "an attacker with the first key may have this one");
     if let Principal::Token(id) = second {
-        case.org.done(Command::DeleteToken { id });
+        case.org.done(Command::Token(TokenCommand::Delete { id }));
     }
     assert_eq!(concern(&case.org, token), [back]);
     // A key that an owner's key issued is clean.
@@ -227,7 +241,7 @@ fn a_rotation_confers_what_the_old_key_has() {
     let narrow = case.org.key(token, None, Some(Narrowing { permissions: None, on, generation: 0 }));
     for (id, expected) in [(wide, "not_held"), (narrow, "ok")] {
         let (new_id, hash) = (Id::from_u128(1), KeyHash([0; 32]));
-        case.asks(Command::RotateKey { id, new_id, hash, grace_seconds: 0 }, expected);
+        case.asks(Command::Key(KeyCommand::Rotate { id, new_id, hash, grace_seconds: 0 }), expected);
     }
 }
 
@@ -245,8 +259,14 @@ fn a_key_of_ones_own_is_no_wider_than_the_key_in_use() {
     case.author_asks(author, issue(bob, Some(&["delete"]), staging()), "ok");
     case.author_asks(author, issue(bob, Some(&["read", "delete"]), staging()), "not_held");
     let wide = case.org.key(bob, None, None);
-    let rotate =
-        |id| Command::RotateKey { id, new_id: Id::from_u128(1), hash: KeyHash([0; 32]), grace_seconds: 0 };
+    let rotate = |id| {
+        Command::Key(KeyCommand::Rotate {
+            id,
+            new_id: Id::from_u128(1),
+            hash: KeyHash([0; 32]),
+            grace_seconds: 0,
+        })
+    };
     case.author_asks(author, rotate(wide), "not_held");
     let Author::Caller(Caller { key: Some(own), .. }) = author else { panic!("a key") };
     case.author_asks(author, rotate(own), "ok");
@@ -255,12 +275,14 @@ fn a_key_of_ones_own_is_no_wider_than_the_key_in_use() {
 #[test]
 fn a_later_end_or_another_name_confers_all_the_token_has() {
     let case = Case::with_token_on(all());
-    let rename = |case: &Case| Command::UpdateToken {
-        id: case.token,
-        name: Some("trusted".to_owned()),
-        description: None,
-        external_id: None,
-        expires_at: None,
+    let rename = |case: &Case| {
+        Command::Token(TokenCommand::Update {
+            id: case.token,
+            name: Some("trusted".to_owned()),
+            description: None,
+            external_id: None,
+            expires_at: None,
+        })
     };
     case.asks(rename(&case), "not_held");
     let own = Case::with_token_on(labelled("env", "staging"));
@@ -283,11 +305,13 @@ fn a_later_end_or_another_name_confers_all_the_token_has() {
 fn another_email_or_external_id_of_a_user_confers_all_he_has() {
     let mut case = Case::with_token_on(all());
     let eve = case.org.user("eve@x.y");
-    let change = |email: Option<&str>, external_id: Option<&str>| Command::UpdateUser {
-        id: eve,
-        email: email.map(str::to_owned),
-        name: Some(Some("Eve".to_owned())),
-        external_id: external_id.map(|text| Some(text.to_owned())),
+    let change = |email: Option<&str>, external_id: Option<&str>| {
+        Command::User(UserCommand::Update {
+            id: eve,
+            email: email.map(str::to_owned),
+            name: Some(Some("Eve".to_owned())),
+            external_id: external_id.map(|text| Some(text.to_owned())),
+        })
     };
     let project = case.org.project("s", &[("env", "staging")]);
     case.org.give(Give::allow(Principal::User(eve), &["delete"], on_project(project)));

@@ -1,7 +1,7 @@
 //! Nobody gives what he does not hold, continued: a relabelling moves a project in and out of live scopes.
 
 use grantbook_domain::{
-    command::Command,
+    command::{Command, ProjectCommand},
     id::ProjectId,
     principal::{Grantee, Principal},
     scope::Scope,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 fn relabel(id: ProjectId, key: &str, value: &str) -> Command {
-    Command::UpdateProject { id, name: None, labels: Some(labels(&[(key, value)])) }
+    Command::Project(ProjectCommand::Update { id, name: None, labels: Some(labels(&[(key, value)])) })
 }
 
 #[test]
@@ -27,7 +27,8 @@ fn a_relabelling_confers_each_allow_that_newly_covers_the_project() {
     case.asks(relabel(dev, "env", "prod"), "not_held");
     case.asks(relabel(dev, "env", "brief"), "ok");
     case.org.give(Give::allow(case.token, &["delete"], one_of(vec![named("live*")])));
-    let rename = |id| Command::UpdateProject { id, name: Some("live-1".to_owned()), labels: None };
+    let rename =
+        |id| Command::Project(ProjectCommand::Update { id, name: Some("live-1".to_owned()), labels: None });
     case.asks(rename(staging), "ok");
     case.asks(rename(dev), "not_held");
     case.org.give(Give::allow(case.token, &["delete"], all_but(vec![label("env", "dev")])));
@@ -77,7 +78,11 @@ fn a_project_is_created_with_create_on_org_project_only() {
     let mut org = Org::founded();
     let eve = org.user("eve@x.y");
     let id = org.id();
-    let create = Command::CreateProject { id, name: "prod".into(), labels: labels(&[("env", "prod")]) };
+    let create = Command::Project(ProjectCommand::Create {
+        id,
+        name: "prod".into(),
+        labels: labels(&[("env", "prod")]),
+    });
     org.give(Give::allow(Grantee::User(eve), &["create"], all()));
     let token = Principal::Token(org.token("t"));
     org.give(Give::allow(token, &["read", "delete"], labelled("env", "prod")));

@@ -3,7 +3,7 @@
 
 use grantbook_domain::{
     access::{Located, Target},
-    command::{Author, Command},
+    command::{Author, Command, ProjectCommand},
     event::Event,
     id::{Id, ProjectId},
     model::Project,
@@ -34,7 +34,7 @@ impl Ground {
             org.project("bb", &[]),
             org.project("gone", &[]),
         ];
-        org.done(Command::DeleteProject { id: projects[3] });
+        org.done(Command::Project(ProjectCommand::Delete { id: projects[3] }));
         org.register(&object("experiment", "e"), Some(projects[0]));
         let mut with_possible = org.state.clone();
         for project in possible_projects() {

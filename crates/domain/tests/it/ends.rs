@@ -1,7 +1,9 @@
 //! What ended counts nowhere: not in cycles, conferral, names, uses, nor where a deny would be touched.
 
 use grantbook_domain::{
-    command::{Command, Expiry},
+    command::{
+        Command, Expiry, GrantCommand, GroupCommand, MemberCommand, ProjectCommand, RoleCommand, TokenCommand,
+    },
     principal::{Grantee, Principal},
     refusal::Refusal,
 };
@@ -9,7 +11,7 @@ use grantbook_domain::{
 use crate::given::{Give, Org, all, assert_made, by, labelled, on_project, within};
 
 fn nest(group: grantbook_domain::id::GroupId, inner: grantbook_domain::id::GroupId) -> Command {
-    Command::AddMember { group, member: Grantee::Group(inner), expires_at: Expiry::Never }
+    Command::Member(MemberCommand::Add { group, member: Grantee::Group(inner), expires_at: Expiry::Never })
 }
 
 #[test]
@@ -20,7 +22,7 @@ fn a_deleted_group_makes_no_cycle() {
     org.join(b, Grantee::Group(c));
     let ada = org.ada();
     assert_eq!(org.act(ada, nest(c, a)).expect_err("a cycle").code(), "cycle");
-    org.done(Command::DeleteGroup { id: b });
+    org.done(Command::Group(GroupCommand::Delete { id: b }));
     assert_made(&org.act(ada, nest(c, a)), "MemberAdded");
 }
 
@@ -35,22 +37,27 @@ fn a_grant_to_somebody_gone_neither_uses_a_role_nor_is_a_deny_to_be_touched() {
     let acls = ["read", "read_acls", "delete_acls", "update", "update_acls"];
     org.give(Give::allow(lead, &acls, grantbook_domain::scope::Scope::Organization));
     let ada = org.ada();
-    let change = Command::UpdateRole { id: role, name: None, permissions: Some(Vec::new()), includes: None };
-    let move_out = Command::UpdateProject {
+    let change = Command::Role(RoleCommand::Update {
+        id: role,
+        name: None,
+        permissions: Some(Vec::new()),
+        includes: None,
+    });
+    let move_out = Command::Project(ProjectCommand::Update {
         id: project,
         name: None,
         labels: Some(grantbook_domain::scope::Labels::new()),
-    };
-    for touched in [&change, &move_out, &Command::RevokeGrant { id: denied }] {
+    });
+    for touched in [&change, &move_out, &Command::Grant(GrantCommand::Revoke { id: denied })] {
         assert_eq!(org.decide(by(lead), touched.clone()).expect_err("a deny").code(), "needs_delegate");
     }
-    assert_eq!(org.decide(ada, Command::DeleteRole { id: role }), Err(Refusal::InUse));
-    org.done(Command::DeleteGroup { id: group });
-    org.done(Command::DeleteToken { id: token });
-    for free in [change, move_out, Command::RevokeGrant { id: denied }] {
+    assert_eq!(org.decide(ada, Command::Role(RoleCommand::Delete { id: role })), Err(Refusal::InUse));
+    org.done(Command::Group(GroupCommand::Delete { id: group }));
+    org.done(Command::Token(TokenCommand::Delete { id: token }));
+    for free in [change, move_out, Command::Grant(GrantCommand::Revoke { id: denied })] {
         assert!(org.decide(by(lead), free.clone()).is_ok(), "{free:?}");
     }
-    assert_made(&org.act(ada, Command::DeleteRole { id: role }), "RoleDeleted");
+    assert_made(&org.act(ada, Command::Role(RoleCommand::Delete { id: role })), "RoleDeleted");
 }
 
 #[test]
@@ -58,8 +65,8 @@ fn a_member_of_a_deleted_group_is_gone_already() {
     let mut org = Org::founded();
     let (group, token) = (org.group("g"), Grantee::Token(org.token("t")));
     org.join(group, token);
-    org.done(Command::DeleteGroup { id: group });
-    assert!(org.done(Command::RemoveMember { group, member: token }).is_empty());
+    org.done(Command::Group(GroupCommand::Delete { id: group }));
+    assert!(org.done(Command::Member(MemberCommand::Remove { group, member: token })).is_empty());
 }
 
 /// What is said of a deny that takes nothing is what is so.
@@ -69,7 +76,7 @@ fn a_deny_of_nothing_says_why() {
     let (group, ada) = (Grantee::Group(org.group("g")), org.ada());
     let project = org.project("p", &[]);
     let experimenter = org.id();
-    org.done(Command::CreateRole {
+    org.done(Command::Role(RoleCommand::Create {
         id: experimenter,
         name: "members only".to_owned(),
         permissions: vec![grantbook_domain::model::RolePermission {
@@ -77,7 +84,7 @@ fn a_deny_of_nothing_says_why() {
             object_type: Some("org_member".to_owned()),
         }],
         includes: Vec::new(),
-    });
+    }));
     let nothing = Give::role(group, experimenter, on_project(project)).denying();
     let refusal = org.try_give(ada, nothing).expect_err("nothing to deny").to_string();
     assert_eq!(refusal, "the role gives nothing on this scope, so there is nothing to deny");

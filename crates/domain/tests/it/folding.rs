@@ -1,7 +1,10 @@
 //! The fold is total: whatever facts come, in whatever order, nothing is refused and nothing breaks.
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{
+        Author, Command, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, RoleCommand, TokenCommand, UserCommand,
+    },
     event::Event,
     principal::{Grantee, Principal},
     state::OrgState,
@@ -22,39 +25,53 @@ fn facts() -> (Org, Vec<Event>) {
     let member = Grantee::Token(token);
     let thing = object("experiment", "e");
     for command in [
-        Command::CreateUser { id: user, email: "u@x.y".into(), name: None, external_id: Some("1".into()) },
-        Command::CreateToken {
+        Command::User(UserCommand::Create {
+            id: user,
+            email: "u@x.y".into(),
+            name: None,
+            external_id: Some("1".into()),
+        }),
+        Command::Token(TokenCommand::Create {
             id: token,
             name: "t".into(),
             description: None,
             external_id: None,
             expires_at: soon,
-        },
-        Command::CreateGroup { id: group, name: "g".into(), description: None },
-        Command::CreateRole { id: role, name: "r".into(), permissions: vec![], includes: vec![] },
-        Command::CreateProject { id: project, name: "p".into(), labels: labels(&[("a", "b")]) },
-        Command::RegisterObject { object: thing.clone().within(Some(project)), name: None },
-        Command::AddMember { group, member, expires_at: soon.into() },
+        }),
+        Command::Group(GroupCommand::Create { id: group, name: "g".into(), description: None }),
+        Command::Role(RoleCommand::Create {
+            id: role,
+            name: "r".into(),
+            permissions: vec![],
+            includes: vec![],
+        }),
+        Command::Project(ProjectCommand::Create {
+            id: project,
+            name: "p".into(),
+            labels: labels(&[("a", "b")]),
+        }),
+        Command::Object(ObjectCommand::Register { object: thing.clone().within(Some(project)), name: None }),
+        Command::Member(MemberCommand::Add { group, member, expires_at: soon.into() }),
         Give::role(member, role, all()).command(grant),
-        Command::IssueKey {
+        Command::Key(KeyCommand::Issue {
             id: key,
             principal: Principal::Token(token),
             name: None,
             hash,
             expires_at: soon,
             narrow: None,
-        },
-        Command::RotateKey { id: key, new_id, hash, grace_seconds: 0 },
-        Command::UpdateProject { id: project, name: Some("q".into()), labels: None },
-        Command::RevokeKey { id: new_id },
-        Command::RevokeGrant { id: grant },
-        Command::DeleteRole { id: role },
-        Command::RemoveObject { object: thing },
-        Command::RemoveMember { group, member },
-        Command::DeleteProject { id: project },
-        Command::DeleteGroup { id: group },
-        Command::DeleteToken { id: token },
-        Command::DeactivateUser { id: user },
+        }),
+        Command::Key(KeyCommand::Rotate { id: key, new_id, hash, grace_seconds: 0 }),
+        Command::Project(ProjectCommand::Update { id: project, name: Some("q".into()), labels: None }),
+        Command::Key(KeyCommand::Revoke { id: new_id }),
+        Command::Grant(GrantCommand::Revoke { id: grant }),
+        Command::Role(RoleCommand::Delete { id: role }),
+        Command::Object(ObjectCommand::Remove { object: thing }),
+        Command::Member(MemberCommand::Remove { group, member }),
+        Command::Project(ProjectCommand::Delete { id: project }),
+        Command::Group(GroupCommand::Delete { id: group }),
+        Command::Token(TokenCommand::Delete { id: token }),
+        Command::User(UserCommand::Deactivate { id: user }),
     ] {
         facts.extend(org.act(as_user(founded.owner), command).expect("accepted"));
     }

@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::Command,
+    command::{Command, GrantCommand, ProjectCommand},
     model::Builtin,
     principal::{Grantee, Principal},
     refusal::{Kind, Refusal},
@@ -43,7 +43,7 @@ fn a_deny_wins_over_every_allow_owners_included() {
     let deny = org.give(Give::deny(Grantee::Group(group), &["read"], all()));
     assert_eq!(org.ask(token, "read", &project, None), Reason::DeniedByGrant);
     assert_eq!(org.ask(token, "update", &project, None), Reason::Granted);
-    org.done(Command::RevokeGrant { id: deny });
+    org.done(Command::Grant(GrantCommand::Revoke { id: deny }));
     assert_eq!(org.ask(token, "read", &project, None), Reason::Granted);
     let ada = Principal::User(org.owner);
     org.give(Give::deny(ada, &["read"], Scope::Object(project.clone())));
@@ -132,11 +132,14 @@ fn built_in_grants_are_not_revoked_and_others_once() {
     let built_in: Vec<_> = org.state.grants().filter(|grant| grant.builtin).map(|grant| grant.id).collect();
     assert_eq!(built_in.len(), 3);
     for id in built_in {
-        assert_eq!(org.act(ada, Command::RevokeGrant { id }), Err(Refusal::BuiltIn(Kind::Grant)));
+        assert_eq!(
+            org.act(ada, Command::Grant(GrantCommand::Revoke { id })),
+            Err(Refusal::BuiltIn(Kind::Grant))
+        );
     }
     let id = org.give(Give::allow(token, &["read"], all()));
-    assert_made(&org.act(ada, Command::RevokeGrant { id }), "GrantRevoked");
-    assert!(org.done(Command::RevokeGrant { id }).is_empty());
+    assert_made(&org.act(ada, Command::Grant(GrantCommand::Revoke { id })), "GrantRevoked");
+    assert!(org.done(Command::Grant(GrantCommand::Revoke { id })).is_empty());
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn a_malformed_grant_is_refused_with_its_place() {
     let ada = org.ada();
     let nowhere = org.id();
     let gone = org.project("gone", &[]);
-    org.done(Command::DeleteProject { id: gone });
+    org.done(Command::Project(ProjectCommand::Delete { id: gone }));
     let give = |on| Give::allow(token, &["read"], on);
     let group_to_come = Grantee::Group(org.id());
     for (give, code, pointer) in [

@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::{Command, Expiry},
+    command::{Command, Expiry, GroupCommand, MemberCommand},
     id::GroupId,
     model::Builtin,
     principal::{Grantee, Principal},
@@ -18,9 +18,13 @@ fn built_in_groups_are_neither_renamed_nor_deleted() {
     let ada = org.ada();
     for builtin in [Builtin::Owner, Builtin::Engineer, Builtin::Viewer] {
         let id = org.state.builtin_group(builtin).expect("founded");
-        let rename = Command::UpdateGroup { id, name: Some("mine".to_owned()), description: None };
+        let rename =
+            Command::Group(GroupCommand::Update { id, name: Some("mine".to_owned()), description: None });
         assert_eq!(org.act(ada, rename), Err(Refusal::BuiltIn(Kind::Group)));
-        assert_eq!(org.act(ada, Command::DeleteGroup { id }), Err(Refusal::BuiltIn(Kind::Group)));
+        assert_eq!(
+            org.act(ada, Command::Group(GroupCommand::Delete { id })),
+            Err(Refusal::BuiltIn(Kind::Group))
+        );
     }
 }
 
@@ -34,8 +38,10 @@ fn a_group_is_in_itself_neither_directly_nor_through_others() {
     let ada = org.ada();
     for (group, member) in [(0, 0), (1, 0), (2, 0), (2, 1)] {
         let member = Grantee::Group(groups[member]);
-        let refused =
-            org.act(ada, Command::AddMember { group: groups[group], member, expires_at: Expiry::Never });
+        let refused = org.act(
+            ada,
+            Command::Member(MemberCommand::Add { group: groups[group], member, expires_at: Expiry::Never }),
+        );
         assert_eq!(refused, Err(Refusal::Cycle(Kind::Group)), "also over a link whose time has passed");
     }
 }
@@ -94,8 +100,8 @@ fn a_deleted_group_takes_its_memberships_both_ways_and_its_grants() {
     org.give(Give::allow(Grantee::Group(outer), &["read"], all()));
     let ask = |org: &Org, permission| org.ask(token, permission, &project_object(project), None);
     assert_eq!((ask(&org, "read"), ask(&org, "update")), (Reason::Granted, Reason::Granted));
-    assert_made(&Ok(org.done(Command::DeleteGroup { id: middle })), "GroupDeleted");
-    assert!(org.done(Command::DeleteGroup { id: middle }).is_empty());
+    assert_made(&Ok(org.done(Command::Group(GroupCommand::Delete { id: middle }))), "GroupDeleted");
+    assert!(org.done(Command::Group(GroupCommand::Delete { id: middle })).is_empty());
     assert_eq!((ask(&org, "read"), ask(&org, "update")), (Reason::NoGrant, Reason::NoGrant));
     let again = org.group("middle");
     assert_ne!(again, middle);
@@ -105,7 +111,11 @@ fn a_deleted_group_takes_its_memberships_both_ways_and_its_grants() {
         "a name revives nothing"
     );
     let ada = org.ada();
-    let add = Command::AddMember { group: middle, member: token.into(), expires_at: Expiry::Never };
+    let add = Command::Member(MemberCommand::Add {
+        group: middle,
+        member: token.into(),
+        expires_at: Expiry::Never,
+    });
     assert_eq!(org.act(ada, add), Err(Refusal::NotFound(Kind::Group)));
     let give = Give::allow(Grantee::Group(middle), &["read"], all());
     assert_eq!(org.try_give(ada, give).expect_err("ended").code(), "not_found");

@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::{Author, Command},
+    command::{Author, Command, KeyCommand, ProjectCommand},
     id::{KeyId, ProjectId},
     model::{KeyHash, Narrowing},
     principal::{Caller, Principal},
@@ -23,7 +23,7 @@ fn with_token() -> (Org, Principal, ProjectId) {
 
 fn rotate(org: &mut Org, id: KeyId, grace_seconds: u64) -> Result<KeyId, Refusal> {
     let (new_id, hash, ada) = (org.id(), KeyHash([7; 32]), org.ada());
-    org.act(ada, Command::RotateKey { id, new_id, hash, grace_seconds }).map(|_| new_id)
+    org.act(ada, Command::Key(KeyCommand::Rotate { id, new_id, hash, grace_seconds })).map(|_| new_id)
 }
 
 fn reason(org: &Org, key: KeyId, project: ProjectId) -> Reason {
@@ -41,7 +41,7 @@ fn a_key_works_before_its_end_and_not_at_it() {
     assert_eq!(reason(&org, key, project), Reason::KeyExpired);
     assert_eq!(rotate(&mut org, key, 10), Err(Refusal::KeyEnded));
     let author = Author::Caller(Caller { principal: token, key: Some(key) });
-    assert_eq!(org.act(author, Command::RevokeKey { id: key }), Err(Refusal::Inactive));
+    assert_eq!(org.act(author, Command::Key(KeyCommand::Revoke { id: key })), Err(Refusal::Inactive));
 }
 
 #[test]
@@ -107,9 +107,14 @@ fn a_rotation_inherits_the_narrowing() {
 fn a_narrowed_key_commands_only_what_it_covers() {
     let (mut org, token, staging) = with_token();
     let production = org.project("production", &[("env", "prod")]);
-    let rename = |id| Command::UpdateProject { id, name: Some("new".to_owned()), labels: None };
+    let rename =
+        |id| Command::Project(ProjectCommand::Update { id, name: Some("new".to_owned()), labels: None });
     let author = org.narrowed(token, Some(&["read", "update"]), Some(labelled("env", "staging")));
-    let name = Command::UpdateProject { id: staging, name: Some("other".to_owned()), labels: None };
+    let name = Command::Project(ProjectCommand::Update {
+        id: staging,
+        name: Some("other".to_owned()),
+        labels: None,
+    });
     assert_made(&org.act(author, name), "ProjectUpdated");
     assert_eq!(org.act(author, rename(production)).expect_err("outside").code(), "not_found");
     let author = org.narrowed(token, Some(&["read"]), None);
@@ -128,7 +133,14 @@ fn an_empty_narrowing_is_none_and_an_odd_one_is_refused() {
     ] {
         let (id, hash, ada) = (org.id(), KeyHash([0; 32]), org.ada());
         let narrow = Some(Narrowing { permissions, on, generation: 0 });
-        let issue = Command::IssueKey { id, principal: token, name: None, hash, expires_at: None, narrow };
+        let issue = Command::Key(KeyCommand::Issue {
+            id,
+            principal: token,
+            name: None,
+            hash,
+            expires_at: None,
+            narrow,
+        });
         assert_eq!(org.act(ada, issue).expect_err("odd").code(), code);
     }
 }
@@ -137,9 +149,9 @@ fn an_empty_narrowing_is_none_and_an_odd_one_is_refused() {
 fn a_revoked_key_is_dead_and_revoking_again_changes_nothing() {
     let (mut org, token, project) = with_token();
     let key = org.key(token, Some(Timestamp::from_millis(9_000_000)), None);
-    assert_made(&org.act(by(token), Command::RevokeKey { id: key }), "KeyRevoked");
+    assert_made(&org.act(by(token), Command::Key(KeyCommand::Revoke { id: key })), "KeyRevoked");
     assert_eq!(reason(&org, key, project), Reason::KeyRevoked);
-    assert!(org.done(Command::RevokeKey { id: key }).is_empty());
+    assert!(org.done(Command::Key(KeyCommand::Revoke { id: key })).is_empty());
     assert_eq!(rotate(&mut org, key, 1), Err(Refusal::KeyEnded));
     org.now = Timestamp::from_millis(9_000_001);
     assert_eq!(reason(&org, key, project), Reason::KeyRevoked, "revoked comes before expired");
@@ -150,5 +162,5 @@ fn anybody_may_revoke_the_key_he_presents_even_a_narrowed_one() {
     let (mut org, token, _) = with_token();
     let author = org.narrowed(token, Some(&["read"]), None);
     let Author::Caller(Caller { key: Some(id), .. }) = author else { panic!("a key") };
-    assert_made(&org.act(author, Command::RevokeKey { id }), "KeyRevoked");
+    assert_made(&org.act(author, Command::Key(KeyCommand::Revoke { id })), "KeyRevoked");
 }

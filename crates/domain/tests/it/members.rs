@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::{Author, Command, Expiry},
+    command::{Author, Command, Expiry, GrantCommand, MemberCommand, UserCommand},
     model::Builtin,
     principal::{Grantee, Principal},
     refusal::{Kind, Refusal},
@@ -30,10 +30,8 @@ fn a_member_posted_again_is_nothing_new_or_replaces_the_expiry() {
     let mut org = Org::founded();
     let (group, token) = (org.group("g"), org.token("t"));
     let (member, ada) = (Grantee::Token(token), org.ada());
-    let add = |expires_at: Option<grantbook_domain::time::Timestamp>| Command::AddMember {
-        group,
-        member,
-        expires_at: expires_at.into(),
+    let add = |expires_at: Option<grantbook_domain::time::Timestamp>| {
+        Command::Member(MemberCommand::Add { group, member, expires_at: expires_at.into() })
     };
     assert_made(&org.act(ada, add(None)), "MemberAdded");
     assert!(org.done(add(None)).is_empty());
@@ -46,7 +44,7 @@ fn a_member_posted_again_is_nothing_new_or_replaces_the_expiry() {
 fn removing_again_is_nothing_new_and_removing_a_stranger_is_not_found() {
     let mut org = Org::founded();
     let (group, token, ada) = (org.group("g"), org.token("t"), org.ada());
-    let remove = Command::RemoveMember { group, member: Grantee::Token(token) };
+    let remove = Command::Member(MemberCommand::Remove { group, member: Grantee::Token(token) });
     assert_eq!(org.act(ada, remove.clone()), Err(Refusal::NotFound(Kind::Member)));
     org.join(group, Grantee::Token(token));
     assert_made(&org.act(ada, remove.clone()), "MemberRemoved");
@@ -66,9 +64,9 @@ fn the_last_owner_is_not_removed_deactivated_or_made_to_expire() {
     let (owners, owner, ada) = (org.owners(), org.owner, org.ada());
     let expiring = Some(START.plus_millis(1000));
     for command in [
-        Command::RemoveMember { group: owners, member: first },
-        Command::DeactivateUser { id: owner },
-        Command::AddMember { group: owners, member: first, expires_at: expiring.into() },
+        Command::Member(MemberCommand::Remove { group: owners, member: first }),
+        Command::User(UserCommand::Deactivate { id: owner }),
+        Command::Member(MemberCommand::Add { group: owners, member: first, expires_at: expiring.into() }),
     ] {
         assert_eq!(org.act(ada, command.clone()), Err(Refusal::LastOwner));
         let mut two = org.clone();
@@ -89,8 +87,8 @@ fn only_an_active_user_as_direct_unexpiring_member_keeps_the_organization() {
     org.join_until(owners, second, Some(START.plus_millis(1000)));
     let gone = org.user("gone@x.y");
     org.join(owners, Grantee::User(gone));
-    org.done(Command::DeactivateUser { id: gone });
-    let remove = Command::RemoveMember { group: owners, member: first };
+    org.done(Command::User(UserCommand::Deactivate { id: gone }));
+    let remove = Command::Member(MemberCommand::Remove { group: owners, member: first });
     assert_eq!(org.act(ada, remove), Err(Refusal::LastOwner));
 }
 
@@ -99,8 +97,8 @@ fn only_an_active_user_as_direct_unexpiring_member_keeps_the_organization() {
 fn a_batch_never_passes_through_a_state_without_an_owner() {
     let (mut org, first, second) = owner_and_second();
     let (group, ada) = (org.owners(), org.ada());
-    let add = |member| Command::AddMember { group, member, expires_at: Expiry::Never };
-    let remove = Command::RemoveMember { group, member: first };
+    let add = |member| Command::Member(MemberCommand::Add { group, member, expires_at: Expiry::Never });
+    let remove = Command::Member(MemberCommand::Remove { group, member: first });
     let refused = org.act(ada, Command::Batch(vec![remove.clone(), add(second)]));
     assert_eq!(refused, Err(Refusal::InBatch { index: 0, refusal: Box::new(Refusal::LastOwner) }));
     org.act(ada, Command::Batch(vec![add(second), remove])).expect("in this order an owner always stays");
@@ -123,14 +121,14 @@ fn no_deny_locks_the_owners_out() {
     org.give(Give::allow(delegated, &["read_acls", "delete_acls"], Scope::Organization));
     let deny = org.give(Give::deny(owners, &everything, Scope::Organization));
     assert_eq!(org.ask(ada, "read", &project_object(project), None), Reason::DeniedByGrant);
-    let revoke = Command::RevokeGrant { id: deny };
+    let revoke = Command::Grant(GrantCommand::Revoke { id: deny });
     assert_eq!(
         org.act(narrowed, revoke.clone()).expect_err("only with an Owner's whole authority").code(),
         "not_found"
     );
     assert_eq!(org.act(by(delegated), revoke).expect_err("no Owner").code(), "needs_delegate");
     let author: Author = org.ada();
-    let out = org.act(author, Command::RevokeGrant { id: deny });
+    let out = org.act(author, Command::Grant(GrantCommand::Revoke { id: deny }));
     assert!(out.is_ok(), "an Owner takes it back: {out:?}");
     assert_eq!(org.ask(ada, "read", &project_object(project), None), Reason::Granted);
 }
@@ -142,7 +140,7 @@ fn a_member_whose_time_has_passed_is_added_again_with_an_end() {
     let (group, token) = (org.group("g"), Grantee::Token(org.token("t")));
     org.join_until(group, token, Some(org.now.plus_millis(10)));
     org.pass(10);
-    let add = |expires_at| Command::AddMember { group, member: token, expires_at };
+    let add = |expires_at| Command::Member(MemberCommand::Add { group, member: token, expires_at });
     let refused = org.decide(org.ada(), add(Expiry::Kept)).expect_err("it has ended");
     assert_eq!(refused.to_string(), "the membership has ended: say when it is to end, or `never`");
     for expires_at in [Expiry::Never, Expiry::At(org.now.plus_millis(1))] {

@@ -1,7 +1,7 @@
 //! Names: unique among the living, per kind, bytewise; short, trimmed, one line, unlike an id.
 
 use grantbook_domain::{
-    command::Command,
+    command::{Command, GroupCommand, ProjectCommand, RoleCommand, TokenCommand},
     event::Event,
     founding::Founding,
     id::Id,
@@ -20,21 +20,23 @@ fn create(org: &mut Org, kind: Kind, name: &str) -> Result<Vec<Event>, Refusal> 
     let command = match kind {
         Kind::Token => {
             let (description, external_id, expires_at) = (None, None, None);
-            Command::CreateToken { id: org.id(), name, description, external_id, expires_at }
+            Command::Token(TokenCommand::Create { id: org.id(), name, description, external_id, expires_at })
         }
-        Kind::Group => Command::CreateGroup { id: org.id(), name, description: None },
-        Kind::Role => Command::CreateRole { id: org.id(), name, permissions: vec![], includes: vec![] },
-        _ => Command::CreateProject { id: org.id(), name, labels: Labels::new() },
+        Kind::Group => Command::Group(GroupCommand::Create { id: org.id(), name, description: None }),
+        Kind::Role => {
+            Command::Role(RoleCommand::Create { id: org.id(), name, permissions: vec![], includes: vec![] })
+        }
+        _ => Command::Project(ProjectCommand::Create { id: org.id(), name, labels: Labels::new() }),
     };
     org.act(ada, command)
 }
 
 fn end(event: &Event) -> Command {
     match event {
-        Event::TokenCreated { token } => Command::DeleteToken { id: token.id },
-        Event::GroupCreated { group } => Command::DeleteGroup { id: group.id },
-        Event::RoleCreated { role } => Command::DeleteRole { id: role.id },
-        Event::ProjectCreated { project } => Command::DeleteProject { id: project.id },
+        Event::TokenCreated { token } => Command::Token(TokenCommand::Delete { id: token.id }),
+        Event::GroupCreated { group } => Command::Group(GroupCommand::Delete { id: group.id }),
+        Event::RoleCreated { role } => Command::Role(RoleCommand::Delete { id: role.id }),
+        Event::ProjectCreated { project } => Command::Project(ProjectCommand::Delete { id: project.id }),
         other => panic!("{other:?}"),
     }
 }
@@ -42,18 +44,22 @@ fn end(event: &Event) -> Command {
 fn rename(event: &Event, name: &str) -> Command {
     let name = Some(name.to_owned());
     match event {
-        Event::TokenCreated { token } => Command::UpdateToken {
+        Event::TokenCreated { token } => Command::Token(TokenCommand::Update {
             id: token.id,
             name,
             description: None,
             external_id: None,
             expires_at: None,
-        },
-        Event::GroupCreated { group } => Command::UpdateGroup { id: group.id, name, description: None },
-        Event::RoleCreated { role } => {
-            Command::UpdateRole { id: role.id, name, permissions: None, includes: None }
+        }),
+        Event::GroupCreated { group } => {
+            Command::Group(GroupCommand::Update { id: group.id, name, description: None })
         }
-        Event::ProjectCreated { project } => Command::UpdateProject { id: project.id, name, labels: None },
+        Event::RoleCreated { role } => {
+            Command::Role(RoleCommand::Update { id: role.id, name, permissions: None, includes: None })
+        }
+        Event::ProjectCreated { project } => {
+            Command::Project(ProjectCommand::Update { id: project.id, name, labels: None })
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -113,12 +119,14 @@ fn what_was_there_before_a_rule_is_not_judged_by_it() {
         grantbook_domain::command::Author::Operator.into(),
         &Event::ProjectUpdated { project: old.clone() },
     );
-    let update = |name: Option<&str>, description: &str| Command::UpdateToken {
-        id: token,
-        name: name.map(str::to_owned),
-        description: Some(Some(description.to_owned())),
-        external_id: None,
-        expires_at: None,
+    let update = |name: Option<&str>, description: &str| {
+        Command::Token(TokenCommand::Update {
+            id: token,
+            name: name.map(str::to_owned),
+            description: Some(Some(description.to_owned())),
+            external_id: None,
+            expires_at: None,
+        })
     };
     assert_eq!(org.done(update(None, "a description")).len(), 1, "the old name is left alone");
     let refused = |pointer: &str, fault| Err(Refusal::Text { pointer: pointer.to_owned(), fault });
@@ -127,7 +135,8 @@ fn what_was_there_before_a_rule_is_not_judged_by_it() {
     assert_eq!(org.act(ada, update(None, hidden)), refused("/description", TextFault::Hidden('\u{202e}')));
     let mut labels = old.labels.clone();
     labels.insert("team".to_owned(), "web".to_owned());
-    let relabel = |labels| Command::UpdateProject { id: project, name: None, labels: Some(labels) };
+    let relabel =
+        |labels| Command::Project(ProjectCommand::Update { id: project, name: None, labels: Some(labels) });
     assert_eq!(org.done(relabel(labels.clone())).len(), 1, "the old label is left alone");
     labels.insert("team".to_owned(), hidden.to_owned());
     assert_eq!(org.act(ada, relabel(labels)), refused("/labels/team", TextFault::Hidden('\u{202e}')));
@@ -146,8 +155,11 @@ fn prose_may_have_lines_but_no_more_than_a_kilobyte() {
         ("return\r\n".to_owned(), false),
     ] {
         let id = org.id();
-        let command =
-            Command::CreateGroup { id, name: format!("{id:?}-g"), description: Some(description.clone()) };
+        let command = Command::Group(GroupCommand::Create {
+            id,
+            name: format!("{id:?}-g"),
+            description: Some(description.clone()),
+        });
         assert_eq!(org.act(ada, command).is_ok(), fits, "{description:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::{Author, Command},
+    command::{Author, Command, GroupCommand, TokenCommand},
     event::Event,
     principal::{Grantee, Principal},
     refusal::Refusal,
@@ -59,7 +59,13 @@ fn a_late_notice_never_kills_a_renewal() {
     let Principal::Token(id) = token else { panic!("a token") };
     let renewed = Some(START.plus_millis(900));
     let (name, description, external_id) = (None, None, None);
-    org.done(Command::UpdateToken { id, name, description, external_id, expires_at: Some(renewed) });
+    org.done(Command::Token(TokenCommand::Update {
+        id,
+        name,
+        description,
+        external_id,
+        expires_at: Some(renewed),
+    }));
     org.join_until(group, token.into(), renewed);
     org.give(Give::allow(Grantee::Group(group), &["read"], all()));
     for event in &late {
@@ -99,6 +105,6 @@ fn only_the_system_notes_and_it_does_nothing_else() {
         let noted = org.act(author, Command::NoteExpiries { limit: 1 });
         assert_eq!(noted.is_err(), author == ada);
     }
-    let refused = org.act(Author::System, Command::DeleteGroup { id: group });
+    let refused = org.act(Author::System, Command::Group(GroupCommand::Delete { id: group }));
     assert!(matches!(refused, Err(Refusal::Forbidden { .. })), "{refused:?}");
 }

@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::{Author, Command},
+    command::{Author, Command, ObjectCommand, ProjectCommand},
     event::Event,
     id::ProjectId,
     principal::{Caller, Principal},
@@ -33,9 +33,9 @@ fn a_check_that_names_a_project_means_it_whatever_others_have_registered() {
     org.register(&experiment, Some(home));
     assert_eq!(org.ask(token, "read", &experiment, None), Reason::AmbiguousObject);
     assert_eq!(org.ask(token, "read", &experiment, Some(home)), Reason::Granted);
-    org.done(Command::RemoveObject { object: experiment.clone().within(Some(other)) });
+    org.done(Command::Object(ObjectCommand::Remove { object: experiment.clone().within(Some(other)) }));
     assert_eq!(org.ask(token, "read", &experiment, None), Reason::Granted, "the only one left");
-    org.done(Command::DeleteProject { id: home });
+    org.done(Command::Project(ProjectCommand::Delete { id: home }));
     assert_eq!(org.ask(token, "read", &experiment, None), Reason::UnknownObject);
 }
 
@@ -50,8 +50,8 @@ fn grants_are_bound_to_the_project_and_the_generation_of_their_object() {
     org.register(&there, Some(other));
     assert_eq!(org.ask(token, "read", &experiment, Some(home)), Reason::Granted);
     assert_eq!(org.ask(token, "read", &experiment, Some(other)), Reason::NoGrant);
-    org.done(Command::RemoveObject { object: here.clone() });
-    assert!(org.done(Command::RemoveObject { object: here.clone() }).is_empty());
+    org.done(Command::Object(ObjectCommand::Remove { object: here.clone() }));
+    assert!(org.done(Command::Object(ObjectCommand::Remove { object: here.clone() })).is_empty());
     assert_eq!(org.ask(token, "read", &experiment, Some(home)), Reason::NoGrant);
     org.register(&here, Some(home));
     assert_eq!(org.state.object(&here).expect("known").generation, 2);
@@ -74,7 +74,7 @@ fn a_narrowing_to_an_object_ends_with_its_generation() {
     };
     let ask = |org: &Org| org.ask_as((None, key), "read", &experiment, Some(home));
     assert_eq!(ask(&org), Reason::Granted);
-    org.done(Command::RemoveObject { object: experiment.clone() });
+    org.done(Command::Object(ObjectCommand::Remove { object: experiment.clone() }));
     assert_eq!(ask(&org), Reason::KeyNarrowed);
     org.register(&experiment, Some(home));
     assert_eq!(ask(&org), Reason::KeyNarrowed, "a new one of the same name is not what the key was made for");
@@ -96,8 +96,15 @@ fn only_what_one_sees_makes_an_object_ambiguous_where_it_is_written() {
     let Ok(events) = org.try_give(by(lead), give) else { panic!("the lead sees one") };
     let [Event::GrantCreated { grant }] = &events[..] else { panic!("a grant") };
     assert_eq!(grant.on, Scope::Object(experiment.clone().within(Some(home))));
-    assert_made(&org.act(by(lead), Command::RemoveObject { object: experiment.clone() }), "ObjectRemoved");
-    assert!(org.act(by(lead), Command::RemoveObject { object: experiment }).expect("again").is_empty());
+    assert_made(
+        &org.act(by(lead), Command::Object(ObjectCommand::Remove { object: experiment.clone() })),
+        "ObjectRemoved",
+    );
+    assert!(
+        org.act(by(lead), Command::Object(ObjectCommand::Remove { object: experiment }))
+            .expect("again")
+            .is_empty()
+    );
 }
 
 #[test]
@@ -105,17 +112,19 @@ fn a_name_is_given_changed_and_cleared() {
     let (mut org, _, home, _) = two_projects();
     let (experiment, ada) = (object("experiment", "e1").within(Some(home)), org.ada());
     let name = Some("first try".to_owned());
-    org.done(Command::RegisterObject { object: experiment.clone(), name: name.clone() });
+    org.done(Command::Object(ObjectCommand::Register { object: experiment.clone(), name: name.clone() }));
     assert_eq!(org.state.object(&experiment).expect("known").name, name);
-    let rename = |name: Option<&str>| Command::UpdateObject {
-        object: object("experiment", "e1"),
-        name: Some(name.map(str::to_owned)),
+    let rename = |name: Option<&str>| {
+        Command::Object(ObjectCommand::Update {
+            object: object("experiment", "e1"),
+            name: Some(name.map(str::to_owned)),
+        })
     };
     assert_made(&org.act(ada, rename(Some("second"))), "ObjectUpdated");
     assert!(org.done(rename(Some("second"))).is_empty());
     assert_made(&org.act(ada, rename(None)), "ObjectUpdated");
     assert_eq!(org.act(ada, rename(Some(" "))).expect_err("odd").code(), "invalid");
-    org.done(Command::RemoveObject { object: experiment });
+    org.done(Command::Object(ObjectCommand::Remove { object: experiment }));
     assert_eq!(org.act(ada, rename(Some("third"))), Err(Refusal::NotFound(Kind::Object)));
 }
 
@@ -125,7 +134,9 @@ fn an_id_that_grantbook_made_is_not_a_callers_own() {
     let Principal::Token(token) = token else { panic!("a token") };
     for id in [home.to_string(), token.to_string(), org.own_id(), org.owner_key.to_string()] {
         let object = object("dataset", &id).within(Some(home));
-        let refusal = org.act(org.ada(), Command::RegisterObject { object, name: None }).expect_err("ours");
+        let refusal = org
+            .act(org.ada(), Command::Object(ObjectCommand::Register { object, name: None }))
+            .expect_err("ours");
         assert_eq!((refusal.code(), refusal.pointer().as_deref()), ("invalid", Some("/id")));
     }
 }
@@ -135,8 +146,9 @@ fn objects_below_the_organization_lie_in_no_project() {
     let (mut org, token, home, _) = two_projects();
     org.extend(&[("vault", "organization"), ("secret", "vault"), ("run", "experiment")], &[]);
     let (vault, ada) = (object("vault", "v"), org.ada());
-    let register =
-        |object: ObjectRef, project| Command::RegisterObject { object: object.within(project), name: None };
+    let register = |object: ObjectRef, project| {
+        Command::Object(ObjectCommand::Register { object: object.within(project), name: None })
+    };
     for (command, pointer) in [
         (register(vault.clone(), Some(home)), "/project"),
         (register(object("run", "r"), None), "/project"),
@@ -158,6 +170,6 @@ fn objects_below_the_organization_lie_in_no_project() {
     assert_eq!(org.ask(token, "read", &vault, Some(home)), Reason::ObjectProjectMismatch);
     org.give(Give::allow(token, &["read"], on_project(home)));
     assert_eq!(org.ask(token, "read", &object("run", "r"), None), Reason::Granted, "a type below experiment");
-    let refusal = org.act(ada, Command::RemoveObject { object: object("vault", "other") });
+    let refusal = org.act(ada, Command::Object(ObjectCommand::Remove { object: object("vault", "other") }));
     assert_eq!(refusal, Err(Refusal::NotFound(Kind::Object)));
 }

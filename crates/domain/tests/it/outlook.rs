@@ -1,7 +1,7 @@
 //! Whom a change touches: each way in which one event reaches somebody far from it.
 
 use grantbook_domain::{
-    command::Command,
+    command::{Command, GroupCommand, ObjectCommand, ProjectCommand, RoleCommand},
     model::RolePermission,
     outlook::Outlook,
     principal::{Grantee, Principal},
@@ -31,7 +31,12 @@ fn a_role_touches_those_who_have_one_that_includes_it_at_any_depth() {
     let inner = org.role("inner", &["read"], &[]);
     let middle = org.role("middle", &[], &[]);
     let outer = org.role("outer", &[], &[middle]);
-    org.done(Command::UpdateRole { id: middle, name: None, permissions: None, includes: Some(vec![inner]) });
+    org.done(Command::Role(RoleCommand::Update {
+        id: middle,
+        name: None,
+        permissions: None,
+        includes: Some(vec![inner]),
+    }));
     let token = org.token("bot");
     let (far, near) = (org.group("far"), org.group("near"));
     org.join(far, Grantee::Group(near));
@@ -39,7 +44,7 @@ fn a_role_touches_those_who_have_one_that_includes_it_at_any_depth() {
     org.token("stranger");
     org.give(Give::role(Grantee::Group(far), outer, Scope::Organization));
     let permissions = Some(vec![RolePermission { permission: "update".to_owned(), object_type: None }]);
-    let command = Command::UpdateRole { id: inner, name: None, permissions, includes: None };
+    let command = Command::Role(RoleCommand::Update { id: inner, name: None, permissions, includes: None });
     changes(&mut org, command, &[Principal::Token(token)]);
 }
 
@@ -56,13 +61,17 @@ fn a_project_touches_those_whose_selector_takes_it_or_lets_it_go() {
     let [all, one, thing] = [all, one, thing].map(Principal::Token);
     let relabel = |env: &str| {
         let labels = Some(labels(&[("env", env)]));
-        Command::UpdateProject { id: project, name: None, labels }
+        Command::Project(ProjectCommand::Update { id: project, name: None, labels })
     };
     changes(&mut org, relabel("prod"), &[all]);
     changes(&mut org, relabel("dev"), &[all]);
     let id = org.id();
-    changes(&mut org, Command::CreateProject { id, name: "new".to_owned(), labels: labels(&[]) }, &[all]);
-    changes(&mut org, Command::DeleteProject { id: project }, &[all, one, thing]);
+    changes(
+        &mut org,
+        Command::Project(ProjectCommand::Create { id, name: "new".to_owned(), labels: labels(&[]) }),
+        &[all],
+    );
+    changes(&mut org, Command::Project(ProjectCommand::Delete { id: project }), &[all, one, thing]);
 }
 
 #[test]
@@ -74,8 +83,12 @@ fn what_ends_touches_those_with_a_grant_on_it() {
     org.register(&dataset, Some(project));
     org.give(Give::allow(Grantee::Token(lead), &["update"], within("group", &group.to_string())));
     org.give(Give::allow(Grantee::Token(reader), &["read"], Scope::Object(dataset.clone())));
-    changes(&mut org, Command::RemoveObject { object: dataset }, &[Principal::Token(reader)]);
-    changes(&mut org, Command::DeleteGroup { id: group }, &[Principal::Token(lead)]);
+    changes(
+        &mut org,
+        Command::Object(ObjectCommand::Remove { object: dataset }),
+        &[Principal::Token(reader)],
+    );
+    changes(&mut org, Command::Group(GroupCommand::Delete { id: group }), &[Principal::Token(lead)]);
 }
 
 #[test]

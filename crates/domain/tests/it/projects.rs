@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::Command,
+    command::{Command, ProjectCommand},
     id::ProjectId,
     principal::Principal,
     refusal::{Kind, Refusal},
@@ -49,7 +49,11 @@ fn a_selector_decides_about_projects_created_renamed_and_relabelled_later() {
     let (mut org, token) = holder([one_of(vec![named("prod-*")])]);
     let project = org.project("prod-1", &[]);
     assert!(reads(&org, token, project));
-    org.done(Command::UpdateProject { id: project, name: Some("test-1".to_owned()), labels: None });
+    org.done(Command::Project(ProjectCommand::Update {
+        id: project,
+        name: Some("test-1".to_owned()),
+        labels: None,
+    }));
     assert!(!reads(&org, token, project), "renamed later");
 }
 
@@ -98,8 +102,8 @@ fn a_deleted_project_takes_its_objects_and_the_grants_on_it_for_ever() {
     org.give(Give::allow(token, &["update"], on_project(project)));
     org.give(Give::allow(token, &["update"], ids(&[project])));
     assert!(reads(&org, token, project));
-    assert_eq!(org.done(Command::DeleteProject { id: project }).len(), 1);
-    assert!(org.done(Command::DeleteProject { id: project }).is_empty());
+    assert_eq!(org.done(Command::Project(ProjectCommand::Delete { id: project })).len(), 1);
+    assert!(org.done(Command::Project(ProjectCommand::Delete { id: project })).is_empty());
     assert_eq!(org.ask(token, "read", &project_object(project), None), Reason::UnknownObject);
     assert_eq!(org.ask(token, "read", &experiment, None), Reason::UnknownObject);
     assert_eq!(org.ask(token, "read", &object("dataset", "d"), Some(project)), Reason::UnknownObject);
@@ -107,7 +111,7 @@ fn a_deleted_project_takes_its_objects_and_the_grants_on_it_for_ever() {
     assert!(!org.ask(token, "update", &project_object(again), None).allows(), "a name revives nothing");
     let ada = org.ada();
     assert_eq!(
-        org.act(ada, Command::UpdateProject { id: project, name: None, labels: None }),
+        org.act(ada, Command::Project(ProjectCommand::Update { id: project, name: None, labels: None })),
         Err(Refusal::NotFound(Kind::Project))
     );
 }
@@ -116,8 +120,11 @@ fn a_deleted_project_takes_its_objects_and_the_grants_on_it_for_ever() {
 fn unchanged_labels_make_no_event() {
     let mut org = Org::founded();
     let project = org.project("p", &[("a", "b")]);
-    let same =
-        Command::UpdateProject { id: project, name: Some("p".into()), labels: Some(labels(&[("a", "b")])) };
+    let same = Command::Project(ProjectCommand::Update {
+        id: project,
+        name: Some("p".into()),
+        labels: Some(labels(&[("a", "b")])),
+    });
     assert!(org.done(same).is_empty());
 }
 
@@ -133,7 +140,8 @@ fn labels_have_their_limits() {
         (labels(&[("a/b~", " ")]), "/labels/a~1b~0"),
     ] {
         let (id, name) = (org.id(), "p".to_owned());
-        let refusal = org.act(ada, Command::CreateProject { id, name, labels }).expect_err(pointer);
+        let refusal =
+            org.act(ada, Command::Project(ProjectCommand::Create { id, name, labels })).expect_err(pointer);
         assert_eq!((refusal.code(), refusal.pointer().as_deref()), ("invalid", Some(pointer)));
     }
 }

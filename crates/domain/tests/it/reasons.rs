@@ -2,7 +2,9 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::{Command, Expiry},
+    command::{
+        Command, Expiry, KeyCommand, MemberCommand, ObjectCommand, ProjectCommand, RoleCommand, UserCommand,
+    },
     id::{Id, KeyId},
     model::Narrowing,
     principal::{Grantee, Principal},
@@ -30,8 +32,8 @@ fn the_first_reason_that_applies_is_given() {
         org.key(token, None, narrow()),
         org.key(token, None, None),
     );
-    org.done(Command::RevokeKey { id: revoked });
-    org.done(Command::DeactivateUser { id: gone });
+    org.done(Command::Key(KeyCommand::Revoke { id: revoked }));
+    org.done(Command::User(UserCommand::Deactivate { id: gone }));
     let experiment = object("experiment", "e");
     org.register(&experiment, Some(home));
     let (twice, misplaced) = (object("experiment", "e2"), project_object(home));
@@ -115,18 +117,41 @@ fn independent(org: &mut Org) -> (Vec<Command>, Vec<Principal>, Vec<ObjectRef>) 
     ];
     let mut commands: Vec<_> = grants.into_iter().map(|give| give.command(org.id())).collect();
     commands.extend([
-        Command::AddMember { group: outer, member: Grantee::Group(inner), expires_at: until.into() },
-        Command::AddMember { group: inner, member: Grantee::Token(token), expires_at: Expiry::Never },
-        Command::AddMember { group: inner, member: Grantee::User(user), expires_at: until.into() },
-        Command::UpdateProject { id: projects[0], name: None, labels: Some(labels(&[("env", "dev")])) },
-        Command::UpdateProject { id: projects[1], name: Some("c".to_owned()), labels: None },
-        Command::RegisterObject { object: object("experiment", "e").within(Some(projects[1])), name: None },
-        Command::UpdateRole {
+        Command::Member(MemberCommand::Add {
+            group: outer,
+            member: Grantee::Group(inner),
+            expires_at: until.into(),
+        }),
+        Command::Member(MemberCommand::Add {
+            group: inner,
+            member: Grantee::Token(token),
+            expires_at: Expiry::Never,
+        }),
+        Command::Member(MemberCommand::Add {
+            group: inner,
+            member: Grantee::User(user),
+            expires_at: until.into(),
+        }),
+        Command::Project(ProjectCommand::Update {
+            id: projects[0],
+            name: None,
+            labels: Some(labels(&[("env", "dev")])),
+        }),
+        Command::Project(ProjectCommand::Update {
+            id: projects[1],
+            name: Some("c".to_owned()),
+            labels: None,
+        }),
+        Command::Object(ObjectCommand::Register {
+            object: object("experiment", "e").within(Some(projects[1])),
+            name: None,
+        }),
+        Command::Role(RoleCommand::Update {
             id: role,
             name: None,
             permissions: None,
             includes: Some(vec![org.builtin(grantbook_domain::model::Builtin::Engineer)]),
-        },
+        }),
     ]);
     let objects = projects.map(project_object).into_iter().chain([object("experiment", "e")]).collect();
     (commands, vec![Principal::Token(token), Principal::User(user)], objects)

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     catalog::TypeDefinition,
-    command::{Author, Command, Expiry},
+    command::{
+        Author, Command, Expiry, GroupCommand, KeyCommand, MemberCommand, ObjectCommand, ProjectCommand,
+        RoleCommand, SessionCommand, UserCommand,
+    },
     id::Id,
     model::KeyHash,
     principal::{Caller, Grantee, Principal},
@@ -49,12 +52,12 @@ fn name_and_code(refusal: &Refusal) -> (&'static str, &'static str) {
 }
 
 fn project(org: &mut Org, name: &str) -> Command {
-    Command::CreateProject { id: org.id(), name: name.to_owned(), labels: Labels::new() }
+    Command::Project(ProjectCommand::Create { id: org.id(), name: name.to_owned(), labels: Labels::new() })
 }
 
 fn user(org: &mut Org, email: &str, external_id: Option<&str>) -> Command {
     let (email, external_id) = (email.to_owned(), external_id.map(str::to_owned));
-    Command::CreateUser { id: org.id(), email, name: None, external_id }
+    Command::User(UserCommand::Create { id: org.id(), email, name: None, external_id })
 }
 
 /// A session of the owner, long after the sign-in.
@@ -62,7 +65,7 @@ fn stale_session(org: &mut Org) -> Author {
     let principal = Principal::User(org.owner);
     let signed_in = Author::Caller(Caller { principal, key: Some(org.owner_key) });
     let (id, hash) = (org.id(), KeyHash([0; 32]));
-    org.act(signed_in, Command::StartSession { id, hash }).expect("a session");
+    org.act(signed_in, Command::Session(SessionCommand::Start { id, hash })).expect("a session");
     org.pass(15 * 60 * 1000);
     Author::Caller(Caller { principal, key: Some(id) })
 }
@@ -74,9 +77,9 @@ fn one_session_too_many(org: &mut Org) -> (Author, Command) {
     let signed_in = Author::Caller(Caller { principal, key: Some(key) });
     for _ in 0..200 {
         let id = org.id();
-        org.act(signed_in, Command::StartSession { id, hash }).expect("a session");
+        org.act(signed_in, Command::Session(SessionCommand::Start { id, hash })).expect("a session");
     }
-    (signed_in, Command::StartSession { id: org.id(), hash })
+    (signed_in, Command::Session(SessionCommand::Start { id: org.id(), hash }))
 }
 
 /// One refused command of each kind.
@@ -89,11 +92,11 @@ fn refused(org: &mut Org) -> Vec<(Author, Command)> {
     let bob = org.user("bob@x.y");
     let named = user(org, "named@x.y", Some("42"));
     org.done(named);
-    org.done(Command::DeactivateUser { id: gone });
+    org.done(Command::User(UserCommand::Deactivate { id: gone }));
     org.give(Give::role(token, role, all()));
     org.give(Give::allow(Grantee::User(bob), &["create_acls"], Scope::Organization));
     let key = org.key(token, None, None);
-    org.done(Command::RevokeKey { id: key });
+    org.done(Command::Key(KeyCommand::Revoke { id: key }));
     let experiment = object("experiment", "e");
     org.register(&experiment, Some(home));
     org.register(&experiment, Some(other));
@@ -111,8 +114,8 @@ fn refused(org: &mut Org) -> Vec<(Author, Command)> {
         Command::ExtendCatalog { object_types: types.iter().map(one).collect(), permissions }
     };
     vec![
-        (as_user(gone), Command::DeleteGroup { id: group }),
-        (ada, Command::DeleteGroup { id: Id::from_u128(1) }),
+        (as_user(gone), Command::Group(GroupCommand::Delete { id: group })),
+        (ada, Command::Group(GroupCommand::Delete { id: Id::from_u128(1) })),
         (by(token), project(org, "p")),
         (as_user(bob), Give::allow(token, &["delete"], all()).command(org.id())),
         (as_user(bob), Give::deny(token, &["delete"], all()).command(org.id())),
@@ -122,14 +125,21 @@ fn refused(org: &mut Org) -> Vec<(Author, Command)> {
         (ada, project(org, "home")),
         (ada, user(org, "BOB@x.y", None)),
         (ada, user(org, "new@x.y", Some("42"))),
-        (ada, Command::AddMember { group, member: Grantee::Group(group), expires_at: Expiry::Never }),
-        (ada, Command::DeactivateUser { id: owner }),
-        (ada, Command::DeleteRole { id: role }),
-        (ada, Command::DeleteGroup { id: owners }),
-        (ada, Command::RotateKey { id: key, new_id: org.id(), hash, grace_seconds: 0 }),
-        (ada, Command::RemoveObject { object: experiment }),
-        (ada, Command::StartSession { id: org.id(), hash }),
-        (stale_session(org), Command::DeleteGroup { id: group }),
+        (
+            ada,
+            Command::Member(MemberCommand::Add {
+                group,
+                member: Grantee::Group(group),
+                expires_at: Expiry::Never,
+            }),
+        ),
+        (ada, Command::User(UserCommand::Deactivate { id: owner })),
+        (ada, Command::Role(RoleCommand::Delete { id: role })),
+        (ada, Command::Group(GroupCommand::Delete { id: owners })),
+        (ada, Command::Key(KeyCommand::Rotate { id: key, new_id: org.id(), hash, grace_seconds: 0 })),
+        (ada, Command::Object(ObjectCommand::Remove { object: experiment })),
+        (ada, Command::Session(SessionCommand::Start { id: org.id(), hash })),
+        (stale_session(org), Command::Group(GroupCommand::Delete { id: group })),
         (ada, extend(&[("dataset", "organization")], &[])),
         (ada, Command::Batch(vec![project(org, "home")])),
         (ada, extend(&[], &["one-more"])),

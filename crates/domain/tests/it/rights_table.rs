@@ -2,7 +2,10 @@
 
 use grantbook_domain::{
     catalog::TypeDefinition,
-    command::{Command, Expiry},
+    command::{
+        Command, Expiry, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
+    },
     id::Id,
     model::{Effect, Gives, KeyHash},
     principal::{Grantee, Principal},
@@ -16,37 +19,37 @@ pub(crate) fn name(command: &Command) -> &'static str {
     match command {
         Command::Batch(_) => "Batch",
         Command::ExtendCatalog { .. } => "ExtendCatalog",
-        Command::CreateUser { .. } => "CreateUser",
-        Command::UpdateUser { .. } => "UpdateUser",
-        Command::DeactivateUser { .. } => "DeactivateUser",
-        Command::CreateToken { .. } => "CreateToken",
-        Command::UpdateToken { .. } => "UpdateToken",
-        Command::DeleteToken { .. } => "DeleteToken",
-        Command::IssueKey { .. } => "IssueKey",
-        Command::RotateKey { .. } => "RotateKey",
-        Command::StartSession { .. } => "StartSession",
-        Command::RevokeKey { .. } => "RevokeKey",
-        Command::EndSession { .. } => "EndSession",
-        Command::CreateGroup { .. } => "CreateGroup",
-        Command::UpdateGroup { .. } => "UpdateGroup",
-        Command::DeleteGroup { .. } => "DeleteGroup",
-        Command::AddMember { .. } => "AddMember",
-        Command::RemoveMember { .. } => "RemoveMember",
-        Command::CreateRole { .. } => "CreateRole",
-        Command::UpdateRole { .. } => "UpdateRole",
-        Command::DeleteRole { .. } => "DeleteRole",
-        Command::CreateProject { .. } => "CreateProject",
-        Command::UpdateProject { .. } => "UpdateProject",
-        Command::DeleteProject { .. } => "DeleteProject",
-        Command::RegisterObject { .. } => "RegisterObject",
-        Command::UpdateObject { .. } => "UpdateObject",
-        Command::RemoveObject { .. } => "RemoveObject",
-        Command::CreateGrant { .. } => "CreateGrant",
-        Command::RevokeGrant { .. } => "RevokeGrant",
-        Command::CreateWebhook { .. } => "CreateWebhook",
-        Command::UpdateWebhook { .. } => "UpdateWebhook",
-        Command::RotateWebhook { .. } => "RotateWebhook",
-        Command::DeleteWebhook { .. } => "DeleteWebhook",
+        Command::User(UserCommand::Create { .. }) => "CreateUser",
+        Command::User(UserCommand::Update { .. }) => "UpdateUser",
+        Command::User(UserCommand::Deactivate { .. }) => "DeactivateUser",
+        Command::Token(TokenCommand::Create { .. }) => "CreateToken",
+        Command::Token(TokenCommand::Update { .. }) => "UpdateToken",
+        Command::Token(TokenCommand::Delete { .. }) => "DeleteToken",
+        Command::Key(KeyCommand::Issue { .. }) => "IssueKey",
+        Command::Key(KeyCommand::Rotate { .. }) => "RotateKey",
+        Command::Session(SessionCommand::Start { .. }) => "StartSession",
+        Command::Key(KeyCommand::Revoke { .. }) => "RevokeKey",
+        Command::Session(SessionCommand::End { .. }) => "EndSession",
+        Command::Group(GroupCommand::Create { .. }) => "CreateGroup",
+        Command::Group(GroupCommand::Update { .. }) => "UpdateGroup",
+        Command::Group(GroupCommand::Delete { .. }) => "DeleteGroup",
+        Command::Member(MemberCommand::Add { .. }) => "AddMember",
+        Command::Member(MemberCommand::Remove { .. }) => "RemoveMember",
+        Command::Role(RoleCommand::Create { .. }) => "CreateRole",
+        Command::Role(RoleCommand::Update { .. }) => "UpdateRole",
+        Command::Role(RoleCommand::Delete { .. }) => "DeleteRole",
+        Command::Project(ProjectCommand::Create { .. }) => "CreateProject",
+        Command::Project(ProjectCommand::Update { .. }) => "UpdateProject",
+        Command::Project(ProjectCommand::Delete { .. }) => "DeleteProject",
+        Command::Object(ObjectCommand::Register { .. }) => "RegisterObject",
+        Command::Object(ObjectCommand::Update { .. }) => "UpdateObject",
+        Command::Object(ObjectCommand::Remove { .. }) => "RemoveObject",
+        Command::Grant(GrantCommand::Create { .. }) => "CreateGrant",
+        Command::Grant(GrantCommand::Revoke { .. }) => "RevokeGrant",
+        Command::Webhook(WebhookCommand::Create { .. }) => "CreateWebhook",
+        Command::Webhook(WebhookCommand::Update { .. }) => "UpdateWebhook",
+        Command::Webhook(WebhookCommand::Rotate { .. }) => "RotateWebhook",
+        Command::Webhook(WebhookCommand::Delete { .. }) => "DeleteWebhook",
         Command::NoteExpiries { .. } => "NoteExpiries",
         Command::AcceptRollback { .. } => "AcceptRollback",
         Command::RecoverOwner { .. } => "RecoverOwner",
@@ -66,24 +69,24 @@ fn people() -> Vec<Command> {
     let user = Id::from_u128(1);
     let token = Id::from_u128(2);
     vec![
-        Command::CreateUser { id: user, email: text("a@b"), name: None, external_id: None },
-        Command::UpdateUser { id: user, email: None, name: None, external_id: None },
-        Command::DeactivateUser { id: user },
-        Command::CreateToken {
+        Command::User(UserCommand::Create { id: user, email: text("a@b"), name: None, external_id: None }),
+        Command::User(UserCommand::Update { id: user, email: None, name: None, external_id: None }),
+        Command::User(UserCommand::Deactivate { id: user }),
+        Command::Token(TokenCommand::Create {
             id: token,
             name: text("t"),
             description: None,
             external_id: None,
             expires_at: None,
-        },
-        Command::UpdateToken {
+        }),
+        Command::Token(TokenCommand::Update {
             id: token,
             name: None,
             description: None,
             external_id: None,
             expires_at: None,
-        },
-        Command::DeleteToken { id: token },
+        }),
+        Command::Token(TokenCommand::Delete { id: token }),
     ]
 }
 
@@ -91,11 +94,11 @@ fn keys() -> Vec<Command> {
     let (id, hash) = (Id::from_u128(3), KeyHash([0; 32]));
     let principal = Principal::Token(Id::from_u128(2));
     vec![
-        Command::IssueKey { id, principal, name: None, hash, expires_at: None, narrow: None },
-        Command::RotateKey { id, new_id: Id::from_u128(4), hash, grace_seconds: 0 },
-        Command::StartSession { id, hash },
-        Command::RevokeKey { id },
-        Command::EndSession { id },
+        Command::Key(KeyCommand::Issue { id, principal, name: None, hash, expires_at: None, narrow: None }),
+        Command::Key(KeyCommand::Rotate { id, new_id: Id::from_u128(4), hash, grace_seconds: 0 }),
+        Command::Session(SessionCommand::Start { id, hash }),
+        Command::Key(KeyCommand::Revoke { id }),
+        Command::Session(SessionCommand::End { id }),
     ]
 }
 
@@ -104,14 +107,19 @@ fn groups_and_roles() -> Vec<Command> {
     let role = Id::from_u128(6);
     let member = Grantee::Token(Id::from_u128(2));
     vec![
-        Command::CreateGroup { id: group, name: text("g"), description: None },
-        Command::UpdateGroup { id: group, name: None, description: None },
-        Command::DeleteGroup { id: group },
-        Command::AddMember { group, member, expires_at: Expiry::Never },
-        Command::RemoveMember { group, member },
-        Command::CreateRole { id: role, name: text("r"), permissions: Vec::new(), includes: Vec::new() },
-        Command::UpdateRole { id: role, name: None, permissions: None, includes: None },
-        Command::DeleteRole { id: role },
+        Command::Group(GroupCommand::Create { id: group, name: text("g"), description: None }),
+        Command::Group(GroupCommand::Update { id: group, name: None, description: None }),
+        Command::Group(GroupCommand::Delete { id: group }),
+        Command::Member(MemberCommand::Add { group, member, expires_at: Expiry::Never }),
+        Command::Member(MemberCommand::Remove { group, member }),
+        Command::Role(RoleCommand::Create {
+            id: role,
+            name: text("r"),
+            permissions: Vec::new(),
+            includes: Vec::new(),
+        }),
+        Command::Role(RoleCommand::Update { id: role, name: None, permissions: None, includes: None }),
+        Command::Role(RoleCommand::Delete { id: role }),
     ]
 }
 
@@ -119,12 +127,12 @@ fn places() -> Vec<Command> {
     let id = Id::from_u128(7);
     let object = ObjectRef::new("experiment", "e");
     vec![
-        Command::CreateProject { id, name: text("p"), labels: Labels::new() },
-        Command::UpdateProject { id, name: None, labels: None },
-        Command::DeleteProject { id },
-        Command::RegisterObject { object: object.clone().within(Some(id)), name: None },
-        Command::UpdateObject { object: object.clone(), name: None },
-        Command::RemoveObject { object },
+        Command::Project(ProjectCommand::Create { id, name: text("p"), labels: Labels::new() }),
+        Command::Project(ProjectCommand::Update { id, name: None, labels: None }),
+        Command::Project(ProjectCommand::Delete { id }),
+        Command::Object(ObjectCommand::Register { object: object.clone().within(Some(id)), name: None }),
+        Command::Object(ObjectCommand::Update { object: object.clone(), name: None }),
+        Command::Object(ObjectCommand::Remove { object }),
     ]
 }
 
@@ -132,7 +140,7 @@ fn grants_and_others() -> Vec<Command> {
     let id = Id::from_u128(8);
     let one = TypeDefinition { name: text("notebook"), parent: text("project") };
     vec![
-        Command::CreateGrant {
+        Command::Grant(GrantCommand::Create {
             id,
             to: Grantee::Token(Id::from_u128(2)),
             gives: Gives::Permissions(vec![text("read")]),
@@ -141,8 +149,8 @@ fn grants_and_others() -> Vec<Command> {
             object_type: None,
             expires_at: None,
             reason: None,
-        },
-        Command::RevokeGrant { id },
+        }),
+        Command::Grant(GrantCommand::Revoke { id }),
         Command::Batch(Vec::new()),
         Command::ExtendCatalog { object_types: vec![one], permissions: Vec::new() },
         Command::NoteExpiries { limit: 1 },
@@ -159,7 +167,7 @@ fn grants_and_others() -> Vec<Command> {
 fn webhooks() -> Vec<Command> {
     let id = Id::from_u128(9);
     vec![
-        Command::CreateWebhook {
+        Command::Webhook(WebhookCommand::Create {
             id,
             url: text("https://example.com/hook"),
             events: Vec::new(),
@@ -167,10 +175,17 @@ fn webhooks() -> Vec<Command> {
             description: None,
             enabled: true,
             key: text("k"),
-        },
-        Command::UpdateWebhook { id, url: None, events: None, kinds: None, description: None, enabled: None },
-        Command::RotateWebhook { id, key: text("k"), grace_seconds: 0 },
-        Command::DeleteWebhook { id },
+        }),
+        Command::Webhook(WebhookCommand::Update {
+            id,
+            url: None,
+            events: None,
+            kinds: None,
+            description: None,
+            enabled: None,
+        }),
+        Command::Webhook(WebhookCommand::Rotate { id, key: text("k"), grace_seconds: 0 }),
+        Command::Webhook(WebhookCommand::Delete { id }),
     ]
 }
 
@@ -185,6 +200,15 @@ pub(crate) fn variants(source: &str, name: &str) -> Vec<String> {
         .collect()
 }
 
+/// The variants of a command, as `Group::Create`.
+fn path(command: &Command) -> String {
+    let text = format!("{command:?}");
+    let (noun, inner) = text.split_once(|c: char| !c.is_alphanumeric()).unwrap_or((&text, ""));
+    let variant = inner.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let is_nested = text.contains(&format!("{noun}({variant}")) && !variant.is_empty();
+    if is_nested { format!("{noun}::{variant}") } else { noun.to_owned() }
+}
+
 fn table() -> String {
     let rows = samples();
     let commands = rows.iter().map(|command| format!("{:<16} {}\n", name(command), needs(command)));
@@ -195,8 +219,16 @@ fn table() -> String {
 
 #[test]
 fn every_command_and_every_question_has_a_sample() {
-    let mut sampled: Vec<_> = samples().iter().map(|command| name(command).to_owned()).collect();
-    let mut known = variants(include_str!("../../src/command.rs"), "Command");
+    let mut sampled: Vec<_> = samples().iter().map(path).collect();
+    let source = include_str!("../../src/command.rs");
+    let of_noun = |noun: String| {
+        let commands = format!("{noun}Command");
+        if !source.contains(&format!("pub enum {commands} {{")) {
+            return vec![noun];
+        }
+        variants(source, &commands).iter().map(|variant| format!("{noun}::{variant}")).collect()
+    };
+    let mut known: Vec<_> = variants(source, "Command").into_iter().flat_map(of_noun).collect();
     sampled.sort();
     known.sort();
     assert_eq!(sampled, known);

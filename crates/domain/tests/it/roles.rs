@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::Command,
+    command::{Command, GrantCommand, RoleCommand},
     id::RoleId,
     model::{Builtin, RolePermission},
     principal::{Grantee, Principal},
@@ -13,7 +13,12 @@ use grantbook_domain::{
 use crate::given::{Give, Org, all, assert_made, object, project_object};
 
 fn include(id: RoleId, includes: &[RoleId]) -> Command {
-    Command::UpdateRole { id, name: None, permissions: None, includes: Some(includes.to_vec()) }
+    Command::Role(RoleCommand::Update {
+        id,
+        name: None,
+        permissions: None,
+        includes: Some(includes.to_vec()),
+    })
 }
 
 #[test]
@@ -32,7 +37,7 @@ fn a_role_gives_what_the_roles_it_includes_give() {
     );
     let one = |permission: &str| RolePermission { permission: permission.to_owned(), object_type: None };
     let permissions = Some(vec![one("delete")]);
-    org.done(Command::UpdateRole { id: bottom, name: None, permissions, includes: None });
+    org.done(Command::Role(RoleCommand::Update { id: bottom, name: None, permissions, includes: None }));
     assert_eq!(
         (ask(&org, "read"), ask(&org, "delete")),
         (Reason::NoGrant, Reason::Granted),
@@ -52,7 +57,12 @@ fn a_role_includes_itself_neither_directly_nor_through_others() {
         assert_eq!(org.act(ada, include(a, &[included])), Err(Refusal::Cycle(Kind::Role)));
     }
     let id = org.id();
-    let itself = Command::CreateRole { id, name: "d".to_owned(), permissions: vec![], includes: vec![id] };
+    let itself = Command::Role(RoleCommand::Create {
+        id,
+        name: "d".to_owned(),
+        permissions: vec![],
+        includes: vec![id],
+    });
     assert_eq!(org.act(ada, itself), Err(Refusal::Cycle(Kind::Role)));
 }
 
@@ -64,12 +74,12 @@ fn a_role_in_use_is_not_deleted() {
     let token = org.token("t");
     let grant = org.give(Give::role(Grantee::Token(token), granted, all()));
     for id in [granted, included] {
-        assert_eq!(org.act(ada, Command::DeleteRole { id }), Err(Refusal::InUse));
+        assert_eq!(org.act(ada, Command::Role(RoleCommand::Delete { id })), Err(Refusal::InUse));
     }
-    org.done(Command::RevokeGrant { id: grant });
+    org.done(Command::Grant(GrantCommand::Revoke { id: grant }));
     for id in [granted, above, included] {
-        assert_made(&org.act(ada, Command::DeleteRole { id }), "RoleDeleted");
-        assert!(org.done(Command::DeleteRole { id }).is_empty());
+        assert_made(&org.act(ada, Command::Role(RoleCommand::Delete { id })), "RoleDeleted");
+        assert!(org.done(Command::Role(RoleCommand::Delete { id })).is_empty());
     }
     let again = org.role("a", &[], &[]);
     assert_ne!(again, granted, "the name is free, the id is not");
@@ -81,9 +91,13 @@ fn built_in_roles_are_immutable() {
     let mut org = Org::founded();
     let (own, ada) = (org.role("own", &["read"], &[]), org.ada());
     for id in [Builtin::Owner, Builtin::Engineer, Builtin::Viewer].map(|builtin| org.builtin(builtin)) {
-        let rename =
-            Command::UpdateRole { id, name: Some("x".to_owned()), permissions: None, includes: None };
-        for command in [rename, include(id, &[own]), Command::DeleteRole { id }] {
+        let rename = Command::Role(RoleCommand::Update {
+            id,
+            name: Some("x".to_owned()),
+            permissions: None,
+            includes: None,
+        });
+        for command in [rename, include(id, &[own]), Command::Role(RoleCommand::Delete { id })] {
             assert_eq!(org.act(ada, command), Err(Refusal::BuiltIn(Kind::Role)));
         }
     }

@@ -2,7 +2,10 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::{Author, Command, Expiry},
+    command::{
+        Author, Command, Expiry, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ProjectCommand,
+        RoleCommand, SessionCommand, TokenCommand, WebhookCommand,
+    },
     id::{Id, KeyId},
     model::{KeyHash, Narrowing},
     principal::{Caller, Grantee, Principal},
@@ -21,7 +24,8 @@ fn with(principal: Principal, key: KeyId) -> Author {
 
 fn start(org: &mut Org, principal: Principal, key: KeyId) -> Result<KeyId, Refusal> {
     let id = org.id();
-    org.act(with(principal, key), Command::StartSession { id, hash: KeyHash([5; 32]) }).map(|_| id)
+    org.act(with(principal, key), Command::Session(SessionCommand::Start { id, hash: KeyHash([5; 32]) }))
+        .map(|_| id)
 }
 
 /// The owner's session.
@@ -54,7 +58,7 @@ fn a_session_is_as_narrow_as_its_key_and_ends_with_it() {
     let session = start(&mut org, ada, key).expect("another");
     let ask = |org: &Org| org.ask_as((None, Some(session)), "read", &project_object(staging), None);
     assert_eq!(ask(&org), Reason::Granted);
-    org.done(Command::RevokeKey { id: key });
+    org.done(Command::Key(KeyCommand::Revoke { id: key }));
     assert_eq!(ask(&org), Reason::KeyRevoked, "with its parent");
 }
 
@@ -67,7 +71,7 @@ fn a_session_outlives_no_end_that_its_key_gets() {
     let session = start(&mut org, ada, key).expect("a session");
     assert_eq!(org.state.key(session).expect("known").expires_at, Some(end));
     let (new_id, hash) = (org.id(), KeyHash([0; 32]));
-    org.done(Command::RotateKey { id: key, new_id, hash, grace_seconds: 60 });
+    org.done(Command::Key(KeyCommand::Rotate { id: key, new_id, hash, grace_seconds: 60 }));
     org.pass(MINUTE);
     assert_eq!(org.state.active_key(session, org.now), Err(Reason::KeyExpired), "rotated out");
 }
@@ -80,10 +84,10 @@ fn only_keys_of_people_start_sessions_and_sessions_do_not() {
     let key = org.key(token, None, None);
     assert_eq!(start(&mut org, token, key).expect_err("a token").code(), "wrong_credential");
     let (new_id, hash) = (org.id(), KeyHash([0; 32]));
-    let rotate = Command::RotateKey { id: session, new_id, hash, grace_seconds: 0 };
+    let rotate = Command::Key(KeyCommand::Rotate { id: session, new_id, hash, grace_seconds: 0 });
     assert_eq!(org.act(org.ada(), rotate).expect_err("no rotation").code(), "wrong_credential");
     let id = org.id();
-    let keyless = org.act(as_user(org.owner), Command::StartSession { id, hash });
+    let keyless = org.act(as_user(org.owner), Command::Session(SessionCommand::Start { id, hash }));
     assert_eq!(keyless.expect_err("without a key").code(), "wrong_credential");
 }
 
@@ -95,29 +99,33 @@ fn a_session_issues_delegates_and_deletes_only_shortly_after_the_sign_in() {
     org.give(Give::allow(Grantee::Group(lead), &["delegate"], all()));
     org.join(group, Grantee::Token(token));
     let hash = KeyHash([0; 32]);
-    let issue = |id: u128| Command::IssueKey {
-        id: Id::from_u128(id),
-        principal: Principal::Token(token),
-        name: None,
-        hash,
-        expires_at: None,
-        narrow: None,
+    let issue = |id: u128| {
+        Command::Key(KeyCommand::Issue {
+            id: Id::from_u128(id),
+            principal: Principal::Token(token),
+            name: None,
+            hash,
+            expires_at: None,
+            narrow: None,
+        })
     };
     let author = with(ada, session);
     org.pass(15 * MINUTE - 1);
     assert_made(&org.act(author, issue(1)), "KeyIssued");
     org.pass(1);
-    let add = |group| Command::AddMember {
-        group,
-        member: Grantee::Token(token),
-        expires_at: grantbook_domain::command::Expiry::Never,
+    let add = |group| {
+        Command::Member(MemberCommand::Add {
+            group,
+            member: Grantee::Token(token),
+            expires_at: grantbook_domain::command::Expiry::Never,
+        })
     };
     let delegates = Give::allow(Grantee::Token(token), &["read", "delegate"], all()).command(org.id());
     let reads = Give::allow(Grantee::Token(token), &["read"], all()).command(org.id());
     for refused in [
         issue(2),
-        Command::DeleteGroup { id: group },
-        Command::DeleteToken { id: token },
+        Command::Group(GroupCommand::Delete { id: group }),
+        Command::Token(TokenCommand::Delete { id: token }),
         delegates.clone(),
         add(lead),
     ] {
@@ -126,9 +134,9 @@ fn a_session_issues_delegates_and_deletes_only_shortly_after_the_sign_in() {
         assert_eq!(in_batch.expect_err("no way around").code(), "sign_in_again");
     }
     assert_made(&org.act(author, reads), "GrantCreated");
-    let remove = Command::RemoveMember { group, member: Grantee::Token(token) };
+    let remove = Command::Member(MemberCommand::Remove { group, member: Grantee::Token(token) });
     assert_made(&org.act(author, remove), "MemberRemoved");
-    assert_made(&org.act(author, Command::RevokeKey { id: Id::from_u128(1) }), "KeyRevoked");
+    assert_made(&org.act(author, Command::Key(KeyCommand::Revoke { id: Id::from_u128(1) })), "KeyRevoked");
     let owner_key = org.owner_key;
     let again = start(&mut org, ada, owner_key).expect("signed in again");
     assert_made(&org.act(with(ada, again), delegates), "GrantCreated");
@@ -141,13 +149,15 @@ fn a_session_sends_records_elsewhere_only_shortly_after_the_sign_in() {
     let author = with(ada, session);
     assert_made(&org.act(author, webhook(first)), "WebhookCreated");
     org.pass(15 * MINUTE);
-    let update = |url: Option<&str>, enabled| Command::UpdateWebhook {
-        id: first,
-        url: url.map(str::to_owned),
-        events: None,
-        kinds: None,
-        description: None,
-        enabled,
+    let update = |url: Option<&str>, enabled| {
+        Command::Webhook(WebhookCommand::Update {
+            id: first,
+            url: url.map(str::to_owned),
+            events: None,
+            kinds: None,
+            description: None,
+            enabled,
+        })
     };
     for refused in
         [webhook(second), update(Some("https://elsewhere.example.com/"), None), update(None, Some(true))]
@@ -172,15 +182,28 @@ fn a_session_lifts_no_deny_of_delegate_long_after_the_sign_in() {
     org.pass(15 * MINUTE);
     let author = with(ada, session);
     for refused in [
-        Command::RevokeGrant { id: denied },
-        Command::RemoveMember { group: walled, member: token },
-        Command::AddMember { group: walled, member: token, expires_at: Expiry::At(org.now.plus_millis(1)) },
-        Command::UpdateProject { id: project, name: None, labels: Some(labels(&[("env", "x")])) },
-        Command::UpdateRole { id: wall, name: None, permissions: Some(Vec::new()), includes: None },
+        Command::Grant(GrantCommand::Revoke { id: denied }),
+        Command::Member(MemberCommand::Remove { group: walled, member: token }),
+        Command::Member(MemberCommand::Add {
+            group: walled,
+            member: token,
+            expires_at: Expiry::At(org.now.plus_millis(1)),
+        }),
+        Command::Project(ProjectCommand::Update {
+            id: project,
+            name: None,
+            labels: Some(labels(&[("env", "x")])),
+        }),
+        Command::Role(RoleCommand::Update {
+            id: wall,
+            name: None,
+            permissions: Some(Vec::new()),
+            includes: None,
+        }),
     ] {
         assert_eq!(org.act(author, refused.clone()), Err(Refusal::SignInAgain), "{refused:?}");
     }
-    assert_made(&org.act(author, Command::RevokeGrant { id: other }), "GrantRevoked");
+    assert_made(&org.act(author, Command::Grant(GrantCommand::Revoke { id: other })), "GrantRevoked");
     let deny_more = Give::deny(token, &["delegate"], labelled("env", "dev")).command(org.id());
     assert_made(&org.act(author, deny_more), "GrantCreated");
 }
@@ -194,7 +217,7 @@ fn a_user_starts_so_many_sessions_in_twelve_hours() {
         org.pass(1);
         start(&mut org, ada, key).expect("a session");
     }
-    org.done(Command::EndSession { id: session });
+    org.done(Command::Session(SessionCommand::End { id: session }));
     assert_eq!(start(&mut org, ada, key), Err(Refusal::TooManySessions { limit: 200 }));
     org.pass(12 * HOUR - 199);
     start(&mut org, ada, key).expect("the first was twelve hours ago");
@@ -210,9 +233,9 @@ fn a_narrowed_key_revokes_only_itself_unless_it_has_the_right() {
     let (Author::Caller(Caller { key: Some(own), .. }), main) = (narrowed, org.owner_key) else {
         panic!("a key")
     };
-    let refused = org.act(narrowed, Command::RevokeKey { id: main });
+    let refused = org.act(narrowed, Command::Key(KeyCommand::Revoke { id: main }));
     assert_eq!(refused, Err(Refusal::NotFound(Kind::Key)), "it sees no other key of its principal");
-    assert_made(&org.act(narrowed, Command::RevokeKey { id: own }), "KeyRevoked");
+    assert_made(&org.act(narrowed, Command::Key(KeyCommand::Revoke { id: own })), "KeyRevoked");
     let able = org.narrowed(ada, Some(&["read", "update"]), Some(Scope::Organization));
-    assert_made(&org.act(able, Command::RevokeKey { id: main }), "KeyRevoked");
+    assert_made(&org.act(able, Command::Key(KeyCommand::Revoke { id: main })), "KeyRevoked");
 }

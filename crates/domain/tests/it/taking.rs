@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    command::{Author, Command, Expiry},
+    command::{
+        Author, Command, Expiry, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
+    },
     event::Event,
     id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId, WebhookId},
     model::{Effect, Gives, KeyHash, Membership, RolePermission},
@@ -76,7 +79,7 @@ impl Overfull {
         let webhook = id;
         let session = org.id();
         let caller = Caller { principal: Principal::User(org.owner), key: Some(org.owner_key) };
-        let start = Command::StartSession { id: session, hash: KeyHash([5; 32]) };
+        let start = Command::Session(SessionCommand::Start { id: session, hash: KeyHash([5; 32]) });
         org.act(Author::Caller(caller), start).expect("a session");
         let mut full = Self {
             org,
@@ -104,37 +107,37 @@ impl Overfull {
     /// More of everything than may be made, with texts that are no longer taken.
     fn overfill(&mut self) {
         let events = [
-            self.org.done(Command::UpdateUser {
+            self.org.done(Command::User(UserCommand::Update {
                 id: self.user,
                 email: None,
                 name: Some(Some("U".to_owned())),
                 external_id: None,
-            }),
-            self.org.done(Command::UpdateToken {
+            })),
+            self.org.done(Command::Token(TokenCommand::Update {
                 id: self.token,
                 name: Some("t2".to_owned()),
                 description: Some(Some("d".to_owned())),
                 external_id: None,
                 expires_at: None,
-            }),
-            self.org.done(Command::UpdateGroup {
+            })),
+            self.org.done(Command::Group(GroupCommand::Update {
                 id: self.group,
                 name: Some("g2".to_owned()),
                 description: Some(Some("d".to_owned())),
-            }),
-            self.org.done(Command::UpdateProject {
+            })),
+            self.org.done(Command::Project(ProjectCommand::Update {
                 id: self.project,
                 name: Some("p2".to_owned()),
                 labels: None,
-            }),
-            self.org.done(Command::UpdateWebhook {
+            })),
+            self.org.done(Command::Webhook(WebhookCommand::Update {
                 id: self.webhook,
                 url: None,
                 events: None,
                 kinds: None,
                 description: Some(Some("d".to_owned())),
                 enabled: None,
-            }),
+            })),
         ];
         for event in events.into_iter().flatten() {
             self.apply(&distorted(&event));
@@ -194,34 +197,39 @@ impl Overfull {
         let less = RolePermission { permission: "read".to_owned(), object_type: None };
         let member = Grantee::Token(self.token);
         let single = vec![
-            Command::RevokeKey { id: self.key },
-            Command::EndSession { id: self.session },
-            Command::RevokeGrant { id: self.grant },
-            Command::AddMember { group: self.group, member, expires_at: soon },
-            Command::RemoveMember { group: self.group, member },
-            Command::UpdateToken {
+            Command::Key(KeyCommand::Revoke { id: self.key }),
+            Command::Session(SessionCommand::End { id: self.session }),
+            Command::Grant(GrantCommand::Revoke { id: self.grant }),
+            Command::Member(MemberCommand::Add { group: self.group, member, expires_at: soon }),
+            Command::Member(MemberCommand::Remove { group: self.group, member }),
+            Command::Token(TokenCommand::Update {
                 id: self.token,
                 name: None,
                 description: None,
                 external_id: None,
                 expires_at: Some(Some(self.org.now.plus_millis(1_000))),
-            },
-            Command::UpdateRole { id: self.role, name: None, permissions: Some(vec![less]), includes: None },
-            Command::UpdateWebhook {
+            }),
+            Command::Role(RoleCommand::Update {
+                id: self.role,
+                name: None,
+                permissions: Some(vec![less]),
+                includes: None,
+            }),
+            Command::Webhook(WebhookCommand::Update {
                 id: self.webhook,
                 url: None,
                 events: None,
                 kinds: None,
                 description: None,
                 enabled: Some(false),
-            },
-            Command::DeleteWebhook { id: self.webhook },
-            Command::DeleteRole { id: self.spare_role },
-            Command::RemoveObject { object: self.object.clone() },
-            Command::DeleteProject { id: self.project },
-            Command::DeleteGroup { id: self.group },
-            Command::DeleteToken { id: self.token },
-            Command::DeactivateUser { id: self.user },
+            }),
+            Command::Webhook(WebhookCommand::Delete { id: self.webhook }),
+            Command::Role(RoleCommand::Delete { id: self.spare_role }),
+            Command::Object(ObjectCommand::Remove { object: self.object.clone() }),
+            Command::Project(ProjectCommand::Delete { id: self.project }),
+            Command::Group(GroupCommand::Delete { id: self.group }),
+            Command::Token(TokenCommand::Delete { id: self.token }),
+            Command::User(UserCommand::Deactivate { id: self.user }),
         ];
         let all = Command::Batch(single[..4].to_vec());
         single.into_iter().chain([all]).collect()
@@ -237,40 +245,34 @@ fn webhook_event(org: &Org, id: WebhookId, like: WebhookId) -> Event {
 /// The name of the command if it is of a form that may only take away. A new command has to be placed here.
 fn form(command: &Command) -> Option<&'static str> {
     match command {
-        Command::RevokeKey { .. } => Some("RevokeKey"),
-        Command::EndSession { .. } => Some("EndSession"),
-        Command::RevokeGrant { .. } => Some("RevokeGrant"),
-        Command::AddMember { expires_at: Expiry::At(_), .. } => Some("AddMember"),
-        Command::RemoveMember { .. } => Some("RemoveMember"),
-        Command::UpdateToken { .. } => Some("UpdateToken"),
-        Command::UpdateRole { .. } => Some("UpdateRole"),
-        Command::UpdateWebhook { .. } => Some("UpdateWebhook"),
-        Command::DeleteWebhook { .. } => Some("DeleteWebhook"),
-        Command::DeleteRole { .. } => Some("DeleteRole"),
-        Command::RemoveObject { .. } => Some("RemoveObject"),
-        Command::DeleteProject { .. } => Some("DeleteProject"),
-        Command::DeleteGroup { .. } => Some("DeleteGroup"),
-        Command::DeleteToken { .. } => Some("DeleteToken"),
-        Command::DeactivateUser { .. } => Some("DeactivateUser"),
+        Command::Key(KeyCommand::Revoke { .. }) => Some("RevokeKey"),
+        Command::Session(SessionCommand::End { .. }) => Some("EndSession"),
+        Command::Grant(GrantCommand::Revoke { .. }) => Some("RevokeGrant"),
+        Command::Member(MemberCommand::Add { expires_at: Expiry::At(_), .. }) => Some("AddMember"),
+        Command::Member(MemberCommand::Remove { .. }) => Some("RemoveMember"),
+        Command::Token(TokenCommand::Update { .. }) => Some("UpdateToken"),
+        Command::Role(RoleCommand::Update { .. }) => Some("UpdateRole"),
+        Command::Webhook(WebhookCommand::Update { .. }) => Some("UpdateWebhook"),
+        Command::Webhook(WebhookCommand::Delete { .. }) => Some("DeleteWebhook"),
+        Command::Role(RoleCommand::Delete { .. }) => Some("DeleteRole"),
+        Command::Object(ObjectCommand::Remove { .. }) => Some("RemoveObject"),
+        Command::Project(ProjectCommand::Delete { .. }) => Some("DeleteProject"),
+        Command::Group(GroupCommand::Delete { .. }) => Some("DeleteGroup"),
+        Command::Token(TokenCommand::Delete { .. }) => Some("DeleteToken"),
+        Command::User(UserCommand::Deactivate { .. }) => Some("DeactivateUser"),
         Command::Batch(_) => Some("Batch"),
-        Command::AddMember { .. }
+        Command::Member(MemberCommand::Add { .. })
         | Command::ExtendCatalog { .. }
-        | Command::CreateUser { .. }
-        | Command::UpdateUser { .. }
-        | Command::CreateToken { .. }
-        | Command::IssueKey { .. }
-        | Command::RotateKey { .. }
-        | Command::StartSession { .. }
-        | Command::CreateGroup { .. }
-        | Command::UpdateGroup { .. }
-        | Command::CreateRole { .. }
-        | Command::CreateProject { .. }
-        | Command::UpdateProject { .. }
-        | Command::RegisterObject { .. }
-        | Command::UpdateObject { .. }
-        | Command::CreateGrant { .. }
-        | Command::CreateWebhook { .. }
-        | Command::RotateWebhook { .. }
+        | Command::User(UserCommand::Create { .. } | UserCommand::Update { .. })
+        | Command::Token(TokenCommand::Create { .. })
+        | Command::Key(KeyCommand::Issue { .. } | KeyCommand::Rotate { .. })
+        | Command::Session(SessionCommand::Start { .. })
+        | Command::Group(GroupCommand::Create { .. } | GroupCommand::Update { .. })
+        | Command::Role(RoleCommand::Create { .. })
+        | Command::Project(ProjectCommand::Create { .. } | ProjectCommand::Update { .. })
+        | Command::Object(ObjectCommand::Register { .. } | ObjectCommand::Update { .. })
+        | Command::Grant(GrantCommand::Create { .. })
+        | Command::Webhook(WebhookCommand::Create { .. } | WebhookCommand::Rotate { .. })
         | Command::NoteExpiries { .. }
         | Command::AcceptRollback { .. }
         | Command::RecoverOwner { .. } => None,
@@ -301,12 +303,12 @@ fn what_grows_is_refused_there() {
     let (webhook_id, group_id) = (full.org.id(), full.org.id());
     let refused = |command: Command| full.org.decide(ada, command).expect_err("a limit");
     assert!(matches!(refused(webhook(webhook_id)), Refusal::TooMany { .. }));
-    let named = Command::CreateGroup { id: group_id, name: bad_text(), description: None };
+    let named = Command::Group(GroupCommand::Create { id: group_id, name: bad_text(), description: None });
     assert!(matches!(refused(named), Refusal::Text { .. }));
     let types = Command::ExtendCatalog { object_types: Vec::new(), permissions: vec!["more".to_owned()] };
     assert!(matches!(refused(types), Refusal::CatalogFull(_)));
     let grant = full.org.state.grant(full.grant).expect("given").clone();
-    let again = Command::CreateGrant {
+    let again = Command::Grant(GrantCommand::Create {
         id: GrantId::from_u128(7),
         to: grant.to,
         gives: Gives::Role(full.role),
@@ -315,7 +317,7 @@ fn what_grows_is_refused_there() {
         object_type: None,
         expires_at: None,
         reason: None,
-    };
+    });
     assert_eq!(refused(again).code(), "invalid");
 }
 
@@ -326,28 +328,34 @@ fn what_gives_is_not_taken_for_taking() {
     let (token, group, role) = (org.token("t"), org.group("g"), org.role("r", &["read"], &[]));
     let later = |millis: i64| Some(START.plus_millis(millis));
     org.join_until(group, Grantee::Token(token), later(5_000));
-    let member = |millis: i64| Command::AddMember {
-        group,
-        member: Grantee::Token(token),
-        expires_at: later(millis).map_or(Expiry::Never, Expiry::At),
+    let member = |millis: i64| {
+        Command::Member(MemberCommand::Add {
+            group,
+            member: Grantee::Token(token),
+            expires_at: later(millis).map_or(Expiry::Never, Expiry::At),
+        })
     };
-    let until = |expires_at: Option<Timestamp>| Command::UpdateToken {
-        id: token,
-        name: None,
-        description: None,
-        external_id: None,
-        expires_at: Some(expires_at),
+    let until = |expires_at: Option<Timestamp>| {
+        Command::Token(TokenCommand::Update {
+            id: token,
+            name: None,
+            description: None,
+            external_id: None,
+            expires_at: Some(expires_at),
+        })
     };
-    let gives = |permissions: &[&str]| Command::UpdateRole {
-        id: role,
-        name: None,
-        permissions: Some(
-            permissions
-                .iter()
-                .map(|name| RolePermission { permission: (*name).to_owned(), object_type: None })
-                .collect(),
-        ),
-        includes: None,
+    let gives = |permissions: &[&str]| {
+        Command::Role(RoleCommand::Update {
+            id: role,
+            name: None,
+            permissions: Some(
+                permissions
+                    .iter()
+                    .map(|name| RolePermission { permission: (*name).to_owned(), object_type: None })
+                    .collect(),
+            ),
+            includes: None,
+        })
     };
     org.done(until(later(5_000)));
     let denied = org.give(Give::deny(Grantee::Group(group), &["read"], crate::given::all()));
@@ -360,7 +368,7 @@ fn what_gives_is_not_taken_for_taking() {
         (gives(&[]), true),
         (gives(&["read", "update"]), false),
         (gives(&["update"]), false),
-        (Command::RevokeGrant { id: denied }, false),
+        (Command::Grant(GrantCommand::Revoke { id: denied }), false),
     ] {
         let events = org.decide(org.ada(), command.clone()).expect("decided");
         assert_eq!(org.state.only_takes(&events), takes, "{command:?}");

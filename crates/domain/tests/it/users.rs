@@ -2,7 +2,7 @@
 
 use grantbook_domain::{
     access::Reason,
-    command::{Command, Expiry},
+    command::{Command, Expiry, MemberCommand, TokenCommand, UserCommand},
     principal::Principal,
     refusal::Refusal,
     scope::Scope,
@@ -14,7 +14,7 @@ use crate::given::{Give, Org, as_user, assert_made, object};
 fn create(org: &mut Org, email: &str, external_id: Option<&str>) -> Result<(), Refusal> {
     let (id, ada) = (org.id(), org.ada());
     let (email, external_id) = (email.to_owned(), external_id.map(str::to_owned));
-    org.act(ada, Command::CreateUser { id, email, name: None, external_id }).map(|_| ())
+    org.act(ada, Command::User(UserCommand::Create { id, email, name: None, external_id })).map(|_| ())
 }
 
 #[test]
@@ -36,11 +36,22 @@ fn emails_compare_ascii_lowercased_and_only_so() {
 fn an_external_id_is_unique_per_kind_and_free_again_after_the_end() {
     let mut org = Org::founded();
     let bob = org.user("bob@x.y");
-    org.done(Command::UpdateUser { id: bob, email: None, name: None, external_id: Some(Some("42".into())) });
+    org.done(Command::User(UserCommand::Update {
+        id: bob,
+        email: None,
+        name: None,
+        external_id: Some(Some("42".into())),
+    }));
     assert_eq!(create(&mut org, "cat@x.y", Some("42")), Err(Refusal::ExternalIdTaken));
     let (id, name, external_id) = (org.id(), "t".to_owned(), Some("42".to_owned()));
-    org.done(Command::CreateToken { id, name, description: None, external_id, expires_at: None });
-    org.done(Command::DeactivateUser { id: bob });
+    org.done(Command::Token(TokenCommand::Create {
+        id,
+        name,
+        description: None,
+        external_id,
+        expires_at: None,
+    }));
+    org.done(Command::User(UserCommand::Deactivate { id: bob }));
     assert_eq!(create(&mut org, "bob@x.y", Some("42")), Ok(()), "e-mail and external id are free");
 }
 
@@ -54,8 +65,8 @@ fn a_deactivated_user_takes_keys_memberships_and_grants_along_for_ever() {
     let key = org.key(who, None, None);
     let target = object("project", &project.to_string());
     assert_eq!(org.ask_as((None, Some(key)), "read", &target, None), Reason::Granted);
-    assert_made(&Ok(org.done(Command::DeactivateUser { id: bob })), "UserDeactivated");
-    assert!(org.done(Command::DeactivateUser { id: bob }).is_empty(), "again: nothing to do");
+    assert_made(&Ok(org.done(Command::User(UserCommand::Deactivate { id: bob }))), "UserDeactivated");
+    assert!(org.done(Command::User(UserCommand::Deactivate { id: bob })).is_empty(), "again: nothing to do");
     assert_eq!(org.ask_as((None, Some(key)), "read", &target, None), Reason::InactivePrincipal);
     assert_eq!(org.ask(who, "read", &target, None), Reason::InactivePrincipal);
 
@@ -66,12 +77,16 @@ fn a_deactivated_user_takes_keys_memberships_and_grants_along_for_ever() {
         "a name revives nothing"
     );
     let ada = org.ada();
-    let refused = org.act(ada, Command::AddMember { group, member: who.into(), expires_at: Expiry::Never });
+    let refused = org.act(
+        ada,
+        Command::Member(MemberCommand::Add { group, member: who.into(), expires_at: Expiry::Never }),
+    );
     assert_eq!(refused.expect_err("ended").code(), "not_found");
-    let refused = org.act(ada, Command::UpdateUser { id: bob, email: None, name: None, external_id: None });
+    let refused = org
+        .act(ada, Command::User(UserCommand::Update { id: bob, email: None, name: None, external_id: None }));
     assert_eq!(refused.expect_err("ended").code(), "not_found");
     assert_eq!(org.act(as_user(bob), Command::Batch(vec![])).expect_err("empty").code(), "invalid");
-    let refused = org.act(as_user(bob), Command::DeactivateUser { id: bob });
+    let refused = org.act(as_user(bob), Command::User(UserCommand::Deactivate { id: bob }));
     assert_eq!(refused, Err(Refusal::Inactive));
 }
 
@@ -80,8 +95,12 @@ fn an_unchanged_user_makes_no_event() {
     let mut org = Org::founded();
     let owner = org.owner;
     let email = Some("ada@example.com".to_owned());
-    assert!(org.done(Command::UpdateUser { id: owner, email, name: None, external_id: None }).is_empty());
+    assert!(
+        org.done(Command::User(UserCommand::Update { id: owner, email, name: None, external_id: None }))
+            .is_empty()
+    );
     let name = Some(Some("Ada".to_owned()));
-    let changed = org.done(Command::UpdateUser { id: owner, email: None, name, external_id: None });
+    let changed =
+        org.done(Command::User(UserCommand::Update { id: owner, email: None, name, external_id: None }));
     assert_made(&Ok(changed), "UserUpdated");
 }

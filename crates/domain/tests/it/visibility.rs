@@ -1,7 +1,10 @@
 //! Not seeing is not being: without `read` a thing in the path is not there; with `read` but without the right, 403.
 
 use grantbook_domain::{
-    command::{Command, Expiry},
+    command::{
+        Command, Expiry, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, RoleCommand, TokenCommand, UserCommand,
+    },
     id::Id,
     model::KeyHash,
     principal::{Grantee, Principal},
@@ -29,44 +32,52 @@ fn commands(org: &mut Org, exists: bool) -> Vec<(Kind, Command)> {
     let (project, key) =
         (Id::from_u128(pick(project.uuid().as_u128())), Id::from_u128(pick(key.uuid().as_u128())));
     let grant = Id::from_u128(pick(grant.uuid().as_u128()));
-    let issue = |principal| Command::IssueKey {
-        id: new_id,
-        principal,
-        name: None,
-        hash,
-        expires_at: None,
-        narrow: None,
+    let issue = |principal| {
+        Command::Key(KeyCommand::Issue {
+            id: new_id,
+            principal,
+            name: None,
+            hash,
+            expires_at: None,
+            narrow: None,
+        })
     };
     let (name, description) = (None, None);
     vec![
-        (Kind::User, Command::UpdateUser { id: user, email: None, name: None, external_id: None }),
-        (Kind::User, Command::DeactivateUser { id: user }),
+        (
+            Kind::User,
+            Command::User(UserCommand::Update { id: user, email: None, name: None, external_id: None }),
+        ),
+        (Kind::User, Command::User(UserCommand::Deactivate { id: user })),
         (Kind::User, issue(Principal::User(user))),
         (
             Kind::Token,
-            Command::UpdateToken {
+            Command::Token(TokenCommand::Update {
                 id: token,
                 name: None,
                 description: None,
                 external_id: None,
                 expires_at: None,
-            },
+            }),
         ),
-        (Kind::Token, Command::DeleteToken { id: token }),
+        (Kind::Token, Command::Token(TokenCommand::Delete { id: token })),
         (Kind::Token, issue(Principal::Token(token))),
-        (Kind::Key, Command::RotateKey { id: key, new_id, hash, grace_seconds: 0 }),
-        (Kind::Key, Command::RevokeKey { id: key }),
-        (Kind::Group, Command::UpdateGroup { id: group, name, description }),
-        (Kind::Group, Command::DeleteGroup { id: group }),
-        (Kind::Group, Command::AddMember { group, member, expires_at: Expiry::Never }),
-        (Kind::Group, Command::RemoveMember { group, member }),
-        (Kind::Role, Command::UpdateRole { id: role, name: None, permissions: None, includes: None }),
-        (Kind::Role, Command::DeleteRole { id: role }),
-        (Kind::Project, Command::UpdateProject { id: project, name: None, labels: None }),
-        (Kind::Project, Command::DeleteProject { id: project }),
-        (Kind::Object, Command::UpdateObject { object: experiment.clone(), name: None }),
-        (Kind::Object, Command::RemoveObject { object: experiment }),
-        (Kind::Grant, Command::RevokeGrant { id: grant }),
+        (Kind::Key, Command::Key(KeyCommand::Rotate { id: key, new_id, hash, grace_seconds: 0 })),
+        (Kind::Key, Command::Key(KeyCommand::Revoke { id: key })),
+        (Kind::Group, Command::Group(GroupCommand::Update { id: group, name, description })),
+        (Kind::Group, Command::Group(GroupCommand::Delete { id: group })),
+        (Kind::Group, Command::Member(MemberCommand::Add { group, member, expires_at: Expiry::Never })),
+        (Kind::Group, Command::Member(MemberCommand::Remove { group, member })),
+        (
+            Kind::Role,
+            Command::Role(RoleCommand::Update { id: role, name: None, permissions: None, includes: None }),
+        ),
+        (Kind::Role, Command::Role(RoleCommand::Delete { id: role })),
+        (Kind::Project, Command::Project(ProjectCommand::Update { id: project, name: None, labels: None })),
+        (Kind::Project, Command::Project(ProjectCommand::Delete { id: project })),
+        (Kind::Object, Command::Object(ObjectCommand::Update { object: experiment.clone(), name: None })),
+        (Kind::Object, Command::Object(ObjectCommand::Remove { object: experiment })),
+        (Kind::Grant, Command::Grant(GrantCommand::Revoke { id: grant })),
     ]
 }
 
@@ -112,8 +123,11 @@ fn to_the_owner_only_the_absent_is_absent() {
     let mut org = Org::founded();
     for (kind, command) in commands(&mut org, true) {
         let outcome = org.decide(ada, command.clone());
-        let expected =
-            if matches!(command, Command::RemoveMember { .. }) { Some(Kind::Member) } else { None };
+        let expected = if matches!(command, Command::Member(MemberCommand::Remove { .. })) {
+            Some(Kind::Member)
+        } else {
+            None
+        };
         assert_eq!(outcome.err(), expected.map(Refusal::NotFound), "{kind:?} {command:?}");
     }
 }
@@ -125,8 +139,13 @@ fn oneself_is_always_seen() {
     let own = Principal::Token(token);
     let key = org.key(own, None, None);
     for command in [
-        Command::DeleteToken { id: token },
-        Command::RotateKey { id: key, new_id: Id::from_u128(1), hash: KeyHash([0; 32]), grace_seconds: 0 },
+        Command::Token(TokenCommand::Delete { id: token }),
+        Command::Key(KeyCommand::Rotate {
+            id: key,
+            new_id: Id::from_u128(1),
+            hash: KeyHash([0; 32]),
+            grace_seconds: 0,
+        }),
     ] {
         assert_eq!(org.decide(by(own), command).expect_err("no right").code(), "forbidden");
     }
@@ -140,9 +159,11 @@ fn an_unseen_project_in_a_registration_is_not_there() {
     let (staging, production) =
         (org.project("s", &[("env", "staging")]), org.project("p", &[("env", "prod")]));
     org.give(Give::allow(token, &["read"], labelled("env", "staging")));
-    let register = |project| Command::RegisterObject {
-        object: object("experiment", "e").within(Some(project)),
-        name: None,
+    let register = |project| {
+        Command::Object(ObjectCommand::Register {
+            object: object("experiment", "e").within(Some(project)),
+            name: None,
+        })
     };
     let unseen = org.decide(by(token), register(production)).expect_err("unseen");
     assert_eq!(unseen, org.decide(by(token), register(Id::from_u128(7))).expect_err("absent"));
@@ -161,9 +182,9 @@ fn a_grant_is_seen_with_read_acls_over_its_whole_scope() {
     let to = Principal::User(org.owner);
     let inside = org.give(Give::allow(to, &["read"], labelled("env", "staging")));
     let wider = org.give(Give::allow(to, &["read"], all()));
-    assert!(org.decide(by(token), Command::RevokeGrant { id: inside }).is_ok());
+    assert!(org.decide(by(token), Command::Grant(GrantCommand::Revoke { id: inside })).is_ok());
     assert_eq!(
-        org.decide(by(token), Command::RevokeGrant { id: wider }),
+        org.decide(by(token), Command::Grant(GrantCommand::Revoke { id: wider })),
         Err(Refusal::NotFound(Kind::Grant))
     );
 }
@@ -175,13 +196,17 @@ fn a_path_sees_what_its_batch_made_and_what_the_right_is_held_on() {
     let (bob, member) = (Principal::User(org.user("bob@x.y")), Grantee::Token(org.token("t")));
     let old = org.group("old");
     org.give(Give::allow(bob, &["create"], Scope::Organization).only("group"));
-    let (id, add) = (org.id(), |group| Command::AddMember { group, member, expires_at: Expiry::Never });
-    let create = Command::CreateGroup { id, name: "new".to_owned(), description: None };
+    let (id, add) =
+        (org.id(), |group| Command::Member(MemberCommand::Add { group, member, expires_at: Expiry::Never }));
+    let create = Command::Group(GroupCommand::Create { id, name: "new".to_owned(), description: None });
     let made_and_used = Command::Batch(vec![create.clone(), add(id)]);
     let refused = org.decide(by(bob), made_and_used.clone()).expect_err("no right, but it is seen");
     assert_eq!(refused.code(), "forbidden");
     org.give(Give::allow(bob, &["update"], Scope::Organization).only("group"));
     assert!(org.decide(by(bob), made_and_used).is_ok());
     assert!(org.decide(by(bob), add(old)).is_ok(), "with the right itself");
-    assert_eq!(org.decide(by(bob), Command::DeleteGroup { id: old }), Err(Refusal::NotFound(Kind::Group)));
+    assert_eq!(
+        org.decide(by(bob), Command::Group(GroupCommand::Delete { id: old })),
+        Err(Refusal::NotFound(Kind::Group))
+    );
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, WebhookCommand},
     event_kind::EventKind,
     id::{Id, WebhookId},
     principal::{Grantee, Principal},
@@ -25,7 +25,14 @@ fn made(org: &mut Org) -> WebhookId {
 }
 
 fn change(id: WebhookId) -> Command {
-    Command::UpdateWebhook { id, url: None, events: None, kinds: None, description: None, enabled: None }
+    Command::Webhook(WebhookCommand::Update {
+        id,
+        url: None,
+        events: None,
+        kinds: None,
+        description: None,
+        enabled: None,
+    })
 }
 
 fn found(org: &Org, id: WebhookId) -> Webhook {
@@ -39,14 +46,14 @@ fn a_webhook_is_made_with_sorted_filters_and_its_first_secret() {
     let webhook = found(&org, id);
     assert_eq!(webhook.kinds, [MessageKind::Record, MessageKind::Change]);
     assert_eq!((webhook.signer.generation, webhook.former), (1, None));
-    let update = Command::UpdateWebhook {
+    let update = Command::Webhook(WebhookCommand::Update {
         id,
         url: None,
         events: Some(vec!["KeyRevoked".into(), "AccessLost".into(), "KeyRevoked".into()]),
         kinds: None,
         description: Some(None),
         enabled: Some(false),
-    };
+    });
     let ada = org.ada();
     assert_made(&org.act(ada, update.clone()), "WebhookUpdated");
     let webhook = found(&org, id);
@@ -63,7 +70,9 @@ fn a_webhook_is_made_with_sorted_filters_and_its_first_secret() {
 fn a_rotation_leaves_the_former_secret_for_its_grace_and_only_that_one() {
     let mut org = Org::founded();
     let id = made(&mut org);
-    let rotate = |key: &str, grace_seconds| Command::RotateWebhook { id, key: key.to_owned(), grace_seconds };
+    let rotate = |key: &str, grace_seconds| {
+        Command::Webhook(WebhookCommand::Rotate { id, key: key.to_owned(), grace_seconds })
+    };
     let ada = org.ada();
     assert_made(&org.act(ada, rotate("k2", 60)), "WebhookRotated");
     let webhook = found(&org, id);
@@ -82,14 +91,14 @@ fn a_rotation_leaves_the_former_secret_for_its_grace_and_only_that_one() {
 fn a_deleted_webhook_stays_deleted() {
     let mut org = Org::founded();
     let (id, ada) = (made(&mut org), org.ada());
-    assert_made(&org.act(ada, Command::DeleteWebhook { id }), "WebhookDeleted");
-    assert_eq!(org.decide(ada, Command::DeleteWebhook { id }), Ok(Vec::new()));
-    let rotate = Command::RotateWebhook { id, key: "k".into(), grace_seconds: 0 };
+    assert_made(&org.act(ada, Command::Webhook(WebhookCommand::Delete { id })), "WebhookDeleted");
+    assert_eq!(org.decide(ada, Command::Webhook(WebhookCommand::Delete { id })), Ok(Vec::new()));
+    let rotate = Command::Webhook(WebhookCommand::Rotate { id, key: "k".into(), grace_seconds: 0 });
     for command in [change(id), rotate] {
         assert_eq!(org.decide(ada, command), Err(Refusal::NotFound(Kind::Webhook)));
     }
     let never = Id::from_u128(1);
-    for command in [change(never), Command::DeleteWebhook { id: never }] {
+    for command in [change(never), Command::Webhook(WebhookCommand::Delete { id: never })] {
         assert_eq!(org.decide(ada, command), Err(Refusal::NotFound(Kind::Webhook)));
     }
 }
@@ -102,12 +111,14 @@ fn only_a_delegate_of_the_organization_touches_webhooks_whether_they_are_there_o
     org.give(Give::allow(Grantee::User(bob), &["read", "update", "create", "delete"], Scope::Organization));
     let never = Id::from_u128(1);
     for author in [as_user(bob), by(token)] {
-        for command in [webhook(org.id()), change(id), change(never), Command::DeleteWebhook { id }] {
+        for command in
+            [webhook(org.id()), change(id), change(never), Command::Webhook(WebhookCommand::Delete { id })]
+        {
             assert!(matches!(org.decide(author, command), Err(Refusal::Forbidden { .. })));
         }
     }
     org.give(Give::allow(token, &["delegate"], Scope::Organization));
-    assert_made(&org.act(by(token), Command::DeleteWebhook { id }), "WebhookDeleted");
+    assert_made(&org.act(by(token), Command::Webhook(WebhookCommand::Delete { id })), "WebhookDeleted");
     let narrowed = org.narrowed(token, Some(&["read"]), None);
     let another = webhook(org.id());
     for author in [narrowed, Author::System] {
@@ -119,13 +130,15 @@ fn only_a_delegate_of_the_organization_touches_webhooks_whether_they_are_there_o
 fn filters_name_messages_that_there_are() {
     let mut org = Org::founded();
     let (id, ada) = (made(&mut org), org.ada());
-    let filtered = |events: &[&str], kinds: &[MessageKind]| Command::UpdateWebhook {
-        id,
-        url: None,
-        events: Some(events.iter().map(|name| (*name).to_owned()).collect()),
-        kinds: Some(kinds.to_vec()),
-        description: None,
-        enabled: None,
+    let filtered = |events: &[&str], kinds: &[MessageKind]| {
+        Command::Webhook(WebhookCommand::Update {
+            id,
+            url: None,
+            events: Some(events.iter().map(|name| (*name).to_owned()).collect()),
+            kinds: Some(kinds.to_vec()),
+            description: None,
+            enabled: None,
+        })
     };
     let both = [MessageKind::Record, MessageKind::Change];
     let unknown = org.decide(ada, filtered(&["KeyRevoked", "Keyrevoked"], &both)).expect_err("no such");
@@ -196,7 +209,7 @@ fn what_readers_of_urls_might_take_differently_is_refused() {
     assert_eq!(Destination::parse(&key), Err(TextFault::HoldsKey));
     let mut org = Org::founded();
     let mut command = webhook(org.id());
-    if let Command::CreateWebhook { url, .. } = &mut command {
+    if let Command::Webhook(WebhookCommand::Create { url, .. }) = &mut command {
         "https://user@h/".clone_into(url);
     }
     let refused = org.decide(org.ada(), command).expect_err("a user in the URL");

@@ -9,7 +9,7 @@ use grantbook_api::{
     scope as words,
 };
 use grantbook_domain::{
-    command::Command,
+    command::{Command, GrantCommand},
     id::GrantId,
     model::{self, Gives},
     refusal::Kind,
@@ -51,13 +51,14 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
     let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
     let id = intake.ids.id();
     let own_reason = reason.clone();
-    let command = Command::CreateGrant { id, to, gives, on, effect, object_type, expires_at, reason };
+    let command =
+        Command::Grant(GrantCommand::Create { id, to, gives, on, effect, object_type, expires_at, reason });
     Ok(Plan { reason: own_reason, ..Plan::new(command, id.to_string()) })
 }
 
 pub(super) fn revoke(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Grant)?;
-    Ok(Plan::new(Command::RevokeGrant { id }, id.to_string()))
+    Ok(Plan::new(Command::Grant(GrantCommand::Revoke { id }), id.to_string()))
 }
 
 /// A scope in a body, at `pointer`.

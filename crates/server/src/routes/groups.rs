@@ -7,7 +7,13 @@ use grantbook_api::{
     groups::{CreateGroup, Group, UpdateGroup},
     list::{AsOfQuery, ListQuery, Page},
 };
-use grantbook_domain::{command::Command, id::GroupId, model, refusal::Kind, rights::Ask};
+use grantbook_domain::{
+    command::{Command, GroupCommand},
+    id::GroupId,
+    model,
+    refusal::Kind,
+    rights::Ask,
+};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -28,18 +34,18 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
 pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let CreateGroup { name, description } = shape(body)?;
     let id = intake.ids.id();
-    Ok(Plan::new(Command::CreateGroup { id, name, description }, id.to_string()))
+    Ok(Plan::new(Command::Group(GroupCommand::Create { id, name, description }), id.to_string()))
 }
 
 pub(super) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Group)?;
     let UpdateGroup { name, description } = shape(body)?;
-    Ok(Plan::new(Command::UpdateGroup { id, name, description }, id.to_string()))
+    Ok(Plan::new(Command::Group(GroupCommand::Update { id, name, description }), id.to_string()))
 }
 
 pub(super) fn delete(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Group)?;
-    Ok(Plan::new(Command::DeleteGroup { id }, id.to_string()))
+    Ok(Plan::new(Command::Group(GroupCommand::Delete { id }), id.to_string()))
 }
 
 /// The groups that the caller may read.

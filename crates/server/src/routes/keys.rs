@@ -8,7 +8,12 @@ use grantbook_api::{
     list::{Page, PageQuery},
 };
 use grantbook_domain::{
-    command::Command, id::KeyId, model, principal::Principal, refusal::Kind, rights::Ask,
+    command::{Command, KeyCommand},
+    id::KeyId,
+    model,
+    principal::Principal,
+    refusal::Kind,
+    rights::Ask,
 };
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -50,7 +55,8 @@ pub(super) fn issue(principal: Principal, body: Value, intake: &Intake<'_>) -> R
     let narrow = narrow.map(narrowing).transpose()?;
     let id = intake.ids.id();
     let secret = Secret::mint(KeyKind::of(principal), id).map_err(|error| Failure::internal(&error))?;
-    let command = Command::IssueKey { id, principal, name, hash: secret.hash(), expires_at, narrow };
+    let command =
+        Command::Key(KeyCommand::Issue { id, principal, name, hash: secret.hash(), expires_at, narrow });
     Ok(Plan { secret: Some(Made::Key(id, secret)), ..Plan::new(command, id.to_string()) })
 }
 
@@ -65,15 +71,15 @@ pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan,
     };
     let new_id = intake.ids.id();
     let secret = Secret::mint(kind, new_id).map_err(|error| Failure::internal(&error))?;
-    let command = Command::RotateKey { id, new_id, hash: secret.hash(), grace_seconds };
+    let command = Command::Key(KeyCommand::Rotate { id, new_id, hash: secret.hash(), grace_seconds });
     Ok(Plan { secret: Some(Made::Key(new_id, secret)), ..Plan::new(command, new_id.to_string()) })
 }
 
 /// The key that a command issues, and whose.
 pub(super) fn issued_by(command: &Command, intake: &Intake<'_>) -> Option<(KeyId, Principal)> {
     match command {
-        Command::IssueKey { id, principal, .. } => Some((*id, *principal)),
-        Command::RotateKey { id, new_id, .. } => Some((*new_id, owner(*id, intake)?)),
+        Command::Key(KeyCommand::Issue { id, principal, .. }) => Some((*id, *principal)),
+        Command::Key(KeyCommand::Rotate { id, new_id, .. }) => Some((*new_id, owner(*id, intake)?)),
         _ => None,
     }
 }
@@ -86,7 +92,7 @@ fn owner(id: KeyId, intake: &Intake<'_>) -> Option<Principal> {
 
 pub(super) fn revoke(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Key)?;
-    Ok(Plan::new(Command::RevokeKey { id }, id.to_string()))
+    Ok(Plan::new(Command::Key(KeyCommand::Revoke { id }), id.to_string()))
 }
 
 fn narrowing(narrow: Narrowing) -> Result<model::Narrowing, Failure> {

@@ -8,7 +8,7 @@ use grantbook_api::{
     members::{AddMember, Member},
 };
 use grantbook_domain::{
-    command::{Command, Expiry},
+    command::{Command, Expiry, MemberCommand},
     id::GroupId,
     model,
     refusal::Kind,
@@ -38,13 +38,13 @@ pub(super) fn add(group: &str, body: Value) -> Result<Plan, Failure> {
     let member = grantee_in_body(&reference, "/member")?;
     let end = expires_at.map(|text| end(&text, "/expires_at")).transpose()?;
     let expires_at = end.map_or(Expiry::Kept, Expiry::from);
-    Ok(Plan::new(Command::AddMember { group, member, expires_at }, reference.id))
+    Ok(Plan::new(Command::Member(MemberCommand::Add { group, member, expires_at }), reference.id))
 }
 
 pub(super) fn remove(group: &str, kind: &str, id: &str) -> Result<Plan, Failure> {
     let group = id_in_path(group, Kind::Group)?;
     let member = grantee(kind, id).ok_or_else(|| Failure::not_found(Kind::Member))?;
-    Ok(Plan::new(Command::RemoveMember { group, member }, id.to_string()))
+    Ok(Plan::new(Command::Member(MemberCommand::Remove { group, member }), id.to_string()))
 }
 
 /// The direct members of a group.

@@ -7,7 +7,13 @@ use grantbook_api::{
     list::{Page, PageQuery},
     objects::{Object as Registered, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject},
 };
-use grantbook_domain::{command::Command, model, refusal::Kind, rights::Ask, scope::ObjectRef};
+use grantbook_domain::{
+    command::{Command, ObjectCommand},
+    model,
+    refusal::Kind,
+    rights::Ask,
+    scope::ObjectRef,
+};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -29,16 +35,16 @@ pub(super) fn register(body: Value) -> Result<Plan, Failure> {
     let RegisterObject { object_type, id, project, name } = shape(body)?;
     let project = project.map(|project| id_in_body(&project, "/project")).transpose()?;
     let object = ObjectRef { object_type, id: id.clone(), project };
-    Ok(Plan::new(Command::RegisterObject { object, name }, id))
+    Ok(Plan::new(Command::Object(ObjectCommand::Register { object, name }), id))
 }
 
 pub(super) fn update(path: (&str, &str), project: Option<&str>, body: Value) -> Result<Plan, Failure> {
     let UpdateObject { name } = shape(body)?;
-    Ok(Plan::new(Command::UpdateObject { object: in_path(path, project)?, name }, path.1))
+    Ok(Plan::new(Command::Object(ObjectCommand::Update { object: in_path(path, project)?, name }), path.1))
 }
 
 pub(super) fn remove(path: (&str, &str), project: Option<&str>) -> Result<Plan, Failure> {
-    Ok(Plan::new(Command::RemoveObject { object: in_path(path, project)? }, path.1))
+    Ok(Plan::new(Command::Object(ObjectCommand::Remove { object: in_path(path, project)? }), path.1))
 }
 
 /// A project that cannot be is one that has no such object.

@@ -7,7 +7,13 @@ use grantbook_api::{
     list::{AsOfQuery, ListQuery, Page},
     projects::{CreateProject, Project, UpdateProject},
 };
-use grantbook_domain::{command::Command, id::ProjectId, model, refusal::Kind, rights::Ask};
+use grantbook_domain::{
+    command::{Command, ProjectCommand},
+    id::ProjectId,
+    model,
+    refusal::Kind,
+    rights::Ask,
+};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -28,18 +34,18 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
 pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let CreateProject { name, labels } = shape(body)?;
     let id = intake.ids.id();
-    Ok(Plan::new(Command::CreateProject { id, name, labels }, id.to_string()))
+    Ok(Plan::new(Command::Project(ProjectCommand::Create { id, name, labels }), id.to_string()))
 }
 
 pub(super) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Project)?;
     let UpdateProject { name, labels } = shape(body)?;
-    Ok(Plan::new(Command::UpdateProject { id, name, labels }, id.to_string()))
+    Ok(Plan::new(Command::Project(ProjectCommand::Update { id, name, labels }), id.to_string()))
 }
 
 pub(super) fn delete(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Project)?;
-    Ok(Plan::new(Command::DeleteProject { id }, id.to_string()))
+    Ok(Plan::new(Command::Project(ProjectCommand::Delete { id }), id.to_string()))
 }
 
 /// The projects that the caller may read.

@@ -7,7 +7,13 @@ use grantbook_api::{
     list::{AsOfQuery, ListQuery, Page},
     roles::{CreateRole, Role, RolePermission, UpdateRole},
 };
-use grantbook_domain::{command::Command, id::RoleId, model, refusal::Kind, rights::Ask};
+use grantbook_domain::{
+    command::{Command, RoleCommand},
+    id::RoleId,
+    model,
+    refusal::Kind,
+    rights::Ask,
+};
 use grantbook_views::Listing;
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -31,7 +37,7 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
     let permissions = permissions.into_iter().map(permission).collect();
     let includes = included(&includes, intake)?;
     let id = intake.ids.id();
-    Ok(Plan::new(Command::CreateRole { id, name, permissions, includes }, id.to_string()))
+    Ok(Plan::new(Command::Role(RoleCommand::Create { id, name, permissions, includes }), id.to_string()))
 }
 
 pub(super) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
@@ -39,12 +45,12 @@ pub(super) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan,
     let UpdateRole { name, permissions, includes } = shape(body)?;
     let permissions = permissions.map(|all| all.into_iter().map(permission).collect());
     let includes = includes.map(|all| included(&all, intake)).transpose()?;
-    Ok(Plan::new(Command::UpdateRole { id, name, permissions, includes }, id.to_string()))
+    Ok(Plan::new(Command::Role(RoleCommand::Update { id, name, permissions, includes }), id.to_string()))
 }
 
 pub(super) fn delete(id: &str, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let id = role_in_path(id, intake)?;
-    Ok(Plan::new(Command::DeleteRole { id }, id.to_string()))
+    Ok(Plan::new(Command::Role(RoleCommand::Delete { id }), id.to_string()))
 }
 
 /// The role of an id or built-in name, as the view knows it.

@@ -8,7 +8,12 @@ use grantbook_api::{
     list::{Page, PageQuery},
     sessions::{Session, SessionQuery, StartSession},
 };
-use grantbook_domain::{command::Command, id::KeyId, model, refusal::Kind};
+use grantbook_domain::{
+    command::{Command, SessionCommand},
+    id::KeyId,
+    model,
+    refusal::Kind,
+};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -34,13 +39,13 @@ pub(super) fn start(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let StartSession {} = shape(body)?;
     let id = intake.ids.id();
     let secret = Secret::mint(KeyKind::User, id).map_err(|error| Failure::internal(&error))?;
-    let command = Command::StartSession { id, hash: secret.hash() };
+    let command = Command::Session(SessionCommand::Start { id, hash: secret.hash() });
     Ok(Plan { secret: Some(Made::Key(id, secret)), ..Plan::new(command, id.to_string()) })
 }
 
 pub(super) fn end(id: &str) -> Result<Plan, Failure> {
     let id: KeyId = id_in_path(id, Kind::Session)?;
-    Ok(Plan::new(Command::EndSession { id }, id.to_string()))
+    Ok(Plan::new(Command::Session(SessionCommand::End { id }), id.to_string()))
 }
 
 /// The sessions of a user that work, without their secrets. One's own are always seen, but by a narrowed key only

@@ -8,7 +8,12 @@ use grantbook_api::{
     tokens::{CreateToken, Token, UpdateToken},
 };
 use grantbook_domain::{
-    command::Command, id::TokenId, model, principal::Principal, refusal::Kind, rights::Ask,
+    command::{Command, TokenCommand},
+    id::TokenId,
+    model,
+    principal::Principal,
+    refusal::Kind,
+    rights::Ask,
 };
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -31,19 +36,25 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
     let CreateToken { name, description, expires_at, external_id } = shape(body)?;
     let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
     let id = intake.ids.id();
-    Ok(Plan::new(Command::CreateToken { id, name, description, external_id, expires_at }, id.to_string()))
+    Ok(Plan::new(
+        Command::Token(TokenCommand::Create { id, name, description, external_id, expires_at }),
+        id.to_string(),
+    ))
 }
 
 pub(super) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Token)?;
     let UpdateToken { name, description, expires_at, external_id } = shape(body)?;
     let expires_at = expires_at.map(|text| end(&text, "/expires_at")).transpose()?;
-    Ok(Plan::new(Command::UpdateToken { id, name, description, external_id, expires_at }, id.to_string()))
+    Ok(Plan::new(
+        Command::Token(TokenCommand::Update { id, name, description, external_id, expires_at }),
+        id.to_string(),
+    ))
 }
 
 pub(super) fn delete(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Token)?;
-    Ok(Plan::new(Command::DeleteToken { id }, id.to_string()))
+    Ok(Plan::new(Command::Token(TokenCommand::Delete { id }), id.to_string()))
 }
 
 /// The service tokens that the caller may read; itself always.

@@ -8,7 +8,12 @@ use grantbook_api::{
     users::{CreateUser, UpdateUser, User},
 };
 use grantbook_domain::{
-    command::Command, id::UserId, model, principal::Principal, refusal::Kind, rights::Ask,
+    command::{Command, UserCommand},
+    id::UserId,
+    model,
+    principal::Principal,
+    refusal::Kind,
+    rights::Ask,
 };
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -30,18 +35,18 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
 pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let CreateUser { email, name, external_id } = shape(body)?;
     let id = intake.ids.id();
-    Ok(Plan::new(Command::CreateUser { id, email, name, external_id }, id.to_string()))
+    Ok(Plan::new(Command::User(UserCommand::Create { id, email, name, external_id }), id.to_string()))
 }
 
 pub(super) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::User)?;
     let UpdateUser { email, name, external_id } = shape(body)?;
-    Ok(Plan::new(Command::UpdateUser { id, email, name, external_id }, id.to_string()))
+    Ok(Plan::new(Command::User(UserCommand::Update { id, email, name, external_id }), id.to_string()))
 }
 
 pub(super) fn deactivate(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::User)?;
-    Ok(Plan::new(Command::DeactivateUser { id }, id.to_string()))
+    Ok(Plan::new(Command::User(UserCommand::Deactivate { id }), id.to_string()))
 }
 
 /// The active users that the caller may read; itself always. `name` filters by e-mail.

@@ -7,7 +7,13 @@ use grantbook_api::{
     list::{AsOfQuery, Page, PageQuery},
     webhooks::{CreateWebhook, MessageKind, RotateWebhook, UpdateWebhook, Webhook},
 };
-use grantbook_domain::{command::Command, id::WebhookId, refusal::Kind, rights::Ask, webhook};
+use grantbook_domain::{
+    command::{Command, WebhookCommand},
+    id::WebhookId,
+    refusal::Kind,
+    rights::Ask,
+    webhook,
+};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -38,7 +44,7 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
     require_reachable(&url, Some(configured))?;
     let id = intake.ids.id();
     let both = vec![webhook::MessageKind::Record, webhook::MessageKind::Change];
-    let command = Command::CreateWebhook {
+    let command = Command::Webhook(WebhookCommand::Create {
         id,
         url,
         events: events.unwrap_or_default(),
@@ -46,7 +52,7 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
         description,
         enabled: enabled.unwrap_or(true),
         key: configured.key.name(),
-    };
+    });
     let secret = Some(Made::Webhook(id, configured.key.clone()));
     Ok(Plan { secret, ..Plan::new(command, id.to_string()) })
 }
@@ -59,7 +65,7 @@ pub(super) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan,
         require_reachable(url, intake.webhooks)?;
     }
     let kinds = kinds.map(|kinds| kinds.into_iter().map(kind).collect());
-    let command = Command::UpdateWebhook { id, url, events, kinds, description, enabled };
+    let command = Command::Webhook(WebhookCommand::Update { id, url, events, kinds, description, enabled });
     Ok(Plan::new(command, id.to_string()))
 }
 
@@ -67,14 +73,14 @@ pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan,
     let id: WebhookId = id_in_path(id, Kind::Webhook)?;
     let RotateWebhook { grace_seconds } = shape(body)?;
     let configured = configured(intake)?;
-    let command = Command::RotateWebhook { id, key: configured.key.name(), grace_seconds };
+    let command = Command::Webhook(WebhookCommand::Rotate { id, key: configured.key.name(), grace_seconds });
     let secret = Some(Made::Webhook(id, configured.key.clone()));
     Ok(Plan { secret, ..Plan::new(command, id.to_string()) })
 }
 
 pub(super) fn delete(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Webhook)?;
-    Ok(Plan::new(Command::DeleteWebhook { id }, id.to_string()))
+    Ok(Plan::new(Command::Webhook(WebhookCommand::Delete { id }), id.to_string()))
 }
 
 fn configured<'a>(intake: &Intake<'a>) -> Result<&'a Configured, Failure> {

@@ -1,7 +1,7 @@
 //! What is left out, what is blank, and what is lifted by name; and that a request accepted before is not judged again.
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, TokenCommand},
     id::OrgId,
     principal::{Caller, Principal},
 };
@@ -106,12 +106,14 @@ async fn accepted_before(given: &Given, key: &str, path: &str, body: &str, comma
 async fn a_request_accepted_before_is_not_judged_again() {
     let given = Given::new().await;
     let ids = given.app.state().ids.clone();
-    let token = |name: &str| Command::CreateToken {
-        id: ids.id(),
-        name: name.to_owned(),
-        description: None,
-        external_id: None,
-        expires_at: None,
+    let token = |name: &str| {
+        Command::Token(TokenCommand::Create {
+            id: ids.id(),
+            name: name.to_owned(),
+            description: None,
+            external_id: None,
+            expires_at: None,
+        })
     };
     // Members by position, a blank end, and a request id that holds a key's form.
     let held = format!("gb_st_{}", "a".repeat(22));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, TokenCommand},
     principal::{Caller, Principal},
     refusal::Refusal,
 };
@@ -103,7 +103,7 @@ async fn refusals_and_no_ops_are_decided_anew() {
     assert!(matches!(given.handle.submit(again()).await, Err(SubmitError::Refused(_))));
     let no_op = Command::ExtendCatalog { object_types: vec![], permissions: vec![] };
     assert!(given.handle.submit(keyed(given.submission(no_op), "id", 7)).await.unwrap().record.is_none());
-    given.submit(Command::DeleteToken { id: token }).await.unwrap();
+    given.submit(Command::Token(TokenCommand::Delete { id: token })).await.unwrap();
     let made = given.handle.submit(again()).await.unwrap();
     assert!(!made.replayed && made.record.is_some());
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use grantbook_domain::{command::Command, event::Event, principal::Actor};
+use grantbook_domain::{
+    command::{Command, TokenCommand},
+    event::Event,
+    principal::Actor,
+};
 use tokio::time::sleep;
 
 use crate::given::{Given, START, settle};
@@ -11,13 +15,13 @@ use crate::given::{Given, START, settle};
 async fn what_has_expired_is_noted_once() {
     let given = Given::settled().await;
     for n in 0..150 {
-        let create = Command::CreateToken {
+        let create = Command::Token(TokenCommand::Create {
             id: given.ids.id(),
             name: format!("t{n}"),
             description: None,
             external_id: None,
             expires_at: Some(START.plus_millis(1000)),
-        };
+        });
         given.submit(create).await.unwrap();
     }
     given.hand.set(START.plus_millis(999));

@@ -3,7 +3,9 @@
 
 use grantbook_domain::{
     access::{Question, Target},
-    command::{Author, Command},
+    command::{
+        Author, Command, GrantCommand, GroupCommand, MemberCommand, ProjectCommand, RoleCommand, TokenCommand,
+    },
     id::{GrantId, GroupId, ProjectId, RoleId, TokenId},
     model::{Effect, Gives, RolePermission},
     outlook::{Change, Outlook},
@@ -62,33 +64,38 @@ impl Things {
             0 => {
                 let id = given.ids.id();
                 self.tokens.push(id);
-                Command::CreateToken {
+                Command::Token(TokenCommand::Create {
                     id,
                     name: format!("token {id}"),
                     description: None,
                     external_id: None,
                     expires_at: (bytes[6] % 4 == 1).then_some(START.plus_millis(5000)),
-                }
+                })
             }
             1 => {
                 let id = given.ids.id();
                 self.groups.push(id);
-                Command::CreateGroup { id, name: format!("group {id}"), description: None }
+                Command::Group(GroupCommand::Create { id, name: format!("group {id}"), description: None })
             }
             2 => {
                 let id = given.ids.id();
                 self.projects.push(id);
-                Command::CreateProject {
+                Command::Project(ProjectCommand::Create {
                     id,
                     name: format!("{}{id}", pick(&["s", "p"], a)),
                     labels: labels(more),
-                }
+                })
             }
             3 => {
                 let id = given.ids.id();
                 self.roles.push(id);
                 let permissions = role_permissions(a);
-                Command::CreateRole { id, name: format!("role {id}"), permissions, includes: Vec::new() }
+                Command::Role(RoleCommand::Create {
+                    id,
+                    name: format!("role {id}"),
+                    permissions,
+                    includes: Vec::new(),
+                })
             }
             _ => {
                 let id = given.ids.id();
@@ -97,7 +104,7 @@ impl Things {
                     0 => Gives::Role(pick(&self.roles, what)),
                     _ => Gives::Permissions(permissions(what)),
                 };
-                Command::CreateGrant {
+                Command::Grant(GrantCommand::Create {
                     id,
                     to: self.grantee(a),
                     gives: content,
@@ -107,7 +114,7 @@ impl Things {
                         .map(str::to_owned),
                     expires_at: (end % 5 == 1).then_some(START.plus_millis(4000)),
                     reason: None,
-                }
+                })
             }
         }
     }
@@ -116,24 +123,31 @@ impl Things {
         let [kind, a, b, c, ..] = bytes;
         match kind % 16 {
             0..=4 => self.make(given, [kind, a, b, c, bytes[4], bytes[5], bytes[6], 0]),
-            5..=8 => Command::AddMember {
+            5..=8 => Command::Member(MemberCommand::Add {
                 group: pick(&self.groups, a),
                 member: self.grantee(b),
                 expires_at: (c % 5 == 0).then_some(START.plus_millis(3000)).into(),
-            },
-            9 => Command::RemoveMember { group: pick(&self.groups, a), member: self.grantee(b) },
-            10 => Command::RevokeGrant { id: pick(&self.grants, a) },
-            11 => Command::UpdateProject { id: pick(&self.projects, a), name: None, labels: Some(labels(b)) },
-            12 => Command::DeleteProject { id: pick(&self.projects, a) },
-            13 => Command::UpdateRole {
+            }),
+            9 => Command::Member(MemberCommand::Remove {
+                group: pick(&self.groups, a),
+                member: self.grantee(b),
+            }),
+            10 => Command::Grant(GrantCommand::Revoke { id: pick(&self.grants, a) }),
+            11 => Command::Project(ProjectCommand::Update {
+                id: pick(&self.projects, a),
+                name: None,
+                labels: Some(labels(b)),
+            }),
+            12 => Command::Project(ProjectCommand::Delete { id: pick(&self.projects, a) }),
+            13 => Command::Role(RoleCommand::Update {
                 id: pick(&self.roles, a),
                 name: None,
                 permissions: Some(role_permissions(b)),
                 includes: (c % 2 == 0).then(|| vec![pick(&self.roles, c)]),
-            },
+            }),
             14 => match b % 2 {
-                0 => Command::DeleteGroup { id: pick(&self.groups, a) },
-                _ => Command::DeleteToken { id: pick(&self.tokens, a) },
+                0 => Command::Group(GroupCommand::Delete { id: pick(&self.groups, a) }),
+                _ => Command::Token(TokenCommand::Delete { id: pick(&self.tokens, a) }),
             },
             _ => self.make(given, [4, a, b, c, bytes[4], bytes[5], bytes[6], 0]),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, TokenCommand},
     event::Event,
     founding::Founding,
     id::{GrantId, GroupId, InstallationId, KeyId, OrgId, RoleId, TokenId, UserId},
@@ -139,7 +139,13 @@ impl Given {
 
     pub(crate) fn create_token(&self, name: &str) -> Command {
         let (name, id) = (name.to_owned(), self.ids.id());
-        Command::CreateToken { id, name, description: None, external_id: None, expires_at: None }
+        Command::Token(TokenCommand::Create {
+            id,
+            name,
+            description: None,
+            external_id: None,
+            expires_at: None,
+        })
     }
 
     /// The next append waits for the gate.

@@ -1,7 +1,7 @@
 //! What waits during an append shares the next one, and nobody is told anything before it is durable.
 
 use grantbook_domain::{
-    command::Command,
+    command::{Command, GrantCommand, TokenCommand},
     id::GrantId,
     model::Effect,
     position::Position,
@@ -98,7 +98,7 @@ async fn a_no_op_behind_a_record_of_its_frame_stands_at_that_record() {
     let gate = given.gate();
     let first = given.spawn(given.submission(given.create_token("first")));
     given.appends(3).await;
-    let delete = || given.spawn(given.submission(Command::DeleteToken { id: token }));
+    let delete = || given.spawn(given.submission(Command::Token(TokenCommand::Delete { id: token })));
     let deleted = delete();
     settle().await;
     let again = delete();
@@ -133,15 +133,17 @@ fn large(given: &Given, bytes: usize) -> Command {
     let text = "d".repeat(1024);
     let role =
         given.handle.state(ORG).unwrap().builtin_role(grantbook_domain::model::Builtin::Viewer).unwrap();
-    let grant = |_| Command::CreateGrant {
-        id: given.ids.id(),
-        to: Grantee::User(crate::given::OWNER),
-        gives: grantbook_domain::model::Gives::Role(role),
-        on: Scope::Organization,
-        effect: Effect::Allow,
-        object_type: None,
-        expires_at: None,
-        reason: Some(text.clone()),
+    let grant = |_| {
+        Command::Grant(GrantCommand::Create {
+            id: given.ids.id(),
+            to: Grantee::User(crate::given::OWNER),
+            gives: grantbook_domain::model::Gives::Role(role),
+            on: Scope::Organization,
+            effect: Effect::Allow,
+            object_type: None,
+            expires_at: None,
+            reason: Some(text.clone()),
+        })
     };
     Command::Batch((0..bytes / 1024).map(grant).collect())
 }
@@ -180,7 +182,7 @@ fn wide(given: &Given, names: usize) -> (GrantId, Command) {
         .map(|n| Atom::Label((0..2).map(|key| (format!("{key}{n:0200}"), "v".repeat(200))).collect()))
         .collect();
     let id = given.ids.id();
-    let command = Command::CreateGrant {
+    let command = Command::Grant(GrantCommand::Create {
         id,
         to: Grantee::User(crate::given::OWNER),
         gives: grantbook_domain::model::Gives::Role(role),
@@ -189,7 +191,7 @@ fn wide(given: &Given, names: usize) -> (GrantId, Command) {
         object_type: None,
         expires_at: None,
         reason: Some("r".repeat(1024)),
-    };
+    });
     (id, command)
 }
 
@@ -210,7 +212,7 @@ async fn the_largest_grant_can_be_revoked() {
         }
     }
     assert!(refused, "no limit was met");
-    let mut revoke = given.submission(Command::RevokeGrant { id: largest.unwrap() });
+    let mut revoke = given.submission(Command::Grant(GrantCommand::Revoke { id: largest.unwrap() }));
     revoke.reason = Some("\"".repeat(1024));
     revoke.source_ip = Some("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".to_owned());
     let outcome = given.handle.submit(keyed(revoke, &"\"".repeat(128), 1)).await.unwrap();
@@ -229,7 +231,7 @@ async fn a_full_queue_is_told_at_once() {
     settle().await;
     assert!(matches!(given.handle.submit(no_op()).await, Err(SubmitError::Overloaded)));
     // What takes away has places of its own, and its turn before what waits.
-    let ended = given.spawn(given.submission(Command::DeleteToken { id: token }));
+    let ended = given.spawn(given.submission(Command::Token(TokenCommand::Delete { id: token })));
     settle().await;
     assert!(!ended.is_finished());
     gate.send(()).unwrap();

@@ -3,7 +3,7 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, TokenCommand},
     event::Event,
     model::Builtin,
     principal::{Actor, Grantee, Principal},
@@ -152,13 +152,13 @@ async fn a_running_server_keeps_others_out_and_shutdown_lets_them_in() {
     let state = app.state();
     let key = ParsedKey::parse(&outcome.key).unwrap();
     let (org, caller) = state.parts.commands().unwrap().authenticate(&key, state.clock.now()).unwrap();
-    let command = Command::CreateToken {
+    let command = Command::Token(TokenCommand::Create {
         id: state.ids.id(),
         name: "app".to_owned(),
         description: None,
         external_id: None,
         expires_at: None,
-    };
+    });
     let author = Author::Caller(caller);
     let submission = Submission {
         org,

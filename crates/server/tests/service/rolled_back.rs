@@ -8,7 +8,7 @@ use std::{
 };
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, TokenCommand},
     id::OrgId,
     position::Position,
     principal::{Caller, Principal},
@@ -79,13 +79,13 @@ impl Scene {
     pub(crate) async fn write(&self, app: &App, name: &str) -> Result<Position, SubmitError> {
         let org: OrgId = self.first.organization_id.parse().unwrap();
         let principal = Principal::User(self.first.user_id.parse().unwrap());
-        let command = Command::CreateToken {
+        let command = Command::Token(TokenCommand::Create {
             id: app.state().ids.id(),
             name: name.to_owned(),
             description: None,
             external_id: None,
             expires_at: None,
-        };
+        });
         let author = Author::Caller(Caller { principal, key: None });
         let submission = Submission {
             org,
@@ -353,8 +353,13 @@ async fn commands_that_waited_are_not_appended_to_a_doubted_journal() {
     let service = CommandService::start_doubting(Arc::new(journal.clone()), fold, inputs, doubts.clone());
     let submit = |name: &str| {
         let (name, id) = (name.to_owned(), ids.id());
-        let command =
-            Command::CreateToken { id, name, description: None, external_id: None, expires_at: None };
+        let command = Command::Token(TokenCommand::Create {
+            id,
+            name,
+            description: None,
+            external_id: None,
+            expires_at: None,
+        });
         let submission = Submission {
             org: ORG,
             author: Author::Caller(owner),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use grantbook_domain::{command::Command, refusal::Refusal};
+use grantbook_domain::{
+    command::{Command, TokenCommand},
+    refusal::Refusal,
+};
 use grantbook_journal::memory::Fault;
 use grantbook_server::command::{Submission, SubmitError};
 use tokio::time::sleep;
@@ -73,9 +76,9 @@ async fn the_same_request_id_does_what_did_not_land_and_bars_what_is_late() {
 async fn nothing_is_decided_before_the_fold_has_caught_up() {
     let (given, submission) = in_doubt().await;
     assert_eq!(given.journal.land_late(), 1);
-    let Command::CreateToken { id, .. } = submission.command else { panic!("a token") };
+    let Command::Token(TokenCommand::Create { id, .. }) = submission.command else { panic!("a token") };
     // Without a look at the journal this would be refused: no such token.
-    given.submit(Command::DeleteToken { id }).await.unwrap();
+    given.submit(Command::Token(TokenCommand::Delete { id })).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! As of every earlier position, the view of a whole history answers like the fold of what had happened by then.
 
 use grantbook_domain::{
-    command::{Author, Command, Expiry},
+    command::{Author, Command, Expiry, MemberCommand},
     position::Position,
     principal::Grantee,
     record::{Record, Recorded},
@@ -118,9 +118,9 @@ fn a_restless_past_is_known_at_every_turn() {
     let member = Grantee::Token(token);
     let mut places = Vec::new();
     for _ in 0..500 {
-        world.must(Command::AddMember { group, member, expires_at: Expiry::Never });
+        world.must(Command::Member(MemberCommand::Add { group, member, expires_at: Expiry::Never }));
         places.push((world.position(), true));
-        assert!(world.try_as(Author::Operator, Command::RemoveMember { group, member }));
+        assert!(world.try_as(Author::Operator, Command::Member(MemberCommand::Remove { group, member })));
         places.push((world.position(), false));
     }
     let snapshot = view_of(&world.records, usize::MAX).reader().snapshot().unwrap();

@@ -1,7 +1,10 @@
 //! Commands drawn from bytes: weighted towards memberships, grants and revocations, about what there is.
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{
+        Author, Command, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand,
+    },
     id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId},
     model::{Effect, Gives, Narrowing, RolePermission},
     principal::{Caller, Grantee},
@@ -33,7 +36,7 @@ impl World {
         };
         if matches!(command, Command::NoteExpiries { .. }) {
             self.try_as(Author::System, command);
-        } else if matches!(command, Command::StartSession { .. }) {
+        } else if matches!(command, Command::Session(SessionCommand::Start { .. })) {
             self.try_as(Author::Caller(self.owner), command);
         } else if step[1] % 8 == 3 {
             let author = self.some_caller(step[4]);
@@ -45,11 +48,11 @@ impl World {
 
     fn draw(&mut self, [what, a, b, c, d, e]: Step) -> Command {
         match what % 32 {
-            0..=4 => Command::AddMember {
+            0..=4 => Command::Member(MemberCommand::Add {
                 group: self.some_group(a),
                 member: self.some_grantee(b),
                 expires_at: self.some_expiry(c).into(),
-            },
+            }),
             5..=7 => self.draw_removal(a),
             8..=13 => self.draw_grant([a, b, c, d, e]),
             14..=15 => {
@@ -59,49 +62,49 @@ impl World {
                     .filter(|grant| grant.ended_at.is_none())
                     .map(|grant| grant.id)
                     .collect();
-                Command::RevokeGrant { id: pick(&ids, a) }
+                Command::Grant(GrantCommand::Revoke { id: pick(&ids, a) })
             }
-            16..=17 => Command::UpdateRole {
+            16..=17 => Command::Role(RoleCommand::Update {
                 id: self.some_role(a),
                 name: None,
                 permissions: Some(some_permissions(b, c)),
                 includes: (d % 2 == 0).then(|| vec![self.some_role(e)]),
-            },
-            18..=20 => Command::UpdateProject {
+            }),
+            18..=20 => Command::Project(ProjectCommand::Update {
                 id: self.some_project(a),
                 name: (b % 4 == 0).then(|| project_name(c)),
                 labels: Some(some_labels(d)),
-            },
-            21 | 22 => Command::CreateProject {
+            }),
+            21 | 22 => Command::Project(ProjectCommand::Create {
                 id: ProjectId::from_u128(self.id()),
                 name: project_name(a),
                 labels: some_labels(b),
-            },
-            23 => Command::DeleteProject { id: self.some_project(a) },
+            }),
+            23 => Command::Project(ProjectCommand::Delete { id: self.some_project(a) }),
             24 => self.draw_registration(a, b),
             25 => self.draw_change_of_object(a, b, c),
             26 | 27 => self.draw_key([a, b, c, d]),
             28 => self.draw_account(a, b),
             29 => match a % 3 {
-                0 => Command::DeleteGroup { id: self.some_group(b) },
-                1 => Command::UpdateGroup {
+                0 => Command::Group(GroupCommand::Delete { id: self.some_group(b) }),
+                1 => Command::Group(GroupCommand::Update {
                     id: self.some_group(b),
                     name: Some(format!("g{}", c % 4)),
                     description: None,
-                },
-                _ => Command::CreateGroup {
+                }),
+                _ => Command::Group(GroupCommand::Create {
                     id: GroupId::from_u128(self.id()),
                     name: format!("g{}", b % 4),
                     description: None,
-                },
+                }),
             },
-            30 if a % 2 == 0 => Command::DeleteRole { id: self.some_role(b) },
-            30 => Command::CreateRole {
+            30 if a % 2 == 0 => Command::Role(RoleCommand::Delete { id: self.some_role(b) }),
+            30 => Command::Role(RoleCommand::Create {
                 id: RoleId::from_u128(self.id()),
                 name: format!("r{}", a % 4),
                 permissions: some_permissions(b, c),
                 includes: (d % 2 == 0).then(|| self.some_role(e)).into_iter().collect(),
-            },
+            }),
             _ if a % 4 == 0 => Command::ExtendCatalog {
                 object_types: Vec::new(),
                 permissions: vec![format!("extra{}", b % 2)],
@@ -117,7 +120,7 @@ impl World {
             .flat_map(|group| self.state.members_of(group.id).map(|one| (one.group, one.member)))
             .collect();
         let (group, member) = pick(&pairs, a);
-        Command::RemoveMember { group, member }
+        Command::Member(MemberCommand::Remove { group, member })
     }
 
     fn draw_grant(&mut self, [a, b, c, d, e]: [u8; 5]) -> Command {
@@ -129,7 +132,7 @@ impl World {
         };
         let types = ["project", "dataset", "note", "group", "org_member"];
         let to = self.some_grantee(a);
-        Command::CreateGrant {
+        Command::Grant(GrantCommand::Create {
             id: GrantId::from_u128(self.id()),
             to,
             gives,
@@ -143,16 +146,18 @@ impl World {
             object_type: (e % 5 == 1).then(|| pick(&types, d).to_owned()),
             expires_at: self.some_expiry(e / 8),
             reason: None,
-        }
+        })
     }
 
     fn draw_change_of_object(&self, a: u8, b: u8, c: u8) -> Command {
         let refs: Vec<_> = self.state.objects().map(|known| known.object.clone()).collect();
         let object = pick_ref(&refs, a);
         match b % 4 {
-            0 => Command::UpdateObject { object, name: Some(Some(format!("name {}", c % 2))) },
-            1 => Command::RemoveObject { object: object.within(None) },
-            _ => Command::RemoveObject { object },
+            0 => {
+                Command::Object(ObjectCommand::Update { object, name: Some(Some(format!("name {}", c % 2))) })
+            }
+            1 => Command::Object(ObjectCommand::Remove { object: object.within(None) }),
+            _ => Command::Object(ObjectCommand::Remove { object }),
         }
     }
 
@@ -160,22 +165,25 @@ impl World {
         let (object_type, id) =
             pick(&[("dataset", "ds"), ("dataset", "ds2"), ("note", "n"), ("team", "blue")], a);
         let project = (object_type != "team").then(|| self.some_project(b));
-        Command::RegisterObject { object: object(object_type, id).within(project), name: None }
+        Command::Object(ObjectCommand::Register {
+            object: object(object_type, id).within(project),
+            name: None,
+        })
     }
 
     fn draw_key(&mut self, [a, b, c, d]: [u8; 4]) -> Command {
         let ids: Vec<_> = self.state.keys().map(|key| key.id).collect();
         let new_id = KeyId::from_u128(self.id());
         match a % 5 {
-            4 => Command::StartSession { id: new_id, hash: hash_of(new_id) },
-            0 => Command::RevokeKey { id: pick(&ids[1..], b) },
-            1 => Command::RotateKey {
+            4 => Command::Session(SessionCommand::Start { id: new_id, hash: hash_of(new_id) }),
+            0 => Command::Key(KeyCommand::Revoke { id: pick(&ids[1..], b) }),
+            1 => Command::Key(KeyCommand::Rotate {
                 id: pick(&ids[1..], b),
                 new_id,
                 hash: hash_of(new_id),
                 grace_seconds: u64::from(c % 3),
-            },
-            _ => Command::IssueKey {
+            }),
+            _ => Command::Key(KeyCommand::Issue {
                 id: new_id,
                 principal: self.some_grantee(b).principal().unwrap_or(self.owner.principal),
                 name: None,
@@ -186,7 +194,7 @@ impl World {
                     permissions: (d % 2 == 0).then(|| vec!["read".to_owned(), "deploy".to_owned()]),
                     on: (d % 3 == 1).then(|| self.some_scope(b, c)),
                 }),
-            },
+            }),
         }
     }
 
@@ -194,25 +202,25 @@ impl World {
         let tokens: Vec<_> = self.state.tokens().map(|token| token.id).collect();
         let id = pick(&tokens, b);
         match a % 6 {
-            0 | 4 => Command::DeleteToken { id },
-            1 | 2 => Command::UpdateToken {
+            0 | 4 => Command::Token(TokenCommand::Delete { id }),
+            1 | 2 => Command::Token(TokenCommand::Update {
                 id,
                 name: b.is_multiple_of(2).then(|| format!("t{}", b % 3)),
                 description: None,
                 external_id: None,
                 expires_at: Some(self.some_expiry(b)),
-            },
+            }),
             3 => {
                 let users: Vec<_> = self.state.users().map(|user| user.id).collect();
-                Command::DeactivateUser { id: pick(&users, b) }
+                Command::User(UserCommand::Deactivate { id: pick(&users, b) })
             }
-            _ => Command::CreateToken {
+            _ => Command::Token(TokenCommand::Create {
                 id: TokenId::from_u128(self.id()),
                 name: format!("t{}", b % 3),
                 description: None,
                 external_id: None,
                 expires_at: self.some_expiry(a),
-            },
+            }),
         }
     }
 

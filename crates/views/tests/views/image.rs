@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use grantbook_domain::{
     access::Question,
-    command::Command,
+    command::{Command, ObjectCommand},
     id::OrgId,
     model::{Effect, Gives, KeyHash, Narrowing},
     principal::{Grantee, Principal},
@@ -57,8 +57,8 @@ fn grants_on_an_object_that_was_removed_stay_dead() {
             (Grantee::Token(world.token(name)), Gives::Permissions(vec![permission.to_owned()]));
         world.grant(to, gives, Scope::Object(ds.clone()), effect);
     }
-    world.must(Command::RemoveObject { object: ds.clone() });
-    world.must(Command::RegisterObject { object: ds, name: None });
+    world.must(Command::Object(ObjectCommand::Remove { object: ds.clone() }));
+    world.must(Command::Object(ObjectCommand::Register { object: ds, name: None }));
     walk(&world);
 }
 
@@ -73,8 +73,8 @@ fn keys_narrowed_to_an_object_that_was_removed_stay_dead() {
     let on = || Some(Scope::Object(ds.clone()));
     let narrow = |on| Some(Narrowing { permissions: None, on, generation: 0 });
     world.issue_key(Principal::Token(app), None, narrow(on()));
-    world.must(Command::RemoveObject { object: ds.clone() });
-    world.must(Command::RegisterObject { object: ds.clone(), name: None });
+    world.must(Command::Object(ObjectCommand::Remove { object: ds.clone() }));
+    world.must(Command::Object(ObjectCommand::Register { object: ds.clone(), name: None }));
     world.issue_key(Principal::Token(app), None, narrow(on()));
     walk(&world);
 }

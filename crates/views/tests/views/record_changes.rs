@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     catalog::Lineage,
-    command::{Author, Command, Expiry},
+    command::{
+        Author, Command, Expiry, GroupCommand, MemberCommand, ObjectCommand, ProjectCommand, TokenCommand,
+        UserCommand,
+    },
     id::{GroupId, UserId},
     model::{Effect, Gives},
     principal::{Grantee, Principal},
@@ -185,9 +188,9 @@ fn crowd() -> (World, GroupId) {
         .map(|number| {
             let id = UserId::from_u128(world.id());
             let email = format!("user-{number}@example.com");
-            world.must(Command::CreateUser { id, email, name: None, external_id: None });
+            world.must(Command::User(UserCommand::Create { id, email, name: None, external_id: None }));
             let member = Grantee::User(id);
-            world.must(Command::AddMember { group, member, expires_at: Expiry::Never });
+            world.must(Command::Member(MemberCommand::Add { group, member, expires_at: Expiry::Never }));
             id
         })
         .collect();
@@ -223,7 +226,7 @@ fn the_end_of_a_group_takes_from_its_members_what_they_have_no_other_way() {
     let (mut world, group) = crowd();
     let read = Gives::Permissions(vec!["read".to_owned()]);
     world.allow(Grantee::Group(group), read, Scope::Organization);
-    world.must(Command::DeleteGroup { id: group });
+    world.must(Command::Group(GroupCommand::Delete { id: group }));
     let history = History::of(world);
     let changes = history.snapshot.changes_of(history.world.records.last().unwrap()).unwrap();
     let [change] = &changes[..] else { panic!("one change: {changes:?}") };
@@ -236,12 +239,20 @@ fn an_expiry_shows_with_the_next_record_and_names_the_one_that_set_it() {
     let mut world = World::settled(9);
     let (low, app) = (world.group("low"), world.token("app"));
     let until = Some(world.now.plus_millis(100));
-    world.must(Command::AddMember { group: low, member: Grantee::Token(app), expires_at: until.into() });
+    world.must(Command::Member(MemberCommand::Add {
+        group: low,
+        member: Grantee::Token(app),
+        expires_at: until.into(),
+    }));
     let set_by = world.position();
     world.now = world.now.plus_millis(100);
     assert!(world.try_as(
         Author::Operator,
-        Command::CreateGroup { id: GroupId::from_u128(77), name: "other".to_owned(), description: None },
+        Command::Group(GroupCommand::Create {
+            id: GroupId::from_u128(77),
+            name: "other".to_owned(),
+            description: None
+        }),
     ));
     let history = History::of(world);
     let changes = history.snapshot.changes_of(history.world.records.last().unwrap()).unwrap();
@@ -262,18 +273,16 @@ fn a_time_that_was_replaced_is_no_cause() {
     let (group, member) = (world.group("low"), Grantee::Token(world.token("app")));
     let mut until = |millis| {
         let expires_at = Some(world.now.plus_millis(millis));
-        world.must(Command::AddMember { group, member, expires_at: expires_at.into() });
+        world.must(Command::Member(MemberCommand::Add { group, member, expires_at: expires_at.into() }));
         world.position()
     };
     let (_replaced, set_by) = (until(100), until(200));
     world.now = world.now.plus_millis(300);
     let id = GroupId::from_u128(77);
-    assert!(
-        world.try_as(
-            Author::Operator,
-            Command::CreateGroup { id, name: "other".to_owned(), description: None },
-        )
-    );
+    assert!(world.try_as(
+        Author::Operator,
+        Command::Group(GroupCommand::Create { id, name: "other".to_owned(), description: None }),
+    ));
     let history = History::of(world);
     let changes = history.snapshot.changes_of(history.world.records.last().unwrap()).unwrap();
     assert!(!changes.is_empty());
@@ -298,8 +307,8 @@ fn a_project_is_gained_by_all_who_reach_it_whatever_they_have_elsewhere() {
     world.grant(members[30], read(), Scope::Organization, Effect::Deny);
     let before = world.records.len();
     let shared = world.create_project("shared", &[]);
-    world.must(Command::UpdateProject { id: own, name: None, labels: Some(labels(&[])) });
-    world.must(Command::DeleteProject { id: shared });
+    world.must(Command::Project(ProjectCommand::Update { id: own, name: None, labels: Some(labels(&[])) }));
+    world.must(Command::Project(ProjectCommand::Delete { id: shared }));
     let history = History::of(world);
     for recorded in &history.world.records[before..] {
         let changes = history.snapshot.changes_of(recorded).unwrap();
@@ -316,13 +325,16 @@ fn whoever_was_given_something_on_an_object_loses_it_with_its_project_and_with_i
     let thing = |id: &str| object("dataset", id);
     let who = Grantee::Token(world.create_token("bare", None));
     for id in ["one", "two"] {
-        world.must(Command::RegisterObject { object: thing(id).within(Some(project)), name: None });
+        world.must(Command::Object(ObjectCommand::Register {
+            object: thing(id).within(Some(project)),
+            name: None,
+        }));
         let read = Gives::Permissions(vec!["read".to_owned()]);
         world.allow(who, read, Scope::Object(thing(id)));
     }
     let before = world.records.len();
-    world.must(Command::RemoveObject { object: thing("one") });
-    world.must(Command::DeleteProject { id: project });
+    world.must(Command::Object(ObjectCommand::Remove { object: thing("one") }));
+    world.must(Command::Project(ProjectCommand::Delete { id: project }));
     let history = History::of(world);
     for (recorded, id) in history.world.records[before..].iter().zip(["one", "two"]) {
         let changes = history.snapshot.changes_of(recorded).unwrap();
@@ -356,13 +368,23 @@ fn whoever_is_reached_by_one_way_only_is_told() {
         holders.push(who);
     }
     let before = world.records.len();
-    world.must(Command::UpdateProject { id: short, name: None, labels: Some(labels(&[])) });
-    world.must(Command::DeleteProject { id: named });
-    world.must(Command::DeleteGroup { id: held });
+    world.must(Command::Project(ProjectCommand::Update { id: short, name: None, labels: Some(labels(&[])) }));
+    world.must(Command::Project(ProjectCommand::Delete { id: named }));
+    world.must(Command::Group(GroupCommand::Delete { id: held }));
     world.now = until.plus_millis(1);
-    world.must(Command::UpdateProject { id: short, name: Some("late".to_owned()), labels: None });
+    world.must(Command::Project(ProjectCommand::Update {
+        id: short,
+        name: Some("late".to_owned()),
+        labels: None,
+    }));
     let (id, name, expires_at) = (holders[3], None, Some(None));
-    world.must(Command::UpdateToken { id, name, description: None, external_id: None, expires_at });
+    world.must(Command::Token(TokenCommand::Update {
+        id,
+        name,
+        description: None,
+        external_id: None,
+        expires_at,
+    }));
     let history = History::of(world);
     let expected = [(0, false), (1, false), (2, false), (3, false), (3, true)];
     for (recorded, (who, gained)) in history.world.records[before..].iter().zip(expected) {

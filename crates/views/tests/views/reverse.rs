@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use grantbook_domain::{
     access::{Question, Reason, Target},
     catalog::Lineage,
-    command::Command,
+    command::{Command, TokenCommand},
     id::{TokenId, UserId},
     model::{Gives, Token, User},
     position::Position,
@@ -251,12 +251,14 @@ fn an_account_is_found_by_its_external_id_while_it_has_it() {
     let mut past: Vec<(Position, [Option<TokenId>; 3])> = Vec::new();
     let none = [None, None, None];
     past.push((world.position(), none));
-    let change = |id: TokenId, external_id: Option<&str>| Command::UpdateToken {
-        id,
-        name: None,
-        description: None,
-        external_id: Some(external_id.map(str::to_owned)),
-        expires_at: None,
+    let change = |id: TokenId, external_id: Option<&str>| {
+        Command::Token(TokenCommand::Update {
+            id,
+            name: None,
+            description: None,
+            external_id: Some(external_id.map(str::to_owned)),
+            expires_at: None,
+        })
     };
     for (command, expected) in [
         (change(app, Some("x")), [Some(app), None, None]),
@@ -265,7 +267,7 @@ fn an_account_is_found_by_its_external_id_while_it_has_it() {
         (change(app, None), [Some(job), None, None]),
         (change(job, Some("caf\u{e9}")), [None, None, Some(job)]),
         (change(job, Some("x")), [Some(job), None, None]),
-        (Command::DeleteToken { id: job }, none),
+        (Command::Token(TokenCommand::Delete { id: job }), none),
         (change(app, Some("x")), [Some(app), None, None]),
     ] {
         world.must(command);

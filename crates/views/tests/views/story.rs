@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     access::{Question, Reason, Target},
-    command::{Command, Expiry},
+    command::{Command, Expiry, MemberCommand, ProjectCommand},
     id::{KeyId, OrgId},
     model::{Builtin, Effect, Gives, KeyHash},
     principal::{Grantee, Principal},
@@ -67,7 +67,11 @@ fn what_expired_is_named_as_missing() {
     let mut world = World::settled(5);
     let (bot, group) = (world.token("bot"), world.group("low"));
     let until = world.now.plus_millis(5);
-    world.must(Command::AddMember { group, member: Grantee::Token(bot), expires_at: Expiry::At(until) });
+    world.must(Command::Member(MemberCommand::Add {
+        group,
+        member: Grantee::Token(bot),
+        expires_at: Expiry::At(until),
+    }));
     let dev = world.project("dev").to_string();
     let question = ask(Principal::Token(bot), "update", &dev);
     let view = snapshot(&world);
@@ -103,7 +107,7 @@ fn too_many_paths_are_cut_and_said_to_be() {
         let above = [0, 1].map(|side| world.create_group(&format!("rung {rung} {side}")));
         for member in below {
             for group in above {
-                world.must(Command::AddMember { group, member, expires_at: Expiry::Never });
+                world.must(Command::Member(MemberCommand::Add { group, member, expires_at: Expiry::Never }));
             }
         }
         below = above.map(Grantee::Group).to_vec();
@@ -187,7 +191,7 @@ fn names_are_found_and_deleted_things_are_not() {
     let mut world = World::settled(5);
     let before = world.position();
     let (prod, owners) = (world.project("prod-a"), world.state.builtin_group(Builtin::Owner).unwrap());
-    world.must(Command::DeleteProject { id: prod });
+    world.must(Command::Project(ProjectCommand::Delete { id: prod }));
     let again = world.create_project("prod-a", &[]);
     let view = snapshot(&world);
     let named = |at, name| {

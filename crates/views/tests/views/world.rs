@@ -2,7 +2,10 @@
 
 use grantbook_domain::{
     catalog::TypeDefinition,
-    command::{Author, Command, Expiry, Request},
+    command::{
+        Author, Command, Expiry, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, Request, RoleCommand, TokenCommand, UserCommand,
+    },
     event::Event,
     founding::Founding,
     id::{GrantId, GroupId, Id, InstallationId, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
@@ -94,7 +97,7 @@ impl World {
         world.must(Command::ExtendCatalog { object_types, permissions });
         let id = UserId::from_u128(world.id());
         let (email, name, external_id) = ("bob@example.com".to_owned(), None, None);
-        world.must(Command::CreateUser { id, email, name, external_id });
+        world.must(Command::User(UserCommand::Create { id, email, name, external_id }));
         for name in ["app", "job", "bot"] {
             world.create_token(name, None);
         }
@@ -110,7 +113,7 @@ impl World {
             (Grantee::Token(world.token("job")), mid),
             (Grantee::User(id), high),
         ] {
-            world.must(Command::AddMember { group, member, expires_at: Expiry::Never });
+            world.must(Command::Member(MemberCommand::Add { group, member, expires_at: Expiry::Never }));
         }
         world.create_project("prod-a", &[("env", "production")]);
         world.create_project("stage-a", &[("env", "staging")]);
@@ -119,9 +122,11 @@ impl World {
         let writer = world.role("writer");
         world.create_role("lead", &[("read", None)], &[writer]);
         let prod = world.project("prod-a");
-        world
-            .must(Command::RegisterObject { object: object("dataset", "ds").within(Some(prod)), name: None });
-        world.must(Command::RegisterObject { object: object("team", "blue"), name: None });
+        world.must(Command::Object(ObjectCommand::Register {
+            object: object("dataset", "ds").within(Some(prod)),
+            name: None,
+        }));
+        world.must(Command::Object(ObjectCommand::Register { object: object("team", "blue"), name: None }));
         let lead = world.role("lead");
         world.allow(Grantee::Group(low), Gives::Role(lead), all_except(&[("env", "production")]));
         let stage = object("project", world.project("stage-a"));
@@ -211,19 +216,23 @@ impl World {
     pub(crate) fn create_token(&mut self, name: &str, expires_at: Option<Timestamp>) -> TokenId {
         let id = TokenId::from_u128(self.id());
         let (name, description, external_id) = (name.to_owned(), None, None);
-        self.must(Command::CreateToken { id, name, description, external_id, expires_at });
+        self.must(Command::Token(TokenCommand::Create { id, name, description, external_id, expires_at }));
         id
     }
 
     pub(crate) fn create_group(&mut self, name: &str) -> GroupId {
         let id = GroupId::from_u128(self.id());
-        self.must(Command::CreateGroup { id, name: name.to_owned(), description: None });
+        self.must(Command::Group(GroupCommand::Create { id, name: name.to_owned(), description: None }));
         id
     }
 
     pub(crate) fn create_project(&mut self, name: &str, pairs: &[(&str, &str)]) -> ProjectId {
         let id = ProjectId::from_u128(self.id());
-        self.must(Command::CreateProject { id, name: name.to_owned(), labels: labels(pairs) });
+        self.must(Command::Project(ProjectCommand::Create {
+            id,
+            name: name.to_owned(),
+            labels: labels(pairs),
+        }));
         id
     }
 
@@ -237,12 +246,12 @@ impl World {
         let permissions =
             permissions.iter().map(|(permission, object_type)| role_permission(permission, *object_type));
         let permissions = permissions.collect();
-        self.must(Command::CreateRole {
+        self.must(Command::Role(RoleCommand::Create {
             id,
             name: name.to_owned(),
             permissions,
             includes: includes.to_vec(),
-        });
+        }));
     }
 
     pub(crate) fn allow(&mut self, to: Grantee, gives: Gives, on: Scope) -> GrantId {
@@ -252,7 +261,16 @@ impl World {
     pub(crate) fn grant(&mut self, to: Grantee, gives: Gives, on: Scope, effect: Effect) -> GrantId {
         let id = GrantId::from_u128(self.id());
         let (object_type, expires_at, reason) = (None, None, None);
-        self.must(Command::CreateGrant { id, to, gives, on, effect, object_type, expires_at, reason });
+        self.must(Command::Grant(GrantCommand::Create {
+            id,
+            to,
+            gives,
+            on,
+            effect,
+            object_type,
+            expires_at,
+            reason,
+        }));
         id
     }
 
@@ -264,7 +282,7 @@ impl World {
     ) -> KeyId {
         let id = KeyId::from_u128(self.id());
         let hash = hash_of(id);
-        self.must(Command::IssueKey { id, principal, name: None, hash, expires_at, narrow });
+        self.must(Command::Key(KeyCommand::Issue { id, principal, name: None, hash, expires_at, narrow }));
         id
     }
 

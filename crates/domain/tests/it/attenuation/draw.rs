@@ -2,7 +2,10 @@
 
 use grantbook_domain::{
     catalog::TypeDefinition,
-    command::{Author, Command},
+    command::{
+        Author, Command, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
+    },
     event::Event,
     model::{Effect, Gives, KeyHash, Narrowing, RolePermission},
     principal::{Grantee, Principal},
@@ -48,40 +51,46 @@ impl World {
             16..=19 => self.draw_move(bytes),
             20..=22 => self.draw_key(bytes),
             23 => self.draw_rotation(a),
-            24 => Command::RemoveObject { object: self.reference(a, b) },
+            24 => Command::Object(ObjectCommand::Remove { object: self.reference(a, b) }),
             25 => {
                 let object = pick(&self.objects, a);
                 let project = if b % 3 == 0 { Some(pick(&self.projects, c)) } else { object.project };
-                Command::RegisterObject { object: object.within(project), name: None }
+                Command::Object(ObjectCommand::Register { object: object.within(project), name: None })
             }
-            26 => Command::UpdateToken {
+            26 => Command::Token(TokenCommand::Update {
                 id: pick(&self.tokens, a),
                 name: None,
                 description: None,
                 external_id: (b % 4 == 0).then(|| Some(format!("elsewhere-{c}"))),
                 expires_at: Some(expiry(d)),
-            },
-            27 => Command::UpdateUser {
+            }),
+            27 => Command::User(UserCommand::Update {
                 id: pick(&self.users, a),
                 email: Some(format!("new{b}@x.y")),
                 name: None,
                 external_id: None,
-            },
+            }),
             28 => match a % 4 {
-                0 => Command::DeleteGroup { id: pick(&self.groups, b) },
-                1 => Command::DeleteProject { id: pick(&self.projects, b) },
-                2 => Command::DeleteToken { id: pick(&self.tokens, b) },
-                _ => Command::DeactivateUser { id: pick(&self.users, b) },
+                0 => Command::Group(GroupCommand::Delete { id: pick(&self.groups, b) }),
+                1 => Command::Project(ProjectCommand::Delete { id: pick(&self.projects, b) }),
+                2 => Command::Token(TokenCommand::Delete { id: pick(&self.tokens, b) }),
+                _ => Command::User(UserCommand::Deactivate { id: pick(&self.users, b) }),
             },
-            29 => Command::CreateProject { id: self.org.id(), name: format!("s{a}"), labels: draw_labels(b) },
-            30 => Command::CreateRole {
+            29 => Command::Project(ProjectCommand::Create {
+                id: self.org.id(),
+                name: format!("s{a}"),
+                labels: draw_labels(b),
+            }),
+            30 => Command::Role(RoleCommand::Create {
                 id: self.org.id(),
                 name: format!("role {a}"),
                 permissions: draw_role_permissions(b),
                 includes: vec![pick(&self.roles, c)],
-            },
+            }),
             31 if a % 4 == 0 => self.draw_webhook(b),
-            31 if a % 4 == 1 => Command::StartSession { id: self.org.id(), hash: KeyHash([5; 32]) },
+            31 if a % 4 == 1 => {
+                Command::Session(SessionCommand::Start { id: self.org.id(), hash: KeyHash([5; 32]) })
+            }
             _ => Command::ExtendCatalog {
                 object_types: vec![TypeDefinition {
                     name: format!("type{}", a % 3),
@@ -96,27 +105,27 @@ impl World {
     fn draw_webhook(&mut self, choice: u8) -> Command {
         let known = self.org.state.living_webhooks().next().map(|webhook| webhook.id);
         match known {
-            Some(id) if choice.is_multiple_of(3) => Command::DeleteWebhook { id },
+            Some(id) if choice.is_multiple_of(3) => Command::Webhook(WebhookCommand::Delete { id }),
             Some(id) if choice % 3 == 1 => {
-                Command::RotateWebhook { id, key: "k2".to_owned(), grace_seconds: 60 }
+                Command::Webhook(WebhookCommand::Rotate { id, key: "k2".to_owned(), grace_seconds: 60 })
             }
             _ => webhook(self.org.id()),
         }
     }
 
     fn draw_membership(&self, [_, _, a, b, c, ..]: Bytes) -> Command {
-        Command::AddMember {
+        Command::Member(MemberCommand::Add {
             group: pick(&self.groups, a),
             member: self.grantee(b),
             expires_at: expiry(c).into(),
-        }
+        })
     }
 
     fn draw_removal(&self, choice: u8) -> Command {
         let everywhere = self.groups.iter().flat_map(|group| self.org.state.members_of(*group));
         let memberships: Vec<_> = everywhere.map(|known| (known.group, known.member)).collect();
         let (group, member) = pick(&memberships, choice);
-        Command::RemoveMember { group, member }
+        Command::Member(MemberCommand::Remove { group, member })
     }
 
     fn draw_grant(&mut self, [_, _, to, kind, gives, on, more, end, ..]: Bytes) -> Command {
@@ -126,7 +135,7 @@ impl World {
             _ => (Gives::Permissions(draw_permissions(gives)), self.scope(on)),
         };
         let types = [None, None, None, Some("project"), Some("experiment"), Some("group")];
-        Command::CreateGrant {
+        Command::Grant(GrantCommand::Create {
             id: self.org.id(),
             to: self.grantee(to),
             gives,
@@ -135,7 +144,7 @@ impl World {
             object_type: pick(&types, more / 6).map(str::to_owned),
             expires_at: expiry(end),
             reason: None,
-        }
+        })
     }
 
     /// What a team lead may have, yet not give away.
@@ -146,26 +155,26 @@ impl World {
 
     fn draw_revocation(&self, choice: u8) -> Command {
         let grants: Vec<_> = self.org.state.grants().map(|grant| grant.id).collect();
-        Command::RevokeGrant { id: pick(&grants, choice) }
+        Command::Grant(GrantCommand::Revoke { id: pick(&grants, choice) })
     }
 
     fn draw_role(&self, [_, _, role, list, gives, keeps, ..]: Bytes) -> Command {
         let (id, name) = (pick(&self.roles, role), None);
         if list % 2 == 0 {
             let permissions = Some(draw_role_permissions(gives));
-            return Command::UpdateRole { id, name, permissions, includes: None };
+            return Command::Role(RoleCommand::Update { id, name, permissions, includes: None });
         }
         let includes = if keeps % 4 == 0 { Vec::new() } else { vec![pick(&self.roles, gives)] };
-        Command::UpdateRole { id, name, permissions: None, includes: Some(includes) }
+        Command::Role(RoleCommand::Update { id, name, permissions: None, includes: Some(includes) })
     }
 
     fn draw_move(&self, [_, _, a, b, c, ..]: Bytes) -> Command {
         let id = pick(&self.projects, a);
         if b % 3 == 0 {
             let name = pick(&["production", "staging", "dev", "prod2", "s2", "x"], c).to_owned();
-            Command::UpdateProject { id, name: Some(name), labels: None }
+            Command::Project(ProjectCommand::Update { id, name: Some(name), labels: None })
         } else {
-            Command::UpdateProject { id, name: None, labels: Some(draw_labels(c)) }
+            Command::Project(ProjectCommand::Update { id, name: None, labels: Some(draw_labels(c)) })
         }
     }
 
@@ -176,12 +185,17 @@ impl World {
             (permissions.is_some() || on.is_some()).then_some(Narrowing { permissions, on, generation: 0 });
         let principal = self.principal(whose);
         let (id, hash) = (self.org.id(), KeyHash([3; 32]));
-        Command::IssueKey { id, principal, name: None, hash, expires_at: expiry(end), narrow }
+        Command::Key(KeyCommand::Issue { id, principal, name: None, hash, expires_at: expiry(end), narrow })
     }
 
     fn draw_rotation(&mut self, choice: u8) -> Command {
         let id = pick(&self.keys, choice);
-        Command::RotateKey { id, new_id: self.org.id(), hash: KeyHash([4; 32]), grace_seconds: 1 }
+        Command::Key(KeyCommand::Rotate {
+            id,
+            new_id: self.org.id(),
+            hash: KeyHash([4; 32]),
+            grace_seconds: 1,
+        })
     }
 
     fn principal(&self, choice: u8) -> Principal {

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use grantbook_domain::{
-    command::{Author, Command, Request},
+    command::{
+        Author, Command, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        ProjectCommand, Request, RoleCommand, TokenCommand, UserCommand,
+    },
     event::Event,
     principal::{Grantee, Principal},
     refusal::Refusal,
@@ -98,21 +101,21 @@ impl World {
         }
         let members = |group| self.org.state.living_members_of(group);
         Some(match kind % 9 {
-            0 | 1 => Command::DeleteGroup { id: pick(&self.groups, a)? },
-            2 => Command::DeleteProject { id: pick(&self.projects, a)? },
-            3 => Command::DeleteToken { id: pick(&self.tokens, a)? },
-            4 => Command::DeactivateUser { id: pick(&self.users, a)? },
+            0 | 1 => Command::Group(GroupCommand::Delete { id: pick(&self.groups, a)? }),
+            2 => Command::Project(ProjectCommand::Delete { id: pick(&self.projects, a)? }),
+            3 => Command::Token(TokenCommand::Delete { id: pick(&self.tokens, a)? }),
+            4 => Command::User(UserCommand::Deactivate { id: pick(&self.users, a)? }),
             5 => {
                 let group = pick(&self.groups, a)?;
                 let members: Vec<Grantee> = members(group).map(|one| one.member).collect();
-                Command::RemoveMember { group, member: pick(&members, b)? }
+                Command::Member(MemberCommand::Remove { group, member: pick(&members, b)? })
             }
             6 => {
                 let grants: Vec<_> = self.org.state.grants().map(|grant| grant.id).collect();
-                Command::RevokeGrant { id: pick(&grants, a)? }
+                Command::Grant(GrantCommand::Revoke { id: pick(&grants, a)? })
             }
-            7 => Command::DeleteRole { id: pick(&self.roles, a)? },
-            _ => Command::RemoveObject { object: pick(&self.objects, a)? },
+            7 => Command::Role(RoleCommand::Delete { id: pick(&self.roles, a)? }),
+            _ => Command::Object(ObjectCommand::Remove { object: pick(&self.objects, a)? }),
         })
     }
 
@@ -163,14 +166,16 @@ fn play(history: &[Bytes], asked: &[Bytes], tally: &mut Tally) -> Result<(), Str
         let (author, command) = world.draw(*bytes);
         let named = match &command {
             // An end that is asked for again is none; of what was never there, it is not found.
-            Command::RevokeGrant { id } => forgotten.grant(*id).is_some(),
-            Command::RemoveMember { group, member } => forgotten.membership(*member, *group).is_some(),
-            Command::RemoveObject { object } => object.project.is_some(),
+            Command::Grant(GrantCommand::Revoke { id }) => forgotten.grant(*id).is_some(),
+            Command::Member(MemberCommand::Remove { group, member }) => {
+                forgotten.membership(*member, *group).is_some()
+            }
+            Command::Object(ObjectCommand::Remove { object }) => object.project.is_some(),
             // The generations of an object go on.
-            Command::RegisterObject { object, .. } => {
+            Command::Object(ObjectCommand::Register { object, .. }) => {
                 world.org.state.object(object).is_some() == forgotten.object(object).is_some()
             }
-            Command::RotateKey { id, .. } => {
+            Command::Key(KeyCommand::Rotate { id, .. }) => {
                 world.org.state.key(*id).is_some_and(|key| world.org.state.principal_lives(key.principal))
             }
             _ => true,

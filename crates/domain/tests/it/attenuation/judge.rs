@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use grantbook_domain::{
     access::{Located, Target},
     catalog::{ObjectType, Permission, PermissionSet},
-    command::{Author, Command},
+    command::{Author, Command, GrantCommand, MemberCommand, TokenCommand},
     event::Event,
     model::{Effect, Grant, Key, Narrowing},
     principal::{Caller, Grantee, Principal},
@@ -85,7 +85,10 @@ impl Court<'_> {
                 (Event::UserUpdated { user }, _) => {
                     self.judge_way_in(Principal::User(user.id), None, Timestamp::FOREVER, &mut gains)?;
                 }
-                (Event::TokenUpdated { token }, Command::UpdateToken { external_id: Some(_), .. }) => {
+                (
+                    Event::TokenUpdated { token },
+                    Command::Token(TokenCommand::Update { external_id: Some(_), .. }),
+                ) => {
                     self.judge_way_in(Principal::Token(token.id), None, Timestamp::FOREVER, &mut gains)?;
                 }
                 _ => {}
@@ -99,12 +102,12 @@ impl Court<'_> {
     fn lifted(&self) -> bool {
         let mut now = reach(&self.before, self.step.caller.principal, self.step.at);
         match self.step.command {
-            Command::AddMember { group, .. } => {
+            Command::Member(MemberCommand::Add { group, .. }) => {
                 let id = group.to_string();
                 let located = self.before.locate(Target { object_type: "group", id: &id, project: None });
                 located.is_ok_and(|located| self.had(&now, &located).has(Permission::DELEGATE))
             }
-            Command::RevokeGrant { .. } => {
+            Command::Grant(GrantCommand::Revoke { .. }) => {
                 now.retain(|(grant, _)| grant.effect == Effect::Allow);
                 self.places.iter().all(|place| self.had(&now, &place.before) == PermissionSet::ALL)
             }

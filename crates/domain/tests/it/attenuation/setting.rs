@@ -2,7 +2,7 @@
 //! include roles, labelled projects, denies, and keys narrowed in several ways.
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, RoleCommand},
     id::{GroupId, KeyId, ProjectId, RoleId, TokenId, UserId},
     model::RolePermission,
     principal::{Grantee, Principal},
@@ -145,6 +145,11 @@ fn role_on_experiments(org: &mut Org) -> RoleId {
         object_type: Some("experiment".to_owned()),
     };
     let permissions = vec![one("read"), one("update"), one("delete")];
-    org.done(Command::CreateRole { id, name: "experimenter".to_owned(), permissions, includes: Vec::new() });
+    org.done(Command::Role(RoleCommand::Create {
+        id,
+        name: "experimenter".to_owned(),
+        permissions,
+        includes: Vec::new(),
+    }));
     id
 }

@@ -3,7 +3,10 @@
 use grantbook_domain::{
     access::{Question, Reason, Target},
     catalog::TypeDefinition,
-    command::{Author, Command, Request},
+    command::{
+        Author, Command, GroupCommand, KeyCommand, MemberCommand, ObjectCommand, ProjectCommand, Request,
+        RoleCommand, TokenCommand, UserCommand,
+    },
     event::Event,
     founding::Founding,
     id::{GrantId, GroupId, Id, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
@@ -121,7 +124,12 @@ impl Org {
     #[track_caller]
     pub(crate) fn user(&mut self, email: &str) -> UserId {
         let id = self.id();
-        self.done(Command::CreateUser { id, email: email.to_owned(), name: None, external_id: None });
+        self.done(Command::User(UserCommand::Create {
+            id,
+            email: email.to_owned(),
+            name: None,
+            external_id: None,
+        }));
         id
     }
 
@@ -134,14 +142,20 @@ impl Org {
     pub(crate) fn token_until(&mut self, name: &str, expires_at: Option<Timestamp>) -> TokenId {
         let id = self.id();
         let name = name.to_owned();
-        self.done(Command::CreateToken { id, name, description: None, external_id: None, expires_at });
+        self.done(Command::Token(TokenCommand::Create {
+            id,
+            name,
+            description: None,
+            external_id: None,
+            expires_at,
+        }));
         id
     }
 
     #[track_caller]
     pub(crate) fn group(&mut self, name: &str) -> GroupId {
         let id = self.id();
-        self.done(Command::CreateGroup { id, name: name.to_owned(), description: None });
+        self.done(Command::Group(GroupCommand::Create { id, name: name.to_owned(), description: None }));
         id
     }
 
@@ -150,25 +164,32 @@ impl Org {
         let id = self.id();
         let one = |name: &&str| RolePermission { permission: (*name).to_owned(), object_type: None };
         let (permissions, includes) = (permissions.iter().map(one).collect(), includes.to_vec());
-        self.done(Command::CreateRole { id, name: name.to_owned(), permissions, includes });
+        self.done(Command::Role(RoleCommand::Create { id, name: name.to_owned(), permissions, includes }));
         id
     }
 
     #[track_caller]
     pub(crate) fn project(&mut self, name: &str, pairs: &[(&str, &str)]) -> ProjectId {
         let id = self.id();
-        self.done(Command::CreateProject { id, name: name.to_owned(), labels: labels(pairs) });
+        self.done(Command::Project(ProjectCommand::Create {
+            id,
+            name: name.to_owned(),
+            labels: labels(pairs),
+        }));
         id
     }
 
     #[track_caller]
     pub(crate) fn relabel(&mut self, id: ProjectId, pairs: &[(&str, &str)]) {
-        self.done(Command::UpdateProject { id, name: None, labels: Some(labels(pairs)) });
+        self.done(Command::Project(ProjectCommand::Update { id, name: None, labels: Some(labels(pairs)) }));
     }
 
     #[track_caller]
     pub(crate) fn register(&mut self, object: &ObjectRef, project: Option<ProjectId>) {
-        self.done(Command::RegisterObject { object: object.clone().within(project), name: None });
+        self.done(Command::Object(ObjectCommand::Register {
+            object: object.clone().within(project),
+            name: None,
+        }));
     }
 
     #[track_caller]
@@ -190,7 +211,7 @@ impl Org {
 
     #[track_caller]
     pub(crate) fn join_until(&mut self, group: GroupId, member: Grantee, expires_at: Option<Timestamp>) {
-        self.done(Command::AddMember { group, member, expires_at: expires_at.into() });
+        self.done(Command::Member(MemberCommand::Add { group, member, expires_at: expires_at.into() }));
     }
 
     #[track_caller]
@@ -215,7 +236,7 @@ impl Org {
     ) -> KeyId {
         let id = self.id();
         let hash = KeyHash([2; 32]);
-        self.done(Command::IssueKey { id, principal, name: None, hash, expires_at, narrow });
+        self.done(Command::Key(KeyCommand::Issue { id, principal, name: None, hash, expires_at, narrow }));
         id
     }
 

@@ -1,7 +1,7 @@
 //! Short words for scopes, grants and callers.
 
 use grantbook_domain::{
-    command::{Author, Command},
+    command::{Author, Command, GrantCommand, WebhookCommand},
     event::Event,
     id::{GrantId, ProjectId, RoleId, UserId, WebhookId},
     model::{Effect, Gives},
@@ -75,7 +75,7 @@ pub(crate) fn on_project(id: ProjectId) -> Scope {
 
 /// A webhook that wants everything.
 pub(crate) fn webhook(id: WebhookId) -> Command {
-    Command::CreateWebhook {
+    Command::Webhook(WebhookCommand::Create {
         id,
         url: "https://example.com/hook?for=acme".to_owned(),
         events: Vec::new(),
@@ -83,7 +83,7 @@ pub(crate) fn webhook(id: WebhookId) -> Command {
         description: Some("alerts".to_owned()),
         enabled: true,
         key: "k1".to_owned(),
-    }
+    })
 }
 
 /// Exactly one event was made, of this name.
@@ -133,6 +133,15 @@ impl Give {
 
     pub(crate) fn command(self, id: GrantId) -> Command {
         let Self { to, gives, on, effect, object_type, expires_at } = self;
-        Command::CreateGrant { id, to, gives, on, effect, object_type, expires_at, reason: None }
+        Command::Grant(GrantCommand::Create {
+            id,
+            to,
+            gives,
+            on,
+            effect,
+            object_type,
+            expires_at,
+            reason: None,
+        })
     }
 }
