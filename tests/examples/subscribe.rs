@@ -87,7 +87,7 @@ impl Names {
         let client = self.client.with(options);
         let name = match kind {
             ActorType::User => client.user(id).await?.value.email,
-            _ => client.token(id).await?.value.name,
+            ActorType::Token | ActorType::System | ActorType::Operator => client.token(id).await?.value.name,
         };
         self.known.insert(id.clone(), name.clone());
         Ok(name)

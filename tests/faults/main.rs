@@ -4,6 +4,7 @@
 //! Without `FAULT_ROUNDS` the short form runs, a part of the schedule; `FAULT_ROUNDS=n` goes through the whole of it n times;
 //! `FAULTS="part of a name|another"` picks faults.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the cases that it is about")]
 #![expect(
     clippy::indexing_slicing,
     reason = "indexing JSON gives null, never a panic, and this is test code"

@@ -1,5 +1,6 @@
 //! The acceptance tests: everything through the real binary.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the cases that it is about")]
 #![expect(
     clippy::indexing_slicing,
     reason = "indexing JSON gives null, never a panic, and this is test code"

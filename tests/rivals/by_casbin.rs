@@ -48,6 +48,7 @@ impl Engine {
     pub(crate) fn of(records: impl Iterator<Item = Record>) -> Result<Self> {
         let mut lines = Lines::default();
         for event in records.flat_map(|record| record.events) {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the organization compared has nothing else")]
             match event {
                 Event::ProjectCreated { project } => drop(lines.projects.insert(project.id, project)),
                 Event::MemberAdded { membership } => lines

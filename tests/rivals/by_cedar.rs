@@ -53,6 +53,7 @@ impl Engine {
         let mut parents: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut policies = POLICIES.to_owned();
         for event in records.flat_map(|record| record.events) {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the organization compared has nothing else")]
             match event {
                 Event::ProjectCreated { project } => {
                     let labels = project.labels.into_iter().collect();

@@ -124,6 +124,7 @@ impl Engine {
     fn fill(&self, records: impl Iterator<Item = Record>) -> Result<()> {
         let mut rows = Rows::default();
         for event in records.flat_map(|record| record.events) {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the organization compared has nothing else")]
             match event {
                 Event::ProjectCreated { project } => drop(rows.projects.insert(project.id, project)),
                 Event::MemberAdded { membership } => {

@@ -130,9 +130,9 @@ impl Strict {
     }
 
     fn object<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::Object(members) => visitor.visit_map(Members::of(members)),
-            other => Self(other).refused("an object"),
+        match self {
+            Self(Value::Object(members)) => visitor.visit_map(Members::of(members)),
+            other => other.refused("an object"),
         }
     }
 }
@@ -161,9 +161,9 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::Bool(value) => visitor.visit_bool(value),
-            other => Self(other).refused("true or false"),
+        match self {
+            Self(Value::Bool(value)) => visitor.visit_bool(value),
+            other => other.refused("true or false"),
         }
     }
 
@@ -204,9 +204,9 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match &self.0 {
-            Value::Number(number) => visit_number(number, visitor),
-            _ => self.refused("a number"),
+        match &self {
+            Self(Value::Number(number)) => visit_number(number, visitor),
+            Self(_) => self.refused("a number"),
         }
     }
 
@@ -219,9 +219,9 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::String(text) => visitor.visit_string(text),
-            other => Self(other).refused("a string"),
+        match self {
+            Self(Value::String(text)) => visitor.visit_string(text),
+            other => other.refused("a string"),
         }
     }
 
@@ -258,9 +258,9 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::Array(items) => visitor.visit_seq(Items::of(items)),
-            other => Self(other).refused("an array"),
+        match self {
+            Self(Value::Array(items)) => visitor.visit_seq(Items::of(items)),
+            other => other.refused("an array"),
         }
     }
 

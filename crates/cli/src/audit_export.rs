@@ -33,11 +33,12 @@ pub(crate) async fn run(
         }
         file
     } else {
-        files::create_new(path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                anyhow::Error::from(Usage(format!("{} is there: --resume goes on where it ends", named())))
+        files::create_new(path).map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                Usage(format!("{} is there: --resume goes on where it ends", named())).into()
+            } else {
+                anyhow::Error::from(error).context(named())
             }
-            _ => anyhow::Error::from(error).context(named()),
         })?
     };
     let mut file = BufWriter::new(file);

@@ -117,7 +117,15 @@ fn hint(error: &ClientError) -> Option<&'static str> {
             ClientError::Transport(_) => Some(
                 "a write may have taken effect: repeat it with the same --idempotency-key, or look first",
             ),
-            _ => None,
+            ClientError::Problem(_)
+            | ClientError::Unexpected { .. }
+            | ClientError::Malformed(_)
+            | ClientError::Contradiction
+            | ClientError::BadUrl
+            | ClientError::WatchEnded(_)
+            | ClientError::BadId
+            | ClientError::WriteAsOf
+            | ClientError::BadHeader { .. } => None,
         },
     }
 }

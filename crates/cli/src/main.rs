@@ -80,9 +80,33 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Snapshot { verb } => snapshots::run(verb, out),
         Noun::Nats { verb } => nats::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
-        Noun::Webhook { verb: WebhookVerb::Key { file } } => webhooks::make_key(&file, out),
+        Noun::Webhook { verb: WebhookVerb::Key { ref file } } => webhooks::make_key(file, out),
         Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
-        noun => {
+        Noun::Project { .. }
+        | Noun::Object { .. }
+        | Noun::Catalog { .. }
+        | Noun::User { .. }
+        | Noun::Token { .. }
+        | Noun::Key { .. }
+        | Noun::Group { .. }
+        | Noun::Role { .. }
+        | Noun::Grant { .. }
+        | Noun::Webhook { .. }
+        | Noun::Batch(_)
+        | Noun::Plan(_)
+        | Noun::Apply(_)
+        | Noun::Check(_)
+        | Noun::Why(_)
+        | Noun::Access(_)
+        | Noun::WhoCan(_)
+        | Noun::Accessible(_)
+        | Noun::Permissions(_)
+        | Noun::Timeline(_)
+        | Noun::Diff(_)
+        | Noun::Report(_)
+        | Noun::Audit(_)
+        | Noun::Watch(_)
+        | Noun::Whoami => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(call(&Session::new(globals, out)?, noun))
         }

@@ -165,13 +165,9 @@ impl Session {
 
 impl Listed {
     fn is_called(&self, kind: Kind, text: &str) -> bool {
-        match kind {
-            Kind::User => {
-                self.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(text))
-                    || self.name.as_deref() == Some(text)
-            }
-            _ => self.name.as_deref() == Some(text),
-        }
+        let is_email =
+            kind == Kind::User && self.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(text));
+        is_email || self.name.as_deref() == Some(text)
     }
 }
 

@@ -52,10 +52,8 @@ impl Output {
         if self.json {
             return self.json(value);
         }
-        match serde_json::to_value(value)? {
-            Value::Object(members) => self.line(&member_lines(&members)),
-            other => self.line(&plain(&other)),
-        }
+        let value = serde_json::to_value(value)?;
+        self.line(&value.as_object().map_or_else(|| plain(&value), member_lines))
     }
 
     /// A whole list: JSON of the API's form, or a table.
@@ -174,7 +172,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => clean(text),
-        other => clean(&other.to_string()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => clean(&value.to_string()),
     }
 }
 

@@ -225,9 +225,8 @@ pub enum ChainError {
 /// The ranges of sequences, behind the first up to the second, at which nothing stands because an operator went on without
 /// what was there: by the records of a frame.
 pub fn lost_ranges(frame: &Frame) -> impl Iterator<Item = (u64, u64)> {
-    frame.records.iter().flat_map(|record| &record.events).filter_map(|event| match event {
-        Event::RollbackAccepted { kept, lost } => Some((*kept, *lost)),
-        _ => None,
+    frame.records.iter().flat_map(|record| &record.events).filter_map(|event| {
+        if let Event::RollbackAccepted { kept, lost } = event { Some((*kept, *lost)) } else { None }
     })
 }
 

@@ -75,10 +75,7 @@ impl JournalDoubt {
 
 impl From<ChainError> for JournalDoubt {
     fn from(error: ChainError) -> Self {
-        match error {
-            ChainError::Lost { kept, .. } => Self::Lost { kept },
-            error => Self::Broken(error),
-        }
+        if let ChainError::Lost { kept, .. } = error { Self::Lost { kept } } else { Self::Broken(error) }
     }
 }
 

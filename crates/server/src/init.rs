@@ -215,10 +215,8 @@ async fn recover<J: Journal>(journal: &Arc<J>, options: RecoverOptions) -> Resul
     let end = *last.borrow();
     let kept = known_head::keep(journal.as_ref(), file, end).await;
     let events = outcome.record.iter().flat_map(|record| &record.events);
-    let mut owners = events.filter_map(|event| match event {
-        Event::KeyIssued { key } => Some(key.principal),
-        _ => None,
-    });
+    let mut owners = events
+        .filter_map(|event| if let Event::KeyIssued { key } = event { Some(key.principal) } else { None });
     let user_id = match owners.next_back() {
         Some(Principal::User(id)) => id.to_string(),
         Some(Principal::Token(_)) | None => String::new(),

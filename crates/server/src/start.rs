@@ -353,6 +353,11 @@ pub(crate) fn explain(error: EmbeddedError, data: &Path) -> StartError {
         EmbeddedError::Missing { .. } => StartError::NoJournal(data),
         EmbeddedError::NotEmpty { .. } => StartError::NotEmpty(data.display().to_string()),
         EmbeddedError::InUse { .. } => StartError::InUse(data),
-        source => StartError::Journal { data, source },
+        EmbeddedError::Format { .. }
+        | EmbeddedError::NotAJournal { .. }
+        | EmbeddedError::DamagedFile { .. }
+        | EmbeddedError::Damaged { .. }
+        | EmbeddedError::Io(_)
+        | EmbeddedError::Store(_) => StartError::Journal { data, source: error },
     }
 }

@@ -120,9 +120,10 @@ impl Checker<'_> {
         let Some((own, above)) = reached.split_first() else { return Ok(None) };
         let mut groups = Vec::with_capacity(above.len());
         for node in above {
-            match node.of {
-                Grantee::Group(id) if holding.get(&id) == Some(&true) => groups.push(id),
-                _ => {}
+            if let Grantee::Group(id) = node.of
+                && holding.get(&id) == Some(&true)
+            {
+                groups.push(id);
             }
         }
         groups.sort_unstable();

@@ -77,10 +77,8 @@ impl Snapshot {
                 let row = row?;
                 let mut key = Take::new(Table::Things, row.0.value());
                 key.raw(prefix.len())?;
-                let one = match kind {
-                    Kind::User => Principal::User(key.id()?),
-                    _ => Principal::Token(key.id()?),
-                };
+                let one =
+                    if kind == Kind::User { Principal::User(key.id()?) } else { Principal::Token(key.id()?) };
                 if Some(one) == after {
                     continue;
                 }

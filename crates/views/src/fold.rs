@@ -95,7 +95,36 @@ impl<'s> Fold<'s> {
                 self.settle_key(place, old)?;
                 self.settle_key(place, key)
             }
-            _ => Ok(()),
+            Event::OrganizationCreated { .. }
+            | Event::OrganizationUpdated { .. }
+            | Event::RollbackAccepted { .. }
+            | Event::CatalogExtended { .. }
+            | Event::UserCreated { .. }
+            | Event::UserUpdated { .. }
+            | Event::UserDeactivated { .. }
+            | Event::TokenCreated { .. }
+            | Event::TokenUpdated { .. }
+            | Event::TokenDeleted { .. }
+            | Event::TokenExpired { .. }
+            | Event::GroupCreated { .. }
+            | Event::GroupUpdated { .. }
+            | Event::GroupDeleted { .. }
+            | Event::MemberAdded { .. }
+            | Event::MemberRemoved { .. }
+            | Event::MemberExpired { .. }
+            | Event::RoleCreated { .. }
+            | Event::RoleUpdated { .. }
+            | Event::RoleDeleted { .. }
+            | Event::ProjectCreated { .. }
+            | Event::ProjectUpdated { .. }
+            | Event::ProjectDeleted { .. }
+            | Event::ObjectRegistered { .. }
+            | Event::ObjectUpdated { .. }
+            | Event::ObjectRemoved { .. }
+            | Event::WebhookCreated { .. }
+            | Event::WebhookUpdated { .. }
+            | Event::WebhookRotated { .. }
+            | Event::WebhookDeleted { .. } => Ok(()),
         }
     }
 

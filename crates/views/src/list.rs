@@ -170,10 +170,8 @@ impl Snapshot {
 
     fn all<D: Document>(&self, org: OrgId, listing: &Listing<'_>) -> Result<Page<D>, ViewError> {
         // Users are found by their e-mail whatever its case.
-        let name = listing.name.map(|name| match D::KIND {
-            Kind::User => name.to_ascii_lowercase(),
-            _ => name.to_owned(),
-        });
+        let lower = |name: &str| name.to_ascii_lowercase();
+        let name = listing.name.map(|name| if D::KIND == Kind::User { lower(name) } else { name.to_owned() });
         let list = name.as_deref().map_or(List::All(D::KIND), |name| List::Named(D::KIND, name));
         self.documents(org, list, listing)
     }

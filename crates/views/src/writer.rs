@@ -131,7 +131,7 @@ impl ViewWriter {
             Found::View { format, installation: Some(found) } if format == FORMAT_VERSION => {
                 Ok(found == installation && Self::resume(db)?.sequence > 0)
             }
-            _ => Ok(false),
+            Found::View { .. } | Found::Nothing | Found::SomethingElse => Ok(false),
         }
     }
 

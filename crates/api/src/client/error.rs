@@ -47,10 +47,7 @@ pub enum ClientError {
 impl ClientError {
     /// The problem's stable code, if the server gave one.
     pub fn code(&self) -> Option<&str> {
-        match self {
-            Self::Problem(problem) => Some(&problem.code),
-            _ => None,
-        }
+        if let Self::Problem(problem) = self { Some(&problem.code) } else { None }
     }
 
     /// The HTTP status, if there was an answer.
@@ -58,7 +55,14 @@ impl ClientError {
         match self {
             Self::Problem(problem) => Some(problem.status),
             Self::Unexpected { status } => Some(*status),
-            _ => None,
+            Self::Transport(_)
+            | Self::Malformed(_)
+            | Self::Contradiction
+            | Self::BadUrl
+            | Self::WatchEnded(_)
+            | Self::BadId
+            | Self::WriteAsOf
+            | Self::BadHeader { .. } => None,
         }
     }
 }

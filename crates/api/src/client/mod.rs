@@ -328,10 +328,10 @@ fn query_pairs(query: &impl Serialize) -> Result<Vec<(String, String)>, ClientEr
     let Value::Object(members) = serde_json::to_value(query).map_err(ClientError::Malformed)? else {
         return Ok(Vec::new());
     };
-    let text = |value| match value {
+    let text = |value: Value| match value {
         Value::Null => None,
         Value::String(text) => Some(text),
-        other => Some(other.to_string()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(value.to_string()),
     };
     Ok(members.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
 }

@@ -89,7 +89,9 @@ impl Variant {
                 (Some(name), Content::Member(value))
             }
             // Any alternative knows which of the two it would want.
-            _ => (None, Content::Neither),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                (None, Content::Neither)
+            }
         };
         let name = name.unwrap_or_else(|| known.first().copied().unwrap_or_default().to_owned());
         Self { name, content, known }

@@ -232,7 +232,7 @@ fn refuse_blanks_and_references(value: &Value, place: &str) -> anyhow::Result<()
                 refuse_blanks_and_references(member, &(place.to_owned() + &strict::escape_pointer(name)))
             })
         }
-        _ => Ok(()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
 }
 

@@ -198,13 +198,11 @@ fn unchanged(position: String) -> Plan {
 
 /// A refusal of one of the commands, told by its place in the file.
 fn explained(error: ClientError, steps: &[Step]) -> anyhow::Error {
-    let step = match &error {
-        ClientError::Problem(problem) => problem.pointer.as_deref().and_then(|pointer| {
-            let index = pointer.strip_prefix("/commands/")?.split('/').next()?;
-            steps.get(index.parse::<usize>().ok()?)
-        }),
-        _ => None,
-    };
+    let problem = if let ClientError::Problem(problem) = &error { problem.pointer.as_deref() } else { None };
+    let step = problem.and_then(|pointer| {
+        let index = pointer.strip_prefix("/commands/")?.split('/').next()?;
+        steps.get(index.parse::<usize>().ok()?)
+    });
     match step {
         Some(Step { words, place }) => {
             anyhow::Error::from(error).context(format!("cannot {words} (at {place} in the file)"))

@@ -13,11 +13,12 @@ const IDEOGRAPHIC_SPACE: char = '\u{3000}';
 /// Of names, labels, ids and e-mails: everybody who reads them must see what they are. No control, format or unassigned
 /// character, and none that is drawn as nothing (UAX 44, `Default_Ignorable_Code_Point`).
 pub(super) fn may_be_in_line(c: char) -> Result<(), TextFault> {
-    match c.general_category() {
-        GeneralCategory::Control => Err(TextFault::Control),
-        GeneralCategory::Unassigned => Err(TextFault::Unassigned(c)),
-        category if is_hidden(category) || is_drawn_as_nothing(c) => Err(TextFault::Hidden(c)),
-        GeneralCategory::SpaceSeparator if !matches!(c, ' ' | IDEOGRAPHIC_SPACE) => Err(TextFault::Hidden(c)),
+    match (c.general_category(), c) {
+        (GeneralCategory::Control, _) => Err(TextFault::Control),
+        (GeneralCategory::Unassigned, _) => Err(TextFault::Unassigned(c)),
+        (category, _) if is_hidden(category) || is_drawn_as_nothing(c) => Err(TextFault::Hidden(c)),
+        (_, ' ' | IDEOGRAPHIC_SPACE) => Ok(()),
+        (GeneralCategory::SpaceSeparator, _) => Err(TextFault::Hidden(c)),
         _ => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! The meaning of access, told as given, when, then.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the cases that it is about")]
 #![cfg(test)]
 
 mod attenuation;

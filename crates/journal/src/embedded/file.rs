@@ -121,9 +121,9 @@ pub(super) fn initialize(db: &Database, identity: Identity) -> Result<(), redb::
 /// Opens the file; the journal's identity and head.
 pub(super) fn open(directory: &Path) -> Result<(Database, Identity, u64), EmbeddedError> {
     let path = directory.join(FILE_NAME);
-    let opened = files::open(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => EmbeddedError::Missing { path: path.clone() },
-        _ => EmbeddedError::Io(error),
+    let opened = files::open(&path).map_err(|error| {
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        if is_missing { EmbeddedError::Missing { path: path.clone() } } else { EmbeddedError::Io(error) }
     })?;
     // redb would make a database of an empty file, which is the opposite of what opening means.
     if opened.metadata().map_err(EmbeddedError::Io)?.len() == 0 {
@@ -137,10 +137,9 @@ pub(super) fn open(directory: &Path) -> Result<(Database, Identity, u64), Embedd
 /// The journal's identity and head, after a look at whether it is one of ours, and whole.
 pub(super) fn inspect(transaction: &ReadTransaction, path: &Path) -> Result<(Identity, u64), EmbeddedError> {
     let not_ours = || EmbeddedError::NotAJournal { path: path.to_owned() };
-    let meta = transaction.open_table(META).map_err(|error| match error {
-        TableError::Storage(error) => store(error),
-        _ => not_ours(),
-    })?;
+    let meta = transaction
+        .open_table(META)
+        .map_err(|error| if let TableError::Storage(error) = error { store(error) } else { not_ours() })?;
     let text = |name: &str| -> Result<String, EmbeddedError> {
         let value = meta.get(name).map_err(store)?;
         value.map(|value| value.value().to_owned()).ok_or_else(not_ours)
@@ -218,13 +217,15 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 }
 
 fn explain(error: DatabaseError, path: &Path) -> EmbeddedError {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen => EmbeddedError::InUse { path: path.to_owned() },
-        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            EmbeddedError::NotAJournal { path: path.to_owned() }
-        }
-        other => store(other),
+    let path = path.to_owned();
+    if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+        return EmbeddedError::InUse { path };
     }
+    let is_other_data = matches!(
+        &error,
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData
+    );
+    if is_other_data { EmbeddedError::NotAJournal { path } } else { store(error) }
 }
 
 fn store(error: impl Into<redb::Error>) -> EmbeddedError {

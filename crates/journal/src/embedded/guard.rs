@@ -50,16 +50,13 @@ fn tell(info: &PanicHookInfo<'_>, before: &dyn Fn(&PanicHookInfo<'_>)) {
 
 /// Whether an error of redb says that the file is damaged, and not that the disk does not answer.
 pub(super) fn is_damage(error: &redb::Error) -> bool {
-    match error {
-        redb::Error::Io(error) => {
-            matches!(
-                error.kind(),
-                ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput
-            )
-        }
-        redb::Error::PreviousIo | redb::Error::DatabaseAlreadyOpen => false,
-        _ => true,
+    if let redb::Error::Io(error) = error {
+        return matches!(
+            error.kind(),
+            ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput
+        );
     }
+    !matches!(error, redb::Error::PreviousIo | redb::Error::DatabaseAlreadyOpen)
 }
 
 /// The open file.

@@ -124,16 +124,18 @@ pub(super) fn is_busy(error: &ApiError) -> bool {
 /// What is known about the frame. Whatever is not plainly a refusal leaves it unknown.
 fn meaning(error: ApiError) -> AppendError {
     match error {
-        ApiError::Refused { err_code: WRONG_LAST_SEQUENCE, description } => {
+        ApiError::Refused { err_code: WRONG_LAST_SEQUENCE, ref description } => {
             // "wrong last sequence: 17"
             let actual = description.rsplit(' ').next().and_then(|number| number.parse().ok());
             AppendError::Conflict { actual }
         }
-        error if is_busy(&error) => AppendError::Busy(Arc::new(error)),
+        _ if is_busy(&error) => AppendError::Busy(Arc::new(error)),
         ApiError::Refused { err_code: TOO_LONG | OTHER_STREAM, .. } => {
             AppendError::Unavailable(Arc::new(error))
         }
-        error => AppendError::OutcomeUnknown(Arc::new(error)),
+        ApiError::Refused { .. } | ApiError::NoResponders | ApiError::TimedOut(_) | ApiError::Other(_) => {
+            AppendError::OutcomeUnknown(Arc::new(error))
+        }
     }
 }
 

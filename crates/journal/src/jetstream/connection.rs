@@ -301,7 +301,9 @@ impl Connection {
         match error.kind() {
             RequestErrorKind::TimedOut => ApiError::TimedOut(self.complaint()),
             RequestErrorKind::NoResponders => ApiError::NoResponders,
-            _ => ApiError::Other(chain_of(error)),
+            RequestErrorKind::InvalidSubject
+            | RequestErrorKind::MaxPayloadExceeded
+            | RequestErrorKind::Other => ApiError::Other(chain_of(error)),
         }
     }
 }
@@ -438,7 +440,7 @@ fn note(complaint: &Complaint, event: &Event) {
             tracing::info!("the connection to NATS: {event}");
             return;
         }
-        _ => return,
+        Event::LameDuckMode | Event::Draining | Event::Closed | Event::SlowConsumer(_) => return,
     };
     tracing::warn!("NATS: {text}");
     *complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);

@@ -168,10 +168,8 @@ async fn ask<T: for<'de> Deserialize<'de>>(
 }
 
 fn missing(error: ApiError, stream: String) -> NodesError {
-    match error {
-        ApiError::Refused { err_code: NO_STREAM, .. } => NodesError::Missing { stream },
-        error => error.into(),
-    }
+    let is_missing = matches!(error, ApiError::Refused { err_code: NO_STREAM, .. });
+    if is_missing { NodesError::Missing { stream } } else { error.into() }
 }
 
 fn config(options: &NatsOptions, stream: &str, replicas: u64) -> Value {

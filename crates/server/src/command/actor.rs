@@ -209,7 +209,10 @@ impl<J: Journal> Actor<J> {
                 self.unresolved_guard = Some(guard);
                 SubmitError::OutcomeUnknown
             }
-            error => {
+            error @ (AppendError::Conflict { .. }
+            | AppendError::TooLarge { .. }
+            | AppendError::Busy(_)
+            | AppendError::Unavailable(_)) => {
                 tracing::warn!(org = %self.org, %error, "an append failed");
                 SubmitError::JournalUnavailable(error.to_string())
             }
@@ -286,17 +289,21 @@ impl<J: Journal> Actor<J> {
         let mut turn = 0;
         while let Some(job) = jobs.next() {
             let certain = round.draft.is_empty() && !self.journal.is_shared() && !self.is_doubtful();
-            match round.draft.decide(fold, &job.submission, &self.inputs) {
+            let decision = round.draft.decide(fold, &job.submission, &self.inputs);
+            match decision {
                 Decision::Full => {
                     round.rest.push(job);
                     round.rest.extend(jobs);
                     break;
                 }
                 Decision::Earlier { position, state } => self.replay(job, position, state),
-                decision @ (Decision::Refused(_) | Decision::Unchanged { .. }) if certain => {
+                Decision::Refused(_) | Decision::Unchanged { .. } if certain => {
                     reply(job, without_record(fold, decision));
                 }
-                decision => round.waiting.push((job, decision)),
+                Decision::Recorded { .. }
+                | Decision::Twin { .. }
+                | Decision::Refused(_)
+                | Decision::Unchanged { .. } => round.waiting.push((job, decision)),
             }
             turn += 1;
             if turn % DECISIONS_PER_TURN == 0 {

@@ -382,10 +382,7 @@ fn decode_all(items: &[Item]) -> Vec<Option<Result<Frame, ChainError>>> {
 
 /// The keys that an event made.
 pub(super) fn issued_key(event: &Event) -> Option<KeyId> {
-    match event {
-        Event::KeyIssued { key } | Event::KeyRotated { key, .. } => Some(key.id),
-        _ => None,
-    }
+    if let Event::KeyIssued { key } | Event::KeyRotated { key, .. } = event { Some(key.id) } else { None }
 }
 
 /// A request id with whom it belongs to, as it is remembered: a principal, as far as its key lets it act. A narrow key neither

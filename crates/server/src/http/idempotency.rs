@@ -77,7 +77,9 @@ fn canonical(value: &Value, text: &mut String) {
             }
             text.push('}');
         }
-        scalar => text.push_str(&scalar.to_string()),
+        scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            text.push_str(&scalar.to_string());
+        }
     }
 }
 

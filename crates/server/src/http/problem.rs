@@ -100,7 +100,18 @@ impl Failure {
             Reason::KeyRevoked => REVOKED,
             Reason::KeyExpired => EXPIRED,
             Reason::InactivePrincipal => INACTIVE,
-            _ => UNKNOWN,
+            Reason::Granted
+            | Reason::UnknownKey
+            | Reason::KeyMismatch
+            | Reason::UnknownPrincipal
+            | Reason::UnknownPermission
+            | Reason::UnknownObjectType
+            | Reason::UnknownObject
+            | Reason::AmbiguousObject
+            | Reason::ObjectProjectMismatch
+            | Reason::KeyNarrowed
+            | Reason::DeniedByGrant
+            | Reason::NoGrant => UNKNOWN,
         })
     }
 

@@ -160,7 +160,7 @@ async fn catch_up<J: Journal>(
         match now.state {
             NodeState::Running if now.sequence >= head => break Ok(now.sequence),
             NodeState::Quarantined { sequence, why } => break Err(StartError::Quarantined { sequence, why }),
-            _ => {}
+            NodeState::Starting | NodeState::Running | NodeState::Stopped => {}
         }
         if progress.changed().await.is_err() {
             break Err(StartError::Snapshot(SnapshotError::Ended));

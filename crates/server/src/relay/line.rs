@@ -448,8 +448,5 @@ impl Line {
 
 /// An error with what caused it.
 fn text_of(error: &ReadError) -> String {
-    match error {
-        ReadError::Unavailable(cause) => format!("{error}: {cause}"),
-        other => other.to_string(),
-    }
+    if let ReadError::Unavailable(cause) = error { format!("{error}: {cause}") } else { error.to_string() }
 }

@@ -76,9 +76,9 @@ impl Burned {
 fn recorded_in(stored: &Stored) -> Vec<Burned> {
     let Ok(frame) = frame::decode(&stored.bytes) else { return Vec::new() };
     let events = frame.records.iter().flat_map(|record| &record.events);
-    let ranges = events.filter_map(|event| match event {
-        Event::RollbackAccepted { kept, lost } => Some(Burned { kept: *kept, lost: *lost }),
-        _ => None,
+    let ranges = events.filter_map(|event| {
+        let Event::RollbackAccepted { kept, lost } = event else { return None };
+        Some(Burned { kept: *kept, lost: *lost })
     });
     ranges.collect()
 }

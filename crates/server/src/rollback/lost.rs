@@ -219,7 +219,33 @@ fn about(snapshot: &Snapshot, org: OrgId, event: &Event, text: Option<&Value>) -
             let effect = if grant.effect == Effect::Deny { "deny" } else { "grant" };
             format!("{effect} {} to {}", grant.id, of(snapshot, org, grant.to)?)
         }
-        _ => text.map(thing).unwrap_or_default(),
+        Event::OrganizationCreated { .. }
+        | Event::OrganizationUpdated { .. }
+        | Event::RollbackAccepted { .. }
+        | Event::CatalogExtended { .. }
+        | Event::UserCreated { .. }
+        | Event::UserUpdated { .. }
+        | Event::UserDeactivated { .. }
+        | Event::TokenCreated { .. }
+        | Event::TokenUpdated { .. }
+        | Event::TokenDeleted { .. }
+        | Event::TokenExpired { .. }
+        | Event::GroupCreated { .. }
+        | Event::GroupUpdated { .. }
+        | Event::GroupDeleted { .. }
+        | Event::RoleCreated { .. }
+        | Event::RoleUpdated { .. }
+        | Event::RoleDeleted { .. }
+        | Event::ProjectCreated { .. }
+        | Event::ProjectUpdated { .. }
+        | Event::ProjectDeleted { .. }
+        | Event::ObjectRegistered { .. }
+        | Event::ObjectUpdated { .. }
+        | Event::ObjectRemoved { .. }
+        | Event::WebhookCreated { .. }
+        | Event::WebhookUpdated { .. }
+        | Event::WebhookRotated { .. }
+        | Event::WebhookDeleted { .. } => text.map(thing).unwrap_or_default(),
     })
 }
 

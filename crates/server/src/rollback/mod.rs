@@ -179,11 +179,12 @@ impl Known {
 
 /// What a view knows that nobody may use meanwhile. Blocks.
 fn of_view(path: &Path, identity: Identity) -> Result<Option<KnownHead>, StartError> {
-    known_head::of_view(path, identity).map_err(|error| match error {
-        ViewError::Open { source, path } if matches!(*source, redb::Error::DatabaseAlreadyOpen) => {
-            StartError::ViewInUse(path)
-        }
-        error => error.into(),
+    known_head::of_view(path, identity).map_err(|error| {
+        let is_in_use = matches!(
+            &error,
+            ViewError::Open { source, .. } if matches!(**source, redb::Error::DatabaseAlreadyOpen)
+        );
+        if is_in_use { StartError::ViewInUse(path.to_owned()) } else { error.into() }
     })
 }
 

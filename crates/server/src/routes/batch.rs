@@ -105,7 +105,7 @@ fn resolve_all(body: &mut Value, ids: &[String]) -> Result<(), Failure> {
         Value::String(text) => *text = resolve(text, ids)?,
         Value::Array(items) => items.iter_mut().try_for_each(|item| resolve_all(item, ids))?,
         Value::Object(members) => members.values_mut().try_for_each(|member| resolve_all(member, ids))?,
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
     Ok(())
 }

@@ -77,10 +77,11 @@ pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan,
 
 /// The key that a command issues, and whose.
 pub(super) fn issued_by(command: &Command, intake: &Intake<'_>) -> Option<(KeyId, Principal)> {
+    let Command::Key(command) = command else { return None };
     match command {
-        Command::Key(KeyCommand::Issue { id, principal, .. }) => Some((*id, *principal)),
-        Command::Key(KeyCommand::Rotate { id, new_id, .. }) => Some((*new_id, owner(*id, intake)?)),
-        _ => None,
+        KeyCommand::Issue { id, principal, .. } => Some((*id, *principal)),
+        KeyCommand::Rotate { id, new_id, .. } => Some((*new_id, owner(*id, intake)?)),
+        KeyCommand::Revoke { .. } => None,
     }
 }
 

@@ -93,11 +93,13 @@ fn of_key_expiry(reading: &Reading, key: &Key) -> Result<Option<Found>, Failure>
     if let Some(found) = last(reading, key.principal, EventKind::KeyExpired, noted)? {
         return Ok(Some(found));
     }
-    let set = |event: &Event| match event {
-        Event::KeyIssued { key: made } if made.id == key.id => Some(made.expires_at),
-        Event::KeyRotated { old, .. } if old.id == key.id => Some(old.expires_at),
-        Event::KeyRotated { key: made, .. } if made.id == key.id => Some(made.expires_at),
-        _ => None,
+    let set = |event: &Event| {
+        let old = if let Event::KeyRotated { old, .. } = event { Some(old.as_ref()) } else { None };
+        let (Event::KeyIssued { key: made } | Event::KeyRotated { key: made, .. }) = event else {
+            return None;
+        };
+        let ours = [old, Some(made)].into_iter().flatten().find(|one| one.id == key.id);
+        ours.map(|one| one.expires_at)
     };
     setter(reading, key.principal, [EventKind::KeyRotated, EventKind::KeyIssued], |event| {
         set(event).map(|at| at == until)
@@ -134,11 +136,9 @@ fn of_end(reading: &Reading, who: Principal) -> Result<Option<Found>, Failure> {
     if let Some(found) = last(reading, who, EventKind::TokenExpired, noted)? {
         return Ok(Some(found));
     }
-    setter(reading, who, [EventKind::TokenUpdated, EventKind::TokenCreated], |event| match event {
-        Event::TokenCreated { token } | Event::TokenUpdated { token } if token.id == id => {
-            Some(token.expires_at == until)
-        }
-        _ => None,
+    setter(reading, who, [EventKind::TokenUpdated, EventKind::TokenCreated], |event| {
+        let (Event::TokenCreated { token } | Event::TokenUpdated { token }) = event else { return None };
+        (token.id == id).then_some(token.expires_at == until)
     })
 }
 

@@ -139,7 +139,17 @@ fn unknown(reason: Reason) -> Failure {
         Reason::UnknownObjectType => Failure::invalid("the catalog has no such object type"),
         Reason::AmbiguousObject => Failure::ambiguous_object(),
         Reason::ObjectProjectMismatch => Failure::invalid("objects of this type do not lie in a project"),
-        _ => Failure::not_found(Kind::Object),
+        Reason::Granted
+        | Reason::UnknownKey
+        | Reason::KeyRevoked
+        | Reason::KeyExpired
+        | Reason::KeyMismatch
+        | Reason::UnknownPrincipal
+        | Reason::InactivePrincipal
+        | Reason::UnknownObject
+        | Reason::KeyNarrowed
+        | Reason::DeniedByGrant
+        | Reason::NoGrant => Failure::not_found(Kind::Object),
     }
 }
 

@@ -87,7 +87,7 @@ fn any_of(sight: &mut Sight<'_>, atoms: &[Atom]) -> Result<String, Failure> {
 fn included(scope: &Scope, by: &Atom, name: &str) -> String {
     let why = match by {
         Atom::All => "every project is included".to_owned(),
-        atom => format!("{name} is included: {}", meets(atom)),
+        Atom::Id(_) | Atom::Name(_) | Atom::Label(_) => format!("{name} is included: {}", meets(by)),
     };
     let excludes = matches!(scope, Scope::Projects(selector) if !selector.exclude.is_empty());
     if excludes { format!("{why}, and {name} meets no exclusion") } else { why }

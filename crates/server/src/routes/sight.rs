@@ -343,7 +343,17 @@ impl<'r> Sight<'r> {
             | Reason::UnknownObject
             | Reason::AmbiguousObject
             | Reason::ObjectProjectMismatch => self.holds_everywhere(permission),
-            reason => Ok(reason.allows()),
+            reason @ (Reason::Granted
+            | Reason::UnknownKey
+            | Reason::KeyRevoked
+            | Reason::KeyExpired
+            | Reason::KeyMismatch
+            | Reason::UnknownPrincipal
+            | Reason::InactivePrincipal
+            | Reason::UnknownPermission
+            | Reason::KeyNarrowed
+            | Reason::DeniedByGrant
+            | Reason::NoGrant) => Ok(reason.allows()),
         }
     }
 
@@ -375,10 +385,11 @@ impl<'r> Sight<'r> {
         let (object_type, id) = (object.object_type.as_str(), object.id.as_str());
         let whole = if object_type == "project" { "org_project" } else { "organization" };
         let project = object.project.map(|id| id.to_string());
-        match self.reason(permission, Target { object_type, id, project: project.as_deref() })? {
-            Reason::UnknownObject => self.can_on_organizations(permission, whole),
-            reason => Ok(reason.allows()),
+        let reason = self.reason(permission, Target { object_type, id, project: project.as_deref() })?;
+        if reason == Reason::UnknownObject {
+            return self.can_on_organizations(permission, whole);
         }
+        Ok(reason.allows())
     }
 
     /// On a singleton, whose id is the organization's.

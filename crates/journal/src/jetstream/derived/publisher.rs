@@ -302,13 +302,14 @@ async fn message(connection: &Connection, sequence: u64) -> Result<Option<stream
         return Ok(None);
     }
     let asked = connection.api::<stream::Found>("STREAM.MSG.GET", &json!({ "seq": sequence })).await;
-    asked.map(|found| Some(found.message)).map_err(|error| match error {
+    asked.map(|found| Some(found.message)).map_err(|error| {
         // Whatever keeps the leader from reading it, it says so. As long as it does, nobody knows from where to go on, and
         // nothing is published (docs/adr/0015-a-fenced-relay.md).
-        ApiError::Refused { err_code: stream::NO_MESSAGE, .. } => ReadError::Unavailable(Arc::new(Reason(
-            "the leader of a derived stream does not have its last message",
-        ))),
-        error => ReadError::Unavailable(Arc::new(error)),
+        if matches!(error, ApiError::Refused { err_code: stream::NO_MESSAGE, .. }) {
+            let why = "the leader of a derived stream does not have its last message";
+            return ReadError::Unavailable(Arc::new(Reason(why)));
+        }
+        ReadError::Unavailable(Arc::new(error))
     })
 }
 
