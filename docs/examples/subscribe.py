@@ -82,7 +82,8 @@ async def subscribe(args):
     while True:
         try:
             messages = await subscription.fetch(100, timeout=2)
-        except nats.errors.TimeoutError:
+        # The client's own error is one of these; where an answer and the timeout meet, it raises the plain one.
+        except asyncio.TimeoutError:
             state = await subscription.consumer_info()
             if args.until_idle and state.num_pending == 0 and state.num_ack_pending == 0:
                 break
