@@ -28,6 +28,7 @@ pub mod members;
 pub mod objects;
 pub mod patch;
 pub mod plan;
+pub mod posted;
 pub mod problem;
 pub mod projects;
 pub mod readiness;

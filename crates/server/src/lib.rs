@@ -8,6 +8,7 @@ pub mod command;
 pub mod config;
 pub mod confirm;
 pub mod doubt;
+mod endpoints;
 pub mod feed;
 pub mod http;
 pub mod ids;

@@ -30,7 +30,7 @@ pub use self::{
     report::ReportStream,
     watch::{Watch, WatchMessage, Watched},
 };
-use crate::{header, list::Page, problem::Problem, secret::Secret};
+use crate::{header, list::Page, posted, problem::Problem, secret::Secret};
 
 /// How long to wait for a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -210,11 +210,8 @@ impl Client {
 
     /// Where something with a body goes: questions that are posted to where reads go, all else to where writes go.
     fn target(&self, path: &[&str]) -> Result<Url, ClientError> {
-        let is_question = matches!(
-            path,
-            ["v1", "check" | "explain", ..] | ["v1", "webhooks", _, "dead-letters" | "replay" | "test", ..]
-        );
-        let Some(base) = self.command_base.as_ref().filter(|_| !is_question) else {
+        let is_read = posted::is_question(path) || posted::is_action(path);
+        let Some(base) = self.command_base.as_ref().filter(|_| !is_read) else {
             return self.url(path, None::<&()>);
         };
         Self { base: base.clone(), ..self.clone() }.url(path, None::<&()>)
@@ -320,8 +317,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// Checks are POSTs that write nothing.
 fn is_question(url: &Url) -> bool {
-    let path = url.path();
-    path.ends_with("/v1/check") || path.ends_with("/v1/check/batch") || path.ends_with("/v1/explain")
+    posted::QUESTIONS.iter().any(|path| url.path().ends_with(path))
 }
 
 fn query_pairs(query: &impl Serialize) -> Result<Vec<(String, String)>, ClientError> {

@@ -17,10 +17,7 @@ use crate::{
 /// Where the description of a service without a path in its URL is.
 const WELL_KNOWN: &str = "/.well-known/authzen-configuration";
 
-/// Where the calls of AuthZEN are; needs a configured public URL, and no key.
-#[utoipa::path(get, path = "/.well-known/authzen-configuration", tag = "authzen", operation_id = "authzen_configuration", security(()),
-    responses((status = 200, body = PdpConfiguration, description = "Where what is.")))]
-pub(super) async fn configuration(State(web): State<Arc<Web>>, uri: Uri) -> Result<Response, Failure> {
+pub(crate) async fn configuration(State(web): State<Arc<Web>>, uri: Uri) -> Result<Response, Failure> {
     web.node()?;
     let Some(url) = &web.app.public_url else {
         return Err(Failure::undescribed(

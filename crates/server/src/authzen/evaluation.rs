@@ -7,10 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::{
-    authzen::{
-        ActionName, Decision, Decisions, Entity, EvaluationOptions, EvaluationRequest, EvaluationsRequest,
-        Semantic,
-    },
+    authzen::{ActionName, Decision, Decisions, Entity, EvaluationOptions, EvaluationRequest, Semantic},
     check::CHECKS_MAX,
 };
 use serde::{Deserialize, Serialize};
@@ -25,21 +22,14 @@ use crate::{
     routes::sight::Sight,
 };
 
-/// May this subject do this action on that resource? A denial is an answer, not an error.
-#[utoipa::path(post, path = "/access/v1/evaluation", tag = "authzen", operation_id = "authzen_evaluation",
-    request_body = EvaluationRequest, responses((status = 200, body = Decision, description = "Yes or no.")))]
-pub(super) async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
+pub(crate) async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
         Ok((reading, body)) => reading.answer(|reading| single(reading, body)),
     }
 }
 
-/// Several evaluations on one snapshot, answered in their order; without any, one.
-#[utoipa::path(post, path = "/access/v1/evaluations", tag = "authzen", operation_id = "authzen_evaluations",
-    request_body = EvaluationsRequest,
-    responses((status = 200, body = Decisions, description = "Yes or no, each; a single decision without `evaluations`.")))]
-pub(super) async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
+pub(crate) async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
         Ok((reading, body)) => reading.answer_at_leisure(move |reading| several(reading, body)).await,

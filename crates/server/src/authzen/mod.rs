@@ -5,26 +5,18 @@
 
 mod body;
 mod decide;
-mod discovery;
-mod evaluation;
+pub(crate) mod discovery;
+pub(crate) mod evaluation;
 mod paging;
-mod search;
+pub(crate) mod search;
 
 use std::sync::Arc;
 
-use axum::routing::get;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use axum::routing::{MethodRouter, get};
 
 use crate::http::Web;
 
-pub(crate) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new()
-        .routes(routes!(evaluation::one))
-        .routes(routes!(evaluation::many))
-        .routes(routes!(search::subject))
-        .routes(routes!(search::resource))
-        .routes(routes!(search::action))
-        .routes(routes!(discovery::configuration))
-        // Where the public URL has a path, the description lies between host and path.
-        .route("/.well-known/authzen-configuration/{*path}", get(discovery::configuration))
+/// Where the public URL has a path, the description lies between host and path.
+pub(crate) fn discovery_below() -> MethodRouter<Arc<Web>> {
+    get(discovery::configuration)
 }

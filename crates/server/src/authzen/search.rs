@@ -23,30 +23,21 @@ use crate::{
     routes::sight::{Sight, Thing},
 };
 
-/// Which subjects of a type may do the action on the resource?
-#[utoipa::path(post, path = "/access/v1/search/subject", tag = "authzen", operation_id = "authzen_search_subject",
-    request_body = SubjectSearch, responses((status = 200, body = FoundEntities, description = "Those who may.")))]
-pub(super) async fn subject(State(web): State<Arc<Web>>, request: Request) -> Response {
+pub(crate) async fn subject(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
         Ok((reading, body)) => reading.answer_at_leisure(move |reading| subjects(reading, &body)).await,
     }
 }
 
-/// On which resources of a type may the subject do the action?
-#[utoipa::path(post, path = "/access/v1/search/resource", tag = "authzen", operation_id = "authzen_search_resource",
-    request_body = ResourceSearch, responses((status = 200, body = FoundEntities, description = "Those on which it may.")))]
-pub(super) async fn resource(State(web): State<Arc<Web>>, request: Request) -> Response {
+pub(crate) async fn resource(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
         Ok((reading, body)) => reading.answer_at_leisure(move |reading| resources(reading, &body)).await,
     }
 }
 
-/// Which actions may the subject do on the resource?
-#[utoipa::path(post, path = "/access/v1/search/action", tag = "authzen", operation_id = "authzen_search_action",
-    request_body = ActionSearch, responses((status = 200, body = FoundActions, description = "Those that it may do.")))]
-pub(super) async fn action(State(web): State<Arc<Web>>, request: Request) -> Response {
+pub(crate) async fn action(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
         Ok((reading, body)) => reading.answer(|reading| actions(reading, &body)),

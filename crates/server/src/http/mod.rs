@@ -24,11 +24,11 @@ use std::sync::Arc;
 use axum::{Router, body::Bytes, middleware};
 use grantbook_domain::position::Position;
 use tokio::sync::watch;
-use utoipa::openapi::OpenApi;
 
 use crate::{
     app::AppState,
     command::CommandHandle,
+    endpoints,
     feed::Newest,
     http::{metrics::Metrics, problem::Failure},
     position,
@@ -95,8 +95,7 @@ pub fn router(state: AppState) -> Router {
 
 /// The same; streams without an end are ended once the flag is up.
 pub fn router_until(state: AppState, stop: Option<watch::Receiver<bool>>) -> Router {
-    let (routes, document) = routes::documented().split_for_parts();
-    let document = Bytes::from(document_text(document));
+    let document = Bytes::from(openapi_json());
     let web = Arc::new(Web {
         watchers: stream::Readers::bounded(state.watchers.each, state.watchers.all),
         newest: Newest::new(state.installation),
@@ -109,7 +108,7 @@ pub fn router_until(state: AppState, stop: Option<watch::Receiver<bool>>) -> Rou
         cursors: cursor::Cursors::new(),
         threads: threads::Threads::default(),
     });
-    routes
+    endpoints::router()
         .fallback(|| async { Failure::no_route() })
         .method_not_allowed_fallback(|| async { Failure::no_method() })
         .layer(middleware::from_fn_with_state(Arc::clone(&web), observe::observe))
@@ -123,13 +122,8 @@ pub fn noop_router() -> Router {
 
 /// The description of [`router`] as JSON text (`OpenAPI`).
 pub fn openapi_json() -> String {
-    let (_routes, document) = routes::documented().split_for_parts();
-    document_text(document)
-}
-
-fn document_text(document: OpenApi) -> String {
     // By way of a value, whose members are sorted: the text depends on nothing but the content.
-    let value = serde_json::to_value(routes::completed(document)).unwrap_or_default();
+    let value = serde_json::to_value(endpoints::document()).unwrap_or_default();
     let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
     text.push('\n');
     text

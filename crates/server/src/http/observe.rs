@@ -14,12 +14,15 @@ use axum::{
 use grantbook_api::header;
 use grantbook_domain::principal::Principal;
 
-use crate::http::{
-    Web,
-    authn::{ASKER, Asker},
-    head,
-    problem::Failure,
-    security::{Aim, Event},
+use crate::{
+    endpoints,
+    http::{
+        Web,
+        authn::{ASKER, Asker},
+        head,
+        problem::Failure,
+        security::{Aim, Event},
+    },
 };
 
 /// Most requests under way at once; more are told to come again.
@@ -144,10 +147,7 @@ fn log(line: &Line<'_>) {
             request.id = id, method, path, status, code, %principal, %key, %peer, duration_us, "request refused"
         ),
         // Who reads the audit log is of interest in itself.
-        _ if line.method == Method::GET && path != "/v1/audit"
-            || path.starts_with("/v1/check")
-            || path.starts_with("/access/v1/") =>
-        {
+        _ if endpoints::is_question(line.method, path) && path != "/v1/audit" => {
             tracing::debug!(
                 request.id = id, method, path, status, %principal, %key, %peer, duration_us, "request answered"
             );

@@ -16,12 +16,15 @@ use axum::http::{Method, Uri};
 use grantbook_domain::{access::Reason, id::KeyId, principal::Principal};
 use serde_json::{Map, Value};
 
-use crate::http::{
-    authn::Asker,
-    metrics::{counter, family},
-    observe::{Known, Named},
-    path::decode,
-    problem::repeats_key,
+use crate::{
+    endpoints,
+    http::{
+        authn::Asker,
+        metrics::{counter, family},
+        observe::{Known, Named},
+        path::decode,
+        problem::repeats_key,
+    },
 };
 
 /// The target of all lines of this log.
@@ -84,11 +87,8 @@ impl Event<'_> {
             return Some(Kind::EndedKey);
         }
         principal?;
-        let reads = [&Method::GET, &Method::HEAD].contains(&self.method);
-        let asks =
-            ["/v1/check", "/v1/explain", "/access/v1/"].iter().any(|start| self.template.starts_with(start));
         let is_refused = matches!((self.status, self.code), (403, _) | (404, Some("not_found")));
-        if !(reads || asks) {
+        if !endpoints::is_question(self.method, self.template) {
             return is_refused.then_some(Kind::RefusedCommand);
         }
         let of_history = matches!(

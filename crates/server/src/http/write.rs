@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::{
     command::{Idempotency, Outcome, Submission, SubmitError, TextFaults},
+    endpoints,
     http::{
         Web, authn,
         authn::Authenticated,
@@ -34,7 +35,7 @@ use crate::{
     position,
     routes::{
         batch, noop,
-        plan::{Intake, Plan, Secrets, plan},
+        plan::{Call, Intake, Plan, Secrets},
         render, what_if,
     },
     secret::held::{self, Held},
@@ -98,7 +99,7 @@ impl FromRequest<Arc<Web>> for Write {
 }
 
 impl Write {
-    /// Carries it out. The path says what it is; see [`plan`].
+    /// Carries it out. The path says what it is: see [`endpoints::parse`].
     pub(crate) async fn run(self) -> Response {
         let (web, org) = (Arc::clone(&self.web), self.who.org);
         let answered = self.carry_out().await;
@@ -220,8 +221,11 @@ impl Write {
             let (command, secrets) = batch::plan_all(body, &intake)?;
             (command, secrets, None)
         } else {
-            let Plan { command, secret, reason, .. } =
-                plan(self.method.as_str(), (&segments, self.project.as_deref()), body, &intake)?;
+            let Plan { command, secret, reason, .. } = endpoints::parse(
+                &self.method,
+                &segments,
+                Call { variables: &[], project: self.project.as_deref(), body, intake: &intake },
+            )?;
             let mut secrets = Secrets::default();
             if let Some(made) = secret {
                 secrets.add(made);

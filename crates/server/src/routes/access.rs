@@ -1,6 +1,6 @@
 //! `GET /v1/access?principal=token:ID`: everything that a principal may do
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
@@ -16,24 +16,16 @@ use grantbook_domain::{
     scope::ObjectRef,
 };
 use grantbook_views::{AccessRow, ProjectSet};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, problem::Failure, query, read::Reading},
+    http::{problem::Failure, query, read::Reading},
     routes::{
         plan::grantee,
         sight::{Sight, Thing},
     },
 };
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(get))
-}
-
-/// The effective access of a principal, no key considered.
-#[utoipa::path(get, path = "/v1/access", tag = "access", operation_id = "access",
-    params(AccessQuery), responses((status = 200, body = Access, description = "By permission.")))]
-async fn get(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         let AccessQuery { principal, as_of: _ } = query::read(&uri)?;
         let mut sight = Sight::new(reading)?;

@@ -1,6 +1,6 @@
 //! `GET /v1/audit`: what was decided, by whom, when, why
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use axum::{
     body::Bytes,
@@ -21,11 +21,9 @@ use grantbook_domain::{
     time::Timestamp,
 };
 use grantbook_views::{self as views, AuditFilter, AuditPage, AuditRecords};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
-        Web,
         cursor::Cursor,
         instant::{self, NoInstant},
         problem::Failure,
@@ -53,10 +51,6 @@ const PAGE_BYTES: usize = 8 << 20;
 /// Most records in memory before they are shown.
 const FETCH: usize = 64;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(get))
-}
-
 /// A query that was understood.
 #[derive(Debug)]
 struct Search {
@@ -79,10 +73,7 @@ struct Search {
 /// First byte of a cursor that leads back.
 const BACK: u8 = 1;
 
-/// The records that meet all filters. `Accept: application/x-ndjson` streams them all, one a line.
-#[utoipa::path(get, path = "/v1/audit", tag = "audit", operation_id = "audit",
-    params(AuditQuery), responses((status = 200, content((AuditLog = "application/json"), (AuditItem = "application/x-ndjson")), description = "One page, or all.")))]
-async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
     let wants_stream = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| {
         accept
             .split(',')

@@ -1,31 +1,21 @@
 //! `POST /v1/batch`: several writes, all or none, as one record
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
-use axum::response::Response;
+use axum::http::Method;
 use grantbook_api::batch::{Batch, BatchAnswer, BatchCommand, BatchMethod, BatchResult, COMMANDS_MAX};
 use grantbook_domain::{command::Command, event::Event, record::Record};
 use serde_json::Value;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{
-        Web,
-        body::shape,
-        path,
-        problem::Failure,
-        write::{self, Write},
-    },
+    endpoints,
+    http::{body::shape, path, problem::Failure, write},
     routes::{
         keys,
-        plan::{Intake, Plan, Secrets, plan},
+        plan::{Call, Intake, Plan, Secrets},
         render,
     },
 };
-
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(post))
-}
 
 /// The one command that a batch is, and the secrets made for its keys.
 pub(crate) fn plan_all(body: Value, intake: &Intake<'_>) -> Result<(Command, Secrets), Failure> {
@@ -91,11 +81,12 @@ fn plan_one(
         .transpose()
         .map_err(|failure| failure.at(format!("{at}/path")))?;
     let method = match method {
-        BatchMethod::Post => "POST",
-        BatchMethod::Patch => "PATCH",
-        BatchMethod::Delete => "DELETE",
+        BatchMethod::Post => Method::POST,
+        BatchMethod::Patch => Method::PATCH,
+        BatchMethod::Delete => Method::DELETE,
     };
-    plan(method, (&segments, project.as_deref()), body, intake)
+    let call = Call { variables: &[], project: project.as_deref(), body, intake };
+    endpoints::parse(&method, &segments, call)
         .map_err(|failure| if failure.is_no_route() { unknown() } else { failure.in_batch(index) })
 }
 
@@ -120,13 +111,6 @@ fn resolve(text: &str, ids: &[String]) -> Result<String, Failure> {
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Several writes, all or none. A segment of a path or a text of a body that is `$0.id` stands for the id made by command 0.
-#[utoipa::path(post, path = "/v1/batch", tag = "batch", operation_id = "batch",
-    request_body = Batch, responses((status = 200, body = BatchAnswer, description = "All were accepted.")))]
-async fn post(write: Write) -> Response {
-    write.run().await
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use grantbook_api::{
     check::{
         CHECKS_MAX, CheckAnswer, CheckBatch, CheckBatchAnswer, CheckObject, CheckRequest, CheckResult, Reason,
     },
-    list::AsOfQuery,
     reference::{PrincipalRef, PrincipalType},
 };
 use grantbook_domain::{
@@ -22,7 +21,6 @@ use grantbook_domain::{
     rights::Ask,
 };
 use serde::de::DeserializeOwned;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
@@ -36,10 +34,6 @@ use crate::{
     routes::sight::{Sight, Thing},
     secret::{KeyKind, ParsedKey},
 };
-
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(one)).routes(routes!(many))
-}
 
 /// Whom a question is about.
 #[derive(Debug, Clone, Copy)]
@@ -201,10 +195,7 @@ fn holder(reading: &Reading, key: KeyId) -> Result<Option<Principal>, Failure> {
     }
 }
 
-/// May this principal, or this key, do that? Without either: may the caller, with the key presented?
-#[utoipa::path(post, path = "/v1/check", tag = "check", operation_id = "check",
-    params(AsOfQuery), request_body = CheckRequest, responses((status = 200, body = CheckAnswer, description = "Yes or no.")))]
-async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
+pub(crate) async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match begin_check::<CheckRequest>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
@@ -216,10 +207,7 @@ async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     }
 }
 
-/// Many checks on one snapshot, answered in their order.
-#[utoipa::path(post, path = "/v1/check/batch", tag = "check", operation_id = "check_batch",
-    params(AsOfQuery), request_body = CheckBatch, responses((status = 200, body = CheckBatchAnswer, description = "Yes or no, each.")))]
-async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
+pub(crate) async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match begin_check::<CheckBatch>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),

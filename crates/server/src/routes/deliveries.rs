@@ -13,7 +13,6 @@ use grantbook_api::{
     webhooks::{Attempt, DeadLetter, Delivery, DeliveryState, ReplayWebhook, Webhook},
 };
 use grantbook_domain::{position::Position, webhook};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
@@ -27,14 +26,6 @@ use crate::{
     routes::{lists, render, webhooks::find},
     webhooks::{Deliveries, Standing, SteerError, Tried, message_id},
 };
-
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new()
-        .routes(routes!(dead_letters))
-        .routes(routes!(retry))
-        .routes(routes!(replay))
-        .routes(routes!(test))
-}
 
 impl From<SteerError> for Failure {
     fn from(error: SteerError) -> Self {
@@ -97,11 +88,7 @@ fn attempt(tried: &Tried) -> Attempt {
     }
 }
 
-/// Messages that were given up, in the order of their records. Each page is of the moment: what is retried leaves the list.
-#[utoipa::path(get, path = "/v1/webhooks/{id}/dead-letters", tag = "webhooks", operation_id = "list_dead_letters",
-    params(("id" = String, Path, description = "The webhook's id."), PageQuery),
-    responses((status = 200, body = Page<DeadLetter>, description = "One page.")))]
-async fn dead_letters(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+pub(crate) async fn dead_letters(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         let PageQuery { limit, cursor, as_of } = query::read(&uri)?;
         if as_of.is_some() {
@@ -130,11 +117,7 @@ async fn dead_letters(reading: Reading, uri: Uri, InPath(id): InPath<String>) ->
     answer.await
 }
 
-/// Tries a dead letter once more, now and whatever else is in turn; if it is accepted it leaves the list.
-#[utoipa::path(post, path = "/v1/webhooks/{id}/dead-letters/{message}/retry", tag = "webhooks", operation_id = "retry_dead_letter",
-    params(("id" = String, Path, description = "The webhook's id."), ("message" = String, Path, description = "The message's id.")),
-    responses((status = 200, body = Attempt, description = "How it went.")))]
-async fn retry(
+pub(crate) async fn retry(
     State(web): State<Arc<Web>>,
     InPath((id, message)): InPath<(String, String)>,
     parts: Parts,
@@ -150,11 +133,7 @@ async fn retry(
     asked.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Sends the messages of records after a position, again or for the first time, each with the id that it had before.
-#[utoipa::path(post, path = "/v1/webhooks/{id}/replay", tag = "webhooks", operation_id = "replay_webhook",
-    params(("id" = String, Path, description = "The webhook's id.")),
-    request_body = ReplayWebhook, responses((status = 200, body = Webhook, description = "As it stands then.")))]
-async fn replay(
+pub(crate) async fn replay(
     State(web): State<Arc<Web>>,
     InPath(id): InPath<String>,
     parts: Parts,
@@ -174,11 +153,12 @@ async fn replay(
     asked.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Sends a test message, `WebhookTest`, once, also to a webhook that is not enabled.
-#[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks", operation_id = "test_webhook",
-    params(("id" = String, Path, description = "The webhook's id.")),
-    responses((status = 200, body = Attempt, description = "How it went.")))]
-async fn test(State(web): State<Arc<Web>>, InPath(id): InPath<String>, parts: Parts, body: Body) -> Response {
+pub(crate) async fn test(
+    State(web): State<Arc<Web>>,
+    InPath(id): InPath<String>,
+    parts: Parts,
+    body: Body,
+) -> Response {
     let asked = async {
         let (reading, webhook) = steered(&web, &parts, &id).await?;
         body::require_none(&parts.headers, body).await?;

@@ -1,7 +1,5 @@
 //! `GET /v1/diff`: who gained and lost what between two moments
 
-use std::sync::Arc;
-
 use axum::{
     http::Uri,
     response::{IntoResponse, Response},
@@ -13,11 +11,9 @@ use grantbook_domain::{
     rights::Ask,
 };
 use grantbook_views::Comparison;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
-        Web,
         problem::Failure,
         query,
         read::{Reading, with_position},
@@ -35,10 +31,6 @@ const LOOKS_MAX: usize = 5_000;
 /// How many are looked up together.
 const FETCH: usize = 256;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(get))
-}
-
 /// A question that was understood.
 #[derive(Debug)]
 struct Question {
@@ -48,10 +40,7 @@ struct Question {
     limit: usize,
 }
 
-/// Who gained and lost what between two moments; no key considered.
-#[utoipa::path(get, path = "/v1/diff", tag = "access", operation_id = "diff",
-    params(DiffQuery), responses((status = 200, body = Diff, description = "One page.")))]
-async fn get(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
     let position = reading.position_text.clone();
     match understand(reading, &uri).await {
         Ok((reading, question)) => reading.answer_at_leisure(move |reading| answer(reading, &question)).await,

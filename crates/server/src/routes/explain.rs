@@ -13,7 +13,6 @@ use grantbook_api::{
     },
     grants::Grant,
     keys::Key,
-    list::AsOfQuery,
     reference::{Named, NamedPrincipal},
 };
 use grantbook_domain::{
@@ -26,7 +25,6 @@ use grantbook_domain::{
     scope::ObjectRef,
 };
 use grantbook_views::{self as views, Coverage, Obstacle};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{Web, problem::Failure, read::Reading},
@@ -42,14 +40,7 @@ use crate::{
 /// Most near misses told.
 const NEAR_MAX: usize = 20;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(post))
-}
-
-/// Why a check has its answer: every path that allows or denies, with the records behind it, or what is missing.
-#[utoipa::path(post, path = "/v1/explain", tag = "check", operation_id = "explain",
-    params(AsOfQuery), request_body = CheckRequest, responses((status = 200, body = Explanation, description = "The whole story.")))]
-async fn post(State(web): State<Arc<Web>>, request: Request) -> Response {
+pub(crate) async fn post(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match check::begin::<CheckRequest>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),

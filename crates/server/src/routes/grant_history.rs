@@ -1,7 +1,5 @@
 //! `GET /v1/grants/history`: what was ever granted, and what of it still holds
 
-use std::sync::Arc;
-
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
     audit::Order,
@@ -19,10 +17,9 @@ use grantbook_domain::{
     rights::Ask,
 };
 use grantbook_views::{self as views, Granted, GrantedFilter, GrantedPage, GrantedPlace};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, cursor::Cursor, problem::Failure, query, read::Reading},
+    http::{cursor::Cursor, problem::Failure, query, read::Reading},
     routes::{
         audit,
         lists::size,
@@ -33,15 +30,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(get))
-}
-
-/// Everything that was ever granted: by whom, to whom, when, from where, with which credential, why; and what of it
-/// still holds.
-#[utoipa::path(get, path = "/v1/grants/history", tag = "audit", operation_id = "grant_history",
-    params(GrantHistoryQuery), responses((status = 200, body = Page<GrantedItem>, description = "One page.")))]
-async fn get(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         let mut query: GrantHistoryQuery = query::read(&uri)?;
         let mut sight = Sight::new(reading)?;

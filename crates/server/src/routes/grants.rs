@@ -1,11 +1,9 @@
 //! `/v1/grants`: grantee x permissions x scope x effect
 
-use std::sync::Arc;
-
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
     grants::{CreateGrant, Effect, Grant, GrantQuery},
-    list::{AsOfQuery, Page, PageQuery},
+    list::PageQuery,
     scope as words,
 };
 use grantbook_domain::{
@@ -18,10 +16,9 @@ use grantbook_domain::{
 };
 use grantbook_views::GrantFilter;
 use serde_json::Value;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
+    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
     routes::{
         lists::Wanted,
         plan::{Intake, Plan, end_of_new, grantee, grantee_in_body, id_in_body, id_in_path, role_in_body},
@@ -31,11 +28,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(list, post)).routes(routes!(get, delete_one))
-}
-
-pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let CreateGrant { to, role, permissions, on, effect, object_type, expires_at, reason } = shape(body)?;
     let to = grantee_in_body(&to, "/to")?;
     let gives = match (role, permissions) {
@@ -56,7 +49,7 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
     Ok(Plan { reason: own_reason, ..Plan::new(command, id.to_string()) })
 }
 
-pub(super) fn revoke(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn revoke(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Grant)?;
     Ok(Plan::new(Command::Grant(GrantCommand::Revoke { id }), id.to_string()))
 }
@@ -92,10 +85,7 @@ fn atoms(selection: words::Selection, pointer: &str) -> Result<Vec<Atom>, Failur
     atoms.into_iter().enumerate().map(one).collect()
 }
 
-/// The grants over whose whole scope the caller has `read_acls`.
-#[utoipa::path(get, path = "/v1/grants", tag = "grants", operation_id = "list_grants",
-    params(GrantQuery), responses((status = 200, body = Page<Grant>, description = "One page.")))]
-async fn list(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         let GrantQuery { to, role, project, limit, cursor, as_of } = query::read(&uri)?;
         let filters = format!("grants\n{to:?}\n{role:?}\n{project:?}");
@@ -130,18 +120,7 @@ fn shown(sight: &mut Sight<'_>, grant: &model::Grant) -> Result<Grant, Failure> 
     Ok(Grant { to: sight.grantee(grant.to)?, ..render::grant(grant) })
 }
 
-/// Gives a grant. An identical one posted twice is a new grant.
-#[utoipa::path(post, path = "/v1/grants", tag = "grants", operation_id = "create_grant",
-    request_body = CreateGrant, responses((status = 201, body = Grant, description = "Given.")))]
-async fn post(write: Write) -> Response {
-    write.run().await
-}
-
-/// One grant.
-#[utoipa::path(get, path = "/v1/grants/{id}", tag = "grants", operation_id = "get_grant",
-    params(("id" = String, Path, description = "Its id."), AsOfQuery),
-    responses((status = 200, body = Grant, description = "As it is.")))]
-async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     reading.answer(|reading| {
         query::require_no_other(&uri)?;
         let id: GrantId = id_in_path(&id, Kind::Grant)?;
@@ -157,12 +136,4 @@ async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response
             _ => Err(Failure::not_found(Kind::Grant)),
         }
     })
-}
-
-/// Revokes a grant, for ever.
-#[utoipa::path(delete, path = "/v1/grants/{id}", tag = "grants", operation_id = "revoke_grant",
-    params(("id" = String, Path, description = "Its id.")),
-    responses((status = 200, body = Grant, description = "As it was at its end.")))]
-async fn delete_one(write: Write) -> Response {
-    write.run().await
 }

@@ -11,7 +11,6 @@ use grantbook_api::readiness::{
     ForeignMessages, FreshnessBounds, GapsMet, Health, Quarantine, Readiness, RelayLine,
 };
 use grantbook_domain::position::Position;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::Parts,
@@ -27,25 +26,11 @@ use crate::{
     relay::RelayHandle,
 };
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new()
-        .routes(routes!(healthz))
-        .routes(routes!(readyz))
-        .routes(routes!(metrics))
-        .routes(routes!(openapi))
-}
-
-/// The process lives.
-#[utoipa::path(get, path = "/healthz", tag = "operation", operation_id = "healthz", security(()),
-    responses((status = 200, body = Health, description = "It does, however it is.")))]
-async fn healthz(State(web): State<Arc<Web>>) -> Result<Response, Failure> {
+pub(crate) async fn healthz(State(web): State<Arc<Web>>) -> Result<Response, Failure> {
     json(StatusCode::OK, &Health { status: "ok".to_owned(), node: readiness(&web, status(&web)) })
 }
 
-/// Whether the node answers, and how far behind the journal it is.
-#[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "readyz", security(()),
-    responses((status = 200, body = Readiness, description = "It answers."), (status = 503, body = Readiness, description = "It does not; the reason says why.")))]
-async fn readyz(State(web): State<Arc<Web>>) -> Result<Response, Failure> {
+pub(crate) async fn readyz(State(web): State<Arc<Web>>) -> Result<Response, Failure> {
     let readiness = readiness(&web, status(&web));
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &readiness)
@@ -183,10 +168,7 @@ fn disagreements(web: &Web) -> Vec<Disagreement> {
     web.app.parts.node().map(ReadNode::disagreements).unwrap_or_default()
 }
 
-/// Counters in Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "metrics", security(()),
-    responses((status = 200, body = String, content_type = "text/plain", description = "Counters.")))]
-async fn metrics(State(web): State<Arc<Web>>) -> Response {
+pub(crate) async fn metrics(State(web): State<Arc<Web>>) -> Response {
     let mut text = web.metrics.text();
     text.push_str(&web.security.metrics());
     let status = status(&web);
@@ -262,10 +244,7 @@ fn doubt_metric(text: &mut String, told: &Readiness) {
     gauge(text, "grantbook_journal_doubted", help, u64::from(told.journal_doubt.is_some()));
 }
 
-/// This document.
-#[utoipa::path(get, path = "/openapi.json", tag = "operation", operation_id = "openapi", security(()),
-    responses((status = 200, body = serde_json::Value, description = "OpenAPI.")))]
-async fn openapi(State(web): State<Arc<Web>>) -> Response {
+pub(crate) async fn openapi(State(web): State<Arc<Web>>) -> Response {
     let kind = HeaderValue::from_static("application/json");
     ([(CONTENT_TYPE, kind)], web.document.clone()).into_response()
 }

@@ -1,11 +1,9 @@
 //! `/v1/tokens/{id}/keys`, `/v1/users/{id}/keys` and `/v1/keys/{id}`
 
-use std::sync::Arc;
-
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
     keys::{IssueKey, Key, Narrowing, RotateKey},
-    list::{Page, PageQuery},
+    list::PageQuery,
 };
 use grantbook_domain::{
     command::{Command, KeyCommand},
@@ -16,10 +14,9 @@ use grantbook_domain::{
     rights::Ask,
 };
 use serde_json::Value;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
+    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
     routes::{
         grants::scope_in_body,
         lists::Wanted,
@@ -31,25 +28,17 @@ use crate::{
     secret::{KeyKind, Secret},
 };
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new()
-        .routes(routes!(list_of_token, post_for_token))
-        .routes(routes!(list_of_user, post_for_user))
-        .routes(routes!(post_rotation))
-        .routes(routes!(delete_one))
-}
-
 /// The service token of a path.
-pub(super) fn token(id: &str) -> Result<Principal, Failure> {
+pub(crate) fn token(id: &str) -> Result<Principal, Failure> {
     Ok(Principal::Token(id_in_path(id, Kind::Token)?))
 }
 
 /// The user of a path.
-pub(super) fn user(id: &str) -> Result<Principal, Failure> {
+pub(crate) fn user(id: &str) -> Result<Principal, Failure> {
     Ok(Principal::User(id_in_path(id, Kind::User)?))
 }
 
-pub(super) fn issue(principal: Principal, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn issue(principal: Principal, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let IssueKey { name, expires_at, narrow } = shape(body)?;
     let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
     let narrow = narrow.map(narrowing).transpose()?;
@@ -60,7 +49,7 @@ pub(super) fn issue(principal: Principal, body: Value, intake: &Intake<'_>) -> R
     Ok(Plan { secret: Some(Made::Key(id, secret)), ..Plan::new(command, id.to_string()) })
 }
 
-pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Key)?;
     let RotateKey { grace_seconds } = shape(body)?;
     // Where it is refused that there is no such key, it is refused that the caller sees none: both are decided in one place. So
@@ -91,7 +80,7 @@ fn owner(id: KeyId, intake: &Intake<'_>) -> Option<Principal> {
     known.or_else(|| intake.issued.get(&id).copied())
 }
 
-pub(super) fn revoke(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn revoke(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Key)?;
     Ok(Plan::new(Command::Key(KeyCommand::Revoke { id }), id.to_string()))
 }
@@ -161,50 +150,10 @@ pub(super) fn require_seen(sight: &mut Sight<'_>, principal: Principal) -> Resul
     }
 }
 
-/// The keys of a service token that were not revoked, without their secrets.
-#[utoipa::path(get, path = "/v1/tokens/{id}/keys", tag = "keys", operation_id = "list_token_keys",
-    params(("id" = String, Path, description = "The token's id."), PageQuery),
-    responses((status = 200, body = Page<Key>, description = "One page.")))]
-async fn list_of_token(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+pub(crate) async fn list_of_token(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     list(reading, uri, token(&id)).await
 }
 
-/// The keys of a user that were not revoked, without their secrets.
-#[utoipa::path(get, path = "/v1/users/{id}/keys", tag = "keys", operation_id = "list_user_keys",
-    params(("id" = String, Path, description = "The user's id."), PageQuery),
-    responses((status = 200, body = Page<Key>, description = "One page.")))]
-async fn list_of_user(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+pub(crate) async fn list_of_user(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     list(reading, uri, user(&id)).await
-}
-
-/// Issues a key to a service token. The answer is the only one that ever holds the secret.
-#[utoipa::path(post, path = "/v1/tokens/{id}/keys", tag = "keys", operation_id = "issue_token_key",
-    params(("id" = String, Path, description = "The token's id.")),
-    request_body = IssueKey, responses((status = 201, body = Key, description = "Issued.")))]
-async fn post_for_token(write: Write) -> Response {
-    write.run().await
-}
-
-/// Issues a key to a user. The answer is the only one that ever holds the secret.
-#[utoipa::path(post, path = "/v1/users/{id}/keys", tag = "keys", operation_id = "issue_user_key",
-    params(("id" = String, Path, description = "The user's id.")),
-    request_body = IssueKey, responses((status = 201, body = Key, description = "Issued.")))]
-async fn post_for_user(write: Write) -> Response {
-    write.run().await
-}
-
-/// Replaces a key by a new one with the same narrowing and expiry; the old one works on for the grace.
-#[utoipa::path(post, path = "/v1/keys/{id}/rotate", tag = "keys", operation_id = "rotate_key",
-    params(("id" = String, Path, description = "The old key's id.")),
-    request_body = RotateKey, responses((status = 201, body = Key, description = "The new key.")))]
-async fn post_rotation(write: Write) -> Response {
-    write.run().await
-}
-
-/// Revokes a key, for ever.
-#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", operation_id = "revoke_key",
-    params(("id" = String, Path, description = "Its id.")),
-    responses((status = 200, body = Key, description = "As it was at its end.")))]
-async fn delete_one(write: Write) -> Response {
-    write.run().await
 }

@@ -1,46 +1,43 @@
 //! Routes, one file per noun, as in their URLs.
 
-mod access;
-mod audit;
+pub(crate) mod access;
+pub(crate) mod audit;
 pub(crate) mod batch;
-mod catalog;
+pub(crate) mod catalog;
 mod changes;
 pub(crate) mod check;
-mod deliveries;
-mod diff;
+pub(crate) mod deliveries;
+pub(crate) mod diff;
 mod event_names;
-mod explain;
-mod grant_history;
-mod grants;
-mod groups;
-mod health;
-mod keys;
+pub(crate) mod explain;
+pub(crate) mod grant_history;
+pub(crate) mod grants;
+pub(crate) mod groups;
+pub(crate) mod health;
+pub(crate) mod keys;
 mod lists;
-mod members;
+pub(crate) mod members;
 pub(crate) mod names;
 pub(crate) mod noop;
-mod objects;
-mod openapi;
+pub(crate) mod objects;
 pub(crate) mod plan;
-mod projects;
+pub(crate) mod projects;
 mod records;
 pub(crate) mod render;
-mod report;
-mod reverse;
-mod roles;
+pub(crate) mod report;
+pub(crate) mod reverse;
+pub(crate) mod roles;
 mod scope_words;
-mod sessions;
+pub(crate) mod sessions;
 pub(crate) mod sight;
-mod timeline;
-mod tokens;
+pub(crate) mod timeline;
+pub(crate) mod tokens;
 pub(crate) mod turns;
-mod users;
-mod watch;
-mod webhooks;
+pub(crate) mod users;
+pub(crate) mod watch;
+pub(crate) mod webhooks;
 pub(crate) mod what_if;
-mod whoami;
-
-use std::sync::Arc;
+pub(crate) mod whoami;
 
 use axum::{
     body::Bytes,
@@ -48,45 +45,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::check::{CheckAnswer, CheckRequest, Reason};
-use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use self::openapi::completed;
-use crate::{
-    authzen,
-    http::{Web, body, read::json},
-};
-
-/// Every route with its documentation.
-pub(crate) fn documented() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new()
-        .merge(check::routes())
-        .merge(explain::routes())
-        .merge(access::routes())
-        .merge(reverse::routes())
-        .merge(diff::routes())
-        .merge(report::routes())
-        .merge(timeline::routes())
-        .merge(audit::routes())
-        .merge(watch::routes())
-        .merge(whoami::routes())
-        .merge(projects::routes())
-        .merge(catalog::routes())
-        .merge(objects::routes())
-        .merge(users::routes())
-        .merge(tokens::routes())
-        .merge(keys::routes())
-        .merge(sessions::routes())
-        .merge(groups::routes())
-        .merge(members::routes())
-        .merge(roles::routes())
-        .merge(grants::routes())
-        .merge(grant_history::routes())
-        .merge(webhooks::routes())
-        .merge(batch::routes())
-        .merge(what_if::routes())
-        .merge(authzen::routes())
-        .merge(health::routes())
-}
+use crate::http::{body, read::json};
 
 /// Reads a check and denies it without looking, in as many bytes as a real answer.
 pub(crate) async fn noop_check(body: Bytes) -> Response {

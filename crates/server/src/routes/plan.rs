@@ -1,4 +1,4 @@
-//! What writes mean: method, path and body become a command. One table for single requests and for batches.
+//! What writes are made of: a call becomes a command, with the secret and the reason that it brings.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,9 +18,6 @@ use serde_json::Value;
 use crate::{
     http::{instant, problem::Failure},
     ids::IdSource,
-    routes::{
-        catalog, grants, groups, keys, members, objects, projects, roles, sessions, tokens, users, webhooks,
-    },
     secret::Secret,
     webhooks::{Configured, WebhookKey},
 };
@@ -86,6 +83,26 @@ pub(crate) struct Intake<'a> {
     pub(crate) webhooks: Option<&'a Configured>,
 }
 
+/// A write's path and body, to become a command.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// The variable segments of the path, decoded, in order.
+    pub(crate) variables: &'a [&'a str],
+    /// The query's `project`, which only objects have.
+    pub(crate) project: Option<&'a str>,
+    /// The body; null if there is none.
+    pub(crate) body: Value,
+    /// What else is looked at.
+    pub(crate) intake: &'a Intake<'a>,
+}
+
+impl<'a> Call<'a> {
+    /// A variable segment of the path.
+    pub(crate) fn at(&self, index: usize) -> &'a str {
+        self.variables.get(index).copied().unwrap_or_default()
+    }
+}
+
 /// A command, and what else its request said.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -103,75 +120,6 @@ impl Plan {
     /// A command on the thing of this id.
     pub(crate) fn new(command: Command, id: impl Into<String>) -> Self {
         Self { command, id: id.into(), secret: None, reason: None }
-    }
-}
-
-/// The command that a write stands for; `project` is the query's, which only objects have.
-pub(crate) fn plan(
-    method: &str,
-    (path, project): (&[&str], Option<&str>),
-    body: Value,
-    intake: &Intake<'_>,
-) -> Result<Plan, Failure> {
-    if method == "DELETE" && !body.is_null() {
-        return Err(Failure::invalid_at("", "this request takes no body"));
-    }
-    match (method, path) {
-        ("POST", ["v1", noun]) => create(noun, body, intake),
-        ("PATCH", ["v1", noun, id]) => update(noun, id, body, intake),
-        ("DELETE", ["v1", noun, id]) => delete(noun, id, intake),
-        ("PATCH", ["v1", "objects", object_type, id]) => objects::update((object_type, id), project, body),
-        ("DELETE", ["v1", "objects", object_type, id]) => objects::remove((object_type, id), project),
-        ("POST", ["v1", "tokens", id, "keys"]) => keys::issue(keys::token(id)?, body, intake),
-        ("POST", ["v1", "users", id, "keys"]) => keys::issue(keys::user(id)?, body, intake),
-        ("POST", ["v1", "keys", id, "rotate"]) => keys::rotate(id, body, intake),
-        ("POST", ["v1", "webhooks", id, "rotate"]) => webhooks::rotate(id, body, intake),
-        ("POST", ["v1", "groups", id, "members"]) => members::add(id, body),
-        ("DELETE", ["v1", "groups", id, "members", kind, member]) => members::remove(id, kind, member),
-        _ => Err(Failure::no_route()),
-    }
-}
-
-fn create(noun: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
-    match noun {
-        "projects" => projects::create(body, intake),
-        "catalog" => catalog::extend(body),
-        "objects" => objects::register(body),
-        "users" => users::create(body, intake),
-        "tokens" => tokens::create(body, intake),
-        "groups" => groups::create(body, intake),
-        "roles" => roles::create(body, intake),
-        "grants" => grants::create(body, intake),
-        "webhooks" => webhooks::create(body, intake),
-        "sessions" => sessions::start(body, intake),
-        _ => Err(Failure::no_route()),
-    }
-}
-
-fn update(noun: &str, id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
-    match noun {
-        "projects" => projects::update(id, body),
-        "users" => users::update(id, body),
-        "tokens" => tokens::update(id, body),
-        "groups" => groups::update(id, body),
-        "roles" => roles::update(id, body, intake),
-        "webhooks" => webhooks::update(id, body, intake),
-        _ => Err(Failure::no_route()),
-    }
-}
-
-fn delete(noun: &str, id: &str, intake: &Intake<'_>) -> Result<Plan, Failure> {
-    match noun {
-        "projects" => projects::delete(id),
-        "users" => users::deactivate(id),
-        "tokens" => tokens::delete(id),
-        "keys" => keys::revoke(id),
-        "sessions" => sessions::end(id),
-        "groups" => groups::delete(id),
-        "roles" => roles::delete(id, intake),
-        "grants" => grants::revoke(id),
-        "webhooks" => webhooks::delete(id),
-        _ => Err(Failure::no_route()),
     }
 }
 

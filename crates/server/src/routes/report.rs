@@ -3,8 +3,6 @@
 mod form;
 mod words;
 
-use std::sync::Arc;
-
 use axum::{
     body::Bytes,
     http::{
@@ -17,18 +15,16 @@ use grantbook_api::{
     audit::NDJSON,
     header,
     reference::Named,
-    report::{CSV, Population, Report, ReportEnd, ReportFormat, ReportHead, ReportQuery, ReportRow},
+    report::{CSV, Population, ReportEnd, ReportFormat, ReportHead, ReportQuery},
 };
 use grantbook_domain::{
     id::ProjectId, model, principal::Principal, refusal::Kind, rights::Ask, time::Timestamp,
 };
 use grantbook_views::{self as views, ReportFilter};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{form::Form, words::Words};
 use crate::{
     http::{
-        Web,
         problem::Failure,
         query,
         read::{Reading, with_position},
@@ -45,10 +41,6 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// How many principals are looked up together.
 const FETCH: usize = 1_000;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(get))
-}
-
 /// A question that was understood.
 #[derive(Debug)]
 struct Question {
@@ -60,11 +52,7 @@ struct Question {
     principals: u64,
 }
 
-/// Everybody's access, grant by grant, with who gave it. No key considered. Streamed on one snapshot; complete if its end
-/// is there, else ask again.
-#[utoipa::path(get, path = "/v1/report", tag = "access", operation_id = "report",
-    params(ReportQuery), responses((status = 200, content((Report = "application/json"), (ReportRow = "application/x-ndjson"), (String = "text/csv")), description = "All of it.")))]
-async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
     let position = reading.position_text.clone();
     let accepted = accepted(&headers);
     let place = reading.web.threads.question().await;

@@ -1,7 +1,5 @@
 //! `GET /v1/who-can`, `GET /v1/accessible`, `GET /v1/permissions`: questions the other way round
 
-use std::sync::Arc;
-
 use axum::{http::Uri, response::Response};
 use grantbook_api::reverse::{
     Accessible, AccessibleQuery, Holder, Permissions, PermissionsQuery, WhoCan, WhoCanQuery,
@@ -14,10 +12,9 @@ use grantbook_domain::{
     scope::ObjectRef,
 };
 use grantbook_views::{ListCursor, Page, Part, Reversed, ViewError, Whose};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, problem::Failure, query, read::Reading},
+    http::{problem::Failure, query, read::Reading},
     routes::{
         access::known,
         explain,
@@ -28,14 +25,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(who_can)).routes(routes!(accessible)).routes(routes!(permissions))
-}
-
-/// The users and service tokens that may do it, each with a shortest way on which it is granted.
-#[utoipa::path(get, path = "/v1/who-can", tag = "access", operation_id = "who_can",
-    params(WhoCanQuery), responses((status = 200, body = WhoCan, description = "One page.")))]
-async fn who_can(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn who_can(reading: Reading, uri: Uri) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         let WhoCanQuery { permission, object, project, limit, cursor, as_of: _ } = query::read(&uri)?;
         let limit = size(limit)?;
@@ -65,10 +55,7 @@ async fn who_can(reading: Reading, uri: Uri) -> Response {
     answer.await
 }
 
-/// The living objects of a type on which a principal has a permission.
-#[utoipa::path(get, path = "/v1/accessible", tag = "access", operation_id = "accessible",
-    params(AccessibleQuery), responses((status = 200, body = Accessible, description = "One page.")))]
-async fn accessible(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn accessible(reading: Reading, uri: Uri) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         let AccessibleQuery { principal, permission, object_type, limit, cursor, as_of: _ } =
             query::read(&uri)?;
@@ -88,10 +75,7 @@ async fn accessible(reading: Reading, uri: Uri) -> Response {
     answer.await
 }
 
-/// The permissions that a principal has on an object.
-#[utoipa::path(get, path = "/v1/permissions", tag = "access", operation_id = "permissions",
-    params(PermissionsQuery), responses((status = 200, body = Permissions, description = "In the catalog's order.")))]
-async fn permissions(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn permissions(reading: Reading, uri: Uri) -> Response {
     reading.answer(|reading| {
         let PermissionsQuery { principal, object, project, as_of: _ } = query::read(&uri)?;
         let named = object_named(&object)?;

@@ -1,12 +1,7 @@
 //! `/v1/roles`. The built-in ones go by their names too.
 
-use std::sync::Arc;
-
 use axum::{http::Uri, response::Response};
-use grantbook_api::{
-    list::{AsOfQuery, ListQuery, Page},
-    roles::{CreateRole, Role, RolePermission, UpdateRole},
-};
+use grantbook_api::roles::{CreateRole, RolePermission, UpdateRole};
 use grantbook_domain::{
     command::{Command, RoleCommand},
     id::RoleId,
@@ -16,10 +11,9 @@ use grantbook_domain::{
 };
 use grantbook_views::Listing;
 use serde_json::Value;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
+    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
     routes::{
         lists::Wanted,
         plan::{Intake, Plan, builtin, id_in_path, role_in_body},
@@ -28,11 +22,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(list, post)).routes(routes!(get, patch, delete_one))
-}
-
-pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let CreateRole { name, permissions, includes } = shape(body)?;
     let permissions = permissions.into_iter().map(permission).collect();
     let includes = included(&includes, intake)?;
@@ -40,7 +30,7 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
     Ok(Plan::new(Command::Role(RoleCommand::Create { id, name, permissions, includes }), id.to_string()))
 }
 
-pub(super) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let id = role_in_path(id, intake)?;
     let UpdateRole { name, permissions, includes } = shape(body)?;
     let permissions = permissions.map(|all| all.into_iter().map(permission).collect());
@@ -48,7 +38,7 @@ pub(super) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan,
     Ok(Plan::new(Command::Role(RoleCommand::Update { id, name, permissions, includes }), id.to_string()))
 }
 
-pub(super) fn delete(id: &str, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn delete(id: &str, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let id = role_in_path(id, intake)?;
     Ok(Plan::new(Command::Role(RoleCommand::Delete { id }), id.to_string()))
 }
@@ -80,10 +70,7 @@ fn permission(one: RolePermission) -> model::RolePermission {
     model::RolePermission { permission: one.permission, object_type: one.object_type }
 }
 
-/// The roles that the caller may read.
-#[utoipa::path(get, path = "/v1/roles", tag = "roles", operation_id = "list_roles",
-    params(ListQuery), responses((status = 200, body = Page<Role>, description = "One page.")))]
-async fn list(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         let wanted = Wanted::named("roles", query::read(&uri)?)?;
         let mut sight = Sight::new(reading)?;
@@ -96,38 +83,11 @@ async fn list(reading: Reading, uri: Uri) -> Response {
     answer.await
 }
 
-/// Makes a role.
-#[utoipa::path(post, path = "/v1/roles", tag = "roles", operation_id = "create_role",
-    request_body = CreateRole, responses((status = 201, body = Role, description = "Made.")))]
-async fn post(write: Write) -> Response {
-    write.run().await
-}
-
-/// One role.
-#[utoipa::path(get, path = "/v1/roles/{id}", tag = "roles", operation_id = "get_role",
-    params(("id" = String, Path, description = "Its id, or a built-in role's name."), AsOfQuery),
-    responses((status = 200, body = Role, description = "As it is.")))]
-async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     reading.answer(|reading| {
         query::require_no_other(&uri)?;
         let id = role_seen(reading, &id)?;
         let found = Sight::new(reading)?.find(Ask::Role, &Thing::Role(id), &id, Kind::Role)?;
         Ok(render::role(&found))
     })
-}
-
-/// Changes a role; the lists replace the old ones.
-#[utoipa::path(patch, path = "/v1/roles/{id}", tag = "roles", operation_id = "update_role",
-    params(("id" = String, Path, description = "Its id, or a built-in role's name.")),
-    request_body = UpdateRole, responses((status = 200, body = Role, description = "As it is now.")))]
-async fn patch(write: Write) -> Response {
-    write.run().await
-}
-
-/// Ends a role that nothing uses, for ever.
-#[utoipa::path(delete, path = "/v1/roles/{id}", tag = "roles", operation_id = "delete_role",
-    params(("id" = String, Path, description = "Its id, or a built-in role's name.")),
-    responses((status = 200, body = Role, description = "As it was at its end.")))]
-async fn delete_one(write: Write) -> Response {
-    write.run().await
 }

@@ -1,7 +1,5 @@
 //! `GET /v1/timeline`: how effective access changed, and by which records
 
-use std::sync::Arc;
-
 use axum::{
     http::Uri,
     response::{IntoResponse, Response},
@@ -11,11 +9,9 @@ use grantbook_domain::{
     id::ProjectId, model, position::Position, principal::Principal, refusal::Kind, rights::Ask,
 };
 use grantbook_views::{AccessStep, ViewError};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
-        Web,
         problem::Failure,
         query,
         read::{Reading, with_position},
@@ -27,10 +23,6 @@ use crate::{
         sight::{Sight, Thing},
     },
 };
-
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(get))
-}
 
 /// A question that was understood.
 #[derive(Debug)]
@@ -47,10 +39,7 @@ enum About {
     Project(ProjectId),
 }
 
-/// How the access of a principal changed, or everybody's to a project, oldest change first; no key considered.
-#[utoipa::path(get, path = "/v1/timeline", tag = "access", operation_id = "timeline",
-    params(TimelineQuery), responses((status = 200, body = Timeline, description = "One page.")))]
-async fn get(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
     let position = reading.position_text.clone();
     match understand(reading, &uri).await {
         Ok((reading, question)) => reading.answer_at_leisure(move |reading| answer(reading, &question)).await,

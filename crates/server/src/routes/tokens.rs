@@ -1,12 +1,7 @@
 //! `/v1/tokens`: service tokens; their keys are in `keys`
 
-use std::sync::Arc;
-
 use axum::{http::Uri, response::Response};
-use grantbook_api::{
-    list::{AsOfQuery, ListQuery, Page},
-    tokens::{CreateToken, Token, UpdateToken},
-};
+use grantbook_api::tokens::{CreateToken, Token, UpdateToken};
 use grantbook_domain::{
     command::{Command, TokenCommand},
     id::TokenId,
@@ -16,10 +11,9 @@ use grantbook_domain::{
     rights::Ask,
 };
 use serde_json::Value;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
+    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
     routes::{
         lists::Wanted,
         plan::{Intake, Plan, end, end_of_new, id_in_path},
@@ -28,11 +22,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(list, post)).routes(routes!(get, patch, delete_one))
-}
-
-pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let CreateToken { name, description, expires_at, external_id } = shape(body)?;
     let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
     let id = intake.ids.id();
@@ -42,7 +32,7 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
     ))
 }
 
-pub(super) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
+pub(crate) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Token)?;
     let UpdateToken { name, description, expires_at, external_id } = shape(body)?;
     let expires_at = expires_at.map(|text| end(&text, "/expires_at")).transpose()?;
@@ -52,15 +42,12 @@ pub(super) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
     ))
 }
 
-pub(super) fn delete(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn delete(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Token)?;
     Ok(Plan::new(Command::Token(TokenCommand::Delete { id }), id.to_string()))
 }
 
-/// The service tokens that the caller may read; itself always.
-#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", operation_id = "list_tokens",
-    params(ListQuery), responses((status = 200, body = Page<Token>, description = "One page.")))]
-async fn list(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         let wanted = Wanted::named("tokens", query::read(&uri)?)?;
         let mut sight = Sight::new(reading)?;
@@ -73,18 +60,7 @@ async fn list(reading: Reading, uri: Uri) -> Response {
     answer.await
 }
 
-/// Makes a service token: an account without a key.
-#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", operation_id = "create_token",
-    request_body = CreateToken, responses((status = 201, body = Token, description = "Made.")))]
-async fn post(write: Write) -> Response {
-    write.run().await
-}
-
-/// One service token.
-#[utoipa::path(get, path = "/v1/tokens/{id}", tag = "tokens", operation_id = "get_token",
-    params(("id" = String, Path, description = "Its id."), AsOfQuery),
-    responses((status = 200, body = Token, description = "As it is.")))]
-async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         query::require_no_other(&uri)?;
         let id: TokenId = id_in_path(&id, Kind::Token)?;
@@ -95,20 +71,4 @@ async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response
         Ok(Token { keys_of_concern, ..render::token(&found) })
     });
     answer.await
-}
-
-/// Changes a service token.
-#[utoipa::path(patch, path = "/v1/tokens/{id}", tag = "tokens", operation_id = "update_token",
-    params(("id" = String, Path, description = "Its id.")),
-    request_body = UpdateToken, responses((status = 200, body = Token, description = "As it is now.")))]
-async fn patch(write: Write) -> Response {
-    write.run().await
-}
-
-/// Ends a service token with its keys, memberships and grants, for ever.
-#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", operation_id = "delete_token",
-    params(("id" = String, Path, description = "Its id.")),
-    responses((status = 200, body = Token, description = "As it was at its end.")))]
-async fn delete_one(write: Write) -> Response {
-    write.run().await
 }

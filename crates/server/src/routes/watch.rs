@@ -3,8 +3,6 @@
 mod pour;
 mod watcher;
 
-use std::sync::Arc;
-
 use axum::{
     http::{
         HeaderMap, HeaderValue, Uri,
@@ -12,19 +10,13 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use grantbook_api::{
-    audit::AuditItem,
-    feed::AccessChange,
-    watch::{EVENT_STREAM, START, WatchEnd, WatchKind, WatchQuery, WatchStale},
-};
+use grantbook_api::watch::{EVENT_STREAM, START, WatchKind, WatchQuery};
 use grantbook_domain::{id::ProjectId, model, position::Position, refusal::Kind, rights::Ask};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{pour::pour, watcher::Watcher};
 use crate::{
     feed::{Filter, Kinds, Place},
     http::{
-        Web,
         as_of::Named,
         problem::Failure,
         query,
@@ -42,19 +34,7 @@ use crate::{
 /// The header with which a stream goes on.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(get))
-}
-
-/// Records and changes of access as they come, server-sent events without an end. Messages are named `record`, `change`,
-/// `stale`, `error` and `end`; the `id` of a record's last message is its position. A comment comes at least every 15 seconds, with
-/// an `id` up to which nothing was left out. `Last-Event-ID` goes on behind the message of that id, each message once. The
-/// caller's right is asked for again at every record: an `end` follows once it is gone.
-#[utoipa::path(get, path = "/v1/watch", tag = "audit", operation_id = "watch",
-    params(WatchQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last message received.")),
-    responses((status = 200, description = "Messages, as their data.",
-        content((AuditItem = "text/event-stream"), (AccessChange = "text/event-stream; event=change"), (WatchStale = "text/event-stream; event=stale"), (WatchEnd = "text/event-stream; event=end")))))]
-async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
     let position = reading.position_text.clone();
     match begin(reading, &uri, &headers).await {
         Ok(response) => response,

@@ -1,12 +1,7 @@
 //! `/v1/webhooks`: where messages are sent; how that goes is in `deliveries`
 
-use std::sync::Arc;
-
 use axum::{http::Uri, response::Response};
-use grantbook_api::{
-    list::{AsOfQuery, Page, PageQuery},
-    webhooks::{CreateWebhook, MessageKind, RotateWebhook, UpdateWebhook, Webhook},
-};
+use grantbook_api::webhooks::{CreateWebhook, MessageKind, RotateWebhook, UpdateWebhook};
 use grantbook_domain::{
     command::{Command, WebhookCommand},
     id::WebhookId,
@@ -15,10 +10,9 @@ use grantbook_domain::{
     webhook,
 };
 use serde_json::Value;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Web, body::shape, path::InPath, problem::Failure, query, read::Reading, write::Write},
+    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
     routes::{
         deliveries, event_names,
         lists::Wanted,
@@ -29,15 +23,7 @@ use crate::{
     webhooks::Configured,
 };
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new()
-        .routes(routes!(list, post))
-        .routes(routes!(get, patch, delete_one))
-        .routes(routes!(post_rotation))
-        .merge(deliveries::routes())
-}
-
-pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let CreateWebhook { url, events, kinds, description, enabled } = shape(body)?;
     event_names::require_messages(events.as_ref())?;
     let configured = configured(intake)?;
@@ -57,7 +43,7 @@ pub(super) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
     Ok(Plan { secret, ..Plan::new(command, id.to_string()) })
 }
 
-pub(super) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Webhook)?;
     let UpdateWebhook { url, events, kinds, description, enabled } = shape(body)?;
     event_names::require_messages(events.as_ref())?;
@@ -69,7 +55,7 @@ pub(super) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan,
     Ok(Plan::new(command, id.to_string()))
 }
 
-pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
     let id: WebhookId = id_in_path(id, Kind::Webhook)?;
     let RotateWebhook { grace_seconds } = shape(body)?;
     let configured = configured(intake)?;
@@ -78,7 +64,7 @@ pub(super) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan,
     Ok(Plan { secret, ..Plan::new(command, id.to_string()) })
 }
 
-pub(super) fn delete(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn delete(id: &str) -> Result<Plan, Failure> {
     let id = id_in_path(id, Kind::Webhook)?;
     Ok(Plan::new(Command::Webhook(WebhookCommand::Delete { id }), id.to_string()))
 }
@@ -114,10 +100,7 @@ pub(super) fn find(reading: &Reading, id: &str) -> Result<webhook::Webhook, Fail
     sight.find(Ask::Webhooks, &Thing::Whole, &id, Kind::Webhook)
 }
 
-/// The webhooks.
-#[utoipa::path(get, path = "/v1/webhooks", tag = "webhooks", operation_id = "list_webhooks",
-    params(PageQuery), responses((status = 200, body = Page<Webhook>, description = "One page.")))]
-async fn list(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         let wanted = Wanted::plain("webhooks", query::read(&uri)?)?;
         require(&mut Sight::new(reading)?)?;
@@ -127,46 +110,11 @@ async fn list(reading: Reading, uri: Uri) -> Response {
     answer.await
 }
 
-/// Makes a webhook. The answer is the only one that ever holds its signing secret.
-#[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", operation_id = "create_webhook",
-    request_body = CreateWebhook, responses((status = 201, body = Webhook, description = "Made.")))]
-async fn post(write: Write) -> Response {
-    write.run().await
-}
-
-/// One webhook; from a node that delivers, with how that goes.
-#[utoipa::path(get, path = "/v1/webhooks/{id}", tag = "webhooks", operation_id = "get_webhook",
-    params(("id" = String, Path, description = "Its id."), AsOfQuery),
-    responses((status = 200, body = Webhook, description = "As it is.")))]
-async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+pub(crate) async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
     let answer = reading.answer_at_leisure(move |reading| {
         query::require_no_other(&uri)?;
         let found = find(reading, &id)?;
         deliveries::shown(reading, &found)
     });
     answer.await
-}
-
-/// Changes a webhook. What was not sent yet is sent as it says from then on.
-#[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "webhooks", operation_id = "update_webhook",
-    params(("id" = String, Path, description = "Its id.")),
-    request_body = UpdateWebhook, responses((status = 200, body = Webhook, description = "As it is now.")))]
-async fn patch(write: Write) -> Response {
-    write.run().await
-}
-
-/// Ends a webhook, for ever.
-#[utoipa::path(delete, path = "/v1/webhooks/{id}", tag = "webhooks", operation_id = "delete_webhook",
-    params(("id" = String, Path, description = "Its id.")),
-    responses((status = 200, body = Webhook, description = "As it was at its end.")))]
-async fn delete_one(write: Write) -> Response {
-    write.run().await
-}
-
-/// Gives a webhook a new signing secret. The answer is the only one that ever holds it.
-#[utoipa::path(post, path = "/v1/webhooks/{id}/rotate", tag = "webhooks", operation_id = "rotate_webhook",
-    params(("id" = String, Path, description = "Its id.")),
-    request_body = RotateWebhook, responses((status = 201, body = Webhook, description = "With its new secret.")))]
-async fn post_rotation(write: Write) -> Response {
-    write.run().await
 }

@@ -1,14 +1,10 @@
 //! `POST /v1/plan`: what a batch would do, and who would gain and lose what by it; nothing is written.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap};
 
 use axum::{http::StatusCode, response::Response};
 use grantbook_api::{
     access::{ProjectChoice, TypeChoice},
-    batch::Batch,
     plan::{AccessChange, CHANGES_MAX, Plan, PlanWarning, PlannedConcern},
     reference::{Named, NamedObject, NamedPrincipal},
 };
@@ -25,7 +21,6 @@ use grantbook_domain::{
     survey::{AccessRow, ProjectSet},
     time::Timestamp,
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     command::{CommandHandle, Foreseen, Submission},
@@ -33,21 +28,9 @@ use crate::{
         Web,
         problem::Failure,
         read::{json, with_position},
-        write::Write,
     },
     routes::{names, render},
 };
-
-pub(super) fn routes() -> OpenApiRouter<Arc<Web>> {
-    OpenApiRouter::new().routes(routes!(post))
-}
-
-/// What a batch would do at the organization's head, and who would gain and lose what. Nothing is written.
-#[utoipa::path(post, path = "/v1/plan", tag = "batch", operation_id = "plan",
-    request_body = Batch, responses((status = 200, body = Plan, description = "All would be accepted.")))]
-async fn post(write: Write) -> Response {
-    write.foresee().await
-}
 
 /// The answer; a refusal is what the write would be refused with.
 pub(crate) fn answer(

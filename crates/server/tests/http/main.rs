@@ -16,6 +16,7 @@ mod bad_input;
 mod batch;
 mod changes;
 mod denials;
+mod endpoints;
 mod event_names;
 mod every_body;
 mod given;

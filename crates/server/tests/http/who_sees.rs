@@ -33,12 +33,14 @@ struct Asked {
     project: String,
     token: String,
     owner: String,
+    group: String,
+    role: String,
     then: String,
 }
 
 /// Every read that answers about access; a new one is a new line here.
 fn questions(asked: &Asked) -> Vec<Question> {
-    let Asked { org, project, token, owner, then } = asked;
+    let Asked { org, project, token, owner, group, role, then } = asked;
     let other = json!({"type": "token", "id": token});
     let check = |principal: &Value, project: &str| json!({"principal": principal, "permission": "read", "object": {"type": "project", "id": project}});
     let own = json!({"permission": "read", "object": {"type": "project", "id": project}});
@@ -91,14 +93,22 @@ fn questions(asked: &Asked) -> Vec<Question> {
         get("grants", "/v1/grants".into()),
         get("grants, as of", format!("/v1/grants?as_of={then}")),
         get("groups", "/v1/groups".into()),
+        get("groups/{id}", format!("/v1/groups/{group}")),
+        get("groups/{id}/members", format!("/v1/groups/{group}/members")),
         get("roles", "/v1/roles".into()),
+        get("roles/{id}", format!("/v1/roles/{role}")),
         get("users", "/v1/users".into()),
+        get("users/{id}", format!("/v1/users/{owner}")),
+        get("users/{id}/keys", format!("/v1/users/{owner}/keys")),
+        get("sessions", "/v1/sessions".into()),
         get("tokens", "/v1/tokens".into()),
         get("tokens/{id}", format!("/v1/tokens/{token}")),
         get("tokens/{id}/keys", format!("/v1/tokens/{token}/keys")),
+        get("objects", "/v1/objects?type=dataset".into()),
         get("catalog", "/v1/catalog".into()),
         get("webhooks", "/v1/webhooks".into()),
         get("webhooks/{id}", format!("/v1/webhooks/{ghost}")),
+        get("webhooks/{id}/dead-letters", format!("/v1/webhooks/{ghost}/dead-letters")),
     ]
 }
 
@@ -125,6 +135,15 @@ fn authzen_questions(Asked { project, token, .. }: &Asked) -> Vec<Question> {
             json!({"subject": subject, "resource": resource}),
         ),
     ]
+}
+
+/// Methods and paths of everything that is asked.
+pub(crate) fn paths() -> Vec<(&'static str, String)> {
+    let id = || "x".to_owned();
+    let asked =
+        Asked { org: id(), project: id(), token: id(), owner: id(), group: id(), role: id(), then: id() };
+    let all = questions(&asked).into_iter().chain(authzen_questions(&asked));
+    all.map(|question| (question.method, question.path)).collect()
 }
 
 /// Status, and the error's code or what there is to see.
@@ -180,7 +199,10 @@ async fn table() -> String {
         Some(given.owner_key.clone()),
         Some(stranger),
     ];
-    let asked = Asked { org: given.org.clone(), project, token, owner: given.owner.clone(), then };
+    let first = async |path: &str| given.get(path).await.body["items"][0]["id"].as_str().unwrap().to_owned();
+    let (group, role) = (first("/v1/groups?name=Owners").await, first("/v1/roles?name=Owner").await);
+    let asked =
+        Asked { org: given.org.clone(), project, token, owner: given.owner.clone(), group, role, then };
     let mut rows = vec![CALLERS.map(str::to_owned).to_vec()];
     rows[0].insert(0, "question".to_owned());
     for question in questions(&asked).into_iter().chain(authzen_questions(&asked)) {

@@ -1,0 +1,224 @@
+//! Accounts and groups.
+
+use grantbook_api::{
+    groups::{CreateGroup, Group, UpdateGroup},
+    keys::{IssueKey, Key, RotateKey},
+    list::{AsOfQuery, ListQuery, PageQuery},
+    members::{AddMember, Member},
+    sessions::{Session, SessionQuery, StartSession},
+    tokens::{CreateToken, Token, UpdateToken},
+    users::{CreateUser, UpdateUser, User},
+};
+
+use super::super::{
+    Endpoint,
+    Verb::{Delete, Get, Patch, Post},
+    row::{question, write},
+};
+use crate::routes::{groups, keys, members, sessions, tokens, users};
+
+pub(super) fn rows() -> Vec<Endpoint> {
+    [users_rows(), tokens_rows(), keys_rows(), sessions_rows(), groups_rows(), members_rows()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn users_rows() -> Vec<Endpoint> {
+    Vec::from([
+        question("list_users", Get, "/v1/users", users::list)
+            .tag("users")
+            .says("The active users that the caller may read; itself always. `name` filters by e-mail.")
+            .query::<ListQuery>()
+            .answers_page::<User>(),
+        write("create_user", Post, "/v1/users", |it| users::create(it.body, it.intake))
+            .tag("users")
+            .says("Makes a user.")
+            .body::<CreateUser>()
+            .answers::<User>(201, "Made."),
+        question("get_user", Get, "/v1/users/{id}", users::get)
+            .tag("users")
+            .says("One user.")
+            .path("id", "Its id.")
+            .query::<AsOfQuery>()
+            .answers::<User>(200, "As it is."),
+        write("update_user", Patch, "/v1/users/{id}", |it| users::update(it.at(0), it.body))
+            .tag("users")
+            .says("Changes a user.")
+            .path("id", "Its id.")
+            .body::<UpdateUser>()
+            .answers::<User>(200, "As it is now."),
+        write("deactivate_user", Delete, "/v1/users/{id}", |it| users::deactivate(it.at(0)))
+            .tag("users")
+            .says("Deactivates a user with its keys, memberships and grants, for ever.")
+            .path("id", "Its id.")
+            .answers::<User>(200, "As it was at its end."),
+    ])
+}
+
+fn tokens_rows() -> Vec<Endpoint> {
+    Vec::from([
+        question("list_tokens", Get, "/v1/tokens", tokens::list)
+            .tag("tokens")
+            .says("The service tokens that the caller may read; itself always.")
+            .query::<ListQuery>()
+            .answers_page::<Token>(),
+        write("create_token", Post, "/v1/tokens", |it| tokens::create(it.body, it.intake))
+            .tag("tokens")
+            .says("Makes a service token: an account without a key.")
+            .body::<CreateToken>()
+            .answers::<Token>(201, "Made."),
+        question("get_token", Get, "/v1/tokens/{id}", tokens::get)
+            .tag("tokens")
+            .says("One service token.")
+            .path("id", "Its id.")
+            .query::<AsOfQuery>()
+            .answers::<Token>(200, "As it is."),
+        write("update_token", Patch, "/v1/tokens/{id}", |it| tokens::update(it.at(0), it.body))
+            .tag("tokens")
+            .says("Changes a service token.")
+            .path("id", "Its id.")
+            .body::<UpdateToken>()
+            .answers::<Token>(200, "As it is now."),
+        write("delete_token", Delete, "/v1/tokens/{id}", |it| tokens::delete(it.at(0)))
+            .tag("tokens")
+            .says("Ends a service token with its keys, memberships and grants, for ever.")
+            .path("id", "Its id.")
+            .answers::<Token>(200, "As it was at its end."),
+    ])
+}
+
+fn keys_rows() -> Vec<Endpoint> {
+    Vec::from([
+        question("list_token_keys", Get, "/v1/tokens/{id}/keys", keys::list_of_token)
+            .tag("keys")
+            .says("The keys of a service token that were not revoked, without their secrets.")
+            .path("id", "The token's id.")
+            .query::<PageQuery>()
+            .answers_page::<Key>(),
+        question("list_user_keys", Get, "/v1/users/{id}/keys", keys::list_of_user)
+            .tag("keys")
+            .says("The keys of a user that were not revoked, without their secrets.")
+            .path("id", "The user's id.")
+            .query::<PageQuery>()
+            .answers_page::<Key>(),
+        write("issue_token_key", Post, "/v1/tokens/{id}/keys", |it| {
+            keys::issue(keys::token(it.at(0))?, it.body, it.intake)
+        })
+        .tag("keys")
+        .says(
+            "Issues a key to a service token. The answer is the only one that ever holds the \
+                 secret.",
+        )
+        .path("id", "The token's id.")
+        .body::<IssueKey>()
+        .answers::<Key>(201, "Issued."),
+        write("issue_user_key", Post, "/v1/users/{id}/keys", |it| {
+            keys::issue(keys::user(it.at(0))?, it.body, it.intake)
+        })
+        .tag("keys")
+        .says("Issues a key to a user. The answer is the only one that ever holds the secret.")
+        .path("id", "The user's id.")
+        .body::<IssueKey>()
+        .answers::<Key>(201, "Issued."),
+        write("rotate_key", Post, "/v1/keys/{id}/rotate", |it| keys::rotate(it.at(0), it.body, it.intake))
+            .tag("keys")
+            .says(
+                "Replaces a key by a new one with the same narrowing and expiry; the old one works on \
+                 for the grace.",
+            )
+            .path("id", "The old key's id.")
+            .body::<RotateKey>()
+            .answers::<Key>(201, "The new key."),
+        write("revoke_key", Delete, "/v1/keys/{id}", |it| keys::revoke(it.at(0)))
+            .tag("keys")
+            .says("Revokes a key, for ever.")
+            .path("id", "Its id.")
+            .answers::<Key>(200, "As it was at its end."),
+    ])
+}
+
+fn sessions_rows() -> Vec<Endpoint> {
+    Vec::from([
+        question("list_sessions", Get, "/v1/sessions", sessions::list)
+            .tag("keys")
+            .says(
+                "The sessions of a user that work, without their secrets. One's own are always seen, \
+                 but by a narrowed key only itself.",
+            )
+            .query::<SessionQuery>()
+            .answers_page::<Session>(),
+        write("start_session", Post, "/v1/sessions", |it| sessions::start(it.body, it.intake))
+            .tag("keys")
+            .says(
+                "Starts a session with the user's key that is presented. The answer is the only one \
+                 that ever holds its secret.",
+            )
+            .body::<StartSession>()
+            .answers::<Session>(201, "Started."),
+        write("end_session", Delete, "/v1/sessions/{id}", |it| sessions::end(it.at(0)))
+            .tag("keys")
+            .says("Ends a session: one's own, or anybody's with the right to revoke keys.")
+            .path("id", "Its id.")
+            .answers::<Key>(200, "The session's key as it was at its end."),
+    ])
+}
+
+fn groups_rows() -> Vec<Endpoint> {
+    Vec::from([
+        question("list_groups", Get, "/v1/groups", groups::list)
+            .tag("groups")
+            .says("The groups that the caller may read.")
+            .query::<ListQuery>()
+            .answers_page::<Group>(),
+        write("create_group", Post, "/v1/groups", |it| groups::create(it.body, it.intake))
+            .tag("groups")
+            .says("Makes a group.")
+            .body::<CreateGroup>()
+            .answers::<Group>(201, "Made."),
+        question("get_group", Get, "/v1/groups/{id}", groups::get)
+            .tag("groups")
+            .says("One group.")
+            .path("id", "Its id.")
+            .query::<AsOfQuery>()
+            .answers::<Group>(200, "As it is."),
+        write("update_group", Patch, "/v1/groups/{id}", |it| groups::update(it.at(0), it.body))
+            .tag("groups")
+            .says("Changes a group's name or description.")
+            .path("id", "Its id.")
+            .body::<UpdateGroup>()
+            .answers::<Group>(200, "As it is now."),
+        write("delete_group", Delete, "/v1/groups/{id}", |it| groups::delete(it.at(0)))
+            .tag("groups")
+            .says("Ends a group with its memberships both ways and the grants to it, for ever.")
+            .path("id", "Its id.")
+            .answers::<Group>(200, "As it was at its end."),
+    ])
+}
+
+fn members_rows() -> Vec<Endpoint> {
+    Vec::from([
+        question("list_members", Get, "/v1/groups/{id}/members", members::list)
+            .tag("members")
+            .says("The direct members of a group.")
+            .path("id", "The group's id.")
+            .query::<PageQuery>()
+            .answers_page::<Member>(),
+        write("add_member", Post, "/v1/groups/{id}/members", |it| members::add(it.at(0), it.body))
+            .tag("members")
+            .says("Adds a member; for one already in, another expiry replaces the present one.")
+            .path("id", "The group's id.")
+            .body::<AddMember>()
+            .answers::<Member>(201, "Added.")
+            .answers::<Member>(200, "In already, until then."),
+        write("remove_member", Delete, "/v1/groups/{id}/members/{type}/{mid}", |it| {
+            members::remove(it.at(0), it.at(1), it.at(2))
+        })
+        .tag("members")
+        .says("Removes a member.")
+        .path("id", "The group's id.")
+        .path("type", "`user`, `token` or `group`.")
+        .path("mid", "The member's id.")
+        .answers::<Member>(200, "As it was at its end."),
+    ])
+}
