@@ -3,6 +3,7 @@
 //! Everything here is pure: time, ids and secrets are inputs, and nothing does IO.
 
 pub mod access;
+pub mod access_diff;
 mod apply;
 pub mod authority;
 pub mod catalog;
@@ -17,7 +18,6 @@ pub mod founding;
 pub mod id;
 mod living;
 pub mod model;
-pub mod outlook;
 pub mod position;
 pub mod principal;
 pub mod record;

@@ -72,14 +72,14 @@ pub(crate) struct ApplyArgs {
 }
 
 /// What the file asks for, and what that would do, both at one position.
-struct Foreseen {
+struct Planned {
     work: Work,
     plan: Plan,
 }
 
 pub(crate) async fn plan(session: &Session, args: PlanArgs) -> anyhow::Result<()> {
     let (_, declared) = file::read(&args.file)?;
-    let Foreseen { work, plan } = foresee(session, &declared).await?;
+    let Planned { work, plan } = planned(session, &declared).await?;
     if session.out.is_json() {
         session.out.json(&plan)?;
         return Ok(());
@@ -97,7 +97,7 @@ pub(crate) async fn apply(session: &Session, args: ApplyArgs) -> anyhow::Result<
     let (bytes, declared) = file::read(&args.file)?;
     let mut expected = args.plan.as_ref().map(reviewed).transpose()?;
     for _ in 0..ROUNDS {
-        let Foreseen { work, plan } = foresee(session, &declared).await?;
+        let Planned { work, plan } = planned(session, &declared).await?;
         if plan.records == 0 {
             return nothing(session, &plan);
         }
@@ -154,7 +154,7 @@ fn bound(session: &Session, bytes: &[u8], position: &str) -> Client {
 }
 
 /// Compares and plans until both were of one position.
-async fn foresee(session: &Session, declared: &Declared) -> anyhow::Result<Foreseen> {
+async fn planned(session: &Session, declared: &Declared) -> anyhow::Result<Planned> {
     let mut at_least = session.client.options().at_least.clone();
     for _ in 0..ROUNDS {
         let options = session.client.options().clone();
@@ -175,7 +175,7 @@ async fn foresee(session: &Session, declared: &Declared) -> anyhow::Result<Fores
             Ok(_) | Err(_) => unchanged(client.whoami().await?.position.unwrap_or_default()),
         };
         if read_at.as_deref() == Some(&plan.position) {
-            return Ok(Foreseen { work: work?, plan });
+            return Ok(Planned { work: work?, plan });
         }
         at_least = Some(plan.position);
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names the cases that it is about")]
 #![cfg(test)]
 
+mod access_diff;
 mod attenuation;
 mod batch;
 mod catalog;
@@ -20,7 +21,6 @@ mod members;
 mod names;
 mod notices;
 mod objects;
-mod outlook;
 mod projects;
 mod reasons;
 mod recovery;

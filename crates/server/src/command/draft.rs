@@ -20,7 +20,7 @@ use grantbook_journal::{
 };
 
 use super::{
-    Foreseen, Submission, SubmitError, TextFaults,
+    PlannedOutcome, Submission, SubmitError, TextFaults,
     fold::{OrgFold, Request, RequestKey, request_key, to_hex},
 };
 use crate::{clock::Clock, ids::IdSource};
@@ -129,12 +129,12 @@ impl Draft {
     }
 
     /// What the command would do if it came next. Nothing joins the frame.
-    pub(super) fn foresee(
+    pub(super) fn plan(
         self,
         fold: &OrgFold,
         submission: &Submission,
         inputs: &Inputs,
-    ) -> Result<Foreseen, SubmitError> {
+    ) -> Result<PlannedOutcome, SubmitError> {
         if !self.is_active(submission.author, inputs) {
             return Err(Refusal::Inactive.into());
         }
@@ -148,7 +148,7 @@ impl Draft {
         for event in &events {
             after.apply(submission.author.into(), event);
         }
-        Ok(Foreseen { position: fold.last, at, before, after, events })
+        Ok(PlannedOutcome { position: fold.last, at, before, after, events })
     }
 
     /// The frame, at its place behind `fold`; none without a record.

@@ -15,4 +15,4 @@ mod sweep;
 
 pub use fold::{Fold, FoldError, OrgFold};
 pub use service::{CommandHandle, CommandService};
-pub use submission::{Foreseen, Idempotency, Outcome, Submission, SubmitError, TextFaults};
+pub use submission::{Idempotency, Outcome, PlannedOutcome, Submission, SubmitError, TextFaults};

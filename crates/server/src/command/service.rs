@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Fold, Foreseen, Outcome, Submission, SubmitError,
+    Fold, Outcome, PlannedOutcome, Submission, SubmitError,
     actor::{Actor, Job, Queue},
     directory::Directory,
     draft::{Draft, Inputs},
@@ -203,17 +203,17 @@ impl CommandHandle {
     }
 
     /// What the command would do, decided as if it came next, by whoever is permitted to know. Nothing is appended.
-    pub fn foresee<E: From<SubmitError>>(
+    pub fn plan<E: From<SubmitError>>(
         &self,
         submission: &Submission,
         permit: impl FnOnce(&OrgState, Timestamp) -> Result<(), E>,
-    ) -> Result<Foreseen, E> {
+    ) -> Result<PlannedOutcome, E> {
         if let Some(doubt) = self.doubt() {
             return Err(SubmitError::JournalDoubted(doubt).into());
         }
         let fold = self.shared.directory.fold(submission.org).ok_or(SubmitError::UnknownOrganization)?;
         permit(&fold.state, self.shared.inputs.clock.now().max(fold.end.at))?;
-        Ok(Draft::new(&fold).foresee(&fold, submission, &self.shared.inputs)?)
+        Ok(Draft::new(&fold).plan(&fold, submission, &self.shared.inputs)?)
     }
 
     /// Recognizes a presented key: it and its principal must be active at `now`, and its prefix fit the principal.

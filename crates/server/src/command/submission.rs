@@ -70,7 +70,7 @@ pub struct Outcome {
 
 /// What a command would do.
 #[derive(Debug, Clone)]
-pub struct Foreseen {
+pub struct PlannedOutcome {
     /// The head that it was decided on.
     pub position: Position,
     /// When: what the record's time would be.

@@ -14,12 +14,12 @@ use axum::{
 
 pub(crate) use self::openapi::document;
 use crate::{
-    http::{Web, problem::Failure, write::Write},
-    routes::plan::{Call, Plan},
+    http::{Web, problem::Failure, write::WriteRequest},
+    routes::parse::{Call, ParsedWrite},
 };
 
 /// Turns a call into a command.
-pub(crate) type Parse = fn(Call<'_>) -> Result<Plan, Failure>;
+pub(crate) type Parse = fn(Call<'_>) -> Result<ParsedWrite, Failure>;
 
 /// What an operation does, and so: which process serves it, which headers it takes, and whether a batch may hold it.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ pub(crate) fn is_question(method: &Method, template: &str) -> bool {
 }
 
 /// The command that a call stands for: of a single write, or in a batch. The path is decoded, segment by segment.
-pub(crate) fn parse(method: &Method, path: &[&str], call: Call<'_>) -> Result<Plan, Failure> {
+pub(crate) fn parse(method: &Method, path: &[&str], call: Call<'_>) -> Result<ParsedWrite, Failure> {
     let verb = Verb::of(method);
     let writes = TABLE.iter().filter(|one| Some(one.method) == verb);
     let mut found = writes.filter_map(|one| match &one.handling {
@@ -126,8 +126,8 @@ pub(crate) fn router() -> Router<Arc<Web>> {
     let mut router = Router::new();
     for Endpoint { method, path, handling, .. } in TABLE.iter() {
         let served = match handling {
-            Handling::Write(_) | Handling::Batch => on(method.filter(), Write::run),
-            Handling::Plan => on(method.filter(), Write::foresee),
+            Handling::Write(_) | Handling::Batch => on(method.filter(), WriteRequest::run),
+            Handling::Plan => on(method.filter(), WriteRequest::plan),
             Handling::Question(served) | Handling::Action(served) | Handling::Operator(served) => {
                 served.clone()
             }

@@ -34,16 +34,16 @@ use crate::{
     },
     position,
     routes::{
-        batch, noop,
-        plan::{Call, Intake, Plan, Secrets},
-        render, what_if,
+        batch,
+        parse::{Call, ParseContext, ParsedWrite, Secrets},
+        plan, render, unchanged,
     },
     secret::held::{self, Held},
 };
 
-/// A write that was read and recognized, but not yet understood.
+/// A write whose key was recognized, and which is not parsed yet.
 #[derive(Debug)]
-pub(crate) struct Write {
+pub(crate) struct WriteRequest {
     web: Arc<Web>,
     who: Authenticated,
     method: Method,
@@ -59,7 +59,7 @@ pub(crate) struct Write {
     source_ip: Option<String>,
 }
 
-impl FromRequest<Arc<Web>> for Write {
+impl FromRequest<Arc<Web>> for WriteRequest {
     type Rejection = Failure;
 
     async fn from_request(request: Request, web: &Arc<Web>) -> Result<Self, Failure> {
@@ -98,7 +98,7 @@ impl FromRequest<Arc<Web>> for Write {
     }
 }
 
-impl Write {
+impl WriteRequest {
     /// Carries it out. The path says what it is: see [`endpoints::parse`].
     pub(crate) async fn run(self) -> Response {
         let (web, org) = (Arc::clone(&self.web), self.who.org);
@@ -112,35 +112,35 @@ impl Write {
     }
 
     /// Says what it would do, and does nothing.
-    pub(crate) async fn foresee(self) -> Response {
+    pub(crate) async fn plan(self) -> Response {
         let (web, org) = (Arc::clone(&self.web), self.who.org);
-        positioned(&web, org, self.look_ahead().await)
+        positioned(&web, org, self.answer_plan().await)
     }
 
-    async fn look_ahead(self) -> Result<Response, Failure> {
+    async fn answer_plan(self) -> Result<Response, Failure> {
         let (web, commands, caller) = (Arc::clone(&self.web), self.web.commands()?.clone(), self.who.caller);
         commands.confirm().await.map_err(|why| Failure::unconfirmed(&why))?;
-        let (submission, ..) = self.understand()?;
+        let (submission, ..) = self.parse()?;
         let place = web.threads.question().await;
         let answered = tokio::task::spawn_blocking(move || {
             let _held_until_answered = place;
-            what_if::answer(&web, &commands, &submission, caller)
+            plan::answer(&web, &commands, &submission, caller)
         });
         answered.await.map_err(|error| Failure::internal(&error))?
     }
 
     async fn carry_out(&self) -> Result<Response, Failure> {
         let (web, commands) = (Arc::clone(&self.web), self.web.commands()?.clone());
-        let understood = match self.understand() {
+        let parsed = match self.parse() {
             // What it names may have been made elsewhere a moment ago.
             Err(failure) if failure.status() == StatusCode::NOT_FOUND => {
                 commands.confirm().await.map_err(|why| Failure::unconfirmed(&why))?;
-                self.understand()
+                self.parse()
             }
-            understood => understood,
+            parsed => parsed,
         };
-        let (submission, command, mut secrets) = match understood {
-            Ok(understood) => understood,
+        let (submission, command, mut secrets) = match parsed {
+            Ok(parsed) => parsed,
             Err(failure) => return self.repeat(failure).await,
         };
         let submitted = commands.submit(submission).await;
@@ -209,22 +209,22 @@ impl Write {
     }
 
     /// The command that the request stands for.
-    fn understand(&self) -> Result<(Submission, Command, Secrets), Failure> {
+    fn parse(&self) -> Result<(Submission, Command, Secrets), Failure> {
         let (web, who, body) = (&self.web, self.who, self.body.clone());
         let state = web.commands()?.state(who.org).ok_or_else(Failure::bad_credential)?;
         self.judge_body(&state)?;
         let webhooks = web.app.webhooks.as_ref().map(|webhooks| &webhooks.configured);
-        let intake = Intake { ids: &web.app.ids, state: &state, issued: &HashMap::new(), webhooks };
+        let context = ParseContext { ids: &web.app.ids, state: &state, issued: &HashMap::new(), webhooks };
         let segments = path::segments(&self.path).ok_or_else(Failure::no_route)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (command, secrets, own_reason) = if matches!(segments.as_slice(), ["v1", "batch" | "plan"]) {
-            let (command, secrets) = batch::plan_all(body, &intake)?;
+            let (command, secrets) = batch::plan_all(body, &context)?;
             (command, secrets, None)
         } else {
-            let Plan { command, secret, reason, .. } = endpoints::parse(
+            let ParsedWrite { command, secret, reason, .. } = endpoints::parse(
                 &self.method,
                 &segments,
-                Call { variables: &[], project: self.project.as_deref(), body, intake: &intake },
+                Call { variables: &[], project: self.project.as_deref(), body, context: &context },
             )?;
             let mut secrets = Secrets::default();
             if let Some(made) = secret {
@@ -276,7 +276,7 @@ fn answer(
         (None, Command::Batch(commands)) => {
             (StatusCode::OK, batch::answer(commands.len(), None, secrets, &position))
         }
-        (None, command) => (StatusCode::OK, noop::present(&outcome.state, command, asked)),
+        (None, command) => (StatusCode::OK, unchanged::present(&outcome.state, command, asked)),
     };
     respond(answer, &position, outcome.replayed)
 }

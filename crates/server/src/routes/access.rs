@@ -20,7 +20,7 @@ use grantbook_views::{AccessRow, ProjectSet};
 use crate::{
     http::{problem::Failure, query, read::Reading},
     routes::{
-        plan::grantee,
+        parse::grantee,
         sight::{Sight, Thing},
     },
 };

@@ -36,7 +36,7 @@ use crate::{
         event_names,
         lists::size,
         names,
-        plan::grantee,
+        parse::grantee,
         render,
         sight::{Sight, Thing},
     },

@@ -12,13 +12,13 @@ use crate::{
     http::{body::shape, path, problem::Failure, write},
     routes::{
         keys,
-        plan::{Call, Intake, Plan, Secrets},
+        parse::{Call, ParseContext, ParsedWrite, Secrets},
         render,
     },
 };
 
 /// The one command that a batch is, and the secrets made for its keys.
-pub(crate) fn plan_all(body: Value, intake: &Intake<'_>) -> Result<(Command, Secrets), Failure> {
+pub(crate) fn plan_all(body: Value, context: &ParseContext<'_>) -> Result<(Command, Secrets), Failure> {
     let Batch { commands } = shape(body)?;
     if commands.is_empty() || commands.len() > COMMANDS_MAX {
         return Err(Failure::invalid_at("/commands", format!("must have 1 to {COMMANDS_MAX} commands")));
@@ -28,9 +28,9 @@ pub(crate) fn plan_all(body: Value, intake: &Intake<'_>) -> Result<(Command, Sec
     let mut secrets = Secrets::default();
     let mut issued = HashMap::new();
     for (index, command) in commands.into_iter().enumerate() {
-        let intake = Intake { issued: &issued, ..*intake };
-        let Plan { command, id, secret, reason: _ } = plan_one(command, index, &ids, &intake)?;
-        if let Some((id, principal)) = keys::issued_by(&command, &intake) {
+        let context = ParseContext { issued: &issued, ..*context };
+        let ParsedWrite { command, id, secret, reason: _ } = plan_one(command, index, &ids, &context)?;
+        if let Some((id, principal)) = keys::issued_by(&command, &context) {
             issued.insert(id, principal);
         }
         planned.push(command);
@@ -62,8 +62,8 @@ fn plan_one(
     command: BatchCommand,
     index: usize,
     ids: &[String],
-    intake: &Intake<'_>,
-) -> Result<Plan, Failure> {
+    context: &ParseContext<'_>,
+) -> Result<ParsedWrite, Failure> {
     let BatchCommand { method, path, mut body } = command;
     let at = format!("/commands/{index}");
     resolve_all(&mut body, ids).map_err(|failure| failure.at(format!("{at}/body")))?;
@@ -85,7 +85,7 @@ fn plan_one(
         BatchMethod::Patch => Method::PATCH,
         BatchMethod::Delete => Method::DELETE,
     };
-    let call = Call { variables: &[], project: project.as_deref(), body, intake };
+    let call = Call { variables: &[], project: project.as_deref(), body, context };
     endpoints::parse(&method, &segments, call)
         .map_err(|failure| if failure.is_no_route() { unknown() } else { failure.in_batch(index) })
 }

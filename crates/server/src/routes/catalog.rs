@@ -8,17 +8,17 @@ use serde_json::Value;
 use crate::{
     http::{body::shape, problem::Failure, query, read::Reading},
     routes::{
-        plan::Plan,
+        parse::ParsedWrite,
         render,
         sight::{Sight, Thing},
     },
 };
 
-pub(crate) fn extend(body: Value) -> Result<Plan, Failure> {
+pub(crate) fn extend(body: Value) -> Result<ParsedWrite, Failure> {
     let ExtendCatalog { object_types, permissions } = shape(body)?;
     let definition = |NewObjectType { name, parent }| TypeDefinition { name, parent };
     let object_types = object_types.into_iter().map(definition).collect();
-    Ok(Plan::new(Command::ExtendCatalog { object_types, permissions }, "catalog"))
+    Ok(ParsedWrite::new(Command::ExtendCatalog { object_types, permissions }, "catalog"))
 }
 
 pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {

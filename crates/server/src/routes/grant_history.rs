@@ -24,7 +24,7 @@ use crate::{
         audit,
         lists::size,
         names,
-        plan::grantee,
+        parse::grantee,
         render, scope_words,
         sight::{Sight, Thing},
     },

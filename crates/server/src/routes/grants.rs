@@ -21,18 +21,21 @@ use crate::{
     http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
     routes::{
         lists::Wanted,
-        plan::{Intake, Plan, end_of_new, grantee, grantee_in_body, id_in_body, id_in_path, role_in_body},
+        parse::{
+            ParseContext, ParsedWrite, end_of_new, grantee, grantee_in_body, id_in_body, id_in_path,
+            role_in_body,
+        },
         render,
         roles::role_seen,
         sight::{Sight, Thing},
     },
 };
 
-pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateGrant { to, role, permissions, on, effect, object_type, expires_at, reason } = shape(body)?;
     let to = grantee_in_body(&to, "/to")?;
     let gives = match (role, permissions) {
-        (Some(role), None) => Gives::Role(role_in_body(&role, "/role", intake)?),
+        (Some(role), None) => Gives::Role(role_in_body(&role, "/role", context)?),
         (None, Some(permissions)) => Gives::Permissions(permissions),
         _ => return Err(Failure::invalid_at("", "exactly one of role and permissions must be there")),
     };
@@ -42,16 +45,16 @@ pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
     };
     let on = scope_in_body(on, "/on")?;
     let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
-    let id = intake.ids.id();
+    let id = context.ids.id();
     let own_reason = reason.clone();
     let command =
         Command::Grant(GrantCommand::Create { id, to, gives, on, effect, object_type, expires_at, reason });
-    Ok(Plan { reason: own_reason, ..Plan::new(command, id.to_string()) })
+    Ok(ParsedWrite { reason: own_reason, ..ParsedWrite::new(command, id.to_string()) })
 }
 
-pub(crate) fn revoke(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn revoke(id: &str) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Grant)?;
-    Ok(Plan::new(Command::Grant(GrantCommand::Revoke { id }), id.to_string()))
+    Ok(ParsedWrite::new(Command::Grant(GrantCommand::Revoke { id }), id.to_string()))
 }
 
 /// A scope in a body, at `pointer`.

@@ -21,7 +21,7 @@ use crate::{
         grants::scope_in_body,
         lists::Wanted,
         names,
-        plan::{Intake, Made, Plan, end_of_new, id_in_path},
+        parse::{NewSecret, ParseContext, ParsedWrite, end_of_new, id_in_path},
         render,
         sight::{Sight, Thing},
     },
@@ -38,51 +38,58 @@ pub(crate) fn user(id: &str) -> Result<Principal, Failure> {
     Ok(Principal::User(id_in_path(id, Kind::User)?))
 }
 
-pub(crate) fn issue(principal: Principal, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn issue(
+    principal: Principal,
+    body: Value,
+    context: &ParseContext<'_>,
+) -> Result<ParsedWrite, Failure> {
     let IssueKey { name, expires_at, narrow } = shape(body)?;
     let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
     let narrow = narrow.map(narrowing).transpose()?;
-    let id = intake.ids.id();
+    let id = context.ids.id();
     let secret = Secret::mint(KeyKind::of(principal), id).map_err(|error| Failure::internal(&error))?;
     let command =
         Command::Key(KeyCommand::Issue { id, principal, name, hash: secret.hash(), expires_at, narrow });
-    Ok(Plan { secret: Some(Made::Key(id, secret)), ..Plan::new(command, id.to_string()) })
+    Ok(ParsedWrite { secret: Some(NewSecret::Key(id, secret)), ..ParsedWrite::new(command, id.to_string()) })
 }
 
-pub(crate) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn rotate(id: &str, body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Key)?;
     let RotateKey { grace_seconds } = shape(body)?;
     // Where it is refused that there is no such key, it is refused that the caller sees none: both are decided in one place. So
     // for a key that is not known here the command names one that nobody has: its secret could be of the wrong kind.
-    let (id, kind) = match owner(id, intake) {
+    let (id, kind) = match owner(id, context) {
         Some(principal) => (id, KeyKind::of(principal)),
-        None => (intake.ids.id(), KeyKind::Token),
+        None => (context.ids.id(), KeyKind::Token),
     };
-    let new_id = intake.ids.id();
+    let new_id = context.ids.id();
     let secret = Secret::mint(kind, new_id).map_err(|error| Failure::internal(&error))?;
     let command = Command::Key(KeyCommand::Rotate { id, new_id, hash: secret.hash(), grace_seconds });
-    Ok(Plan { secret: Some(Made::Key(new_id, secret)), ..Plan::new(command, new_id.to_string()) })
+    Ok(ParsedWrite {
+        secret: Some(NewSecret::Key(new_id, secret)),
+        ..ParsedWrite::new(command, new_id.to_string())
+    })
 }
 
 /// The key that a command issues, and whose.
-pub(super) fn issued_by(command: &Command, intake: &Intake<'_>) -> Option<(KeyId, Principal)> {
+pub(super) fn issued_by(command: &Command, context: &ParseContext<'_>) -> Option<(KeyId, Principal)> {
     let Command::Key(command) = command else { return None };
     match command {
         KeyCommand::Issue { id, principal, .. } => Some((*id, *principal)),
-        KeyCommand::Rotate { id, new_id, .. } => Some((*new_id, owner(*id, intake)?)),
+        KeyCommand::Rotate { id, new_id, .. } => Some((*new_id, owner(*id, context)?)),
         KeyCommand::Revoke { .. } => None,
     }
 }
 
 /// Whose key it is, also if an earlier command of the same batch issues it.
-fn owner(id: KeyId, intake: &Intake<'_>) -> Option<Principal> {
-    let known = intake.state.key(id).map(|key| key.principal);
-    known.or_else(|| intake.issued.get(&id).copied())
+fn owner(id: KeyId, context: &ParseContext<'_>) -> Option<Principal> {
+    let known = context.state.key(id).map(|key| key.principal);
+    known.or_else(|| context.issued.get(&id).copied())
 }
 
-pub(crate) fn revoke(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn revoke(id: &str) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Key)?;
-    Ok(Plan::new(Command::Key(KeyCommand::Revoke { id }), id.to_string()))
+    Ok(ParsedWrite::new(Command::Key(KeyCommand::Revoke { id }), id.to_string()))
 }
 
 fn narrowing(narrow: Narrowing) -> Result<model::Narrowing, Failure> {

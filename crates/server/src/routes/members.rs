@@ -19,25 +19,25 @@ use crate::{
     routes::{
         lists::Wanted,
         names::named_grantee,
-        plan::{Plan, end, grantee, grantee_in_body, id_in_path},
+        parse::{ParsedWrite, end, grantee, grantee_in_body, id_in_path},
         render,
         sight::{Sight, Thing},
     },
 };
 
-pub(crate) fn add(group: &str, body: Value) -> Result<Plan, Failure> {
+pub(crate) fn add(group: &str, body: Value) -> Result<ParsedWrite, Failure> {
     let group = id_in_path(group, Kind::Group)?;
     let AddMember { member: reference, expires_at } = shape(body)?;
     let member = grantee_in_body(&reference, "/member")?;
     let end = expires_at.map(|text| end(&text, "/expires_at")).transpose()?;
     let expires_at = end.map_or(Expiry::Kept, Expiry::from);
-    Ok(Plan::new(Command::Member(MemberCommand::Add { group, member, expires_at }), reference.id))
+    Ok(ParsedWrite::new(Command::Member(MemberCommand::Add { group, member, expires_at }), reference.id))
 }
 
-pub(crate) fn remove(group: &str, kind: &str, id: &str) -> Result<Plan, Failure> {
+pub(crate) fn remove(group: &str, kind: &str, id: &str) -> Result<ParsedWrite, Failure> {
     let group = id_in_path(group, Kind::Group)?;
     let member = grantee(kind, id).ok_or_else(|| Failure::not_found(Kind::Member))?;
-    Ok(Plan::new(Command::Member(MemberCommand::Remove { group, member }), id.to_string()))
+    Ok(ParsedWrite::new(Command::Member(MemberCommand::Remove { group, member }), id.to_string()))
 }
 
 pub(crate) async fn list(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {

@@ -18,8 +18,8 @@ pub(crate) mod keys;
 mod lists;
 pub(crate) mod members;
 pub(crate) mod names;
-pub(crate) mod noop;
 pub(crate) mod objects;
+pub(crate) mod parse;
 pub(crate) mod plan;
 pub(crate) mod projects;
 mod records;
@@ -33,10 +33,10 @@ pub(crate) mod sight;
 pub(crate) mod timeline;
 pub(crate) mod tokens;
 pub(crate) mod turns;
+pub(crate) mod unchanged;
 pub(crate) mod users;
 pub(crate) mod watch;
 pub(crate) mod webhooks;
-pub(crate) mod what_if;
 pub(crate) mod whoami;
 
 use axum::{

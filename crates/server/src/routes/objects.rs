@@ -18,26 +18,29 @@ use crate::{
     http::{body::shape, problem::Failure, query, read::Reading},
     routes::{
         lists::Wanted,
-        plan::{Plan, id_in_body, id_in_path},
+        parse::{ParsedWrite, id_in_body, id_in_path},
         render,
         sight::{Sight, Thing},
     },
 };
 
-pub(crate) fn register(body: Value) -> Result<Plan, Failure> {
+pub(crate) fn register(body: Value) -> Result<ParsedWrite, Failure> {
     let RegisterObject { object_type, id, project, name } = shape(body)?;
     let project = project.map(|project| id_in_body(&project, "/project")).transpose()?;
     let object = ObjectRef { object_type, id: id.clone(), project };
-    Ok(Plan::new(Command::Object(ObjectCommand::Register { object, name }), id))
+    Ok(ParsedWrite::new(Command::Object(ObjectCommand::Register { object, name }), id))
 }
 
-pub(crate) fn update(path: (&str, &str), project: Option<&str>, body: Value) -> Result<Plan, Failure> {
+pub(crate) fn update(path: (&str, &str), project: Option<&str>, body: Value) -> Result<ParsedWrite, Failure> {
     let UpdateObject { name } = shape(body)?;
-    Ok(Plan::new(Command::Object(ObjectCommand::Update { object: in_path(path, project)?, name }), path.1))
+    Ok(ParsedWrite::new(
+        Command::Object(ObjectCommand::Update { object: in_path(path, project)?, name }),
+        path.1,
+    ))
 }
 
-pub(crate) fn remove(path: (&str, &str), project: Option<&str>) -> Result<Plan, Failure> {
-    Ok(Plan::new(Command::Object(ObjectCommand::Remove { object: in_path(path, project)? }), path.1))
+pub(crate) fn remove(path: (&str, &str), project: Option<&str>) -> Result<ParsedWrite, Failure> {
+    Ok(ParsedWrite::new(Command::Object(ObjectCommand::Remove { object: in_path(path, project)? }), path.1))
 }
 
 /// A project that cannot be is one that has no such object.

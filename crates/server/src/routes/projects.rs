@@ -15,27 +15,27 @@ use crate::{
     http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
     routes::{
         lists::Wanted,
-        plan::{Intake, Plan, id_in_path},
+        parse::{ParseContext, ParsedWrite, id_in_path},
         render,
         sight::{Sight, Thing},
     },
 };
 
-pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateProject { name, labels } = shape(body)?;
-    let id = intake.ids.id();
-    Ok(Plan::new(Command::Project(ProjectCommand::Create { id, name, labels }), id.to_string()))
+    let id = context.ids.id();
+    Ok(ParsedWrite::new(Command::Project(ProjectCommand::Create { id, name, labels }), id.to_string()))
 }
 
-pub(crate) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
+pub(crate) fn update(id: &str, body: Value) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Project)?;
     let UpdateProject { name, labels } = shape(body)?;
-    Ok(Plan::new(Command::Project(ProjectCommand::Update { id, name, labels }), id.to_string()))
+    Ok(ParsedWrite::new(Command::Project(ProjectCommand::Update { id, name, labels }), id.to_string()))
 }
 
-pub(crate) fn delete(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn delete(id: &str) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Project)?;
-    Ok(Plan::new(Command::Project(ProjectCommand::Delete { id }), id.to_string()))
+    Ok(ParsedWrite::new(Command::Project(ProjectCommand::Delete { id }), id.to_string()))
 }
 
 pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::{
     routes::{
         names::{clear, named_grantee, named_principal},
-        plan::Secrets,
+        parse::Secrets,
     },
     secret::{KeyKind, preview},
 };

@@ -19,7 +19,7 @@ use crate::{
         access::known,
         explain,
         lists::size,
-        plan::grantee,
+        parse::grantee,
         sight::{Sight, Thing},
         turns::Turn,
     },

@@ -16,31 +16,37 @@ use crate::{
     http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
     routes::{
         lists::Wanted,
-        plan::{Intake, Plan, builtin, id_in_path, role_in_body},
+        parse::{ParseContext, ParsedWrite, builtin, id_in_path, role_in_body},
         render,
         sight::{Sight, Thing},
     },
 };
 
-pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateRole { name, permissions, includes } = shape(body)?;
     let permissions = permissions.into_iter().map(permission).collect();
-    let includes = included(&includes, intake)?;
-    let id = intake.ids.id();
-    Ok(Plan::new(Command::Role(RoleCommand::Create { id, name, permissions, includes }), id.to_string()))
+    let includes = included(&includes, context)?;
+    let id = context.ids.id();
+    Ok(ParsedWrite::new(
+        Command::Role(RoleCommand::Create { id, name, permissions, includes }),
+        id.to_string(),
+    ))
 }
 
-pub(crate) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
-    let id = role_in_path(id, intake)?;
+pub(crate) fn update(id: &str, body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+    let id = role_in_path(id, context)?;
     let UpdateRole { name, permissions, includes } = shape(body)?;
     let permissions = permissions.map(|all| all.into_iter().map(permission).collect());
-    let includes = includes.map(|all| included(&all, intake)).transpose()?;
-    Ok(Plan::new(Command::Role(RoleCommand::Update { id, name, permissions, includes }), id.to_string()))
+    let includes = includes.map(|all| included(&all, context)).transpose()?;
+    Ok(ParsedWrite::new(
+        Command::Role(RoleCommand::Update { id, name, permissions, includes }),
+        id.to_string(),
+    ))
 }
 
-pub(crate) fn delete(id: &str, intake: &Intake<'_>) -> Result<Plan, Failure> {
-    let id = role_in_path(id, intake)?;
-    Ok(Plan::new(Command::Role(RoleCommand::Delete { id }), id.to_string()))
+pub(crate) fn delete(id: &str, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+    let id = role_in_path(id, context)?;
+    Ok(ParsedWrite::new(Command::Role(RoleCommand::Delete { id }), id.to_string()))
 }
 
 /// The role of an id or built-in name, as the view knows it.
@@ -54,15 +60,15 @@ pub(super) fn role_seen(reading: &Reading, text: &str) -> Result<RoleId, Failure
     role.map(|listed| listed.thing.id).ok_or_else(|| Failure::not_found(Kind::Role))
 }
 
-fn role_in_path(text: &str, intake: &Intake<'_>) -> Result<RoleId, Failure> {
-    match builtin(text).and_then(|known| intake.state.builtin_role(known)) {
+fn role_in_path(text: &str, context: &ParseContext<'_>) -> Result<RoleId, Failure> {
+    match builtin(text).and_then(|known| context.state.builtin_role(known)) {
         Some(id) => Ok(id),
         None => id_in_path(text, Kind::Role),
     }
 }
 
-fn included(names: &[String], intake: &Intake<'_>) -> Result<Vec<RoleId>, Failure> {
-    let one = |(index, name): (usize, &String)| role_in_body(name, &format!("/includes/{index}"), intake);
+fn included(names: &[String], context: &ParseContext<'_>) -> Result<Vec<RoleId>, Failure> {
+    let one = |(index, name): (usize, &String)| role_in_body(name, &format!("/includes/{index}"), context);
     names.iter().enumerate().map(one).collect()
 }
 

@@ -19,7 +19,7 @@ use crate::{
         keys,
         lists::Wanted,
         names,
-        plan::{Intake, Made, Plan, id_in_path},
+        parse::{NewSecret, ParseContext, ParsedWrite, id_in_path},
         render,
         sight::Sight,
     },
@@ -27,17 +27,17 @@ use crate::{
 };
 
 /// A session is a key of the user who starts it.
-pub(crate) fn start(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn start(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let StartSession {} = shape(body)?;
-    let id = intake.ids.id();
+    let id = context.ids.id();
     let secret = Secret::mint(KeyKind::User, id).map_err(|error| Failure::internal(&error))?;
     let command = Command::Session(SessionCommand::Start { id, hash: secret.hash() });
-    Ok(Plan { secret: Some(Made::Key(id, secret)), ..Plan::new(command, id.to_string()) })
+    Ok(ParsedWrite { secret: Some(NewSecret::Key(id, secret)), ..ParsedWrite::new(command, id.to_string()) })
 }
 
-pub(crate) fn end(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn end(id: &str) -> Result<ParsedWrite, Failure> {
     let id: KeyId = id_in_path(id, Kind::Session)?;
-    Ok(Plan::new(Command::Session(SessionCommand::End { id }), id.to_string()))
+    Ok(ParsedWrite::new(Command::Session(SessionCommand::End { id }), id.to_string()))
 }
 
 pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {

@@ -16,35 +16,35 @@ use crate::{
     http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
     routes::{
         lists::Wanted,
-        plan::{Intake, Plan, end, end_of_new, id_in_path},
+        parse::{ParseContext, ParsedWrite, end, end_of_new, id_in_path},
         render,
         sight::{Sight, Thing},
     },
 };
 
-pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateToken { name, description, expires_at, external_id } = shape(body)?;
     let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
-    let id = intake.ids.id();
-    Ok(Plan::new(
+    let id = context.ids.id();
+    Ok(ParsedWrite::new(
         Command::Token(TokenCommand::Create { id, name, description, external_id, expires_at }),
         id.to_string(),
     ))
 }
 
-pub(crate) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
+pub(crate) fn update(id: &str, body: Value) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Token)?;
     let UpdateToken { name, description, expires_at, external_id } = shape(body)?;
     let expires_at = expires_at.map(|text| end(&text, "/expires_at")).transpose()?;
-    Ok(Plan::new(
+    Ok(ParsedWrite::new(
         Command::Token(TokenCommand::Update { id, name, description, external_id, expires_at }),
         id.to_string(),
     ))
 }
 
-pub(crate) fn delete(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn delete(id: &str) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Token)?;
-    Ok(Plan::new(Command::Token(TokenCommand::Delete { id }), id.to_string()))
+    Ok(ParsedWrite::new(Command::Token(TokenCommand::Delete { id }), id.to_string()))
 }
 
 pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {

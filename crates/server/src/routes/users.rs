@@ -19,27 +19,27 @@ use crate::{
     http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
     routes::{
         lists::Wanted,
-        plan::{Intake, Plan, id_in_path},
+        parse::{ParseContext, ParsedWrite, id_in_path},
         render,
         sight::{Sight, Thing},
     },
 };
 
-pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateUser { email, name, external_id } = shape(body)?;
-    let id = intake.ids.id();
-    Ok(Plan::new(Command::User(UserCommand::Create { id, email, name, external_id }), id.to_string()))
+    let id = context.ids.id();
+    Ok(ParsedWrite::new(Command::User(UserCommand::Create { id, email, name, external_id }), id.to_string()))
 }
 
-pub(crate) fn update(id: &str, body: Value) -> Result<Plan, Failure> {
+pub(crate) fn update(id: &str, body: Value) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::User)?;
     let UpdateUser { email, name, external_id } = shape(body)?;
-    Ok(Plan::new(Command::User(UserCommand::Update { id, email, name, external_id }), id.to_string()))
+    Ok(ParsedWrite::new(Command::User(UserCommand::Update { id, email, name, external_id }), id.to_string()))
 }
 
-pub(crate) fn deactivate(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn deactivate(id: &str) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::User)?;
-    Ok(Plan::new(Command::User(UserCommand::Deactivate { id }), id.to_string()))
+    Ok(ParsedWrite::new(Command::User(UserCommand::Deactivate { id }), id.to_string()))
 }
 
 pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {

@@ -16,19 +16,19 @@ use crate::{
     routes::{
         deliveries, event_names,
         lists::Wanted,
-        plan::{Intake, Made, Plan, id_in_path},
+        parse::{NewSecret, ParseContext, ParsedWrite, id_in_path},
         render,
         sight::{Sight, Thing},
     },
     webhooks::Configured,
 };
 
-pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateWebhook { url, events, kinds, description, enabled } = shape(body)?;
     event_names::require_messages(events.as_ref())?;
-    let configured = configured(intake)?;
+    let configured = configured(context)?;
     require_reachable(&url, Some(configured))?;
-    let id = intake.ids.id();
+    let id = context.ids.id();
     let both = vec![webhook::MessageKind::Record, webhook::MessageKind::Change];
     let command = Command::Webhook(WebhookCommand::Create {
         id,
@@ -39,44 +39,44 @@ pub(crate) fn create(body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> 
         enabled: enabled.unwrap_or(true),
         key: configured.key.name(),
     });
-    let secret = Some(Made::Webhook(id, configured.key.clone()));
-    Ok(Plan { secret, ..Plan::new(command, id.to_string()) })
+    let secret = Some(NewSecret::Webhook(id, configured.key.clone()));
+    Ok(ParsedWrite { secret, ..ParsedWrite::new(command, id.to_string()) })
 }
 
-pub(crate) fn update(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn update(id: &str, body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Webhook)?;
     let UpdateWebhook { url, events, kinds, description, enabled } = shape(body)?;
     event_names::require_messages(events.as_ref())?;
     if let Some(url) = &url {
-        require_reachable(url, intake.webhooks)?;
+        require_reachable(url, context.webhooks)?;
     }
     let kinds = kinds.map(|kinds| kinds.into_iter().map(kind).collect());
     let command = Command::Webhook(WebhookCommand::Update { id, url, events, kinds, description, enabled });
-    Ok(Plan::new(command, id.to_string()))
+    Ok(ParsedWrite::new(command, id.to_string()))
 }
 
-pub(crate) fn rotate(id: &str, body: Value, intake: &Intake<'_>) -> Result<Plan, Failure> {
+pub(crate) fn rotate(id: &str, body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let id: WebhookId = id_in_path(id, Kind::Webhook)?;
     let RotateWebhook { grace_seconds } = shape(body)?;
-    let configured = configured(intake)?;
+    let configured = configured(context)?;
     let command = Command::Webhook(WebhookCommand::Rotate { id, key: configured.key.name(), grace_seconds });
-    let secret = Some(Made::Webhook(id, configured.key.clone()));
-    Ok(Plan { secret, ..Plan::new(command, id.to_string()) })
+    let secret = Some(NewSecret::Webhook(id, configured.key.clone()));
+    Ok(ParsedWrite { secret, ..ParsedWrite::new(command, id.to_string()) })
 }
 
-pub(crate) fn delete(id: &str) -> Result<Plan, Failure> {
+pub(crate) fn delete(id: &str) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Webhook)?;
-    Ok(Plan::new(Command::Webhook(WebhookCommand::Delete { id }), id.to_string()))
+    Ok(ParsedWrite::new(Command::Webhook(WebhookCommand::Delete { id }), id.to_string()))
 }
 
-fn configured<'a>(intake: &Intake<'a>) -> Result<&'a Configured, Failure> {
-    intake.webhooks.ok_or_else(Failure::webhooks_not_configured)
+fn configured<'a>(context: &ParseContext<'a>) -> Result<&'a Configured, Failure> {
+    context.webhooks.ok_or_else(Failure::webhooks_not_configured)
 }
 
 /// Says early what every attempt would say: nothing is ever sent there.
 fn require_reachable(url: &str, configured: Option<&Configured>) -> Result<(), Failure> {
     let Some(configured) = configured else { return Ok(()) };
-    configured.foresee(url).map_err(|why| Failure::invalid_at("/url", why.to_string()))
+    configured.precheck(url).map_err(|why| Failure::invalid_at("/url", why.to_string()))
 }
 
 fn kind(kind: MessageKind) -> webhook::MessageKind {

@@ -64,7 +64,7 @@ impl Policy {
     }
 
     /// What can be said before a name is looked up: whether messages could ever be sent there.
-    pub fn foresee(&self, to: &Destination) -> Result<(), Forbidden> {
+    pub fn precheck(&self, to: &Destination) -> Result<(), Forbidden> {
         match &to.host {
             Host::Address(address) => self.admit(to, *address),
             Host::Name(_) if to.https || self.names(to) || self.has_networks() => Ok(()),
@@ -291,10 +291,10 @@ mod tests {
         ] {
             assert_eq!(admits(&allowed, url, address), expected, "{url} {address}");
         }
-        assert_eq!(allowed.foresee(&to("http://unknown/")), Ok(()), "it may lie in an allowed network");
-        assert_eq!(Policy::default().foresee(&to("http://unknown/")), Err(Forbidden::NotHttps));
-        assert_eq!(Policy::default().foresee(&to("https://[::1]/")), Err(Forbidden::NotPublic));
-        assert_eq!(policy(&["0.0.0.0/0"]).foresee(&to("http://127.0.0.1/")), Ok(()));
+        assert_eq!(allowed.precheck(&to("http://unknown/")), Ok(()), "it may lie in an allowed network");
+        assert_eq!(Policy::default().precheck(&to("http://unknown/")), Err(Forbidden::NotHttps));
+        assert_eq!(Policy::default().precheck(&to("https://[::1]/")), Err(Forbidden::NotPublic));
+        assert_eq!(policy(&["0.0.0.0/0"]).precheck(&to("http://127.0.0.1/")), Ok(()));
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl WebhookOptions {
 
 impl Configured {
     /// Whether messages could ever be sent to this URL; one that is malformed is the domain's to refuse.
-    pub(crate) fn foresee(&self, url: &str) -> Result<(), Forbidden> {
-        Destination::parse(url).map_or(Ok(()), |to| self.policy.foresee(&to))
+    pub(crate) fn precheck(&self, url: &str) -> Result<(), Forbidden> {
+        Destination::parse(url).map_or(Ok(()), |to| self.policy.precheck(&to))
     }
 }

@@ -1,10 +1,10 @@
 //! Nobody gives what he does not hold: on random histories, whatever anybody gains by an accepted command, at any later
 //! instant, on any object existing or possible, the actor had then, or he held `delegate` there.
 
+mod access_diff;
 mod draw;
 mod forgotten;
 mod judge;
-mod outlook;
 mod possible;
 mod setting;
 

@@ -31,7 +31,7 @@ fn users_rows() -> Vec<Endpoint> {
             .says("The active users that the caller may read; itself always. `name` filters by e-mail.")
             .query::<ListQuery>()
             .answers_page::<User>(),
-        write("create_user", Post, "/v1/users", |it| users::create(it.body, it.intake))
+        write("create_user", Post, "/v1/users", |it| users::create(it.body, it.context))
             .tag("users")
             .says("Makes a user.")
             .body::<CreateUser>()
@@ -63,7 +63,7 @@ fn tokens_rows() -> Vec<Endpoint> {
             .says("The service tokens that the caller may read; itself always.")
             .query::<ListQuery>()
             .answers_page::<Token>(),
-        write("create_token", Post, "/v1/tokens", |it| tokens::create(it.body, it.intake))
+        write("create_token", Post, "/v1/tokens", |it| tokens::create(it.body, it.context))
             .tag("tokens")
             .says("Makes a service token: an account without a key.")
             .body::<CreateToken>()
@@ -103,7 +103,7 @@ fn keys_rows() -> Vec<Endpoint> {
             .query::<PageQuery>()
             .answers_page::<Key>(),
         write("issue_token_key", Post, "/v1/tokens/{id}/keys", |it| {
-            keys::issue(keys::token(it.at(0))?, it.body, it.intake)
+            keys::issue(keys::token(it.at(0))?, it.body, it.context)
         })
         .tag("keys")
         .says(
@@ -114,14 +114,14 @@ fn keys_rows() -> Vec<Endpoint> {
         .body::<IssueKey>()
         .answers::<Key>(201, "Issued."),
         write("issue_user_key", Post, "/v1/users/{id}/keys", |it| {
-            keys::issue(keys::user(it.at(0))?, it.body, it.intake)
+            keys::issue(keys::user(it.at(0))?, it.body, it.context)
         })
         .tag("keys")
         .says("Issues a key to a user. The answer is the only one that ever holds the secret.")
         .path("id", "The user's id.")
         .body::<IssueKey>()
         .answers::<Key>(201, "Issued."),
-        write("rotate_key", Post, "/v1/keys/{id}/rotate", |it| keys::rotate(it.at(0), it.body, it.intake))
+        write("rotate_key", Post, "/v1/keys/{id}/rotate", |it| keys::rotate(it.at(0), it.body, it.context))
             .tag("keys")
             .says(
                 "Replaces a key by a new one with the same narrowing and expiry; the old one works on \
@@ -148,7 +148,7 @@ fn sessions_rows() -> Vec<Endpoint> {
             )
             .query::<SessionQuery>()
             .answers_page::<Session>(),
-        write("start_session", Post, "/v1/sessions", |it| sessions::start(it.body, it.intake))
+        write("start_session", Post, "/v1/sessions", |it| sessions::start(it.body, it.context))
             .tag("keys")
             .says(
                 "Starts a session with the user's key that is presented. The answer is the only one \
@@ -171,7 +171,7 @@ fn groups_rows() -> Vec<Endpoint> {
             .says("The groups that the caller may read.")
             .query::<ListQuery>()
             .answers_page::<Group>(),
-        write("create_group", Post, "/v1/groups", |it| groups::create(it.body, it.intake))
+        write("create_group", Post, "/v1/groups", |it| groups::create(it.body, it.context))
             .tag("groups")
             .says("Makes a group.")
             .body::<CreateGroup>()

@@ -42,7 +42,7 @@ fn roles_rows() -> Vec<Endpoint> {
             .says("The roles that the caller may read.")
             .query::<ListQuery>()
             .answers_page::<Role>(),
-        write("create_role", Post, "/v1/roles", |it| roles::create(it.body, it.intake))
+        write("create_role", Post, "/v1/roles", |it| roles::create(it.body, it.context))
             .tag("roles")
             .says("Makes a role.")
             .body::<CreateRole>()
@@ -53,13 +53,13 @@ fn roles_rows() -> Vec<Endpoint> {
             .path("id", "Its id, or a built-in role's name.")
             .query::<AsOfQuery>()
             .answers::<Role>(200, "As it is."),
-        write("update_role", Patch, "/v1/roles/{id}", |it| roles::update(it.at(0), it.body, it.intake))
+        write("update_role", Patch, "/v1/roles/{id}", |it| roles::update(it.at(0), it.body, it.context))
             .tag("roles")
             .says("Changes a role; the lists replace the old ones.")
             .path("id", "Its id, or a built-in role's name.")
             .body::<UpdateRole>()
             .answers::<Role>(200, "As it is now."),
-        write("delete_role", Delete, "/v1/roles/{id}", |it| roles::delete(it.at(0), it.intake))
+        write("delete_role", Delete, "/v1/roles/{id}", |it| roles::delete(it.at(0), it.context))
             .tag("roles")
             .says("Ends a role that nothing uses, for ever.")
             .path("id", "Its id, or a built-in role's name.")
@@ -74,7 +74,7 @@ fn grants_rows() -> Vec<Endpoint> {
             .says("The grants over whose whole scope the caller has `read_acls`.")
             .query::<GrantQuery>()
             .answers_page::<Grant>(),
-        write("create_grant", Post, "/v1/grants", |it| grants::create(it.body, it.intake))
+        write("create_grant", Post, "/v1/grants", |it| grants::create(it.body, it.context))
             .tag("grants")
             .says("Gives a grant. An identical one posted twice is a new grant.")
             .body::<CreateGrant>()
@@ -100,7 +100,7 @@ fn projects_rows() -> Vec<Endpoint> {
             .says("The projects that the caller may read.")
             .query::<ListQuery>()
             .answers_page::<Project>(),
-        write("create_project", Post, "/v1/projects", |it| projects::create(it.body, it.intake))
+        write("create_project", Post, "/v1/projects", |it| projects::create(it.body, it.context))
             .tag("projects")
             .says("Makes a project.")
             .body::<CreateProject>()
@@ -183,7 +183,7 @@ fn webhooks_rows() -> Vec<Endpoint> {
             .says("The webhooks.")
             .query::<PageQuery>()
             .answers_page::<Webhook>(),
-        write("create_webhook", Post, "/v1/webhooks", |it| webhooks::create(it.body, it.intake))
+        write("create_webhook", Post, "/v1/webhooks", |it| webhooks::create(it.body, it.context))
             .tag("webhooks")
             .says("Makes a webhook. The answer is the only one that ever holds its signing secret.")
             .body::<CreateWebhook>()
@@ -195,7 +195,7 @@ fn webhooks_rows() -> Vec<Endpoint> {
             .query::<AsOfQuery>()
             .answers::<Webhook>(200, "As it is."),
         write("update_webhook", Patch, "/v1/webhooks/{id}", |it| {
-            webhooks::update(it.at(0), it.body, it.intake)
+            webhooks::update(it.at(0), it.body, it.context)
         })
         .tag("webhooks")
         .says("Changes a webhook. What was not sent yet is sent as it says from then on.")
@@ -208,7 +208,7 @@ fn webhooks_rows() -> Vec<Endpoint> {
             .path("id", "Its id.")
             .answers::<Webhook>(200, "As it was at its end."),
         write("rotate_webhook", Post, "/v1/webhooks/{id}/rotate", |it| {
-            webhooks::rotate(it.at(0), it.body, it.intake)
+            webhooks::rotate(it.at(0), it.body, it.context)
         })
         .tag("webhooks")
         .says("Gives a webhook a new signing secret. The answer is the only one that ever holds it.")

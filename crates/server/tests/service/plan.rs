@@ -1,21 +1,21 @@
-//! Preview equals result: what is foreseen of random batches, by whomever, is what submitting them does, down to who
+//! Preview equals result: what is planned of random batches, by whomever, is what submitting them does, down to who
 //! can do what; and what is refused is refused in the same words.
 
 use grantbook_domain::{
     access::{Question, Target},
+    access_diff::{AccessDiff, Change},
     command::{
         Author, Command, GrantCommand, GroupCommand, MemberCommand, ProjectCommand, RoleCommand, TokenCommand,
     },
     id::{GrantId, GroupId, ProjectId, RoleId, TokenId},
     model::{Effect, Gives, RolePermission},
-    outlook::{Change, Outlook},
     principal::{Caller, Grantee, Principal},
     scope::{Atom, Labels, ObjectRef, Scope, Selector},
     state::OrgState,
     survey::AccessRow,
     time::Timestamp,
 };
-use grantbook_server::command::{Foreseen, Submission, SubmitError};
+use grantbook_server::command::{PlannedOutcome, Submission, SubmitError};
 use proptest::{
     collection::vec,
     prelude::any,
@@ -282,14 +282,14 @@ async fn a_plan_is_what_then_happens() {
             }
             let before = given.handle.state(ORG).unwrap();
             let permit = |_: &OrgState, _: Timestamp| Ok::<(), SubmitError>(());
-            let planned = given.handle.foresee(&submission, permit);
+            let planned = given.handle.plan(&submission, permit);
             match (planned, given.handle.submit(submission.clone()).await) {
                 (Ok(planned), Ok(outcome)) => {
-                    let Foreseen { position, at, before: known, after, events } = planned;
+                    let PlannedOutcome { position, at, before: known, after, events } = planned;
                     let record = outcome.record.as_deref();
                     assert_eq!(events, record.map(|record| record.events.clone()).unwrap_or_default());
-                    let outlook = Outlook { before: &known, after: &after, at };
-                    let changes = outlook.changes(&outlook.touched(&events));
+                    let diff = AccessDiff { before: &known, after: &after, at };
+                    let changes = diff.changes(&diff.touched(&events));
                     let real = given.handle.state(ORG).unwrap();
                     differences += verify(&before, &real, &changes, at);
                     done += 1;

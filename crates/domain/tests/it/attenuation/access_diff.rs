@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use grantbook_domain::{
     access::{Question, Target},
+    access_diff::{AccessDiff, Change},
     catalog::Lineage,
     event::Event,
-    outlook::{Change, Outlook},
     principal::Principal,
     scope::ObjectRef,
     state::OrgState,
@@ -75,8 +75,8 @@ impl Asked {
 }
 
 impl Told {
-    fn outlook(&self) -> Outlook<'_> {
-        Outlook { before: &self.before, after: &self.after, at: self.at }
+    fn diff(&self) -> AccessDiff<'_> {
+        AccessDiff { before: &self.before, after: &self.after, at: self.at }
     }
 
     /// Every object of a project there is or was, and every other object that is there all the time.
@@ -116,13 +116,13 @@ impl Told {
     }
 
     fn verify(&self) -> Result<usize, TestCaseError> {
-        let outlook = self.outlook();
-        let changes = outlook.changes(&outlook.touched(&self.events));
-        prop_assert_eq!(&changes, &outlook.changes(&outlook.everybody()), "nobody else is touched");
+        let diff = self.diff();
+        let changes = diff.changes(&diff.touched(&self.events));
+        prop_assert_eq!(&changes, &diff.changes(&diff.everybody()), "nobody else is touched");
         let catalog = self.after.catalog();
         let mut differences = 0;
         let asked = self.asked();
-        for who in outlook.everybody() {
+        for who in diff.everybody() {
             let change = changes.iter().find(|change| change.principal == who);
             for permission in catalog.permissions() {
                 for one in &asked {

@@ -33,7 +33,7 @@ pub struct Change {
 /// A project that comes or goes is gained or lost by whoever could reach it. Other objects that come or go are not
 /// listed where access to all of their type stays as it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Outlook<'a> {
+pub struct AccessDiff<'a> {
     /// The state before.
     pub before: &'a OrgState,
     /// The state after.
@@ -46,7 +46,7 @@ pub struct Outlook<'a> {
 type Known = HashMap<Vec<GrantId>, Rc<[AccessRow]>>;
 type Gained = (Rc<[AccessRow]>, Rc<[AccessRow]>);
 
-impl Outlook<'_> {
+impl AccessDiff<'_> {
     /// The changes for these principals, by principal; who keeps exactly what it had is left out.
     pub fn changes(&self, principals: &BTreeSet<Principal>) -> Vec<Change> {
         let (mut before, mut after) = (Known::new(), Known::new());
@@ -178,7 +178,7 @@ fn has(row: &AccessRow, object: &ObjectRef, project: Option<ProjectId>) -> bool 
 }
 
 /// Whom events can touch.
-impl Outlook<'_> {
+impl AccessDiff<'_> {
     /// The principals whose access these events, which lead from one state to the other, can change: never too few.
     pub fn touched(&self, events: &[Event]) -> BTreeSet<Principal> {
         let mut grantees = BTreeSet::new();

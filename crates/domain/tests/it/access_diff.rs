@@ -1,9 +1,9 @@
 //! Whom a change touches: each way in which one event reaches somebody far from it.
 
 use grantbook_domain::{
+    access_diff::AccessDiff,
     command::{Command, GroupCommand, ObjectCommand, ProjectCommand, RoleCommand},
     model::RolePermission,
-    outlook::Outlook,
     principal::{Grantee, Principal},
     scope::Scope,
 };
@@ -15,14 +15,14 @@ use crate::given::{Give, Org, all_but, label, labels, object, on_project, within
 fn changes(org: &mut Org, command: Command, expected: &[Principal]) {
     let before = org.state.clone();
     let events = org.done(command);
-    let outlook = Outlook { before: &before, after: &org.state, at: org.now };
+    let diff = AccessDiff { before: &before, after: &org.state, at: org.now };
     let found = |among| -> Vec<Principal> {
-        let changes = outlook.changes(&among);
+        let changes = diff.changes(&among);
         let others = changes.iter().map(|change| change.principal);
         others.filter(|who| *who != Principal::User(org.owner)).collect()
     };
-    assert_eq!(found(outlook.touched(&events)), expected);
-    assert_eq!(found(outlook.everybody()), expected);
+    assert_eq!(found(diff.touched(&events)), expected);
+    assert_eq!(found(diff.everybody()), expected);
 }
 
 #[test]
