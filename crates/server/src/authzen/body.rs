@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::Request, http::header::CONTENT_TYPE};
 use serde_json::Value;
 
-use crate::http::{Web, authn, body, problem::Failure, query, read::Reading};
+use crate::http::{Web, authn, body, problem::Failure, query, read::ReadContext};
 
 /// How deep objects and lists may lie in each other.
 const DEPTH_MAX: usize = 32;
@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 32;
 const OBJECTS: [&str; 6] = ["subject", "action", "resource", "context", "options", "page"];
 
 /// Recognizes the caller, reads the body, and begins to answer it.
-pub(super) async fn begin(web: &Arc<Web>, request: Request) -> Result<(Reading, Value), Failure> {
+pub(super) async fn begin(web: &Arc<Web>, request: Request) -> Result<(ReadContext, Value), Failure> {
     web.node()?;
     let (parts, body) = request.into_parts();
     let who = authn::authenticate(web, &parts.headers).await?;
@@ -27,7 +27,7 @@ pub(super) async fn begin(web: &Arc<Web>, request: Request) -> Result<(Reading, 
         return Err(Failure::invalid(format!("the body may be {DEPTH_MAX} levels deep")));
     }
     require_objects(&value, "")?;
-    Ok((Reading::begin(web, who, &parts.headers).await?, value))
+    Ok((ReadContext::begin(web, who, &parts.headers).await?, value))
 }
 
 /// A value is an object, and so are those of its members that must be, where they are there.

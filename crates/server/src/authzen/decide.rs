@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use crate::{
     http::problem::Failure,
     routes::{
+        authz::{Authorizer, Resource},
         check::word,
-        sight::{Sight, Thing},
     },
 };
 
@@ -32,23 +32,23 @@ pub(super) struct Asked<'a> {
 }
 
 /// The decision. Others are asked about by whoever may read who has access; what is not known is a denial.
-pub(super) fn decide(sight: &mut Sight<'_>, asked: &Asked<'_>) -> Result<Decision, Failure> {
-    let reading = sight.reading();
+pub(super) fn decide(authorizer: &mut Authorizer<'_>, asked: &Asked<'_>) -> Result<Decision, Failure> {
+    let reading = authorizer.reading();
     let object = target(asked.resource);
-    let home = sight.home_meant(object, &asked.action.name)?;
+    let home = authorizer.home_meant(object, &asked.action.name)?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
     let principal = principal(&reading.snapshot, reading.org, asked.subject)?;
     let own = principal == Some(reading.caller.principal);
-    let key = if own { sight.own_key(Ask::Check, object)? } else { None };
+    let key = if own { authorizer.own_key(Ask::Check, object)? } else { None };
     if !own {
-        sight.require(Ask::Check, &Thing::Asked(object))?;
+        authorizer.require(Ask::Check, &Resource::Asked(object))?;
     }
     let question = Question { principal, key, permission: &asked.action.name, object };
-    let reason = sight.ask(&question)?;
+    let reason = authorizer.ask(&question)?;
     reading.web.metrics.check(reason.allows());
     let context = if explains(asked.context) {
         // As in a check: without the right to ask about others a denial gives no finer reason.
-        let fine = reason.allows() || !own || sight.may(Ask::Explain, &Thing::Asked(object))?;
+        let fine = reason.allows() || !own || authorizer.may(Ask::Explain, &Resource::Asked(object))?;
         let told = if fine { word(reason) } else { Reason::Denied };
         Some(json!({"grantbook": {"reason": told, "position": reading.position_text}}))
     } else {
@@ -98,11 +98,11 @@ fn find<D: Document<Id = Id<K>>, K>(
 
 /// What a subject found is called: its external id, if the caller may read it and it leads back, else its id.
 pub(super) fn subject_id(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     snapshot: &Snapshot,
     who: Principal,
 ) -> Result<String, Failure> {
-    let org = sight.reading().org;
+    let org = authorizer.reading().org;
     let (kind, id, external_id) = match who {
         Principal::User(id) => {
             let user = snapshot.get::<User>(org, &id)?;
@@ -115,7 +115,7 @@ pub(super) fn subject_id(
     };
     let Some(external_id) = external_id else { return Ok(id) };
     let named = Entity { kind: kind.to_owned(), id: external_id, properties: None };
-    let told =
-        sight.may(Ask::Members, &Thing::Person(who))? && principal(snapshot, org, &named)? == Some(who);
+    let told = authorizer.may(Ask::Members, &Resource::Person(who))?
+        && principal(snapshot, org, &named)? == Some(who);
     Ok(if told { named.id } else { id })
 }

@@ -18,21 +18,21 @@ use crate::{
         body::{begin, require_objects},
         decide::{Asked, decide},
     },
-    http::{Web, body::shape, problem::Failure, read::Reading},
-    routes::sight::Sight,
+    http::{Web, body::shape, problem::Failure, read::ReadContext},
+    routes::authz::Authorizer,
 };
 
 pub(crate) async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, body)) => reading.answer(|reading| single(reading, body)),
+        Ok((reading, body)) => reading.respond(|reading| single(reading, body)),
     }
 }
 
 pub(crate) async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, body)) => reading.answer_at_leisure(move |reading| several(reading, body)).await,
+        Ok((reading, body)) => reading.respond_blocking(move |reading| several(reading, body)).await,
     }
 }
 
@@ -44,14 +44,14 @@ enum Answer {
     Several(Decisions),
 }
 
-fn single(reading: &Reading, body: Value) -> Result<Decision, Failure> {
-    decide_one(&mut Sight::new(reading)?, body)
+fn single(reading: &ReadContext, body: Value) -> Result<Decision, Failure> {
+    decide_one(&mut Authorizer::new(reading)?, body)
 }
 
-fn decide_one(sight: &mut Sight<'_>, body: Value) -> Result<Decision, Failure> {
+fn decide_one(authorizer: &mut Authorizer<'_>, body: Value) -> Result<Decision, Failure> {
     let EvaluationRequest { subject, action, resource, context } = shape(body)?;
     let asked = Asked { subject: &subject, action: &action, resource: &resource, context: context.as_ref() };
-    decide(sight, &asked)
+    decide(authorizer, &asked)
 }
 
 /// What is read of a request with several evaluations before they are.
@@ -76,7 +76,7 @@ struct Parts {
     context: Option<Value>,
 }
 
-fn several(reading: &Reading, mut body: Value) -> Result<Answer, Failure> {
+fn several(reading: &ReadContext, mut body: Value) -> Result<Answer, Failure> {
     let (evaluations, options) = (taken(&mut body, "evaluations"), taken(&mut body, "options"));
     let batch = json!({"evaluations": evaluations, "options": options});
     let Batch { evaluations, options } = shape(batch)?;
@@ -88,10 +88,10 @@ fn several(reading: &Reading, mut body: Value) -> Result<Answer, Failure> {
     if items.len() > CHECKS_MAX {
         return Err(Failure::invalid_at("/evaluations", format!("may have {CHECKS_MAX} evaluations")));
     }
-    let mut sight = Sight::new(reading)?;
+    let mut authorizer = Authorizer::new(reading)?;
     let mut evaluations = Vec::with_capacity(items.len());
     for item in items {
-        let decision = match decide_item(&mut sight, &defaults, item) {
+        let decision = match decide_item(&mut authorizer, &defaults, item) {
             Ok(decision) => decision,
             Err(failure) if failure.status().is_server_error() => return Err(failure),
             Err(failure) => refused(&failure),
@@ -135,7 +135,11 @@ fn taken(body: &mut Value, name: &str) -> Value {
 }
 
 /// Decides an item. What it lacks is taken whole from the request: nothing is merged inside of an entity.
-fn decide_item(sight: &mut Sight<'_>, defaults: &Defaults, item: Value) -> Result<Decision, Failure> {
+fn decide_item(
+    authorizer: &mut Authorizer<'_>,
+    defaults: &Defaults,
+    item: Value,
+) -> Result<Decision, Failure> {
     fn either<'a, T>(
         own: Option<&'a T>,
         default: &'a Result<Option<T>, Failure>,
@@ -150,10 +154,10 @@ fn decide_item(sight: &mut Sight<'_>, defaults: &Defaults, item: Value) -> Resul
     let context = own.context.as_ref().or(defaults.context.as_ref());
     match (subject, action, resource) {
         (Some(subject), Some(action), Some(resource)) => {
-            decide(sight, &Asked { subject, action, resource, context })
+            decide(authorizer, &Asked { subject, action, resource, context })
         }
         // Says what is missing.
-        _ => decide_one(sight, item),
+        _ => decide_one(authorizer, item),
     }
 }
 

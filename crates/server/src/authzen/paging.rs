@@ -5,8 +5,8 @@ use grantbook_views::{ListCursor, Page, Part};
 use serde_json::Value;
 
 use crate::{
-    http::{problem::Failure, read::Reading},
-    routes::turns::Turn,
+    http::{problem::Failure, read::ReadContext},
+    routes::paging::PinnedPage,
 };
 
 /// Most results of one page.
@@ -18,7 +18,7 @@ const WORD: usize = 4;
 #[derive(Debug)]
 pub(super) struct Wanted {
     /// Whose position and instant all pages share.
-    pub(super) turn: Turn,
+    pub(super) turn: PinnedPage,
     limit: u32,
     after: Option<ListCursor>,
     /// Whether a page was asked for.
@@ -28,7 +28,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// The page that a body asks for. `search` names the route; all else that is known is what a token is bound to.
     pub(super) fn of(
-        reading: &Reading,
+        reading: &ReadContext,
         search: &str,
         body: &Value,
         page: Option<&PageRequest>,
@@ -37,7 +37,7 @@ impl Wanted {
         let list = format!("authzen {search}\n{}", serde_json::to_string(&known).unwrap_or_default());
         // An empty token is none: it is what the last page has.
         let token = page.and_then(|page| page.token.as_deref()).filter(|token| !token.is_empty());
-        let turn = Turn::of(reading, &list, token).map_err(|failure| failure.at("/page/token"))?;
+        let turn = PinnedPage::of(reading, &list, token).map_err(|failure| failure.at("/page/token"))?;
         let named = page.and_then(|page| page.limit).map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
         let asked = page.is_some();
         let Some(place) = &turn.after else {
@@ -62,7 +62,7 @@ impl Wanted {
     }
 
     /// The results to give, and where they go on: always said if there is more, or if a page was asked for.
-    pub(super) fn given<T>(&self, reading: &Reading, found: Page<T>) -> (Vec<T>, Option<PageInfo>) {
+    pub(super) fn given<T>(&self, reading: &ReadContext, found: Page<T>) -> (Vec<T>, Option<PageInfo>) {
         let place = if self.limit == 0 {
             let here = self.after.as_ref().map(|place| place.as_bytes().to_vec()).unwrap_or_default();
             (!found.items.is_empty()).then_some(here)

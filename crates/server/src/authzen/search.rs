@@ -19,38 +19,38 @@ use crate::{
         decide::{explains, principal, subject_id, target},
         paging::Wanted,
     },
-    http::{Web, body::shape, problem::Failure, read::Reading},
-    routes::sight::{Sight, Thing},
+    http::{Web, body::shape, problem::Failure, read::ReadContext},
+    routes::authz::{Authorizer, Resource},
 };
 
 pub(crate) async fn subject(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, body)) => reading.answer_at_leisure(move |reading| subjects(reading, &body)).await,
+        Ok((reading, body)) => reading.respond_blocking(move |reading| subjects(reading, &body)).await,
     }
 }
 
 pub(crate) async fn resource(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, body)) => reading.answer_at_leisure(move |reading| resources(reading, &body)).await,
+        Ok((reading, body)) => reading.respond_blocking(move |reading| resources(reading, &body)).await,
     }
 }
 
 pub(crate) async fn action(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, body)) => reading.answer(|reading| actions(reading, &body)),
+        Ok((reading, body)) => reading.respond(|reading| actions(reading, &body)),
     }
 }
 
-fn subjects(reading: &Reading, body: &Value) -> Result<FoundEntities, Failure> {
+fn subjects(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failure> {
     let SubjectSearch { subject, action, resource, context, page } = shape(body.clone())?;
     let object = target(&resource);
-    let mut sight = Sight::new(reading)?;
-    let home = sight.home_meant(object, &action.name)?;
+    let mut authorizer = Authorizer::new(reading)?;
+    let home = authorizer.home_meant(object, &action.name)?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
-    sight.require(Ask::WhoCan, &Thing::Asked(object))?;
+    authorizer.require(Ask::WhoCan, &Resource::Asked(object))?;
     let wanted = Wanted::of(reading, "subject", body, page.as_ref())?;
     let whose = match subject.kind.as_str() {
         "user" => Some(Whose::Users),
@@ -69,15 +69,15 @@ fn subjects(reading: &Reading, body: &Value) -> Result<FoundEntities, Failure> {
     for who in found {
         results.push(EntityId {
             kind: subject.kind.clone(),
-            id: subject_id(&mut sight, &wanted.turn.snapshot, who)?,
+            id: subject_id(&mut authorizer, &wanted.turn.snapshot, who)?,
         });
     }
     Ok(FoundEntities { page, context: told(reading, &wanted, context.as_ref()), results })
 }
 
-fn resources(reading: &Reading, body: &Value) -> Result<FoundEntities, Failure> {
+fn resources(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failure> {
     let ResourceSearch { subject, action, resource, context, page } = shape(body.clone())?;
-    Sight::new(reading)?.require(Ask::Accessible, &Thing::Whole)?;
+    Authorizer::new(reading)?.require(Ask::Accessible, &Resource::Whole)?;
     let wanted = Wanted::of(reading, "resource", body, page.as_ref())?;
     let found = match principal(&wanted.turn.snapshot, reading.org, &subject)? {
         Some(who) => {
@@ -93,30 +93,30 @@ fn resources(reading: &Reading, body: &Value) -> Result<FoundEntities, Failure> 
     Ok(FoundEntities { page, context: told(reading, &wanted, context.as_ref()), results })
 }
 
-fn actions(reading: &Reading, body: &Value) -> Result<FoundActions, Failure> {
+fn actions(reading: &ReadContext, body: &Value) -> Result<FoundActions, Failure> {
     let ActionSearch { subject, resource, context, page } = shape(body.clone())?;
     let object = target(&resource);
     let wanted = Wanted::of(reading, "action", body, page.as_ref())?;
     let who = principal(&wanted.turn.snapshot, reading.org, &subject)?;
-    let mut sight = Sight::new(reading)?;
-    let home = sight.home_meant(object, "read")?;
+    let mut authorizer = Authorizer::new(reading)?;
+    let home = authorizer.home_meant(object, "read")?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
     let own = who == Some(reading.caller.principal);
     if !own {
-        sight.require(Ask::Permissions, &Thing::Asked(object))?;
+        authorizer.require(Ask::Permissions, &Resource::Asked(object))?;
     }
     let held = match who {
         Some(who) => wanted.turn.checker(reading)?.permissions(who, object)?.unwrap_or_default(),
         None => Vec::new(),
     };
-    let held = if own { sight.cut_to_key(object, held)? } else { held };
+    let held = if own { authorizer.cut_to_key(object, held)? } else { held };
     let (found, page) = wanted.given(reading, cut(held, wanted.part()));
     let results = found.into_iter().map(|name| ActionName { name }).collect();
     Ok(FoundActions { page, context: told(reading, &wanted, context.as_ref()), results })
 }
 
 /// The position at which all pages hold, for whoever asks.
-fn told(reading: &Reading, wanted: &Wanted, context: Option<&Value>) -> Option<Value> {
+fn told(reading: &ReadContext, wanted: &Wanted, context: Option<&Value>) -> Option<Value> {
     explains(context).then(|| json!({"grantbook": {"position": wanted.turn.position(reading)}}))
 }
 

@@ -9,10 +9,10 @@ use crate::{
         authn,
         instant::{self, NoInstant},
         problem::Failure,
-        read::Reading,
+        read::ReadContext,
     },
     position::{self, PositionError},
-    routes::sight::{Sight, Thing},
+    routes::authz::{Authorizer, Resource},
 };
 
 /// A moment that a caller names.
@@ -45,16 +45,16 @@ impl Named {
     }
 }
 
-impl Reading {
+impl ReadContext {
     /// The same, about the moment that a caller names, if it names one.
-    pub(crate) async fn turned_back(self, text: Option<String>) -> Result<Self, Failure> {
+    pub(crate) async fn asked_as_of(self, text: Option<String>) -> Result<Self, Failure> {
         let Some(text) = text else { return Ok(self) };
         authn::note_looks_back();
         let named = Named::parse(self.web.app.installation, "as_of", &text)?;
-        Sight::new(&self)?.require(Ask::AsOf, &Thing::Whole)?;
+        Authorizer::new(&self)?.require(Ask::AsOf, &Resource::Whole)?;
         let reading = self.reaching(named).await?;
         let moment = reading.moment("as_of", named)?;
-        Ok(Self { as_of: Some(text), ..reading.turned_to(moment) })
+        Ok(Self { as_of: Some(text), ..reading.at_moment(moment) })
     }
 
     /// The same, once everything is here that the journal holds, if the moment is beyond what is here.
@@ -86,7 +86,7 @@ impl Reading {
     }
 
     /// The same at an earlier moment.
-    pub(crate) fn turned_to(self, moment: Moment) -> Self {
+    pub(crate) fn at_moment(self, moment: Moment) -> Self {
         let position_text = self.web.position_text(moment.position);
         let snapshot = self.today.as_of(moment.position);
         Self { snapshot, at: moment.at, position: moment.position, position_text, ..self }

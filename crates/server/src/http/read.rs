@@ -21,7 +21,7 @@ use crate::http::{
 
 /// Everything that an answer is made from.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct ReadContext {
     /// What every route has.
     pub(crate) web: Arc<Web>,
     /// Whose data.
@@ -54,7 +54,7 @@ struct Repeating<'a, T> {
     as_of: &'a str,
 }
 
-impl Reading {
+impl ReadContext {
     /// What a cursor is bound to, besides the list itself.
     pub(crate) fn binding(&self, list: &str) -> String {
         // A narrow key does not go on with what a wider one began; a failure to look gives a binding that fits nothing.
@@ -116,7 +116,7 @@ impl Reading {
     }
 
     /// Answers at once.
-    pub(crate) fn answer<T: Serialize>(self, ask: impl FnOnce(&Self) -> Result<T, Failure>) -> Response {
+    pub(crate) fn respond<T: Serialize>(self, ask: impl FnOnce(&Self) -> Result<T, Failure>) -> Response {
         let asked = ask(&self).and_then(|body| match self.as_of.as_deref() {
             Some(as_of) => json(StatusCode::OK, &Repeating { answer: &body, as_of }),
             None => json(StatusCode::OK, &body),
@@ -125,28 +125,28 @@ impl Reading {
     }
 
     /// Answers on a thread that may take its time: for what looks at many things.
-    pub(crate) async fn answer_at_leisure<T: Serialize + 'static>(
+    pub(crate) async fn respond_blocking<T: Serialize + 'static>(
         self,
         ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
     ) -> Response {
         let place = self.web.threads.question().await;
         let answered = tokio::task::spawn_blocking(move || {
             let _held_until_answered = place;
-            self.answer(ask)
+            self.respond(ask)
         });
         let answered = answered.await;
         answered.unwrap_or_else(|error| Failure::internal(&error).into_response())
     }
 }
 
-impl FromRequestParts<Arc<Web>> for Reading {
+impl FromRequestParts<Arc<Web>> for ReadContext {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Failure> {
         web.node()?;
         let who = authn::authenticate(web, &parts.headers).await?;
         let as_of = query::as_of(&parts.uri)?;
-        Self::begin(web, who, &parts.headers).await?.turned_back(as_of).await
+        Self::begin(web, who, &parts.headers).await?.asked_as_of(as_of).await
     }
 }
 

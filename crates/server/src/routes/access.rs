@@ -18,26 +18,26 @@ use grantbook_domain::{
 use grantbook_views::{AccessRow, ProjectSet};
 
 use crate::{
-    http::{problem::Failure, query, read::Reading},
+    http::{problem::Failure, query, read::ReadContext},
     routes::{
+        authz::{Authorizer, Resource},
         parse::grantee,
-        sight::{Sight, Thing},
     },
 };
 
-pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let AccessQuery { principal, as_of: _ } = query::read(&uri)?;
-        let mut sight = Sight::new(reading)?;
-        sight.require(Ask::Access, &Thing::Whole)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        authorizer.require(Ask::Access, &Resource::Whole)?;
         let principal = known(reading, &principal)?;
         let effective = reading.snapshot.access(reading.org, principal, reading.at)?;
         let permissions: Result<_, Failure> =
-            effective.rows.into_iter().map(|row| entry(&mut sight, row)).collect();
+            effective.rows.into_iter().map(|row| entry(&mut authorizer, row)).collect();
         Ok(Access {
             permissions: permissions?,
-            keys_of_concern: sight.keys_of_concern(principal)?,
-            principal: sight.principal(principal)?,
+            keys_of_concern: authorizer.keys_of_concern(principal)?,
+            principal: authorizer.principal(principal)?,
             position: reading.position_text.clone(),
             as_of: None,
         })
@@ -46,9 +46,9 @@ pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
 }
 
 /// The principal that a parameter names, living or ended.
-pub(super) fn known(reading: &Reading, text: &str) -> Result<Principal, Failure> {
+pub(super) fn known(reading: &ReadContext, text: &str) -> Result<Principal, Failure> {
     let named = text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
-    let Reading { snapshot, org, .. } = reading;
+    let ReadContext { snapshot, org, .. } = reading;
     match named {
         Some(Grantee::User(id)) => {
             let found = snapshot.get::<User>(*org, &id)?;
@@ -64,25 +64,28 @@ pub(super) fn known(reading: &Reading, text: &str) -> Result<Principal, Failure>
     }
 }
 
-pub(super) fn entry(sight: &mut Sight<'_>, row: AccessRow) -> Result<AccessEntry, Failure> {
+pub(super) fn entry(authorizer: &mut Authorizer<'_>, row: AccessRow) -> Result<AccessEntry, Failure> {
     let AccessRow { permission, types, organization, projects, objects, except } = row;
     Ok(AccessEntry {
         permission,
         object_types: TypeChoice::Only(types),
         organization,
         projects: match projects {
-            ProjectSet::Only(ids) => ProjectChoice::Only(named_projects(sight, &ids)?),
-            ProjectSet::AllBut(ids) => ProjectChoice::AllBut(named_projects(sight, &ids)?),
+            ProjectSet::Only(ids) => ProjectChoice::Only(named_projects(authorizer, &ids)?),
+            ProjectSet::AllBut(ids) => ProjectChoice::AllBut(named_projects(authorizer, &ids)?),
         },
-        objects: named_objects(sight, &objects)?,
-        except_objects: named_objects(sight, &except)?,
+        objects: named_objects(authorizer, &objects)?,
+        except_objects: named_objects(authorizer, &except)?,
     })
 }
 
-fn named_projects(sight: &mut Sight<'_>, ids: &BTreeSet<ProjectId>) -> Result<Vec<Named>, Failure> {
-    ids.iter().map(|id| sight.project(*id)).collect()
+fn named_projects(authorizer: &mut Authorizer<'_>, ids: &BTreeSet<ProjectId>) -> Result<Vec<Named>, Failure> {
+    ids.iter().map(|id| authorizer.project(*id)).collect()
 }
 
-fn named_objects(sight: &mut Sight<'_>, objects: &BTreeSet<ObjectRef>) -> Result<Vec<NamedObject>, Failure> {
-    objects.iter().map(|object| sight.object(object)).collect()
+fn named_objects(
+    authorizer: &mut Authorizer<'_>,
+    objects: &BTreeSet<ObjectRef>,
+) -> Result<Vec<NamedObject>, Failure> {
+    objects.iter().map(|object| authorizer.object(object)).collect()
 }

@@ -28,17 +28,17 @@ use crate::{
         instant::{self, NoInstant},
         problem::Failure,
         query,
-        read::{Reading, with_position},
+        read::{ReadContext, with_position},
         stream::{self, Interrupted, Sink},
     },
     position,
     routes::{
+        authz::{Authorizer, Resource},
         event_names,
         lists::size,
         names,
         parse::grantee,
         render,
-        sight::{Sight, Thing},
     },
 };
 
@@ -73,7 +73,7 @@ struct Search {
 /// First byte of a cursor that leads back.
 const BACK: u8 = 1;
 
-pub(crate) async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn get(reading: ReadContext, uri: Uri, headers: HeaderMap) -> Response {
     let wants_stream = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| {
         accept
             .split(',')
@@ -82,7 +82,7 @@ pub(crate) async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Respo
     if wants_stream {
         return all(reading, uri).await;
     }
-    let answer = reading.answer_at_leisure(move |reading| {
+    let answer = reading.respond_blocking(move |reading| {
         let (search, limit) = understand(reading, &uri)?;
         if search.end {
             return Err(Failure::invalid(
@@ -95,7 +95,7 @@ pub(crate) async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Respo
 }
 
 /// One page; both its neighbours are found from it.
-fn page(reading: &Reading, mut search: Search, limit: usize) -> Result<AuditLog, Failure> {
+fn page(reading: &ReadContext, mut search: Search, limit: usize) -> Result<AuditLog, Failure> {
     let begun = search.after;
     let (mut items, mut bytes, mut first) = (Vec::new(), 0, None);
     let more = search.each(reading, limit, |recorded| {
@@ -119,7 +119,7 @@ fn page(reading: &Reading, mut search: Search, limit: usize) -> Result<AuditLog,
     Ok(AuditLog { items, next: cursor(next, 0), prev: cursor(prev, BACK) })
 }
 
-async fn all(reading: Reading, uri: Uri) -> Response {
+async fn all(reading: ReadContext, uri: Uri) -> Response {
     let position = reading.position_text.clone();
     let begun =
         tokio::task::spawn_blocking(move || understand(&reading, &uri).map(|(search, _)| (reading, search)));
@@ -143,7 +143,7 @@ async fn all(reading: Reading, uri: Uri) -> Response {
 }
 
 /// Sends everything, a chunk a page, until there is no more or nobody listens.
-fn pour(reading: &Reading, mut search: Search, sink: &Sink) {
+fn pour(reading: &ReadContext, mut search: Search, sink: &Sink) {
     let mut count = 0;
     loop {
         let mut chunk = Vec::new();
@@ -180,7 +180,7 @@ impl Search {
     /// last. Answers whether there are more.
     fn each(
         &mut self,
-        reading: &Reading,
+        reading: &ReadContext,
         limit: usize,
         mut show: impl FnMut(&Recorded) -> Result<bool, Failure>,
     ) -> Result<bool, Failure> {
@@ -220,9 +220,9 @@ impl Search {
     }
 }
 
-fn understand(reading: &Reading, uri: &Uri) -> Result<(Search, usize), Failure> {
+fn understand(reading: &ReadContext, uri: &Uri) -> Result<(Search, usize), Failure> {
     let mut query: AuditQuery = query::read(uri)?;
-    Sight::new(reading)?.require(Ask::Audit, &Thing::Whole)?;
+    Authorizer::new(reading)?.require(Ask::Audit, &Resource::Whole)?;
     let limit = size(query.limit.take())?;
     let cursor = query.cursor.take();
     let behind = behind(reading, query.after.take().as_deref())?;
@@ -253,7 +253,7 @@ fn understand(reading: &Reading, uri: &Uri) -> Result<(Search, usize), Failure> 
 }
 
 /// The position behind which a list goes on.
-fn behind(reading: &Reading, text: Option<&str>) -> Result<Option<Position>, Failure> {
+fn behind(reading: &ReadContext, text: Option<&str>) -> Result<Option<Position>, Failure> {
     let read = |text| position::decode(reading.web.app.installation, text);
     let wrong = |error| Failure::invalid(format!("the parameter after: {error}"));
     text.map(|text| read(text).map_err(wrong)).transpose()
@@ -261,7 +261,7 @@ fn behind(reading: &Reading, text: Option<&str>) -> Result<Option<Position>, Fai
 
 /// A bound is a time or a position.
 fn bound(
-    reading: &Reading,
+    reading: &ReadContext,
     name: &str,
     text: Option<&str>,
 ) -> Result<(Option<Position>, Option<Timestamp>), Failure> {
@@ -329,13 +329,13 @@ fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
 }
 
 /// An item with its text, which says how long it is.
-fn written(reading: &Reading, recorded: &Recorded) -> Result<(AuditItem, Vec<u8>), Failure> {
+fn written(reading: &ReadContext, recorded: &Recorded) -> Result<(AuditItem, Vec<u8>), Failure> {
     let item = item(reading, recorded)?;
     let text = serde_json::to_vec(&item).map_err(|error| Failure::internal(&error))?;
     Ok((item, text))
 }
 
-fn item(reading: &Reading, recorded: &Recorded) -> Result<AuditItem, Failure> {
+fn item(reading: &ReadContext, recorded: &Recorded) -> Result<AuditItem, Failure> {
     let record = &recorded.record;
     Ok(AuditItem {
         position: reading.web.position_text(recorded.position),

@@ -6,11 +6,11 @@ use grantbook_domain::{catalog::TypeDefinition, command::Command, rights::Ask};
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, problem::Failure, query, read::Reading},
+    http::{body::shape, problem::Failure, query, read::ReadContext},
     routes::{
+        authz::{Authorizer, Resource},
         parse::ParsedWrite,
         render,
-        sight::{Sight, Thing},
     },
 };
 
@@ -21,10 +21,10 @@ pub(crate) fn extend(body: Value) -> Result<ParsedWrite, Failure> {
     Ok(ParsedWrite::new(Command::ExtendCatalog { object_types, permissions }, "catalog"))
 }
 
-pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
-    reading.answer(|reading| {
+pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
+    reading.respond(|reading| {
         query::require_no_other(&uri)?;
-        Sight::new(reading)?.require(Ask::Catalog, &Thing::Whole)?;
+        Authorizer::new(reading)?.require(Ask::Catalog, &Resource::Whole)?;
         let catalog = reading.snapshot.catalog(reading.org)?;
         Ok(render::catalog(&catalog))
     })

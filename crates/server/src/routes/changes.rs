@@ -5,8 +5,8 @@ use grantbook_domain::{position::Position, principal::Principal, time::Timestamp
 use grantbook_views::{AccessChange, AccessRow, Moment};
 
 use crate::{
-    http::{as_of::Named, cursor::Cursor, problem::Failure, read::Reading},
-    routes::{access::entry, sight::Sight},
+    http::{as_of::Named, cursor::Cursor, problem::Failure, read::ReadContext},
+    routes::{access::entry, authz::Authorizer},
 };
 
 /// Bytes of a number in a cursor.
@@ -35,7 +35,7 @@ pub(super) struct Between {
 
 impl Between {
     /// The moments of a question, from the beginning up to now unless it says otherwise; the reading turns to the later.
-    pub(super) async fn of(mut reading: Reading, asked: Asked) -> Result<(Reading, Self), Failure> {
+    pub(super) async fn of(mut reading: ReadContext, asked: Asked) -> Result<(ReadContext, Self), Failure> {
         let Asked { list, from, to, cursor } = asked;
         let list = format!("{list}\n{from:?}\n{to:?}");
         let installation = reading.web.app.installation;
@@ -62,11 +62,11 @@ impl Between {
             return Err(Failure::invalid("the parameter from is a moment after that of to"));
         }
         let to = between.to;
-        Ok((reading.turned_to(to), between))
+        Ok((reading.at_moment(to), between))
     }
 
     /// The cursor of a page that goes on from a moment, after an item.
-    pub(super) fn next(&self, reading: &Reading, from: Moment, after: &[u8]) -> String {
+    pub(super) fn next(&self, reading: &ReadContext, from: Moment, after: &[u8]) -> String {
         let mut words = from.position.get().to_be_bytes().to_vec();
         words.extend(from.at.millis().to_be_bytes());
         words.extend(self.to.at.millis().to_be_bytes());
@@ -93,7 +93,7 @@ impl Between {
 }
 
 /// A moment as clients see it.
-pub(super) fn moment(reading: &Reading, moment: Moment) -> diff::Moment {
+pub(super) fn moment(reading: &ReadContext, moment: Moment) -> diff::Moment {
     let begun = moment.position != Position::START;
     diff::Moment {
         position: reading.web.position_text(moment.position),
@@ -103,12 +103,12 @@ pub(super) fn moment(reading: &Reading, moment: Moment) -> diff::Moment {
 
 /// What somebody gained and lost, in words.
 pub(super) fn change(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     principal: Principal,
     change: AccessChange,
 ) -> Result<PrincipalChange, Failure> {
-    let mut entries = |rows: Vec<AccessRow>| rows.into_iter().map(|row| entry(sight, row)).collect();
+    let mut entries = |rows: Vec<AccessRow>| rows.into_iter().map(|row| entry(authorizer, row)).collect();
     let (gained, lost): (Result<_, Failure>, Result<_, Failure>) =
         (entries(change.gained), entries(change.lost));
-    Ok(PrincipalChange { gained: gained?, lost: lost?, principal: sight.principal(principal)? })
+    Ok(PrincipalChange { gained: gained?, lost: lost?, principal: authorizer.principal(principal)? })
 }

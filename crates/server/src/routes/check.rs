@@ -29,9 +29,9 @@ use crate::{
         body,
         problem::Failure,
         query,
-        read::Reading,
+        read::ReadContext,
     },
-    routes::sight::{Sight, Thing},
+    routes::authz::{Authorizer, Resource},
     secret::{KeyKind, ParsedKey},
 };
 
@@ -53,9 +53,9 @@ pub(super) async fn begin<T: DeserializeOwned>(
     web: &Arc<Web>,
     parts: &request::Parts,
     body: axum::body::Body,
-) -> Result<(Reading, T), Failure> {
+) -> Result<(ReadContext, T), Failure> {
     let (who, as_of, asked) = read(web, parts, body).await?;
-    Ok((Reading::begin(web, who, &parts.headers).await?.turned_back(as_of).await?, asked))
+    Ok((ReadContext::begin(web, who, &parts.headers).await?.asked_as_of(as_of).await?, asked))
 }
 
 /// The same for questions that checks alone answer: those about now, from the image.
@@ -63,11 +63,11 @@ async fn begin_check<T: DeserializeOwned>(
     web: &Arc<Web>,
     parts: &request::Parts,
     body: axum::body::Body,
-) -> Result<(Reading, T), Failure> {
+) -> Result<(ReadContext, T), Failure> {
     let (who, as_of, asked) = read(web, parts, body).await?;
     let reading = match as_of {
-        None => Reading::begin_check(web, who, &parts.headers).await?,
-        Some(_) => Reading::begin(web, who, &parts.headers).await?.turned_back(as_of).await?,
+        None => ReadContext::begin_check(web, who, &parts.headers).await?,
+        Some(_) => ReadContext::begin(web, who, &parts.headers).await?.asked_as_of(as_of).await?,
     };
     Ok((reading, asked))
 }
@@ -86,8 +86,8 @@ async fn read<T: DeserializeOwned>(
 }
 
 /// Finds out whom a question is about. Ids that cannot be are unknown: every doubt is a denial.
-pub(super) fn subject(sight: &Sight<'_>, asked: &CheckRequest) -> Result<Subject, Failure> {
-    let reading = sight.reading();
+pub(super) fn subject(authorizer: &Authorizer<'_>, asked: &CheckRequest) -> Result<Subject, Failure> {
+    let reading = authorizer.reading();
     let caller = reading.caller;
     let principal = asked.principal.as_ref().map(principal);
     let Some(text) = asked.key.as_ref() else {
@@ -101,31 +101,35 @@ pub(super) fn subject(sight: &Sight<'_>, asked: &CheckRequest) -> Result<Subject
     let owner = key.map(|id| holder(reading, id)).transpose()?.flatten();
     let mine = owner == Some(caller.principal) && principal.is_none_or(|named| named == caller.principal);
     // Of its principal's keys a narrowed key knows itself alone.
-    let own = mine && (key == caller.key || !sight.is_narrowed()?);
+    let own = mine && (key == caller.key || !authorizer.is_narrowed()?);
     Ok(Subject { principal, key, unknown_key: key.is_none(), own })
 }
 
 /// The answer to one question, of a caller who may ask it; no finer than the caller may know.
-fn answer(sight: &mut Sight<'_>, reading: &Reading, asked: &CheckRequest) -> Result<Reason, Failure> {
-    let mut subject = subject(sight, asked)?;
+fn answer(
+    authorizer: &mut Authorizer<'_>,
+    reading: &ReadContext,
+    asked: &CheckRequest,
+) -> Result<Reason, Failure> {
+    let mut subject = subject(authorizer, asked)?;
     let object = target(&asked.object);
-    let home = sight.home_meant(object, &asked.permission)?;
+    let home = authorizer.home_meant(object, &asked.permission)?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
     if !subject.own {
-        sight.require(Ask::Check, &Thing::Asked(object))?;
+        authorizer.require(Ask::Check, &Resource::Asked(object))?;
     } else if subject.key.is_none() {
-        subject.key = sight.own_key(Ask::Check, object)?;
+        subject.key = authorizer.own_key(Ask::Check, object)?;
     }
-    let reason = reason(sight, &subject, &asked.permission, object)?;
+    let reason = reason(authorizer, &subject, &asked.permission, object)?;
     reading.web.metrics.check(reason.allows());
     // For the answer about others, the right was asked for above.
-    let fine = reason.allows() || !subject.own || sight.may(Ask::Explain, &Thing::Asked(object))?;
+    let fine = reason.allows() || !subject.own || authorizer.may(Ask::Explain, &Resource::Asked(object))?;
     Ok(if fine { word(reason) } else { Reason::Denied })
 }
 
 /// The exact answer.
 pub(super) fn reason(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     subject: &Subject,
     permission: &str,
     object: Target<'_>,
@@ -133,7 +137,7 @@ pub(super) fn reason(
     if subject.unknown_key {
         return Ok(access::Reason::UnknownKey);
     }
-    sight.ask(&Question { principal: subject.principal, key: subject.key, permission, object })
+    authorizer.ask(&Question { principal: subject.principal, key: subject.key, permission, object })
 }
 
 /// The object of a question.
@@ -171,7 +175,7 @@ fn principal(named: &PrincipalRef) -> Principal {
 }
 
 /// The key that a text names: by its secret, which must be right and begin as keys of its holder's kind do, or by its id.
-fn named_key(reading: &Reading, text: &str) -> Result<Option<KeyId>, Failure> {
+fn named_key(reading: &ReadContext, text: &str) -> Result<Option<KeyId>, Failure> {
     if !text.starts_with("gb_") {
         return Ok(text.parse().ok());
     }
@@ -188,7 +192,7 @@ fn named_key(reading: &Reading, text: &str) -> Result<Option<KeyId>, Failure> {
 }
 
 /// Whose key it is, living or ended.
-fn holder(reading: &Reading, key: KeyId) -> Result<Option<Principal>, Failure> {
+fn holder(reading: &ReadContext, key: KeyId) -> Result<Option<Principal>, Failure> {
     match &reading.image {
         Some(image) => Ok(image.key_holder(reading.org, key)),
         None => Ok(reading.snapshot.get::<Key>(reading.org, &key)?.map(|key| key.principal)),
@@ -199,8 +203,8 @@ pub(crate) async fn one(State(web): State<Arc<Web>>, request: Request) -> Respon
     let (parts, body) = request.into_parts();
     match begin_check::<CheckRequest>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, asked)) => reading.answer(|reading| {
-            let reason = answer(&mut Sight::new(reading)?, reading, &asked)?;
+        Ok((reading, asked)) => reading.respond(|reading| {
+            let reason = answer(&mut Authorizer::new(reading)?, reading, &asked)?;
             let allowed = reason == Reason::Granted;
             Ok(CheckAnswer { allowed, reason, position: reading.position_text.clone(), as_of: None })
         }),
@@ -211,19 +215,19 @@ pub(crate) async fn many(State(web): State<Arc<Web>>, request: Request) -> Respo
     let (parts, body) = request.into_parts();
     match begin_check::<CheckBatch>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, asked)) => reading.answer_at_leisure(move |reading| answer_all(reading, &asked)).await,
+        Ok((reading, asked)) => reading.respond_blocking(move |reading| answer_all(reading, &asked)).await,
     }
 }
 
-fn answer_all(reading: &Reading, asked: &CheckBatch) -> Result<CheckBatchAnswer, Failure> {
+fn answer_all(reading: &ReadContext, asked: &CheckBatch) -> Result<CheckBatchAnswer, Failure> {
     if asked.checks.is_empty() || asked.checks.len() > CHECKS_MAX {
         return Err(Failure::invalid_at("/checks", format!("must have 1 to {CHECKS_MAX} checks")));
     }
-    let mut sight = Sight::new(reading)?;
+    let mut authorizer = Authorizer::new(reading)?;
     let mut results = Vec::with_capacity(asked.checks.len());
     for (index, check) in asked.checks.iter().enumerate() {
-        let reason =
-            answer(&mut sight, reading, check).map_err(|failure| failure.at(format!("/checks/{index}")))?;
+        let reason = answer(&mut authorizer, reading, check)
+            .map_err(|failure| failure.at(format!("/checks/{index}")))?;
         results.push(CheckResult { allowed: reason == Reason::Granted, reason });
     }
     Ok(CheckBatchAnswer { results, position: reading.position_text.clone(), as_of: None })

@@ -20,7 +20,7 @@ use crate::{
         path::InPath,
         problem::Failure,
         query,
-        read::{Reading, json, with_position},
+        read::{ReadContext, json, with_position},
     },
     position,
     routes::{lists, render, webhooks::find},
@@ -46,7 +46,7 @@ fn deliveries(web: &Web) -> Result<&Deliveries, Failure> {
 }
 
 /// A webhook as it is shown, with its delivery if that is known here.
-pub(super) fn shown(reading: &Reading, webhook: &webhook::Webhook) -> Result<Webhook, Failure> {
+pub(super) fn shown(reading: &ReadContext, webhook: &webhook::Webhook) -> Result<Webhook, Failure> {
     let mut shown = render::webhook(webhook);
     if let (Ok(deliveries), None) = (deliveries(&reading.web), &reading.as_of) {
         let standing = deliveries.standing(&reading.today, reading.org, webhook.id)?;
@@ -55,7 +55,12 @@ pub(super) fn shown(reading: &Reading, webhook: &webhook::Webhook) -> Result<Web
     Ok(shown)
 }
 
-fn delivery(reading: &Reading, webhook: &webhook::Webhook, standing: &Standing, can_sign: bool) -> Delivery {
+fn delivery(
+    reading: &ReadContext,
+    webhook: &webhook::Webhook,
+    standing: &Standing,
+    can_sign: bool,
+) -> Delivery {
     let state = if !webhook.enabled {
         DeliveryState::Disabled
     } else if standing.gone.as_ref() == Some(&webhook.url) {
@@ -88,8 +93,8 @@ fn attempt(tried: &Tried) -> Attempt {
     }
 }
 
-pub(crate) async fn dead_letters(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn dead_letters(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let PageQuery { limit, cursor, as_of } = query::read(&uri)?;
         if as_of.is_some() {
             return Err(Failure::invalid("dead letters are of now: there is no as_of"));
@@ -171,17 +176,21 @@ pub(crate) async fn test(
 }
 
 /// The webhook that somebody steers, who may.
-async fn steered(web: &Arc<Web>, parts: &Parts, id: &str) -> Result<(Reading, webhook::Webhook), Failure> {
+async fn steered(
+    web: &Arc<Web>,
+    parts: &Parts,
+    id: &str,
+) -> Result<(ReadContext, webhook::Webhook), Failure> {
     web.node()?;
     let who = authn::authenticate(web, &parts.headers).await?;
     query::require_none(&parts.uri)?;
-    let reading = Reading::begin(web, who, &parts.headers).await?;
+    let reading = ReadContext::begin(web, who, &parts.headers).await?;
     let webhook = find(&reading, id)?;
     deliveries(web)?;
     Ok((reading, webhook))
 }
 
-fn replay_from(reading: &Reading, from: &str) -> Result<Position, Failure> {
+fn replay_from(reading: &ReadContext, from: &str) -> Result<Position, Failure> {
     let from = match from {
         "start" => Position::START,
         "now" => reading.position,
@@ -195,12 +204,12 @@ fn replay_from(reading: &Reading, from: &str) -> Result<Position, Failure> {
 }
 
 /// Steering is no record: the log of the node says who did it.
-fn told(reading: &Reading, webhook: &webhook::Webhook, what: &str) {
+fn told(reading: &ReadContext, webhook: &webhook::Webhook, what: &str) {
     let caller = reading.caller;
     tracing::info!(org = %reading.org, webhook = %webhook.id, principal = ?caller.principal, key = ?caller.key, what,
         "a webhook's deliveries were steered");
 }
 
-fn positioned<T: serde::Serialize>(reading: &Reading, body: &T) -> Result<Response, Failure> {
+fn positioned<T: serde::Serialize>(reading: &ReadContext, body: &T) -> Result<Response, Failure> {
     Ok(with_position(json(StatusCode::OK, body)?, &reading.position_text))
 }

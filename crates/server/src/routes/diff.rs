@@ -16,13 +16,13 @@ use crate::{
     http::{
         problem::Failure,
         query,
-        read::{Reading, with_position},
+        read::{ReadContext, with_position},
     },
     routes::{
         access::known,
+        authz::{Authorizer, Resource},
         changes::{self, Asked, Between},
         lists::size,
-        sight::{Sight, Thing},
     },
 };
 
@@ -40,18 +40,18 @@ struct Question {
     limit: usize,
 }
 
-pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     let position = reading.position_text.clone();
     match understand(reading, &uri).await {
-        Ok((reading, question)) => reading.answer_at_leisure(move |reading| answer(reading, &question)).await,
+        Ok((reading, question)) => reading.respond_blocking(move |reading| answer(reading, &question)).await,
         Err(failure) => with_position(failure.into_response(), &position),
     }
 }
 
-async fn understand(reading: Reading, uri: &Uri) -> Result<(Reading, Question), Failure> {
+async fn understand(reading: ReadContext, uri: &Uri) -> Result<(ReadContext, Question), Failure> {
     let DiffQuery { from, to, principal, project, limit, cursor } = query::read(uri)?;
     let limit = size(limit)?;
-    Sight::new(&reading)?.require(Ask::Diff, &Thing::Whole)?;
+    Authorizer::new(&reading)?.require(Ask::Diff, &Resource::Whole)?;
     let list = format!("diff\n{principal:?}\n{project:?}");
     let only = principal.map(|text| known(&reading, &text)).transpose()?;
     let wrong = |_| Failure::invalid("the parameter project must be an id");
@@ -61,13 +61,13 @@ async fn understand(reading: Reading, uri: &Uri) -> Result<(Reading, Question), 
     Ok((reading, Question { between, only, project, limit }))
 }
 
-fn answer(reading: &Reading, question: &Question) -> Result<Diff, Failure> {
+fn answer(reading: &ReadContext, question: &Question) -> Result<Diff, Failure> {
     let Question { between, only, project, limit } = question;
     let Between { from, to, .. } = between;
     let then = reading.today.as_of(from.position);
     let (before, after) = ((&then, from.at), (&reading.snapshot, to.at));
     let mut comparison = Comparison::between(reading.org, before, after, *project)?;
-    let mut sight = Sight::new(reading)?;
+    let mut authorizer = Authorizer::new(reading)?;
     let mut items = Vec::new();
     let mut last = unpacked(&between.after)?;
     let mut next = None;
@@ -89,7 +89,7 @@ fn answer(reading: &Reading, question: &Question) -> Result<Diff, Failure> {
                 break 'pages;
             }
             if !change.is_empty() {
-                items.push(changes::change(&mut sight, principal, change)?);
+                items.push(changes::change(&mut authorizer, principal, change)?);
             }
             last = Some(principal);
             looked += 1;

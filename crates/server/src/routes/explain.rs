@@ -27,13 +27,13 @@ use grantbook_domain::{
 use grantbook_views::{self as views, Coverage, Obstacle};
 
 use crate::{
-    http::{Web, problem::Failure, read::Reading},
+    http::{Web, problem::Failure, read::ReadContext},
     routes::{
+        authz::{Authorizer, Resource},
         check::{self, Subject, target, word},
         names,
         records::{self, Of},
         render, scope_words,
-        sight::{Sight, Thing},
     },
 };
 
@@ -44,19 +44,19 @@ pub(crate) async fn post(State(web): State<Arc<Web>>, request: Request) -> Respo
     let (parts, body) = request.into_parts();
     match check::begin::<CheckRequest>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, asked)) => reading.answer_at_leisure(move |reading| explain(reading, &asked)).await,
+        Ok((reading, asked)) => reading.respond_blocking(move |reading| explain(reading, &asked)).await,
     }
 }
 
-fn explain(reading: &Reading, asked: &CheckRequest) -> Result<Explanation, Failure> {
-    let mut sight = Sight::new(reading)?;
-    let home = sight.home_meant(target(&asked.object), &asked.permission)?;
+fn explain(reading: &ReadContext, asked: &CheckRequest) -> Result<Explanation, Failure> {
+    let mut authorizer = Authorizer::new(reading)?;
+    let home = authorizer.home_meant(target(&asked.object), &asked.permission)?;
     let mut asked = asked.clone();
     asked.object.project = home.or(asked.object.project);
     let asked = &asked;
     let object = target(&asked.object);
-    sight.require(Ask::Explain, &Thing::Asked(object))?;
-    let subject = check::subject(&sight, asked)?;
+    authorizer.require(Ask::Explain, &Resource::Asked(object))?;
+    let subject = check::subject(&authorizer, asked)?;
     let story = if subject.unknown_key {
         nothing(Reason::UnknownKey)
     } else {
@@ -64,12 +64,12 @@ fn explain(reading: &Reading, asked: &CheckRequest) -> Result<Explanation, Failu
         let question = Question { principal, key, permission: &asked.permission, object };
         reading.snapshot.explain(reading.org, &question, reading.at)?
     };
-    told(&mut sight, asked, &subject, &story)
+    told(&mut authorizer, asked, &subject, &story)
 }
 
 /// The object asked about, with its project if its type lies in projects and there is only one.
-pub(super) fn asked_object(sight: &Sight<'_>, asked: Target<'_>) -> Result<ObjectRef, Failure> {
-    let Reading { snapshot, org, at, .. } = sight.reading();
+pub(super) fn asked_object(authorizer: &Authorizer<'_>, asked: Target<'_>) -> Result<ObjectRef, Failure> {
+    let ReadContext { snapshot, org, at, .. } = authorizer.reading();
     let object = ObjectRef::new(asked.object_type, asked.id);
     let catalog = snapshot.catalog(*org)?;
     let known = catalog.object_type(asked.object_type);
@@ -94,35 +94,35 @@ fn nothing(reason: Reason) -> views::Explanation {
 }
 
 fn told(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     asked: &CheckRequest,
     subject: &Subject,
     story: &views::Explanation,
 ) -> Result<Explanation, Failure> {
-    let reading = sight.reading();
-    let object = asked_object(sight, target(&asked.object))?;
+    let reading = authorizer.reading();
+    let object = asked_object(authorizer, target(&asked.object))?;
     let key: Option<model::Key> = match (&asked.key, subject.key) {
         (Some(_), Some(id)) => reading.snapshot.get(reading.org, &id)?,
         _ => None,
     };
     let principal = subject.principal.or(key.as_ref().map(|key| key.principal));
     let mut all = |paths: &[views::Path]| -> Result<Vec<Path>, Failure> {
-        paths.iter().map(|one| path(sight, one, &object)).collect()
+        paths.iter().map(|one| path(authorizer, one, &object)).collect()
     };
     let (paths, denied_by) = (all(&story.allows)?, all(&story.denies)?);
     let missing = (!story.reason.allows())
-        .then(|| missing(sight, asked, (principal, subject.key), story))
+        .then(|| missing(authorizer, asked, (principal, subject.key), story))
         .transpose()?;
     Ok(Explanation {
         allowed: story.reason.allows(),
         reason: word(story.reason),
         position: reading.position_text.clone(),
         as_of: None,
-        principal: principal.map(|who| known(sight, who)).transpose()?.flatten(),
-        key: key.map(|key| key_seen(sight, &key)).transpose()?,
+        principal: principal.map(|who| known(authorizer, who)).transpose()?.flatten(),
+        key: key.map(|key| key_seen(authorizer, &key)).transpose()?,
         permission: asked.permission.clone(),
-        object: sight.object(&object)?,
-        project: project_of(sight, asked, &object)?,
+        object: authorizer.object(&object)?,
+        project: project_of(authorizer, asked, &object)?,
         paths,
         denied_by,
         truncated: story.truncated,
@@ -131,17 +131,17 @@ fn told(
 }
 
 /// The principal, if there is or was one.
-fn known(sight: &mut Sight<'_>, who: Principal) -> Result<Option<NamedPrincipal>, Failure> {
-    let is = names::of_grantee(sight.reading(), who.into())?.is_some();
-    is.then(|| sight.principal(who)).transpose()
+fn known(authorizer: &mut Authorizer<'_>, who: Principal) -> Result<Option<NamedPrincipal>, Failure> {
+    let is = names::of_grantee(authorizer.reading(), who.into())?.is_some();
+    is.then(|| authorizer.principal(who)).transpose()
 }
 
 /// The key, with its label if the caller may list it.
-fn key_seen(sight: &mut Sight<'_>, key: &model::Key) -> Result<Key, Failure> {
-    let labelled = sight.may(Ask::Keys, &Thing::Person(key.principal))?;
+fn key_seen(authorizer: &mut Authorizer<'_>, key: &model::Key) -> Result<Key, Failure> {
+    let labelled = authorizer.may(Ask::Keys, &Resource::Person(key.principal))?;
     let shown = render::key(key);
     Ok(Key {
-        principal: sight.principal(key.principal)?,
+        principal: authorizer.principal(key.principal)?,
         name: shown.name.clone().filter(|_| labelled),
         ..shown
     })
@@ -149,46 +149,50 @@ fn key_seen(sight: &mut Sight<'_>, key: &model::Key) -> Result<Key, Failure> {
 
 /// The project in which the object lies: its registration beats the one named.
 fn project_of(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     asked: &CheckRequest,
     object: &ObjectRef,
 ) -> Result<Option<Named>, Failure> {
     let named = asked.object.project.as_deref().and_then(|text| text.parse().ok());
     let own = if object.object_type == "project" { object.id.parse().ok() } else { None };
     let Some(id) = object.project.or(named).or(own) else { return Ok(None) };
-    let is = names::of_project(sight.reading(), id)?.is_some();
-    is.then(|| sight.project(id)).transpose()
+    let is = names::of_project(authorizer.reading(), id)?.is_some();
+    is.then(|| authorizer.project(id)).transpose()
 }
 
-pub(super) fn path(sight: &mut Sight<'_>, path: &views::Path, object: &ObjectRef) -> Result<Path, Failure> {
+pub(super) fn path(
+    authorizer: &mut Authorizer<'_>,
+    path: &views::Path,
+    object: &ObjectRef,
+) -> Result<Path, Failure> {
     Ok(Path {
-        grant: grant(sight, &path.grant)?,
-        role: role(sight, path)?,
-        via: via(sight, path)?,
-        matched: scope_words::matched(sight, &path.grant.on, &path.coverage, object)?,
-        records: records_of(sight, path)?,
+        grant: grant(authorizer, &path.grant)?,
+        role: role(authorizer, path)?,
+        via: via(authorizer, path)?,
+        matched: scope_words::matched(authorizer, &path.grant.on, &path.coverage, object)?,
+        records: records_of(authorizer, path)?,
     })
 }
 
 /// A grant that decides is told to whoever may ask why, its reason only to those who see the grant itself.
-fn grant(sight: &mut Sight<'_>, grant: &model::Grant) -> Result<Grant, Failure> {
-    let seen = sight.may(Ask::Grant, &Thing::Grant(grant))?;
+fn grant(authorizer: &mut Authorizer<'_>, grant: &model::Grant) -> Result<Grant, Failure> {
+    let seen = authorizer.may(Ask::Grant, &Resource::Grant(grant))?;
     let reason = grant.reason.clone().filter(|_| seen);
-    Ok(Grant { to: sight.grantee(grant.to)?, reason, ..render::grant(grant) })
+    Ok(Grant { to: authorizer.grantee(grant.to)?, reason, ..render::grant(grant) })
 }
 
-fn role(sight: &mut Sight<'_>, path: &views::Path) -> Result<Option<PathRole>, Failure> {
+fn role(authorizer: &mut Authorizer<'_>, path: &views::Path) -> Result<Option<PathRole>, Failure> {
     let Some((first, rest)) = path.roles.split_first() else { return Ok(None) };
-    let Named { id, name } = sight.role(first.id)?;
-    let via_roles: Result<Vec<Named>, Failure> = rest.iter().map(|step| sight.role(step.id)).collect();
+    let Named { id, name } = authorizer.role(first.id)?;
+    let via_roles: Result<Vec<Named>, Failure> = rest.iter().map(|step| authorizer.role(step.id)).collect();
     Ok(Some(PathRole { id, name, via_roles: via_roles? }))
 }
 
-fn via(sight: &mut Sight<'_>, path: &views::Path) -> Result<Vec<Via>, Failure> {
+fn via(authorizer: &mut Authorizer<'_>, path: &views::Path) -> Result<Vec<Via>, Failure> {
     let one = |step: &views::Step| {
         Ok(Via {
-            member: sight.grantee(step.membership.member)?,
-            group: sight.group(step.membership.group)?,
+            member: authorizer.grantee(step.membership.member)?,
+            group: authorizer.group(step.membership.group)?,
             expires_at: render::time(step.membership.expires_at),
         })
     };
@@ -196,7 +200,7 @@ fn via(sight: &mut Sight<'_>, path: &views::Path) -> Result<Vec<Via>, Failure> {
 }
 
 /// The grant first, then each membership, then what else matters.
-fn records_of(sight: &mut Sight<'_>, path: &views::Path) -> Result<Vec<RecordRef>, Failure> {
+fn records_of(authorizer: &mut Authorizer<'_>, path: &views::Path) -> Result<Vec<RecordRef>, Failure> {
     let mut wanted = vec![(path.grant_position, Of::Grant(&path.grant), "/grant".to_owned())];
     for (index, step) in path.via.iter().enumerate() {
         let of = Of::Member(step.membership.member, step.membership.group);
@@ -214,13 +218,13 @@ fn records_of(sight: &mut Sight<'_>, path: &views::Path) -> Result<Vec<RecordRef
     }
     let mut found = Vec::with_capacity(wanted.len());
     for (position, of, about) in wanted {
-        found.extend(records::at(sight, position, of, about)?);
+        found.extend(records::at(authorizer, position, of, about)?);
     }
     Ok(found)
 }
 
 fn missing(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     asked: &CheckRequest,
     (principal, key): (Option<Principal>, Option<KeyId>),
     story: &views::Explanation,
@@ -233,13 +237,13 @@ fn missing(
             break;
         }
         // A grant that does not decide is nobody's business but theirs who see it anyway.
-        if sight.may(Ask::Grant, &Thing::Grant(&miss.path.grant))? {
-            near.push(near_miss(sight, asked, miss)?);
+        if authorizer.may(Ask::Grant, &Resource::Grant(&miss.path.grant))? {
+            near.push(near_miss(authorizer, asked, miss)?);
         }
     }
-    let records = records::of_denial(sight, story.reason, principal, key)?;
+    let records = records::of_denial(authorizer, story.reason, principal, key)?;
     let narrowed = match (story.reason, key) {
-        (Reason::KeyNarrowed, Some(id)) => narrowed(sight, asked, id)?,
+        (Reason::KeyNarrowed, Some(id)) => narrowed(authorizer, asked, id)?,
         _ => None,
     };
     let detail = narrowed.unwrap_or_else(|| detail(story.reason, !near.is_empty()).to_owned());
@@ -247,50 +251,54 @@ fn missing(
 }
 
 /// Which narrowing of a key it is that leaves this out.
-fn narrowed(sight: &mut Sight<'_>, asked: &CheckRequest, id: KeyId) -> Result<Option<String>, Failure> {
-    let reading = sight.reading();
+fn narrowed(
+    authorizer: &mut Authorizer<'_>,
+    asked: &CheckRequest,
+    id: KeyId,
+) -> Result<Option<String>, Failure> {
+    let reading = authorizer.reading();
     let Some(key) = reading.snapshot.get::<model::Key>(reading.org, &id)? else { return Ok(None) };
     let Some(narrow) = key.narrow else { return Ok(None) };
     if let Some(left) = narrow.permissions.filter(|left| !left.contains(&asked.permission)) {
         return Ok(Some(format!("the key is narrowed to the permissions {}", left.join(", "))));
     }
-    let scope = narrow.on.map(|on| scope_words::words(sight, &on)).transpose()?;
+    let scope = narrow.on.map(|on| scope_words::words(authorizer, &on)).transpose()?;
     Ok(scope.map(|scope| format!("the key is narrowed to {scope}")))
 }
 
 fn near_miss(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     asked: &CheckRequest,
     miss: &views::Missing,
 ) -> Result<NearMiss, Failure> {
-    let object = asked_object(sight, target(&asked.object))?;
-    let matched = scope_words::matched(sight, &miss.path.grant.on, &miss.path.coverage, &object)?;
-    let obstacles = obstacles(sight, asked, miss, &matched.why)?;
+    let object = asked_object(authorizer, target(&asked.object))?;
+    let matched = scope_words::matched(authorizer, &miss.path.grant.on, &miss.path.coverage, &object)?;
+    let obstacles = obstacles(authorizer, asked, miss, &matched.why)?;
     let why = obstacles.first().map_or(matched.why, |first| first.detail.clone());
     Ok(NearMiss {
-        grant: grant(sight, &miss.path.grant)?,
-        role: role(sight, &miss.path)?,
-        via: via(sight, &miss.path)?,
+        grant: grant(authorizer, &miss.path.grant)?,
+        role: role(authorizer, &miss.path)?,
+        via: via(authorizer, &miss.path)?,
         lacks: lack(miss),
         scope: matched.scope,
         why,
         obstacles,
-        records: records_of(sight, &miss.path)?,
+        records: records_of(authorizer, &miss.path)?,
     })
 }
 
 /// All that is in the way: the memberships that are over, then what the grant lacks itself.
 fn obstacles(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     asked: &CheckRequest,
     miss: &views::Missing,
     uncovered: &str,
 ) -> Result<Vec<words::Obstacle>, Failure> {
-    let at = sight.reading().at;
+    let at = authorizer.reading().at;
     let mut found = Vec::new();
     for (place, step) in miss.path.via.iter().enumerate() {
         let Some(expired) = step.membership.expires_at.filter(|until| at >= *until) else { continue };
-        let group = sight.group(step.membership.group)?;
+        let group = authorizer.group(step.membership.group)?;
         let name = if group.name.is_empty() { group.id } else { group.name };
         found.push(words::Obstacle {
             code: ObstacleCode::MembershipExpired,

@@ -19,22 +19,22 @@ use grantbook_domain::{
 use grantbook_views::{self as views, Granted, GrantedFilter, GrantedPage, GrantedPlace};
 
 use crate::{
-    http::{cursor::Cursor, problem::Failure, query, read::Reading},
+    http::{cursor::Cursor, problem::Failure, query, read::ReadContext},
     routes::{
         audit,
+        authz::{Authorizer, Resource},
         lists::size,
         names,
         parse::grantee,
         render, scope_words,
-        sight::{Sight, Thing},
     },
 };
 
-pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let mut query: GrantHistoryQuery = query::read(&uri)?;
-        let mut sight = Sight::new(reading)?;
-        sight.require(Ask::GrantHistory, &Thing::Whole)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        authorizer.require(Ask::GrantHistory, &Resource::Whole)?;
         let limit = size(query.limit.take())?;
         let cursor = query.cursor.take();
         let list = reading.binding(&format!("grant-history\n{query:?}"));
@@ -53,7 +53,7 @@ pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
         let (found, more) = snapshot.granted(reading.org, &filter(&query)?, &page, reading.at)?;
         let end = found.last().filter(|_| more).map(|one| one.place);
         let next = end.map(|place| cursors.encode(&Cursor { at, after: bytes(place) }, &list, reading.now));
-        let items = found.iter().map(|one| item(&mut sight, one)).collect::<Result<_, _>>()?;
+        let items = found.iter().map(|one| item(&mut authorizer, one)).collect::<Result<_, _>>()?;
         Ok(Page { items, next })
     });
     answer.await
@@ -83,11 +83,11 @@ fn place(bytes: &[u8]) -> Option<GrantedPlace> {
     Some((Position::from_u64(u64::from_be_bytes(*position)), u32::from_be_bytes(index.try_into().ok()?)))
 }
 
-fn item(sight: &mut Sight<'_>, one: &Granted) -> Result<GrantedItem, Failure> {
-    let reading = sight.reading();
+fn item(authorizer: &mut Authorizer<'_>, one: &Granted) -> Result<GrantedItem, Failure> {
+    let reading = authorizer.reading();
     let Granted { given, grant, .. } = one;
     let role = match grant.gives {
-        Gives::Role(id) => Some(sight.role(id)?),
+        Gives::Role(id) => Some(authorizer.role(id)?),
         Gives::Permissions(_) => None,
     };
     let ended = match one.ended {
@@ -99,9 +99,9 @@ fn item(sight: &mut Sight<'_>, one: &Granted) -> Result<GrantedItem, Failure> {
         reference(reading, (position, &record), event.map(Event::kind), "")
     });
     Ok(GrantedItem {
-        grant: Grant { to: sight.grantee(grant.to)?, ..render::grant(grant) },
+        grant: Grant { to: authorizer.grantee(grant.to)?, ..render::grant(grant) },
         role,
-        scope: scope_words::words(sight, &grant.on)?,
+        scope: scope_words::words(authorizer, &grant.on)?,
         given: reference(reading, (given.position, &given.record), Some(EventKind::GrantCreated), "/grant")?,
         source_ip: given.record.source_ip.as_ref().map(names::clear),
         reach: one.reach.map(|reach| match reach {
@@ -122,7 +122,7 @@ fn item(sight: &mut Sight<'_>, one: &Granted) -> Result<GrantedItem, Failure> {
 
 /// A record as the audit log tells it: whoever may read that sees all of it.
 fn reference(
-    reading: &Reading,
+    reading: &ReadContext,
     (position, record): (Position, &Record),
     event: Option<EventKind>,
     about: &str,

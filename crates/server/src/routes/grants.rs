@@ -18,16 +18,16 @@ use grantbook_views::GrantFilter;
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
+    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
     routes::{
-        lists::Wanted,
+        authz::{Authorizer, Resource},
+        lists::PageRequest,
         parse::{
             ParseContext, ParsedWrite, end_of_new, grantee, grantee_in_body, id_in_body, id_in_path,
             role_in_body,
         },
         render,
         roles::role_seen,
-        sight::{Sight, Thing},
     },
 };
 
@@ -88,16 +88,16 @@ fn atoms(selection: words::Selection, pointer: &str) -> Result<Vec<Atom>, Failur
     atoms.into_iter().enumerate().map(one).collect()
 }
 
-pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let GrantQuery { to, role, project, limit, cursor, as_of } = query::read(&uri)?;
         let filters = format!("grants\n{to:?}\n{role:?}\n{project:?}");
-        let wanted = Wanted::plain(filters, PageQuery { limit, cursor, as_of })?;
+        let wanted = PageRequest::plain(filters, PageQuery { limit, cursor, as_of })?;
         let filter = filter(reading, to.as_deref(), role.as_deref(), project.as_deref())?;
-        let mut sight = Sight::new(reading)?;
+        let mut authorizer = Authorizer::new(reading)?;
         let show = |grant: &model::Grant| {
-            let seen = sight.may(Ask::Grant, &Thing::Grant(grant))?;
-            if seen { shown(&mut sight, grant).map(Some) } else { Ok(None) }
+            let seen = authorizer.may(Ask::Grant, &Resource::Grant(grant))?;
+            if seen { shown(&mut authorizer, grant).map(Some) } else { Ok(None) }
         };
         wanted.page(reading, |listing| reading.snapshot.grants(reading.org, &filter, listing), show)
     });
@@ -105,7 +105,7 @@ pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
 }
 
 fn filter(
-    reading: &Reading,
+    reading: &ReadContext,
     to: Option<&str>,
     role: Option<&str>,
     project: Option<&str>,
@@ -119,22 +119,22 @@ fn filter(
     Ok(GrantFilter { to: to.transpose()?, role: role.transpose()?, project: project.transpose()? })
 }
 
-fn shown(sight: &mut Sight<'_>, grant: &model::Grant) -> Result<Grant, Failure> {
-    Ok(Grant { to: sight.grantee(grant.to)?, ..render::grant(grant) })
+fn shown(authorizer: &mut Authorizer<'_>, grant: &model::Grant) -> Result<Grant, Failure> {
+    Ok(Grant { to: authorizer.grantee(grant.to)?, ..render::grant(grant) })
 }
 
-pub(crate) async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
-    reading.answer(|reading| {
+pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    reading.respond(|reading| {
         query::require_no_other(&uri)?;
         let id: GrantId = id_in_path(&id, Kind::Grant)?;
         let found: Option<model::Grant> = reading.snapshot.get(reading.org, &id)?;
-        let mut sight = Sight::new(reading)?;
+        let mut authorizer = Authorizer::new(reading)?;
         match found {
             Some(grant)
                 if reading.snapshot.lives(reading.org, &grant)?
-                    && sight.may(Ask::Grant, &Thing::Grant(&grant))? =>
+                    && authorizer.may(Ask::Grant, &Resource::Grant(&grant))? =>
             {
-                shown(&mut sight, &grant)
+                shown(&mut authorizer, &grant)
             }
             _ => Err(Failure::not_found(Kind::Grant)),
         }

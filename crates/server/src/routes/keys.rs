@@ -16,14 +16,14 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
+    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
     routes::{
+        authz::{Authorizer, Resource},
         grants::scope_in_body,
-        lists::Wanted,
+        lists::PageRequest,
         names,
         parse::{NewSecret, ParseContext, ParsedWrite, end_of_new, id_in_path},
         render,
-        sight::{Sight, Thing},
     },
     secret::{KeyKind, Secret},
 };
@@ -102,14 +102,14 @@ fn narrowing(narrow: Narrowing) -> Result<model::Narrowing, Failure> {
 }
 
 /// Keys of a principal that the caller may see but not list are forbidden; of others there is nothing to see.
-async fn list(reading: Reading, uri: Uri, principal: Result<Principal, Failure>) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+async fn list(reading: ReadContext, uri: Uri, principal: Result<Principal, Failure>) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let query: PageQuery = query::read(&uri)?;
         let principal = principal?;
-        let wanted = Wanted::plain(format!("keys\n{principal:?}"), query)?;
-        let mut sight = Sight::new(reading)?;
-        require_seen(&mut sight, principal)?;
-        let sees = seen_keys(&mut sight, principal)?;
+        let wanted = PageRequest::plain(format!("keys\n{principal:?}"), query)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        require_seen(&mut authorizer, principal)?;
+        let sees = seen_keys(&mut authorizer, principal)?;
         let owner = names::principal(reading, principal)?;
         let show = |key: &model::Key| {
             let shown = key.session.is_none() && sees.has(key.id);
@@ -138,29 +138,33 @@ impl SeenKeys {
     }
 }
 
-pub(super) fn seen_keys(sight: &mut Sight<'_>, principal: Principal) -> Result<SeenKeys, Failure> {
-    let Reading { caller, today, .. } = sight.reading();
+pub(super) fn seen_keys(authorizer: &mut Authorizer<'_>, principal: Principal) -> Result<SeenKeys, Failure> {
+    let ReadContext { caller, today, .. } = authorizer.reading();
     let narrowed = caller.key.map(|key| today.narrowing_of(key)).transpose()?.flatten().is_some();
     if !narrowed || caller.principal != principal {
-        sight.require(Ask::Keys, &Thing::Person(principal))?;
+        authorizer.require(Ask::Keys, &Resource::Person(principal))?;
         return Ok(SeenKeys::All);
     }
-    let all = sight.may(Ask::Keys, &Thing::Whole)?;
+    let all = authorizer.may(Ask::Keys, &Resource::Whole)?;
     Ok(if all { SeenKeys::All } else { SeenKeys::Own(caller.key) })
 }
 
-pub(super) fn require_seen(sight: &mut Sight<'_>, principal: Principal) -> Result<(), Failure> {
-    let thing = Thing::Person(principal);
+pub(super) fn require_seen(authorizer: &mut Authorizer<'_>, principal: Principal) -> Result<(), Failure> {
+    let thing = Resource::Person(principal);
     match principal {
-        Principal::User(id) => sight.find::<model::User>(Ask::Members, &thing, &id, Kind::User).map(drop),
-        Principal::Token(id) => sight.find::<model::Token>(Ask::Members, &thing, &id, Kind::Token).map(drop),
+        Principal::User(id) => {
+            authorizer.find::<model::User>(Ask::Members, &thing, &id, Kind::User).map(drop)
+        }
+        Principal::Token(id) => {
+            authorizer.find::<model::Token>(Ask::Members, &thing, &id, Kind::Token).map(drop)
+        }
     }
 }
 
-pub(crate) async fn list_of_token(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+pub(crate) async fn list_of_token(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
     list(reading, uri, token(&id)).await
 }
 
-pub(crate) async fn list_of_user(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
+pub(crate) async fn list_of_user(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
     list(reading, uri, user(&id)).await
 }

@@ -3,11 +3,11 @@
 use grantbook_api::list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, PageQuery};
 use grantbook_views::{ListCursor, Listed, Listing, ViewError};
 
-use crate::http::{cursor::Cursor, problem::Failure, read::Reading};
+use crate::http::{cursor::Cursor, problem::Failure, read::ReadContext};
 
 /// Which page of which list.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct PageRequest {
     /// Names the list: its route and its filters.
     list: String,
     name: Option<String>,
@@ -15,7 +15,7 @@ pub(crate) struct Wanted {
     cursor: Option<String>,
 }
 
-impl Wanted {
+impl PageRequest {
     /// A page of a list with names.
     pub(crate) fn named(list: &str, query: ListQuery) -> Result<Self, Failure> {
         let ListQuery { name, limit, cursor, as_of: _ } = query;
@@ -32,7 +32,7 @@ impl Wanted {
     /// The page: what `show` makes of the items, but for those of which it makes nothing.
     pub(crate) fn page<T, D>(
         &self,
-        reading: &Reading,
+        reading: &ReadContext,
         fetch: impl Fn(&Listing<'_>) -> Result<grantbook_views::Page<T>, ViewError>,
         mut show: impl FnMut(&T) -> Result<Option<D>, Failure>,
     ) -> Result<Page<D>, Failure> {

@@ -15,13 +15,13 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
+    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
     routes::{
-        lists::Wanted,
+        authz::{Authorizer, Resource},
+        lists::PageRequest,
         names::named_grantee,
         parse::{ParsedWrite, end, grantee, grantee_in_body, id_in_path},
         render,
-        sight::{Sight, Thing},
     },
 };
 
@@ -40,15 +40,15 @@ pub(crate) fn remove(group: &str, kind: &str, id: &str) -> Result<ParsedWrite, F
     Ok(ParsedWrite::new(Command::Member(MemberCommand::Remove { group, member }), id.to_string()))
 }
 
-pub(crate) async fn list(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn list(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let query: PageQuery = query::read(&uri)?;
         let id: GroupId = id_in_path(&id, Kind::Group)?;
-        let wanted = Wanted::plain(format!("members\n{id}"), query)?;
-        let mut sight = Sight::new(reading)?;
-        sight.find::<model::Group>(Ask::Group, &Thing::Group(id), &id, Kind::Group)?;
+        let wanted = PageRequest::plain(format!("members\n{id}"), query)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        authorizer.find::<model::Group>(Ask::Group, &Resource::Group(id), &id, Kind::Group)?;
         let show = |membership: &model::Membership| {
-            let member = named_grantee(membership.member, sight.name_of(membership.member)?);
+            let member = named_grantee(membership.member, authorizer.name_of(membership.member)?);
             Ok(Some(Member { member, ..render::member(membership) }))
         };
         wanted.page(reading, |listing| reading.snapshot.members_of(reading.org, id, listing), show)

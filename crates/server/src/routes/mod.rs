@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
+pub(crate) mod authz;
 pub(crate) mod batch;
 pub(crate) mod catalog;
 mod changes;
@@ -19,6 +20,7 @@ mod lists;
 pub(crate) mod members;
 pub(crate) mod names;
 pub(crate) mod objects;
+pub(crate) mod paging;
 pub(crate) mod parse;
 pub(crate) mod plan;
 pub(crate) mod projects;
@@ -29,10 +31,8 @@ pub(crate) mod reverse;
 pub(crate) mod roles;
 mod scope_words;
 pub(crate) mod sessions;
-pub(crate) mod sight;
 pub(crate) mod timeline;
 pub(crate) mod tokens;
-pub(crate) mod turns;
 pub(crate) mod unchanged;
 pub(crate) mod users;
 pub(crate) mod watch;

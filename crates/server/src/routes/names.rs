@@ -1,4 +1,4 @@
-//! Names for people to read, of things that the caller may know of: [`Sight`](crate::routes::sight::Sight) asks whether.
+//! Names for people to read, of things that the caller may know of: [`Authorizer`](crate::routes::authz::Authorizer) asks whether.
 
 use grantbook_api::reference::{Actor, ActorType, GranteeType, NamedGrantee, NamedPrincipal, PrincipalType};
 use grantbook_domain::{
@@ -7,11 +7,11 @@ use grantbook_domain::{
     principal::{self, Grantee, Principal},
 };
 
-use crate::http::{problem::Failure, read::Reading};
+use crate::http::{problem::Failure, read::ReadContext};
 
 /// A token's or group's name, a user's e-mail.
-pub(crate) fn of_grantee(reading: &Reading, grantee: Grantee) -> Result<Option<String>, Failure> {
-    let Reading { snapshot, org, .. } = reading;
+pub(crate) fn of_grantee(reading: &ReadContext, grantee: Grantee) -> Result<Option<String>, Failure> {
+    let ReadContext { snapshot, org, .. } = reading;
     Ok(match grantee {
         Grantee::User(id) => snapshot.get::<User>(*org, &id)?.map(|user| clear(&user.email)),
         Grantee::Token(id) => snapshot.get::<Token>(*org, &id)?.map(|token| token.name),
@@ -20,23 +20,23 @@ pub(crate) fn of_grantee(reading: &Reading, grantee: Grantee) -> Result<Option<S
 }
 
 /// A principal with its name.
-pub(crate) fn principal(reading: &Reading, who: Principal) -> Result<NamedPrincipal, Failure> {
+pub(crate) fn principal(reading: &ReadContext, who: Principal) -> Result<NamedPrincipal, Failure> {
     Ok(named_principal(who, of_grantee(reading, who.into())?))
 }
 
 /// The author of a record with its name.
-pub(crate) fn actor(reading: &Reading, actor: principal::Actor) -> Result<Actor, Failure> {
+pub(crate) fn actor(reading: &ReadContext, actor: principal::Actor) -> Result<Actor, Failure> {
     let name = actor.principal().map(|who| of_grantee(reading, who.into())).transpose()?;
     Ok(named_actor(actor, name.flatten()))
 }
 
 /// A project's name.
-pub(crate) fn of_project(reading: &Reading, id: ProjectId) -> Result<Option<String>, Failure> {
+pub(crate) fn of_project(reading: &ReadContext, id: ProjectId) -> Result<Option<String>, Failure> {
     Ok(reading.snapshot.get::<Project>(reading.org, &id)?.map(|project| project.name))
 }
 
 /// A role's name.
-pub(crate) fn of_role(reading: &Reading, id: RoleId) -> Result<Option<String>, Failure> {
+pub(crate) fn of_role(reading: &ReadContext, id: RoleId) -> Result<Option<String>, Failure> {
     Ok(reading.snapshot.get::<Role>(reading.org, &id)?.map(|role| role.name))
 }
 

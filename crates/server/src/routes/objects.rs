@@ -15,12 +15,12 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, problem::Failure, query, read::Reading},
+    http::{body::shape, problem::Failure, query, read::ReadContext},
     routes::{
-        lists::Wanted,
+        authz::{Authorizer, Resource},
+        lists::PageRequest,
         parse::{ParsedWrite, id_in_body, id_in_path},
         render,
-        sight::{Sight, Thing},
     },
 };
 
@@ -49,16 +49,17 @@ fn in_path((object_type, id): (&str, &str), project: Option<&str>) -> Result<Obj
     Ok(ObjectRef::new(object_type, id).within(project))
 }
 
-pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let ObjectQuery { object_type, limit, cursor, as_of } = query::read(&uri)?;
         let Some(object_type) = object_type else {
             return Err(Failure::invalid("the parameter type is missing"));
         };
-        let wanted = Wanted::plain(format!("objects\n{object_type}"), PageQuery { limit, cursor, as_of })?;
-        let mut sight = Sight::new(reading)?;
+        let wanted =
+            PageRequest::plain(format!("objects\n{object_type}"), PageQuery { limit, cursor, as_of })?;
+        let mut authorizer = Authorizer::new(reading)?;
         let show = |object: &model::RegisteredObject| {
-            let seen = sight.may(Ask::Object, &Thing::Object(&object.object))?;
+            let seen = authorizer.may(Ask::Object, &Resource::Object(&object.object))?;
             Ok(seen.then(|| render::object(object)))
         };
         wanted.page(reading, |listing| reading.snapshot.objects(reading.org, &object_type, listing), show)

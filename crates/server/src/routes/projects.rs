@@ -12,12 +12,12 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
+    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
     routes::{
-        lists::Wanted,
+        authz::{Authorizer, Resource},
+        lists::PageRequest,
         parse::{ParseContext, ParsedWrite, id_in_path},
         render,
-        sight::{Sight, Thing},
     },
 };
 
@@ -38,12 +38,12 @@ pub(crate) fn delete(id: &str) -> Result<ParsedWrite, Failure> {
     Ok(ParsedWrite::new(Command::Project(ProjectCommand::Delete { id }), id.to_string()))
 }
 
-pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
-        let wanted = Wanted::named("projects", query::read(&uri)?)?;
-        let mut sight = Sight::new(reading)?;
+pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
+        let wanted = PageRequest::named("projects", query::read(&uri)?)?;
+        let mut authorizer = Authorizer::new(reading)?;
         let show = |project: &model::Project| {
-            let seen = sight.may(Ask::Project, &Thing::Project(project.id))?;
+            let seen = authorizer.may(Ask::Project, &Resource::Project(project.id))?;
             Ok(seen.then(|| render::project(project)))
         };
         wanted.page(reading, |listing| reading.snapshot.projects(reading.org, listing), show)
@@ -51,11 +51,12 @@ pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
     answer.await
 }
 
-pub(crate) async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
-    reading.answer(|reading| {
+pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    reading.respond(|reading| {
         query::require_no_other(&uri)?;
         let id: ProjectId = id_in_path(&id, Kind::Project)?;
-        let found = Sight::new(reading)?.find(Ask::Project, &Thing::Project(id), &id, Kind::Project)?;
+        let found =
+            Authorizer::new(reading)?.find(Ask::Project, &Resource::Project(id), &id, Kind::Project)?;
         Ok(render::project(&found))
     })
 }

@@ -15,8 +15,8 @@ use grantbook_domain::{
 use grantbook_views::{AuditFilter, AuditPage, Order};
 
 use crate::{
-    http::{problem::Failure, read::Reading},
-    routes::sight::{Sight, Thing},
+    http::{problem::Failure, read::ReadContext},
+    routes::authz::{Authorizer, Resource},
 };
 
 /// Most records looked through for the one that ended something.
@@ -40,28 +40,28 @@ pub(super) enum Of<'a> {
 /// The record at `position`, with the event in it that matters; none if the view has no such record. Its reason is told
 /// to those who see the thing that it is wanted for.
 pub(super) fn at(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     position: Position,
     of: Of<'_>,
     about: String,
 ) -> Result<Option<RecordRef>, Failure> {
-    let Reading { snapshot, org, .. } = sight.reading();
+    let ReadContext { snapshot, org, .. } = authorizer.reading();
     let Some(record) = snapshot.record(*org, position)? else { return Ok(None) };
     let event = record.events.iter().find(|event| concerns(event, of)).or(record.events.first());
     let event = event.map(Event::kind);
     let found = Found { recorded: Recorded { position, org: *org, record }, event };
-    reference(sight, found, of, about).map(Some)
+    reference(authorizer, found, of, about).map(Some)
 }
 
 /// The record behind a denial that is not for want of a grant: of the end, of the notice that a time has passed, or
 /// that which set the time or the narrowing.
 pub(super) fn of_denial(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     reason: Reason,
     principal: Option<Principal>,
     key: Option<KeyId>,
 ) -> Result<Option<RecordRef>, Failure> {
-    let reading = sight.reading();
+    let reading = authorizer.reading();
     let key: Option<Key> = match key {
         Some(id) => reading.snapshot.get(reading.org, &id)?,
         None => None,
@@ -73,7 +73,7 @@ pub(super) fn of_denial(
         (Reason::InactivePrincipal, Some(who), _) => (who, of_end(reading, who)?),
         _ => return Ok(None),
     };
-    found.map(|found| reference(sight, found, Of::Person(who), String::new())).transpose()
+    found.map(|found| reference(authorizer, found, Of::Person(who), String::new())).transpose()
 }
 
 /// A record and the event in it that matters.
@@ -82,12 +82,12 @@ struct Found {
     event: Option<EventKind>,
 }
 
-fn of_revocation(reading: &Reading, key: &Key) -> Result<Option<Found>, Failure> {
+fn of_revocation(reading: &ReadContext, key: &Key) -> Result<Option<Found>, Failure> {
     let ended = |event: &Event| matches!(event, Event::KeyRevoked { key: ended } if ended.id == key.id);
     last(reading, key.principal, EventKind::KeyRevoked, ended)
 }
 
-fn of_key_expiry(reading: &Reading, key: &Key) -> Result<Option<Found>, Failure> {
+fn of_key_expiry(reading: &ReadContext, key: &Key) -> Result<Option<Found>, Failure> {
     let until = key.expires_at;
     let noted = |event: &Event| matches!(event, Event::KeyExpired { key: noted } if noted.id == key.id && noted.expires_at == until);
     if let Some(found) = last(reading, key.principal, EventKind::KeyExpired, noted)? {
@@ -107,7 +107,7 @@ fn of_key_expiry(reading: &Reading, key: &Key) -> Result<Option<Found>, Failure>
 }
 
 /// A rotation hands the narrowing on: it was decided when the first key of the line was issued.
-fn of_narrowing(reading: &Reading, mut key: Key) -> Result<Option<Found>, Failure> {
+fn of_narrowing(reading: &ReadContext, mut key: Key) -> Result<Option<Found>, Failure> {
     for _ in 0..SEARCH_MAX {
         let Some(id) = key.replaces else { break };
         let Some(before) = reading.snapshot.get::<Key>(reading.org, &id)? else { break };
@@ -118,7 +118,7 @@ fn of_narrowing(reading: &Reading, mut key: Key) -> Result<Option<Found>, Failur
 }
 
 /// What ended a principal: somebody, or the time that it was given.
-fn of_end(reading: &Reading, who: Principal) -> Result<Option<Found>, Failure> {
+fn of_end(reading: &ReadContext, who: Principal) -> Result<Option<Found>, Failure> {
     let id = match who {
         Principal::User(id) => {
             let ended = |event: &Event| matches!(event, Event::UserDeactivated { user } if user.id == id);
@@ -144,7 +144,7 @@ fn of_end(reading: &Reading, who: Principal) -> Result<Option<Found>, Failure> {
 
 /// The last record with an event of this kind that is wanted.
 fn last(
-    reading: &Reading,
+    reading: &ReadContext,
     who: Principal,
     event: EventKind,
     wanted: impl Fn(&Event) -> bool,
@@ -157,7 +157,7 @@ fn last(
 /// The record since which something is as it is: of the events that `holds` knows about, the first of those without a
 /// break up to now for which it says yes. Events of the first kind come after those of the second.
 fn setter(
-    reading: &Reading,
+    reading: &ReadContext,
     who: Principal,
     events: [EventKind; 2],
     holds: impl Fn(&Event) -> Option<bool>,
@@ -177,26 +177,31 @@ fn setter(
 }
 
 /// The newest records about a principal that hold an event of this kind, newest first.
-fn latest(reading: &Reading, who: Principal, event: EventKind) -> Result<Vec<Recorded>, Failure> {
+fn latest(reading: &ReadContext, who: Principal, event: EventKind) -> Result<Vec<Recorded>, Failure> {
     let filter = AuditFilter { principal: Some(who), events: vec![event], ..AuditFilter::default() };
     let page = AuditPage { after: None, order: Order::Descending, limit: SEARCH_MAX };
     Ok(reading.snapshot.audit(reading.org, &filter, &page)?.items)
 }
 
-fn reference(sight: &mut Sight<'_>, found: Found, of: Of<'_>, about: String) -> Result<RecordRef, Failure> {
+fn reference(
+    authorizer: &mut Authorizer<'_>,
+    found: Found,
+    of: Of<'_>,
+    about: String,
+) -> Result<RecordRef, Failure> {
     let Found { recorded: Recorded { position, record, .. }, event } = found;
     let seen = match of {
-        Of::Grant(grant) => sight.may(Ask::Grant, &Thing::Grant(grant))?,
-        Of::Member(_, group) => sight.may(Ask::Group, &Thing::Group(group))?,
-        Of::Role(id) => sight.may(Ask::Role, &Thing::Role(id))?,
-        Of::Project(id) => sight.may(Ask::Project, &Thing::Project(id))?,
-        Of::Person(who) => sight.may(Ask::Members, &Thing::Person(who))?,
+        Of::Grant(grant) => authorizer.may(Ask::Grant, &Resource::Grant(grant))?,
+        Of::Member(_, group) => authorizer.may(Ask::Group, &Resource::Group(group))?,
+        Of::Role(id) => authorizer.may(Ask::Role, &Resource::Role(id))?,
+        Of::Project(id) => authorizer.may(Ask::Project, &Resource::Project(id))?,
+        Of::Person(who) => authorizer.may(Ask::Members, &Resource::Person(who))?,
     };
     Ok(RecordRef {
-        position: sight.reading().web.position_text(position),
+        position: authorizer.reading().web.position_text(position),
         event: event.map(EventKind::name).unwrap_or_default().to_owned(),
         about,
-        actor: sight.actor(record.actor)?,
+        actor: authorizer.actor(record.actor)?,
         credential: record.credential.map(|id| id.to_string()),
         at: record.at.to_string(),
         reason: record.reason.filter(|_| seen),

@@ -27,12 +27,12 @@ use crate::{
     http::{
         problem::Failure,
         query,
-        read::{Reading, with_position},
+        read::{ReadContext, with_position},
         stream::{self, Interrupted, Sink},
     },
     routes::{
         access::known,
-        sight::{Sight, Thing},
+        authz::{Authorizer, Resource},
     },
 };
 
@@ -52,7 +52,7 @@ struct Question {
     principals: u64,
 }
 
-pub(crate) async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn get(reading: ReadContext, uri: Uri, headers: HeaderMap) -> Response {
     let position = reading.position_text.clone();
     let accepted = accepted(&headers);
     let place = reading.web.threads.question().await;
@@ -84,10 +84,10 @@ fn accepted(headers: &HeaderMap) -> ReportFormat {
     named.into_iter().next().unwrap_or(ReportFormat::Json)
 }
 
-fn understand(reading: &Reading, uri: &Uri, accepted: ReportFormat) -> Result<Question, Failure> {
+fn understand(reading: &ReadContext, uri: &Uri, accepted: ReportFormat) -> Result<Question, Failure> {
     let query: ReportQuery = query::read(uri)?;
-    let mut sight = Sight::new(reading)?;
-    sight.require(Ask::Report, &Thing::Whole)?;
+    let mut authorizer = Authorizer::new(reading)?;
+    authorizer.require(Ask::Report, &Resource::Whole)?;
     let only = query.principal.as_deref().map(|text| known(reading, text)).transpose()?;
     let filter = filter(reading, &query)?;
     let population = reading.snapshot.population(reading.org, reading.at)?;
@@ -100,7 +100,7 @@ fn understand(reading: &Reading, uri: &Uri, accepted: ReportFormat) -> Result<Qu
         at: (reading.at != Timestamp::from_millis(i64::MIN)).then(|| reading.at.to_string()),
         filters: ReportQuery { format: None, ..query },
         generated_at: reading.now.to_string(),
-        generated_by: sight.actor(reading.caller.principal.into())?,
+        generated_by: authorizer.actor(reading.caller.principal.into())?,
         credential: reading.caller.key.map(|id| id.to_string()),
         population: shown(population),
     };
@@ -109,8 +109,8 @@ fn understand(reading: &Reading, uri: &Uri, accepted: ReportFormat) -> Result<Qu
 }
 
 /// What is not there is an error: a report about nothing would read like one in which nobody had anything.
-fn filter(reading: &Reading, query: &ReportQuery) -> Result<ReportFilter, Failure> {
-    let Reading { snapshot, org, .. } = reading;
+fn filter(reading: &ReadContext, query: &ReportQuery) -> Result<ReportFilter, Failure> {
+    let ReadContext { snapshot, org, .. } = reading;
     let wrong = |name: &str| Failure::invalid(format!("the parameter {name} must be an id"));
     let group = query.group.as_deref().map(|text| text.parse().map_err(|_| wrong("group"))).transpose()?;
     if let Some(id) = &group {
@@ -149,7 +149,7 @@ fn shown(found: views::Population) -> Population {
     Population { users, users_ended, tokens, tokens_ended, groups, projects, grants, grants_ended, records }
 }
 
-fn streamed(reading: Reading, question: Question) -> Response {
+fn streamed(reading: ReadContext, question: Question) -> Response {
     let Some(place) = reading.web.threads.stream() else { return Failure::overloaded().into_response() };
     let Some(one) = reading.web.readers.enter((reading.org, reading.caller.principal)) else {
         return Failure::too_many_streams().into_response();
@@ -183,7 +183,7 @@ enum Poured {
 }
 
 /// Sends everything, some principals a chunk, until there is no more or nobody listens.
-fn pour(reading: &Reading, question: &Question, sink: &Sink) -> Result<Poured, Failure> {
+fn pour(reading: &ReadContext, question: &Question, sink: &Sink) -> Result<Poured, Failure> {
     let Question { format, only, filter, head, principals: _ } = question;
     let form = Form(*format);
     let mut report = reading.snapshot.report(reading.org, reading.at, filter.clone())?;

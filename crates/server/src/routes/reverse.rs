@@ -14,29 +14,29 @@ use grantbook_domain::{
 use grantbook_views::{ListCursor, Page, Part, Reversed, ViewError, Whose};
 
 use crate::{
-    http::{problem::Failure, query, read::Reading},
+    http::{problem::Failure, query, read::ReadContext},
     routes::{
         access::known,
+        authz::{Authorizer, Resource},
         explain,
         lists::size,
+        paging::PinnedPage,
         parse::grantee,
-        sight::{Sight, Thing},
-        turns::Turn,
     },
 };
 
-pub(crate) async fn who_can(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn who_can(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let WhoCanQuery { permission, object, project, limit, cursor, as_of: _ } = query::read(&uri)?;
         let limit = size(limit)?;
         let named = object_named(&object)?;
-        let mut sight = Sight::new(reading)?;
-        let home = sight.home_meant(self::target(&named, project.as_deref()), &permission)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        let home = authorizer.home_meant(self::target(&named, project.as_deref()), &permission)?;
         let target = self::target(&named, home.as_deref().or(project.as_deref()));
-        sight.require(Ask::WhoCan, &Thing::Asked(target))?;
-        let asked_object = explain::asked_object(&sight, target)?;
+        authorizer.require(Ask::WhoCan, &Resource::Asked(target))?;
+        let asked_object = explain::asked_object(&authorizer, target)?;
         let list = format!("who-can\n{permission}\n{object}\n{project:?}");
-        let turn = Turn::of(reading, &list, cursor.as_deref())?;
+        let turn = PinnedPage::of(reading, &list, cursor.as_deref())?;
         let mut checker = turn.checker(reading)?;
         let after = turn.after.clone().map(ListCursor::from_bytes);
         let part = Part { after: after.as_ref(), limit };
@@ -45,8 +45,8 @@ pub(crate) async fn who_can(reading: Reading, uri: Uri) -> Response {
         for listed in &page.items {
             let path = checker.shortest_path(listed.thing, &permission, target)?;
             if let Some(path) = path {
-                let path = explain::path(&mut sight, &path, &asked_object)?;
-                items.push(Holder { principal: sight.principal(listed.thing)?, path });
+                let path = explain::path(&mut authorizer, &path, &asked_object)?;
+                items.push(Holder { principal: authorizer.principal(listed.thing)?, path });
             }
         }
         let next = page.next.map(|place| turn.cursor(reading, place.as_bytes()));
@@ -55,51 +55,52 @@ pub(crate) async fn who_can(reading: Reading, uri: Uri) -> Response {
     answer.await
 }
 
-pub(crate) async fn accessible(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn accessible(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let AccessibleQuery { principal, permission, object_type, limit, cursor, as_of: _ } =
             query::read(&uri)?;
         let limit = size(limit)?;
-        let mut sight = Sight::new(reading)?;
-        sight.require(Ask::Accessible, &Thing::Whole)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        authorizer.require(Ask::Accessible, &Resource::Whole)?;
         let who = known(reading, &principal)?;
         let list = format!("accessible\n{principal}\n{permission}\n{object_type}");
-        let turn = Turn::of(reading, &list, cursor.as_deref())?;
+        let turn = PinnedPage::of(reading, &list, cursor.as_deref())?;
         let after = turn.after.clone().map(ListCursor::from_bytes);
         let part = Part { after: after.as_ref(), limit };
         let page = told(turn.checker(reading)?.accessible(who, &permission, &object_type, part))?;
-        let items: Result<_, Failure> = page.items.iter().map(|listed| sight.object(&listed.thing)).collect();
+        let items: Result<_, Failure> =
+            page.items.iter().map(|listed| authorizer.object(&listed.thing)).collect();
         let next = page.next.map(|place| turn.cursor(reading, place.as_bytes()));
         Ok(Accessible { items: items?, next, position: turn.position(reading), as_of: None })
     });
     answer.await
 }
 
-pub(crate) async fn permissions(reading: Reading, uri: Uri) -> Response {
-    reading.answer(|reading| {
+pub(crate) async fn permissions(reading: ReadContext, uri: Uri) -> Response {
+    reading.respond(|reading| {
         let PermissionsQuery { principal, object, project, as_of: _ } = query::read(&uri)?;
         let named = object_named(&object)?;
-        let mut sight = Sight::new(reading)?;
-        let home = sight.home_meant(self::target(&named, project.as_deref()), "read")?;
+        let mut authorizer = Authorizer::new(reading)?;
+        let home = authorizer.home_meant(self::target(&named, project.as_deref()), "read")?;
         let target = self::target(&named, home.as_deref().or(project.as_deref()));
         let own = principal_named(&principal) == Some(reading.caller.principal);
         if !own {
-            sight.require(Ask::Permissions, &Thing::Asked(target))?;
+            authorizer.require(Ask::Permissions, &Resource::Asked(target))?;
         }
         let who = known(reading, &principal)?;
-        let asked_object = explain::asked_object(&sight, target)?;
+        let asked_object = explain::asked_object(&authorizer, target)?;
         let mut checker = reading.snapshot.checker(reading.org, reading.at)?;
         let held = match checker.permissions(who, target)? {
-            Ok(held) if own => sight.cut_to_key(target, held)?,
+            Ok(held) if own => authorizer.cut_to_key(target, held)?,
             Ok(held) => held,
             // Whoever may not ask about others learns of an object only what he may do on it.
-            Err(_) if own && !sight.may(Ask::Explain, &Thing::Asked(target))? => Vec::new(),
+            Err(_) if own && !authorizer.may(Ask::Explain, &Resource::Asked(target))? => Vec::new(),
             Err(Reason::InactivePrincipal) => Vec::new(),
             Err(reason) => return Err(unknown(reason)),
         };
         Ok(Permissions {
-            principal: sight.principal(who)?,
-            object: sight.object_asked(asked_object, project.as_deref())?,
+            principal: authorizer.principal(who)?,
+            object: authorizer.object_asked(asked_object, project.as_deref())?,
             permissions: held,
             position: reading.position_text.clone(),
             as_of: None,

@@ -13,12 +13,12 @@ use grantbook_views::Listing;
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
+    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
     routes::{
-        lists::Wanted,
+        authz::{Authorizer, Resource},
+        lists::PageRequest,
         parse::{ParseContext, ParsedWrite, builtin, id_in_path, role_in_body},
         render,
-        sight::{Sight, Thing},
     },
 };
 
@@ -50,7 +50,7 @@ pub(crate) fn delete(id: &str, context: &ParseContext<'_>) -> Result<ParsedWrite
 }
 
 /// The role of an id or built-in name, as the view knows it.
-pub(super) fn role_seen(reading: &Reading, text: &str) -> Result<RoleId, Failure> {
+pub(super) fn role_seen(reading: &ReadContext, text: &str) -> Result<RoleId, Failure> {
     if builtin(text).is_none() {
         return id_in_path(text, Kind::Role);
     }
@@ -76,12 +76,12 @@ fn permission(one: RolePermission) -> model::RolePermission {
     model::RolePermission { permission: one.permission, object_type: one.object_type }
 }
 
-pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
-        let wanted = Wanted::named("roles", query::read(&uri)?)?;
-        let mut sight = Sight::new(reading)?;
+pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
+        let wanted = PageRequest::named("roles", query::read(&uri)?)?;
+        let mut authorizer = Authorizer::new(reading)?;
         let show = |role: &model::Role| {
-            let seen = sight.may(Ask::Role, &Thing::Role(role.id))?;
+            let seen = authorizer.may(Ask::Role, &Resource::Role(role.id))?;
             Ok(seen.then(|| render::role(role)))
         };
         wanted.page(reading, |listing| reading.snapshot.roles(reading.org, listing), show)
@@ -89,11 +89,11 @@ pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
     answer.await
 }
 
-pub(crate) async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
-    reading.answer(|reading| {
+pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    reading.respond(|reading| {
         query::require_no_other(&uri)?;
         let id = role_seen(reading, &id)?;
-        let found = Sight::new(reading)?.find(Ask::Role, &Thing::Role(id), &id, Kind::Role)?;
+        let found = Authorizer::new(reading)?.find(Ask::Role, &Resource::Role(id), &id, Kind::Role)?;
         Ok(render::role(&found))
     })
 }

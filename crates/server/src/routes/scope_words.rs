@@ -4,22 +4,23 @@ use grantbook_api::{explain::Matched, reference::NamedObject};
 use grantbook_domain::scope::{Atom, ObjectRef, Scope, Selector};
 use grantbook_views::Coverage;
 
-use crate::{http::problem::Failure, routes::sight::Sight};
+use crate::{http::problem::Failure, routes::authz::Authorizer};
 
 /// How a scope stands to the object of a question.
 pub(super) fn matched(
-    sight: &mut Sight<'_>,
+    authorizer: &mut Authorizer<'_>,
     scope: &Scope,
     coverage: &Coverage,
     object: &ObjectRef,
 ) -> Result<Matched, Failure> {
     let (covers, why) = match coverage {
         Coverage::Organization => {
-            let covers = sight.object(&ObjectRef::new("organization", sight.reading().org.to_string()))?;
+            let covers =
+                authorizer.object(&ObjectRef::new("organization", authorizer.reading().org.to_string()))?;
             (covers, "the scope is the whole organization".to_owned())
         }
         Coverage::Object(ancestor) => {
-            let covers = sight.object(ancestor)?;
+            let covers = authorizer.object(ancestor)?;
             let title = title(&covers);
             let why = if ancestor == object {
                 format!("the scope is {title}")
@@ -29,51 +30,51 @@ pub(super) fn matched(
             (covers, why)
         }
         Coverage::Included { project, by, .. } => {
-            let covers = sight.object(&ObjectRef::of_project(*project))?;
+            let covers = authorizer.object(&ObjectRef::of_project(*project))?;
             let why = included(scope, by, covers.name.as_deref().unwrap_or(&covers.id));
             (covers, why)
         }
         Coverage::Excluded { project, by, .. } => {
-            let covers = sight.object(&ObjectRef::of_project(*project))?;
+            let covers = authorizer.object(&ObjectRef::of_project(*project))?;
             let name = covers.name.as_deref().unwrap_or(&covers.id);
             let why = format!("{name} is excluded: {}", meets(by));
             (covers, why)
         }
         Coverage::Outside => {
-            (sight.object(object)?, "the scope has nothing to do with the object".to_owned())
+            (authorizer.object(object)?, "the scope has nothing to do with the object".to_owned())
         }
     };
-    Ok(Matched { scope: words(sight, scope)?, covers, why })
+    Ok(Matched { scope: words(authorizer, scope)?, covers, why })
 }
 
 /// A scope, such as `all projects except those labelled env=production`.
-pub(super) fn words(sight: &mut Sight<'_>, scope: &Scope) -> Result<String, Failure> {
+pub(super) fn words(authorizer: &mut Authorizer<'_>, scope: &Scope) -> Result<String, Failure> {
     Ok(match scope {
         Scope::Organization => "the whole organization".to_owned(),
-        Scope::Object(object) => title(&sight.object(object)?),
+        Scope::Object(object) => title(&authorizer.object(object)?),
         Scope::Projects(Selector { include, exclude }) => {
             let included = if include.contains(&Atom::All) {
                 "all projects".to_owned()
             } else {
-                format!("the projects {}", any_of(sight, include)?)
+                format!("the projects {}", any_of(authorizer, include)?)
             };
             if exclude.is_empty() {
                 included
             } else if exclude.contains(&Atom::All) {
                 format!("{included} except all")
             } else {
-                format!("{included} except those {}", any_of(sight, exclude)?)
+                format!("{included} except those {}", any_of(authorizer, exclude)?)
             }
         }
     })
 }
 
-fn any_of(sight: &mut Sight<'_>, atoms: &[Atom]) -> Result<String, Failure> {
+fn any_of(authorizer: &mut Authorizer<'_>, atoms: &[Atom]) -> Result<String, Failure> {
     let one = |atom: &Atom| {
         Ok(match atom {
             Atom::All => "all".to_owned(),
             Atom::Id(id) => {
-                let project = sight.project(*id)?;
+                let project = authorizer.project(*id)?;
                 format!("named {}", if project.name.is_empty() { project.id } else { project.name })
             }
             Atom::Name(pattern) => format!("matching {pattern}"),

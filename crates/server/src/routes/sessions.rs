@@ -14,14 +14,14 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, problem::Failure, query, read::Reading},
+    http::{body::shape, problem::Failure, query, read::ReadContext},
     routes::{
+        authz::Authorizer,
         keys,
-        lists::Wanted,
+        lists::PageRequest,
         names,
         parse::{NewSecret, ParseContext, ParsedWrite, id_in_path},
         render,
-        sight::Sight,
     },
     secret::{KeyKind, Secret},
 };
@@ -40,16 +40,16 @@ pub(crate) fn end(id: &str) -> Result<ParsedWrite, Failure> {
     Ok(ParsedWrite::new(Command::Session(SessionCommand::End { id }), id.to_string()))
 }
 
-pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let SessionQuery { user, limit, cursor } = query::read(&uri)?;
         let named = user.map(|id| keys::user(&id)).transpose()?;
         let principal = named.unwrap_or(reading.caller.principal);
         let list = format!("sessions\n{principal:?}");
-        let wanted = Wanted::plain(list, PageQuery { limit, cursor, as_of: None })?;
-        let mut sight = Sight::new(reading)?;
-        keys::require_seen(&mut sight, principal)?;
-        let sees = keys::seen_keys(&mut sight, principal)?;
+        let wanted = PageRequest::plain(list, PageQuery { limit, cursor, as_of: None })?;
+        let mut authorizer = Authorizer::new(reading)?;
+        keys::require_seen(&mut authorizer, principal)?;
+        let sees = keys::seen_keys(&mut authorizer, principal)?;
         let owner = names::principal(reading, principal)?;
         let show = |key: &model::Key| {
             let works = sees.has(key.id) && reading.today.key_works(key.id, reading.now)?;

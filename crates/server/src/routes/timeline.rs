@@ -14,13 +14,13 @@ use crate::{
     http::{
         problem::Failure,
         query,
-        read::{Reading, with_position},
+        read::{ReadContext, with_position},
     },
     routes::{
         access::known,
+        authz::{Authorizer, Resource},
         changes::{self, Asked, Between},
         lists::size,
-        sight::{Sight, Thing},
     },
 };
 
@@ -39,21 +39,21 @@ enum About {
     Project(ProjectId),
 }
 
-pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
+pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     let position = reading.position_text.clone();
     match understand(reading, &uri).await {
-        Ok((reading, question)) => reading.answer_at_leisure(move |reading| answer(reading, &question)).await,
+        Ok((reading, question)) => reading.respond_blocking(move |reading| answer(reading, &question)).await,
         Err(failure) => with_position(failure.into_response(), &position),
     }
 }
 
-async fn understand(reading: Reading, uri: &Uri) -> Result<(Reading, Question), Failure> {
+async fn understand(reading: ReadContext, uri: &Uri) -> Result<(ReadContext, Question), Failure> {
     let TimelineQuery { principal, project, from, to, limit, cursor } = query::read(uri)?;
     let limit = size(limit)?;
     let list = format!("timeline\n{principal:?}\n{project:?}");
     let about = match (principal, project) {
         (Some(text), None) => {
-            Sight::new(&reading)?.require(Ask::Timeline, &Thing::Whole)?;
+            Authorizer::new(&reading)?.require(Ask::Timeline, &Resource::Whole)?;
             About::Principal(known(&reading, &text)?)
         }
         (None, Some(text)) => About::Project(project_seen(&reading, &text)?),
@@ -68,26 +68,26 @@ async fn understand(reading: Reading, uri: &Uri) -> Result<(Reading, Question), 
 }
 
 /// The project, living or ended, if the caller may see it and ask about access to it.
-fn project_seen(reading: &Reading, text: &str) -> Result<ProjectId, Failure> {
+fn project_seen(reading: &ReadContext, text: &str) -> Result<ProjectId, Failure> {
     let id: ProjectId = text.parse().map_err(|_| Failure::invalid("the parameter project must be an id"))?;
-    let mut sight = Sight::new(reading)?;
+    let mut authorizer = Authorizer::new(reading)?;
     let there = reading.today.get::<model::Project>(reading.org, &id)?.is_some();
-    if !there || !sight.may(Ask::Project, &Thing::Project(id))? {
+    if !there || !authorizer.may(Ask::Project, &Resource::Project(id))? {
         return Err(Failure::not_found(Kind::Project));
     }
-    sight.require(Ask::ProjectTimeline, &Thing::Project(id))?;
+    authorizer.require(Ask::ProjectTimeline, &Resource::Project(id))?;
     Ok(id)
 }
 
-fn answer(reading: &Reading, question: &Question) -> Result<Timeline, Failure> {
+fn answer(reading: &ReadContext, question: &Question) -> Result<Timeline, Failure> {
     let Question { between, about, limit } = question;
     let span = (between.from, between.to);
     let part = match about {
         About::Principal(id) => reading.today.timeline(reading.org, *id, span, *limit)?,
         About::Project(id) => reading.today.project_timeline(reading.org, *id, span, *limit)?,
     };
-    let mut sight = Sight::new(reading)?;
-    let items = part.steps.into_iter().map(|one| step(&mut sight, one));
+    let mut authorizer = Authorizer::new(reading)?;
+    let items = part.steps.into_iter().map(|one| step(&mut authorizer, one));
     Ok(Timeline {
         items: items.collect::<Result<_, _>>()?,
         from: changes::moment(reading, between.from),
@@ -96,33 +96,33 @@ fn answer(reading: &Reading, question: &Question) -> Result<Timeline, Failure> {
     })
 }
 
-fn step(sight: &mut Sight<'_>, step: AccessStep) -> Result<TimelineStep, Failure> {
+fn step(authorizer: &mut Authorizer<'_>, step: AccessStep) -> Result<TimelineStep, Failure> {
     let AccessStep { moment, by_time, causes, changes } = step;
-    let records = causes.into_iter().map(|position| record(sight, position));
+    let records = causes.into_iter().map(|position| record(authorizer, position));
     let records = records.collect::<Result<_, _>>()?;
-    let changes = changes.into_iter().map(|(who, change)| changes::change(sight, who, change));
+    let changes = changes.into_iter().map(|(who, change)| changes::change(authorizer, who, change));
     let changes = changes.collect::<Result<_, _>>()?;
     Ok(TimelineStep {
         at: moment.at.to_string(),
-        position: sight.reading().web.position_text(moment.position),
+        position: authorizer.reading().web.position_text(moment.position),
         cause: if by_time { Cause::Expiry } else { Cause::Record },
         records,
         changes,
     })
 }
 
-fn record(sight: &mut Sight<'_>, position: Position) -> Result<StepRecord, Failure> {
-    let reading = sight.reading();
+fn record(authorizer: &mut Authorizer<'_>, position: Position) -> Result<StepRecord, Failure> {
+    let reading = authorizer.reading();
     let record = reading.today.record(reading.org, position)?;
     let record = record.ok_or_else(|| ViewError::BadRow {
         table: "history",
         detail: "a record that is pointed to is not there".to_owned(),
     })?;
-    let seen = sight.may(Ask::Audit, &Thing::Whole)?;
+    let seen = authorizer.may(Ask::Audit, &Resource::Whole)?;
     Ok(StepRecord {
         position: reading.web.position_text(position),
         at: record.at.to_string(),
-        actor: sight.actor(record.actor)?,
+        actor: authorizer.actor(record.actor)?,
         credential: record.credential.map(|id| id.to_string()),
         reason: record.reason.filter(|_| seen),
         events: record.events.iter().map(|event| event.kind().name().to_owned()).collect(),

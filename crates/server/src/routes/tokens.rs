@@ -13,12 +13,12 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
+    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
     routes::{
-        lists::Wanted,
+        authz::{Authorizer, Resource},
+        lists::PageRequest,
         parse::{ParseContext, ParsedWrite, end, end_of_new, id_in_path},
         render,
-        sight::{Sight, Thing},
     },
 };
 
@@ -47,12 +47,12 @@ pub(crate) fn delete(id: &str) -> Result<ParsedWrite, Failure> {
     Ok(ParsedWrite::new(Command::Token(TokenCommand::Delete { id }), id.to_string()))
 }
 
-pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
-        let wanted = Wanted::named("tokens", query::read(&uri)?)?;
-        let mut sight = Sight::new(reading)?;
+pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
+        let wanted = PageRequest::named("tokens", query::read(&uri)?)?;
+        let mut authorizer = Authorizer::new(reading)?;
         let show = |token: &model::Token| {
-            let seen = sight.may(Ask::Members, &Thing::Person(Principal::Token(token.id)))?;
+            let seen = authorizer.may(Ask::Members, &Resource::Person(Principal::Token(token.id)))?;
             Ok(seen.then(|| render::token(token)))
         };
         wanted.page(reading, |listing| reading.snapshot.tokens(reading.org, listing), show)
@@ -60,14 +60,14 @@ pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
     answer.await
 }
 
-pub(crate) async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         query::require_no_other(&uri)?;
         let id: TokenId = id_in_path(&id, Kind::Token)?;
-        let oneself = Thing::Person(Principal::Token(id));
-        let mut sight = Sight::new(reading)?;
-        let found = sight.find(Ask::Members, &oneself, &id, Kind::Token)?;
-        let keys_of_concern = sight.keys_of_concern(Principal::Token(id))?;
+        let oneself = Resource::Person(Principal::Token(id));
+        let mut authorizer = Authorizer::new(reading)?;
+        let found = authorizer.find(Ask::Members, &oneself, &id, Kind::Token)?;
+        let keys_of_concern = authorizer.keys_of_concern(Principal::Token(id))?;
         Ok(Token { keys_of_concern, ..render::token(&found) })
     });
     answer.await

@@ -16,12 +16,12 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
+    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
     routes::{
-        lists::Wanted,
+        authz::{Authorizer, Resource},
+        lists::PageRequest,
         parse::{ParseContext, ParsedWrite, id_in_path},
         render,
-        sight::{Sight, Thing},
     },
 };
 
@@ -42,14 +42,14 @@ pub(crate) fn deactivate(id: &str) -> Result<ParsedWrite, Failure> {
     Ok(ParsedWrite::new(Command::User(UserCommand::Deactivate { id }), id.to_string()))
 }
 
-pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         let mut query: ListQuery = query::read(&uri)?;
         query.name = query.name.map(|email| email.to_ascii_lowercase());
-        let wanted = Wanted::named("users", query)?;
-        let mut sight = Sight::new(reading)?;
+        let wanted = PageRequest::named("users", query)?;
+        let mut authorizer = Authorizer::new(reading)?;
         let show = |user: &model::User| {
-            let seen = sight.may(Ask::Members, &Thing::Person(Principal::User(user.id)))?;
+            let seen = authorizer.may(Ask::Members, &Resource::Person(Principal::User(user.id)))?;
             Ok(seen.then(|| render::user(user)))
         };
         wanted.page(reading, |listing| reading.snapshot.users(reading.org, listing), show)
@@ -57,14 +57,14 @@ pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
     answer.await
 }
 
-pub(crate) async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         query::require_no_other(&uri)?;
         let id: UserId = id_in_path(&id, Kind::User)?;
-        let oneself = Thing::Person(Principal::User(id));
-        let mut sight = Sight::new(reading)?;
-        let found = sight.find(Ask::Members, &oneself, &id, Kind::User)?;
-        let keys_of_concern = sight.keys_of_concern(Principal::User(id))?;
+        let oneself = Resource::Person(Principal::User(id));
+        let mut authorizer = Authorizer::new(reading)?;
+        let found = authorizer.find(Ask::Members, &oneself, &id, Kind::User)?;
+        let keys_of_concern = authorizer.keys_of_concern(Principal::User(id))?;
         Ok(User { keys_of_concern, ..render::user(&found) })
     });
     answer.await

@@ -20,21 +20,21 @@ use crate::{
         as_of::Named,
         problem::Failure,
         query,
-        read::{Reading, with_position},
+        read::{ReadContext, with_position},
         stream,
     },
     position::PositionError,
     routes::{
         access::known,
+        authz::{Authorizer, Resource},
         event_names,
-        sight::{Sight, Thing},
     },
 };
 
 /// The header with which a stream goes on.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-pub(crate) async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn get(reading: ReadContext, uri: Uri, headers: HeaderMap) -> Response {
     let position = reading.position_text.clone();
     match begin(reading, &uri, &headers).await {
         Ok(response) => response,
@@ -42,7 +42,7 @@ pub(crate) async fn get(reading: Reading, uri: Uri, headers: HeaderMap) -> Respo
     }
 }
 
-async fn begin(reading: Reading, uri: &Uri, headers: &HeaderMap) -> Result<Response, Failure> {
+async fn begin(reading: ReadContext, uri: &Uri, headers: &HeaderMap) -> Result<Response, Failure> {
     let query: WatchQuery = query::read(uri)?;
     let filter = filter(&reading, &query)?;
     let place = place(&reading, &query, headers)?;
@@ -69,9 +69,9 @@ async fn begin(reading: Reading, uri: &Uri, headers: &HeaderMap) -> Result<Respo
 }
 
 /// What the caller wants, if he may.
-fn filter(reading: &Reading, query: &WatchQuery) -> Result<Filter, Failure> {
-    let mut sight = Sight::new(reading)?;
-    sight.require(Ask::Watch, &Thing::Whole)?;
+fn filter(reading: &ReadContext, query: &WatchQuery) -> Result<Filter, Failure> {
+    let mut authorizer = Authorizer::new(reading)?;
+    authorizer.require(Ask::Watch, &Resource::Whole)?;
     let kinds = match query.kind {
         None => Kinds::Both,
         Some(WatchKind::Record) => Kinds::Records,
@@ -79,41 +79,41 @@ fn filter(reading: &Reading, query: &WatchQuery) -> Result<Filter, Failure> {
     };
     let events = query.event.as_deref().map(event_names::of_messages).transpose()?.unwrap_or_default();
     if kinds != Kinds::Records && query.principal.is_some() {
-        sight.require(Ask::Timeline, &Thing::Whole)?;
+        authorizer.require(Ask::Timeline, &Resource::Whole)?;
     }
     let principal = query.principal.as_deref().map(|text| known(reading, text)).transpose()?;
-    let project = query.project.as_deref().map(|text| project(reading, &mut sight, text)).transpose()?;
+    let project = query.project.as_deref().map(|text| project(reading, &mut authorizer, text)).transpose()?;
     let filter = Filter { kinds, events, principal, project };
     for (ask, thing) in asked(&filter) {
-        sight.require(ask, &thing)?;
+        authorizer.require(ask, &thing)?;
     }
     Ok(filter)
 }
 
 /// What a watch of changes needs besides the audit log: to see the access that the filter names.
-fn asked(filter: &Filter) -> Vec<(Ask, Thing<'static>)> {
+fn asked(filter: &Filter) -> Vec<(Ask, Resource<'static>)> {
     let mut asked = Vec::new();
     if filter.wants_changes() {
-        asked.extend(filter.project.map(|id| (Ask::ProjectTimeline, Thing::Project(id))));
+        asked.extend(filter.project.map(|id| (Ask::ProjectTimeline, Resource::Project(id))));
         if filter.principal.is_some() || filter.project.is_none() {
-            asked.push((Ask::Timeline, Thing::Whole));
+            asked.push((Ask::Timeline, Resource::Whole));
         }
     }
     asked
 }
 
 /// The project, living or ended, if the caller may see it.
-fn project(reading: &Reading, sight: &mut Sight<'_>, text: &str) -> Result<ProjectId, Failure> {
+fn project(reading: &ReadContext, authorizer: &mut Authorizer<'_>, text: &str) -> Result<ProjectId, Failure> {
     let id: ProjectId = text.parse().map_err(|_| Failure::invalid("the parameter project must be an id"))?;
     let there = reading.today.get::<model::Project>(reading.org, &id)?.is_some();
-    if !there || !sight.may(Ask::Project, &Thing::Project(id))? {
+    if !there || !authorizer.may(Ask::Project, &Resource::Project(id))? {
         return Err(Failure::not_found(Kind::Project));
     }
     Ok(id)
 }
 
 /// Where to go on.
-fn place(reading: &Reading, query: &WatchQuery, headers: &HeaderMap) -> Result<Place, Failure> {
+fn place(reading: &ReadContext, query: &WatchQuery, headers: &HeaderMap) -> Result<Place, Failure> {
     let read = |name: &str, text: &str| {
         Place::parse(reading.web.app.installation, text).map_err(|error| {
             let wrong = match error {

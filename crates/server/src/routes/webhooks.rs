@@ -12,13 +12,13 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::Reading},
+    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
     routes::{
+        authz::{Authorizer, Resource},
         deliveries, event_names,
-        lists::Wanted,
+        lists::PageRequest,
         parse::{NewSecret, ParseContext, ParsedWrite, id_in_path},
         render,
-        sight::{Sight, Thing},
     },
     webhooks::Configured,
 };
@@ -87,31 +87,31 @@ fn kind(kind: MessageKind) -> webhook::MessageKind {
 }
 
 /// Webhooks tell what happens in the organization, so whoever looks at them may read the audit log too.
-pub(super) fn require(sight: &mut Sight<'_>) -> Result<(), Failure> {
-    sight.require(Ask::Webhooks, &Thing::Whole)?;
-    sight.require(Ask::Audit, &Thing::Whole)
+pub(super) fn require(authorizer: &mut Authorizer<'_>) -> Result<(), Failure> {
+    authorizer.require(Ask::Webhooks, &Resource::Whole)?;
+    authorizer.require(Ask::Audit, &Resource::Whole)
 }
 
 /// A living webhook, for who may look at webhooks.
-pub(super) fn find(reading: &Reading, id: &str) -> Result<webhook::Webhook, Failure> {
-    let mut sight = Sight::new(reading)?;
-    require(&mut sight)?;
+pub(super) fn find(reading: &ReadContext, id: &str) -> Result<webhook::Webhook, Failure> {
+    let mut authorizer = Authorizer::new(reading)?;
+    require(&mut authorizer)?;
     let id: WebhookId = id_in_path(id, Kind::Webhook)?;
-    sight.find(Ask::Webhooks, &Thing::Whole, &id, Kind::Webhook)
+    authorizer.find(Ask::Webhooks, &Resource::Whole, &id, Kind::Webhook)
 }
 
-pub(crate) async fn list(reading: Reading, uri: Uri) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
-        let wanted = Wanted::plain("webhooks", query::read(&uri)?)?;
-        require(&mut Sight::new(reading)?)?;
+pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
+        let wanted = PageRequest::plain("webhooks", query::read(&uri)?)?;
+        require(&mut Authorizer::new(reading)?)?;
         let show = |webhook: &webhook::Webhook| Ok(Some(render::webhook(webhook)));
         wanted.page(reading, |listing| reading.snapshot.webhooks(reading.org, listing), show)
     });
     answer.await
 }
 
-pub(crate) async fn get(reading: Reading, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.answer_at_leisure(move |reading| {
+pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
         query::require_no_other(&uri)?;
         let found = find(reading, &id)?;
         deliveries::shown(reading, &found)

@@ -7,12 +7,12 @@ use grantbook_api::{
 };
 
 use crate::{
-    http::{query, read::Reading},
+    http::{query, read::ReadContext},
     routes::names,
 };
 
-pub(crate) async fn get(reading: Reading, uri: Uri) -> Response {
-    reading.answer(|reading| {
+pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
+    reading.respond(|reading| {
         query::require_none(&uri)?;
         let organization = reading.snapshot.organization(reading.org)?;
         let name = organization.map(|organization| organization.name).unwrap_or_default();

@@ -18,12 +18,12 @@ use grantbook_domain::{
 use grantbook_views::{ReportLine, Step, ViewError};
 
 use crate::{
-    http::{problem::Failure, read::Reading},
+    http::{problem::Failure, read::ReadContext},
     routes::{
         access,
+        authz::Authorizer,
         records::{self, Of},
         render, scope_words,
-        sight::Sight,
     },
 };
 
@@ -32,7 +32,7 @@ const REMEMBERED: usize = 10_000;
 
 /// What words are made with.
 pub(super) struct Words<'r> {
-    sight: Sight<'r>,
+    authorizer: Authorizer<'r>,
     /// Of grants to groups, by the grant and what is denied of it.
     grants: HashMap<(GrantId, Vec<GrantId>), Rc<Told>>,
     /// Of memberships of groups, by the record that made them.
@@ -49,8 +49,8 @@ struct Told {
 }
 
 impl<'r> Words<'r> {
-    pub(super) fn new(reading: &'r Reading) -> Result<Self, Failure> {
-        Ok(Self { sight: Sight::new(reading)?, grants: HashMap::new(), nested: HashMap::new() })
+    pub(super) fn new(reading: &'r ReadContext) -> Result<Self, Failure> {
+        Ok(Self { authorizer: Authorizer::new(reading)?, grants: HashMap::new(), nested: HashMap::new() })
     }
 
     /// The rows of one principal.
@@ -99,9 +99,9 @@ impl<'r> Words<'r> {
             Principal::User(id) => (PrincipalType::User, id.to_string()),
             Principal::Token(id) => (PrincipalType::Token, id.to_string()),
         };
-        let name = self.sight.name_of(principal.into())?;
-        let now = self.sight.reading().as_of.is_none();
-        let keys_of_concern = if now { self.sight.keys_of_concern(principal)? } else { Vec::new() };
+        let name = self.authorizer.name_of(principal.into())?;
+        let now = self.authorizer.reading().as_of.is_none();
+        let keys_of_concern = if now { self.authorizer.keys_of_concern(principal)? } else { Vec::new() };
         Ok(ReportPrincipal { kind, id, name, state: PrincipalState::Active, keys_of_concern })
     }
 
@@ -110,18 +110,18 @@ impl<'r> Words<'r> {
         if let Some(known) = self.grants.get(&key) {
             return Ok(Rc::clone(known));
         }
-        let reading = self.sight.reading();
+        let reading = self.authorizer.reading();
         let grant: Option<model::Grant> = reading.snapshot.get(reading.org, &line.grant)?;
         let grant = grant.ok_or_else(|| lost("a grant without its document"))?;
         let role = match grant.gives {
-            Gives::Role(id) => Some(self.sight.role(id)?),
+            Gives::Role(id) => Some(self.authorizer.role(id)?),
             Gives::Permissions(_) => None,
         };
-        let given = records::at(&mut self.sight, line.given, Of::Grant(&grant), String::new())?;
+        let given = records::at(&mut self.authorizer, line.given, Of::Grant(&grant), String::new())?;
         let told = Rc::new(Told {
             gives: self.gifts(&line.gift.rows)?,
-            scope: scope_words::words(&mut self.sight, &grant.on)?,
-            to: self.sight.grantee(grant.to)?,
+            scope: scope_words::words(&mut self.authorizer, &grant.on)?,
+            to: self.authorizer.grantee(grant.to)?,
             role,
             given: given.ok_or_else(|| lost("a grant without its record"))?,
         });
@@ -144,7 +144,7 @@ impl<'r> Words<'r> {
         let gift = |(place, permissions): (AccessRow, Vec<String>)| {
             let object_types = place.types.clone();
             let AccessEntry { organization, projects, objects, except_objects, .. } =
-                access::entry(&mut self.sight, place)?;
+                access::entry(&mut self.authorizer, place)?;
             Ok(Gift { permissions, object_types, organization, projects, objects, except_objects })
         };
         gifts.into_iter().map(gift).collect()
@@ -162,9 +162,10 @@ impl<'r> Words<'r> {
         if let Some(known) = known {
             return Ok(Rc::clone(known));
         }
-        let added = records::at(&mut self.sight, step.position, Of::Member(member, group), String::new())?;
+        let added =
+            records::at(&mut self.authorizer, step.position, Of::Member(member, group), String::new())?;
         let via = Rc::new(ReportVia {
-            group: self.sight.group(group)?,
+            group: self.authorizer.group(group)?,
             expires_at: render::time(step.membership.expires_at),
             added: added.ok_or_else(|| lost("a membership without its record"))?,
         });

@@ -14,9 +14,9 @@ use grantbook_views::{AuditFilter, AuditPage, Order, Snapshot};
 
 use crate::{
     feed::{Filter, Place},
-    http::{Web, authn::Authenticated, problem::Failure, read::Reading},
+    http::{Web, authn::Authenticated, problem::Failure, read::ReadContext},
     routes::{
-        sight::{Sight, Thing},
+        authz::{Authorizer, Resource},
         watch::asked,
     },
 };
@@ -55,7 +55,7 @@ pub(super) struct Ended {
 }
 
 impl Watcher {
-    pub(super) fn new(reading: &Reading, filter: Filter, place: Place) -> Self {
+    pub(super) fn new(reading: &ReadContext, filter: Filter, place: Place) -> Self {
         // Changes are found at records that have nothing else to do with the filter.
         let skip = if filter.wants_changes() {
             AuditFilter::default()
@@ -80,7 +80,7 @@ impl Watcher {
     /// The next messages, from one state of the view that the caller may watch.
     pub(super) fn next(&mut self) -> Result<Piece, Ended> {
         let snapshot = self.web.node()?.reader.snapshot().map_err(Failure::from)?;
-        let reading = Reading::of(&self.web, self.who, snapshot)?;
+        let reading = ReadContext::of(&self.web, self.who, snapshot)?;
         self.allowed(&reading)?;
         let page = AuditPage { after: Some(self.place.after()), order: Order::Ascending, limit: RECORDS };
         let found = reading.snapshot.audit_positions(reading.org, &self.skip, &page);
@@ -139,18 +139,18 @@ impl Watcher {
     }
 
     /// Whether the caller may still watch.
-    fn allowed(&self, reading: &Reading) -> Result<(), Ended> {
-        let mut sight = Sight::new(reading)?;
-        let mut may = sight.may(Ask::Watch, &Thing::Whole)?;
+    fn allowed(&self, reading: &ReadContext) -> Result<(), Ended> {
+        let mut authorizer = Authorizer::new(reading)?;
+        let mut may = authorizer.may(Ask::Watch, &Resource::Whole)?;
         for (ask, thing) in asked(&self.filter) {
-            may = may && sight.may(ask, &thing)?;
+            may = may && authorizer.may(ask, &thing)?;
         }
         if may { Ok(()) } else { Err(Ended::of(why(reading)?)) }
     }
 }
 
 /// The answer to whether the caller may read the audit log.
-fn why(reading: &Reading) -> Result<Reason, Failure> {
+fn why(reading: &ReadContext) -> Result<Reason, Failure> {
     let log = reading.org.to_string();
     let object = Target { object_type: "org_audit_logs", id: &log, project: None };
     let caller = reading.caller;

@@ -4,14 +4,14 @@
 use grantbook_domain::{position::Position, time::Timestamp};
 use grantbook_views::{Checker, Snapshot};
 
-use crate::http::{cursor::Cursor, problem::Failure, read::Reading};
+use crate::http::{cursor::Cursor, problem::Failure, read::ReadContext};
 
 /// Bytes of the instant.
 const WORD: usize = 8;
 
-/// One page's turn.
+/// A page of an answer, pinned to the position and the instant of the first page.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct PinnedPage {
     /// Where the answer was begun.
     at: Position,
     /// The instant asked about when it was begun.
@@ -24,9 +24,9 @@ pub(crate) struct Turn {
     binding: String,
 }
 
-impl Turn {
+impl PinnedPage {
     /// The first page, or the one that a cursor of the same answer leads to. `list` names the question.
-    pub(crate) fn of(reading: &Reading, list: &str, cursor: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn of(reading: &ReadContext, list: &str, cursor: Option<&str>) -> Result<Self, Failure> {
         let binding = reading.binding(list);
         let Some(text) = cursor else {
             let snapshot = reading.snapshot.clone();
@@ -47,17 +47,17 @@ impl Turn {
     }
 
     /// Who answers, at the position and the instant of the first page.
-    pub(crate) fn checker(&self, reading: &Reading) -> Result<Checker<'_>, Failure> {
+    pub(crate) fn checker(&self, reading: &ReadContext) -> Result<Checker<'_>, Failure> {
         Ok(self.snapshot.checker(reading.org, self.now)?)
     }
 
     /// The position at which all pages hold, as clients see it.
-    pub(crate) fn position(&self, reading: &Reading) -> String {
+    pub(crate) fn position(&self, reading: &ReadContext) -> String {
         reading.web.position_text(self.at)
     }
 
     /// The cursor of the page that goes on beyond a place.
-    pub(crate) fn cursor(&self, reading: &Reading, place: &[u8]) -> String {
+    pub(crate) fn cursor(&self, reading: &ReadContext, place: &[u8]) -> String {
         let mut after = self.now.millis().to_be_bytes().to_vec();
         after.extend_from_slice(place);
         reading.web.cursors.encode(&Cursor { at: self.at, after }, &self.binding, reading.now)

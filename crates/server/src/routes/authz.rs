@@ -18,13 +18,13 @@ use grantbook_domain::{
 use grantbook_views::{Checker, Document, Image};
 
 use crate::{
-    http::{problem::Failure, read::Reading},
+    http::{problem::Failure, read::ReadContext},
     routes::names,
 };
 
 /// What a question of the read side is about.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Thing<'a> {
+pub(crate) enum Resource<'a> {
     /// Nothing in particular: the organization, its audit log, its members as a whole.
     Whole,
     /// A project.
@@ -46,10 +46,10 @@ pub(crate) enum Thing<'a> {
 /// Most projects in which one object is looked for to find the one that is meant: an id that more have needs its project named.
 const HOMES_MAX: usize = 256;
 
-/// The caller's eyes on one snapshot.
+/// Judges what the caller may ask and see, on one state of the view.
 #[derive(Debug)]
-pub(crate) struct Sight<'r> {
-    reading: &'r Reading,
+pub(crate) struct Authorizer<'r> {
+    reading: &'r ReadContext,
     /// Of today: what the caller may.
     today: Checks<'r>,
     /// Of the moment asked about, if that is not now.
@@ -70,10 +70,10 @@ enum Checks<'r> {
     Rows(Box<Checker<'r>>),
 }
 
-impl<'r> Sight<'r> {
+impl<'r> Authorizer<'r> {
     /// Looks at what the reading stands on.
-    pub(crate) fn new(reading: &'r Reading) -> Result<Self, Failure> {
-        let Reading { org, now, at, today, snapshot, .. } = reading;
+    pub(crate) fn new(reading: &'r ReadContext) -> Result<Self, Failure> {
+        let ReadContext { org, now, at, today, snapshot, .. } = reading;
         let then = reading.as_of.as_ref().map(|_| snapshot.checker(*org, *at)).transpose()?;
         let today = match &reading.image {
             Some(image) => Checks::Image(image),
@@ -83,12 +83,12 @@ impl<'r> Sight<'r> {
     }
 
     /// What it looks at.
-    pub(crate) const fn reading(&self) -> &'r Reading {
+    pub(crate) const fn reading(&self) -> &'r ReadContext {
         self.reading
     }
 
     /// Whether the caller has the right that the rights table names for the question.
-    pub(crate) fn may(&mut self, ask: Ask, thing: &Thing<'_>) -> Result<bool, Failure> {
+    pub(crate) fn may(&mut self, ask: Ask, thing: &Resource<'_>) -> Result<bool, Failure> {
         match ask.needs() {
             Needs::Nothing => Ok(true),
             Needs::UnlessOwn(..) if self.is_own(thing) => Ok(true),
@@ -100,7 +100,7 @@ impl<'r> Sight<'r> {
     }
 
     /// The same; without it the question is forbidden.
-    pub(crate) fn require(&mut self, ask: Ask, thing: &Thing<'_>) -> Result<(), Failure> {
+    pub(crate) fn require(&mut self, ask: Ask, thing: &Resource<'_>) -> Result<(), Failure> {
         if self.may(ask, thing)? { Ok(()) } else { Err(Failure::forbidden(ask.needs())) }
     }
 
@@ -108,11 +108,11 @@ impl<'r> Sight<'r> {
     pub(crate) fn find<D: Document>(
         &mut self,
         ask: Ask,
-        thing: &Thing<'_>,
+        thing: &Resource<'_>,
         id: &D::Id,
         kind: Kind,
     ) -> Result<D, Failure> {
-        let Reading { snapshot, org, .. } = self.reading;
+        let ReadContext { snapshot, org, .. } = self.reading;
         let found: Option<D> = snapshot.get(*org, id)?;
         match found {
             Some(found) if snapshot.lives(*org, &found)? && self.may(ask, thing)? => Ok(found),
@@ -137,14 +137,14 @@ impl<'r> Sight<'r> {
 
     /// Whether the caller's key is narrowed. That is fixed when a key is issued, so any snapshot that knows the key tells.
     pub(crate) fn is_narrowed(&self) -> Result<bool, Failure> {
-        let Reading { today, caller, .. } = self.reading;
+        let ReadContext { today, caller, .. } = self.reading;
         Ok(caller.key.map(|key| today.narrowing_of(key)).transpose()?.flatten().is_some())
     }
 
     /// The key whose narrowing counts in a question about the caller itself, which is free: one's own account beyond the key is
     /// asked about by right, like others.
     pub(crate) fn own_key(&mut self, ask: Ask, object: Target<'_>) -> Result<Option<KeyId>, Failure> {
-        let is_cut = self.is_narrowed()? && !self.may(ask, &Thing::Asked(object))?;
+        let is_cut = self.is_narrowed()? && !self.may(ask, &Resource::Asked(object))?;
         Ok(self.reading.caller.key.filter(|_| is_cut))
     }
 
@@ -177,7 +177,7 @@ impl<'r> Sight<'r> {
         if !(2..=HOMES_MAX).contains(&homes.len()) {
             return Ok(None);
         }
-        let Reading { caller, .. } = self.reading;
+        let ReadContext { caller, .. } = self.reading;
         let mut meant = None;
         for home in homes {
             let home = home.to_string();
@@ -212,16 +212,16 @@ impl<'r> Sight<'r> {
         named: Option<&str>,
     ) -> Result<NamedObject, Failure> {
         let told =
-            named.is_some() || found.project.is_none() || self.may(Ask::Object, &Thing::Object(&found))?;
+            named.is_some() || found.project.is_none() || self.may(Ask::Object, &Resource::Object(&found))?;
         self.object(&if told { found } else { found.within(None) })
     }
 
     /// Someone's name, if the caller may read it.
     pub(crate) fn name_of(&mut self, grantee: Grantee) -> Result<Option<String>, Failure> {
         let seen = match grantee {
-            Grantee::Group(id) => self.may(Ask::Group, &Thing::Group(id))?,
-            Grantee::User(id) => self.may(Ask::Members, &Thing::Person(Principal::User(id)))?,
-            Grantee::Token(id) => self.may(Ask::Members, &Thing::Person(Principal::Token(id)))?,
+            Grantee::Group(id) => self.may(Ask::Group, &Resource::Group(id))?,
+            Grantee::User(id) => self.may(Ask::Members, &Resource::Person(Principal::User(id)))?,
+            Grantee::Token(id) => self.may(Ask::Members, &Resource::Person(Principal::Token(id)))?,
         };
         if seen { names::of_grantee(self.reading, grantee) } else { Ok(None) }
     }
@@ -238,7 +238,7 @@ impl<'r> Sight<'r> {
 
     /// The working keys of a principal, now, whose issuer could not give today what they can do.
     pub(crate) fn keys_of_concern(&mut self, who: Principal) -> Result<Vec<KeyOfConcern>, Failure> {
-        let Reading { today, org, now, .. } = self.reading;
+        let ReadContext { today, org, now, .. } = self.reading;
         let found = today.checker(*org, *now)?.keys_of_concern(who)?;
         let shown = found
             .into_iter()
@@ -289,27 +289,27 @@ impl<'r> Sight<'r> {
     }
 
     fn object_name(&mut self, object: &ObjectRef) -> Result<Option<String>, Failure> {
-        let Reading { snapshot, org, .. } = self.reading;
+        let ReadContext { snapshot, org, .. } = self.reading;
         let known: Option<model::RegisteredObject> = snapshot.get(*org, object)?;
         let Some(name) = known.and_then(|known| known.name) else { return Ok(None) };
-        Ok(self.may(Ask::Object, &Thing::Object(object))?.then_some(name))
+        Ok(self.may(Ask::Object, &Resource::Object(object))?.then_some(name))
     }
 
     fn project_name(&mut self, id: ProjectId) -> Result<Option<String>, Failure> {
-        let seen = self.may(Ask::Project, &Thing::Project(id))?;
+        let seen = self.may(Ask::Project, &Resource::Project(id))?;
         if seen { names::of_project(self.reading, id) } else { Ok(None) }
     }
 
     fn role_name(&mut self, id: RoleId) -> Result<Option<String>, Failure> {
-        let seen = self.may(Ask::Role, &Thing::Role(id))?;
+        let seen = self.may(Ask::Role, &Resource::Role(id))?;
         if seen { names::of_role(self.reading, id) } else { Ok(None) }
     }
 
-    fn is_own(&self, thing: &Thing<'_>) -> bool {
-        matches!(thing, Thing::Person(person) if *person == self.reading.caller.principal)
+    fn is_own(&self, thing: &Resource<'_>) -> bool {
+        matches!(thing, Resource::Person(person) if *person == self.reading.caller.principal)
     }
 
-    fn holds(&mut self, permission: Permission, on: On, thing: &Thing<'_>) -> Result<bool, Failure> {
+    fn holds(&mut self, permission: Permission, on: On, thing: &Resource<'_>) -> Result<bool, Failure> {
         match (on, thing) {
             (On::Members, _) if permission == Permission::READ => {
                 if let Some(known) = self.reads_members {
@@ -323,16 +323,16 @@ impl<'r> Sight<'r> {
             (On::Organization, _) => self.can_on_organizations(permission, "organization"),
             (On::AllProjects, _) => self.can_on_organizations(permission, "org_project"),
             (On::AuditLog, _) => self.can_on_organizations(permission, "org_audit_logs"),
-            (On::Scope, Thing::Grant(grant)) => {
-                let Reading { today, org, .. } = self.reading;
+            (On::Scope, Resource::Grant(grant)) => {
+                let ReadContext { today, org, .. } = self.reading;
                 Ok(today.sees_grant(*org, self.held()?, grant)?)
             }
-            (_, Thing::Project(id)) => self.could_on(permission, &ObjectRef::of_project(*id)),
-            (_, Thing::Group(id)) => self.could_on(permission, &ObjectRef::new("group", id.to_string())),
-            (_, Thing::Role(id)) => self.could_on(permission, &ObjectRef::new("role", id.to_string())),
-            (_, Thing::Object(object)) => self.could_on(permission, object),
-            (_, Thing::Asked(target)) => self.can_ask(permission, *target),
-            (_, Thing::Whole | Thing::Person(_) | Thing::Grant(_)) => Ok(false),
+            (_, Resource::Project(id)) => self.could_on(permission, &ObjectRef::of_project(*id)),
+            (_, Resource::Group(id)) => self.could_on(permission, &ObjectRef::new("group", id.to_string())),
+            (_, Resource::Role(id)) => self.could_on(permission, &ObjectRef::new("role", id.to_string())),
+            (_, Resource::Object(object)) => self.could_on(permission, object),
+            (_, Resource::Asked(target)) => self.can_ask(permission, *target),
+            (_, Resource::Whole | Resource::Person(_) | Resource::Grant(_)) => Ok(false),
         }
     }
 
@@ -362,7 +362,7 @@ impl<'r> Sight<'r> {
         if let Some((_, known)) = self.everywhere.filter(|(asked, _)| *asked == permission) {
             return Ok(known);
         }
-        let Reading { today, org, .. } = self.reading;
+        let ReadContext { today, org, .. } = self.reading;
         // The first is quick, and true of few.
         let held = self.can_on_organizations(permission, "organization")?
             && today.holds_everywhere(*org, self.held()?, permission)?;
@@ -372,7 +372,7 @@ impl<'r> Sight<'r> {
 
     /// What the caller holds.
     fn held(&mut self) -> Result<&Holdings, Failure> {
-        let Reading { today, org, caller, now, .. } = self.reading;
+        let ReadContext { today, org, caller, now, .. } = self.reading;
         let held = match self.holdings.take() {
             Some(held) => held,
             None => today.holdings(*org, *caller, *now)?,
