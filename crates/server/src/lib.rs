@@ -15,6 +15,7 @@ pub mod ids;
 pub mod init;
 pub mod known_head;
 mod listen;
+mod log_throttle;
 mod mend;
 pub mod nodes;
 pub mod operate;

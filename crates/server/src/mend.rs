@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use grantbook_journal::{Item, Journal, ReadError, chain::ChainError};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
+
+use crate::log_throttle::LogThrottle;
 
 /// Between two attempts to ask for them.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often it is told that nobody answers.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Every copy of the journal's item `next` that anybody has, however long it takes until they answer. The caller takes
 /// one only if it fits, and stops with the misfit if none does.
@@ -18,13 +18,12 @@ pub(crate) async fn other_copies<J: Journal>(
     misfit: &ChainError,
 ) -> Result<Vec<Item>, ReadError> {
     tracing::warn!(sequence = next, %misfit, "a frame does not fit: the journal's other copies are asked for");
-    let mut told: Option<Instant> = None;
+    let mut outage = LogThrottle::default();
     loop {
         match journal.copies(next).await {
             Err(error @ ReadError::Unavailable(_)) => {
-                if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                if outage.is_due() {
                     tracing::warn!(%error, "the journal does not answer; it is asked again for another copy");
-                    told = Some(Instant::now());
                 }
                 sleep(PAUSE).await;
             }

@@ -7,14 +7,10 @@ use std::{
 };
 
 use grantbook_journal::{Cause, Item, Journal, ReadError, Tail, chain::ChainError};
-use tokio::{
-    sync::watch,
-    task::yield_now,
-    time::{Instant, sleep},
-};
+use tokio::{sync::watch, task::yield_now, time::sleep};
 
 use super::{FoldError, directory::Directory};
-use crate::{doubt::Doubts, mend::other_copies};
+use crate::{doubt::Doubts, log_throttle::LogThrottle, mend::other_copies};
 
 /// Most frames taken at once.
 const FRAMES: NonZeroUsize = match NonZeroUsize::new(256) {
@@ -25,8 +21,6 @@ const FRAMES: NonZeroUsize = match NonZeroUsize::new(256) {
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it waits after the journal did not answer.
 const PAUSE: Duration = Duration::from_millis(200);
-/// An outage is told of once in this time.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Why the folds follow the journal no more; nothing is decided from then on.
 pub(super) type Fault = Arc<OnceLock<Cause>>;
@@ -64,11 +58,11 @@ impl<J: Journal> Follower<J> {
         let mut reached = *self.reached.borrow();
         self.directory.follow(reached);
         let mut tail = self.journal.tail(reached);
-        let mut told: Option<Instant> = None;
+        let mut outage = LogThrottle::default();
         loop {
             match tail.next(FRAMES, PATIENCE).await {
                 Ok(items) => {
-                    told = None;
+                    outage.reset();
                     for item in &items {
                         self.take(reached, item).await?;
                         reached = item.sequence();
@@ -80,9 +74,8 @@ impl<J: Journal> Follower<J> {
                     }
                 }
                 Err(error @ ReadError::Unavailable(_)) => {
-                    if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                    if outage.is_due() {
                         tracing::warn!(%error, "the journal does not answer the fold; it asks again");
-                        told = Some(Instant::now());
                     }
                     sleep(PAUSE).await;
                 }

@@ -6,16 +6,14 @@ use grantbook_journal::Identity;
 use tokio::{
     sync::watch,
     task::{JoinHandle, spawn_blocking},
-    time::{Instant, sleep},
+    time::sleep,
 };
 
 use super::{HeadFile, KnownHead, SeenEnd};
-use crate::doubt::Doubts;
+use crate::{doubt::Doubts, log_throttle::LogThrottle};
 
 /// Between two writes: with what a write takes, less than a second.
 const PERIOD: Duration = Duration::from_millis(500);
-/// How often it is logged that the file cannot be written.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Writes what the process knows until it is stopped. A journal that is doubted is not written down: what was known before
 /// stays.
@@ -54,7 +52,7 @@ async fn run(
     (doubts, mut stopping): (Doubts, watch::Receiver<bool>),
 ) {
     let mut written = 0;
-    let mut logged: Option<Instant> = None;
+    let mut outage = LogThrottle::default();
     loop {
         let verdict = tokio::select! {
             biased;
@@ -72,9 +70,8 @@ async fn run(
             match spawn_blocking(move || own.keep(&head)).await {
                 Ok(Ok(())) => written = end.sequence,
                 Ok(Err(error)) => {
-                    if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+                    if outage.is_due() {
                         tracing::error!(%error, "how far the journal has come cannot be kept: an older copy in its place would not be noticed");
-                        logged = Some(Instant::now());
                     }
                 }
                 Err(error) => tracing::error!(%error, "how far the journal has come was not kept"),

@@ -33,6 +33,7 @@ use self::{
 use crate::{
     doubt::{Comparison, Doubts},
     known_head::{KnownHead, SeenEnd, Verdict, compare},
+    log_throttle::LogThrottle,
     mend::other_copies,
     pulse::{Broken, Heard, Pulse},
     upkeep::Tally,
@@ -47,8 +48,6 @@ const FRAMES_MAX: NonZeroUsize = match NonZeroUsize::new(1024) {
 const IDLE: Duration = Duration::from_secs(1);
 /// How long it waits before it reads again after the journal did not answer.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often an outage is told of.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// A journal that gives nothing for so long, although more was read of it before, has lost its tail.
 const REREAD_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -108,8 +107,8 @@ impl Projector {
         let scrub = (scrub_every, scrubs.clone());
         let comparison = Some(doubts.comparing());
         let doubting = (doubts, comparison);
-        let (told, asks) = (None, settle.clone());
-        let follower = Follower { journal, tell, stopping, told, scrub, asked, doubting, _asks: asks };
+        let (outage, asks) = (LogThrottle::default(), settle.clone());
+        let follower = Follower { journal, tell, stopping, outage, scrub, asked, doubting, _asks: asks };
         let task = tokio::spawn(follower.run(writer));
         Self { reader, progress, stop, settle, scrubs, task }
     }
@@ -148,8 +147,7 @@ struct Follower<J> {
     journal: Arc<J>,
     tell: watch::Sender<Progress>,
     stopping: watch::Receiver<bool>,
-    /// When an outage was last told of.
-    told: Option<Instant>,
+    outage: LogThrottle,
     /// How often the view is read whole, and how often it was.
     scrub: (Duration, Tally),
     /// Who wants the view settled.
@@ -420,7 +418,7 @@ impl<J: Journal> Follower<J> {
         match read {
             Ok(frames) => {
                 if !frames.is_empty() {
-                    self.told = None;
+                    self.outage.reset();
                 }
                 Ok(frames)
             }
@@ -433,9 +431,8 @@ impl<J: Journal> Follower<J> {
         if !matches!(error, ReadError::Unavailable(_)) {
             return Err(error.into());
         }
-        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+        if self.outage.is_due() {
             tracing::warn!(%error, "the journal does not answer the projector; it asks again");
-            self.told = Some(Instant::now());
         }
         sleep(PAUSE).await;
         Ok(())

@@ -23,7 +23,7 @@ use super::{
     render::{RenderError, Rendered, render},
     status::{LineState, LineStatus},
 };
-use crate::read::Unready;
+use crate::{log_throttle::LogThrottle, read::Unready};
 
 /// Frames rendered at once.
 const FRAMES_MAX: usize = 128;
@@ -40,8 +40,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const MARK_EVERY: u64 = 1024;
 /// So many of the stream's last messages are looked at at the start: twice as many as a publisher has under way.
 const LOOKED_BACK: u64 = 512;
-/// How often an outage is told of.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// The stream may be ahead of a view that has everything for so long before that is believed.
 const AHEAD_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -96,8 +94,7 @@ pub(super) struct Line {
     state: LineState,
     /// Since when the stream seems to be ahead of the journal.
     ahead_since: Option<Instant>,
-    /// When an outage was last told of; at first, when it started.
-    told: Option<Instant>,
+    outage: LogThrottle,
 }
 
 impl Line {
@@ -122,7 +119,7 @@ impl Line {
             pending: VecDeque::new(),
             state: LineState::Ready,
             ahead_since: None,
-            told: Some(Instant::now()),
+            outage: LogThrottle::silent_at_first(),
             publisher,
             followed,
             stopping,
@@ -178,9 +175,8 @@ impl Line {
 
     /// Tells that nothing can be done at present, and pauses.
     async fn wait_out(&mut self, why: String) -> Result<(), Fault> {
-        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+        if self.outage.is_due() {
             tracing::warn!(stream = self.publisher.stream(), why, "the relay waits");
-            self.told = Some(Instant::now());
         }
         self.tell.send_modify(|status| status.state = LineState::Waiting(why));
         self.pause(PAUSE).await
@@ -376,7 +372,7 @@ impl Line {
                     tracing::info!(stream = self.publisher.stream(), "this relay is the active one");
                     self.state = LineState::Active;
                 }
-                self.told = None;
+                self.outage.reset();
                 self.show();
                 Ok(())
             }
