@@ -25,10 +25,10 @@ pub use guards::{conflicts, foundings, races, resends, too_large};
 pub use history::{SCRIPT, Turn, follows, histories, looks, reads, restarts, script_history};
 
 /// Longer than any journal needs for one step: a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Before what was refused for the moment is tried again.
-const PAUSE: Duration = Duration::from_millis(2);
+const BACKOFF: Duration = Duration::from_millis(2);
 
 /// Runs the whole suite, each part on a journal of its own.
 pub async fn run<J: Journal>(fresh: impl AsyncFn() -> J, again: impl AsyncFn(J) -> J) {
@@ -53,14 +53,14 @@ pub const fn org(number: u128) -> OrgId {
 
 /// Appends what must be taken.
 async fn append<J: Journal>(journal: &J, org: OrgId, after: u64, frame: &str) -> u64 {
-    expect(timeout(PATIENCE, attempt(journal, org, after, Bytes::from(frame.to_owned()))).await)
+    expect(timeout(TIMEOUT, attempt(journal, org, after, Bytes::from(frame.to_owned()))).await)
 }
 
 /// What becomes of an append once the journal is not busy any more: a cluster may say so to the only writer, too.
 async fn attempt<J: Journal>(journal: &J, org: OrgId, after: u64, frame: Bytes) -> Result<u64, AppendError> {
     loop {
         match journal.append(org, after, frame.clone()).await {
-            Err(AppendError::Busy(_)) => sleep(PAUSE).await,
+            Err(AppendError::Busy(_)) => sleep(BACKOFF).await,
             outcome => return outcome,
         }
     }
@@ -68,11 +68,11 @@ async fn attempt<J: Journal>(journal: &J, org: OrgId, after: u64, frame: Bytes) 
 
 /// All items up to the head, read in one go or in several.
 async fn all<J: Journal>(journal: &J, at_a_time: NonZeroUsize) -> Vec<Item> {
-    let head = expect(timeout(PATIENCE, journal.head()).await);
+    let head = expect(timeout(TIMEOUT, journal.head()).await);
     let mut tail = journal.tail(0);
     let mut frames: Vec<Item> = Vec::new();
     while frames.last().map_or(0, Item::sequence) < head {
-        let more = expect(timeout(PATIENCE, tail.next(at_a_time, PATIENCE)).await);
+        let more = expect(timeout(TIMEOUT, tail.next(at_a_time, TIMEOUT)).await);
         assert!(more.len() <= at_a_time.get(), "no more frames than asked for");
         frames.extend(more.into_iter().map(bare));
     }

@@ -22,9 +22,9 @@ const FRAMES: NonZeroUsize = match NonZeroUsize::new(1024) {
     None => NonZeroUsize::MIN,
 };
 /// A journal that gives nothing for so long, although its head lies further, is not copied.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// So often what was appended meanwhile is copied too.
-const ROUNDS: usize = 5;
+const ATTEMPTS: usize = 5;
 
 /// Why a journal was not copied. The target is not opened by any service then.
 #[derive(Debug, thiserror::Error)]
@@ -81,9 +81,9 @@ pub async fn copy<J: Journal>(
     let mut chains = Chains::new(source.identity().installation);
     let mut tail = source.tail(0);
     let mut head = source.head().await?;
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         while chains.end().sequence < head {
-            let items = tail.next(FRAMES, PATIENCE).await?;
+            let items = tail.next(FRAMES, TIMEOUT).await?;
             if items.is_empty() {
                 return Err(ReadError::Damaged { sequence: chains.end().sequence.saturating_add(1) }.into());
             }

@@ -16,7 +16,7 @@ const FRAMES: NonZeroUsize = match NonZeroUsize::new(1024) {
     None => NonZeroUsize::MIN,
 };
 /// A journal that gives nothing for so long, although its head lies further, has lost what is there.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// No more violations than these are told.
 const VIOLATIONS: usize = 20;
 /// No more runs of foreign messages than these are listed.
@@ -129,7 +129,7 @@ pub async fn verify<J: Journal>(
     let mut walk = Walk::new(Chains::new(journal.identity().installation), head);
     let mut tail = journal.tail(0);
     while walk.chains.end().sequence < head {
-        let items = match tail.next(FRAMES, PATIENCE).await {
+        let items = match tail.next(FRAMES, TIMEOUT).await {
             Ok(items) => items,
             Err(ReadError::Damaged { sequence }) => {
                 walk.violate(sequence, "the store does not have it".to_owned());

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// How long the journal and those who follow it may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -90,7 +90,7 @@ impl Confirmer {
             *asked = Some(now);
             Ok(())
         };
-        timeout(PATIENCE, sure).await.unwrap_or(Err(Unconfirmed::NotReached))
+        timeout(TIMEOUT, sure).await.unwrap_or(Err(Unconfirmed::NotReached))
     }
 }
 

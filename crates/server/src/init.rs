@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How often a new organization's frame is tried while others append theirs.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 /// How long the append may take.
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -151,7 +151,7 @@ async fn add<J: Journal>(
 ) -> Result<Option<String>, StartError> {
     let (file, is_known) = known_head::require(journal, &options.data).await?;
     known_head::expect_writable(&file).await?;
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let fold = replay(journal, &options.journal).await?;
         if fold.organizations().any(|one| one.state().name() == options.org) {
             return Err(StartError::OrganizationExists(options.org.clone()));

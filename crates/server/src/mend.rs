@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::log_throttle::LogThrottle;
 
 /// Between two attempts to ask for them.
-const PAUSE: Duration = Duration::from_millis(200);
+const BACKOFF: Duration = Duration::from_millis(200);
 
 /// Every copy of the journal's item `next` that anybody has, however long it takes until they answer. The caller takes
 /// one only if it fits, and stops with the misfit if none does.
@@ -25,7 +25,7 @@ pub(crate) async fn other_copies<J: Journal>(
                 if outage.is_due() {
                     tracing::warn!(%error, "the journal does not answer; it is asked again for another copy");
                 }
-                sleep(PAUSE).await;
+                sleep(BACKOFF).await;
             }
             answer => return answer,
         }

@@ -12,7 +12,7 @@ use tokio::{
 /// How often the head is asked for.
 const PERIOD: Duration = Duration::from_secs(1);
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// For so long the journal may say that it is shorter than what was read of it: a leader that was just elected may
 /// not have applied everything yet.
 const SHORTER: Duration = Duration::from_secs(3);
@@ -108,7 +108,7 @@ async fn listen<J: Journal>(journal: Arc<J>, seen: watch::Receiver<u64>, tell: w
     loop {
         ticks.tick().await;
         let (expected, at) = (*seen.borrow(), Instant::now());
-        let head = match timeout(PATIENCE, journal.head()).await {
+        let head = match timeout(TIMEOUT, journal.head()).await {
             Ok(Ok(head)) => head,
             Ok(Err(
                 error @ (ReadError::Damaged { .. } | ReadError::DamagedFile { .. } | ReadError::Replaced(_)),

@@ -42,7 +42,7 @@ const ITEMS: NonZeroUsize = match NonZeroUsize::new(1024) {
     None => NonZeroUsize::MIN,
 };
 /// How long the journal may take to give the next ones.
-const READ_PATIENCE: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why the server, or an operator's command, cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -316,7 +316,7 @@ async fn only_foreign(journal: &impl Journal) -> Option<u64> {
     }
     let (head, mut tail, mut read) = (journal.head().await.ok()?, journal.tail(0), 0);
     while read < head {
-        let items = tail.next(ITEMS, READ_PATIENCE).await.ok()?;
+        let items = tail.next(ITEMS, READ_TIMEOUT).await.ok()?;
         if items.iter().any(|item| item.frame().is_some()) {
             return None;
         }

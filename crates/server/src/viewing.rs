@@ -18,7 +18,7 @@ use crate::{
     config::ServeConfig,
     doubt::Doubts,
     ids::IdSource,
-    nodes::{Nodes, NodesConfig, TOLD_EVERY, Talk, node_id},
+    nodes::{ANNOUNCE_INTERVAL, Nodes, NodesConfig, Talk, node_id},
     project::{Projector, catching_up},
     snapshots::{Maker, NodeId, Place, SnapshotConfig, SnapshotError, SnapshotKey, Store, keep_making},
     start::{OpenJournal, StartError, make_directory},
@@ -78,7 +78,7 @@ impl Viewing {
             OpenJournal::JetStream(jetstream) => {
                 let (name, url) =
                     (config.node_name.clone(), config.public_url.as_ref().map(ToString::to_string));
-                let talking = NodesConfig { node, name, url, installation, every: TOLD_EVERY, clock };
+                let talking = NodesConfig { node, name, url, installation, every: ANNOUNCE_INTERVAL, clock };
                 Some(Talk::start(Arc::clone(jetstream), projector.progress(), talking))
             }
             OpenJournal::Embedded(_) => None,

@@ -27,7 +27,7 @@ use self::{
 use crate::{access, exit::Usage, session::Session};
 
 /// How often everything is read again because somebody else wrote meanwhile.
-const ROUNDS: usize = 5;
+const ATTEMPTS: usize = 5;
 /// Most commands of one record.
 const COMMANDS_MAX: usize = grantbook_api::batch::COMMANDS_MAX;
 
@@ -96,7 +96,7 @@ pub(crate) async fn plan(session: &Session, args: PlanArgs) -> anyhow::Result<()
 pub(crate) async fn apply(session: &Session, args: ApplyArgs) -> anyhow::Result<()> {
     let (bytes, declared) = file::read(&args.file)?;
     let mut expected = args.plan.as_ref().map(reviewed).transpose()?;
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let Planned { work, plan } = planned(session, &declared).await?;
         if plan.records == 0 {
             return nothing(session, &plan);
@@ -156,7 +156,7 @@ fn bound(session: &Session, bytes: &[u8], position: &str) -> Client {
 /// Compares and plans until both were of one position.
 async fn planned(session: &Session, declared: &Declared) -> anyhow::Result<Planned> {
     let mut at_least = session.client.options().at_least.clone();
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let options = session.client.options().clone();
         let client = session.client.with(Options { at_least: at_least.clone(), ..options });
         let read_at = client.whoami().await?.position;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    PATIENCE, PAUSE, all, append, attempt, expect,
+    BACKOFF, TIMEOUT, all, append, attempt, expect,
     history::{amount, behind, head, one},
     org,
 };
@@ -14,7 +14,7 @@ use crate::{
 
 /// Puts what must be taken.
 async fn put<J: Journal>(journal: &J, token: &str, head: u64, bytes: &Bytes) -> u64 {
-    expect(timeout(PATIENCE, attempt_put(journal, token, head, bytes)).await)
+    expect(timeout(TIMEOUT, attempt_put(journal, token, head, bytes)).await)
 }
 
 async fn attempt_put<J: Journal>(
@@ -25,7 +25,7 @@ async fn attempt_put<J: Journal>(
 ) -> Result<u64, AppendError> {
     loop {
         match journal.put_foreign(token, head, bytes.clone()).await {
-            Err(AppendError::Busy(_)) => sleep(PAUSE).await,
+            Err(AppendError::Busy(_)) => sleep(BACKOFF).await,
             outcome => return outcome,
         }
     }
@@ -73,7 +73,7 @@ pub async fn foreign_items<J: Journal>(journal: &J) {
         assert_eq!(behind(journal, after).await.len() as u64, history.len() as u64 - after);
         let there = history.iter().find(|item| item.sequence() == after).cloned();
         assert_eq!(one(journal.read_one(after)).await, there, "at {after}");
-        let copies = expect(timeout(PATIENCE, journal.copies(after.max(1))).await);
+        let copies = expect(timeout(TIMEOUT, journal.copies(after.max(1))).await);
         assert_eq!(copies.len(), 1, "at {after}");
         for org in [1, 2, 3, 4].map(org) {
             let next =
@@ -82,13 +82,12 @@ pub async fn foreign_items<J: Journal>(journal: &J) {
         }
     }
     for (number, guard) in [(1, 1), (1, 2), (2, 5), (2, 7), (3, 0)] {
-        let refused =
-            timeout(PATIENCE, attempt(journal, org(number), guard, Bytes::from_static(b"no"))).await;
+        let refused = timeout(TIMEOUT, attempt(journal, org(number), guard, Bytes::from_static(b"no"))).await;
         assert!(matches!(refused, Ok(Err(AppendError::Conflict { .. }))), "{number} {guard}: {refused:?}");
     }
-    let elsewhere = timeout(PATIENCE, attempt_put(journal, "nobody", 7, &Bytes::new())).await;
+    let elsewhere = timeout(TIMEOUT, attempt_put(journal, "nobody", 7, &Bytes::new())).await;
     assert!(matches!(elsewhere, Ok(Err(AppendError::Conflict { .. }))), "{elsewhere:?}");
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let sure = append_surely(journal, org(2), 8, Bytes::from_static(b"b2"), deadline).await;
     assert_eq!(sure.ok(), Some(9), "behind the last foreign message");
     let taken = found_surely(journal, org(3), 9, Bytes::from_static(b"c1"), deadline).await;

@@ -9,13 +9,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{PATIENCE, PAUSE, all, append, attempt, expect, org};
+use super::{BACKOFF, TIMEOUT, all, append, attempt, expect, org};
 use crate::{AppendError, Journal, append_surely, frame::FRAME_MAX_BYTES};
 
 /// How many appends race.
 const RACERS: usize = 32;
 /// How often they do.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 /// Only the organization's very last sequence is the guard: nothing older, newer, or of another organization.
 pub async fn conflicts<J: Journal>(journal: &J) {
@@ -25,7 +25,7 @@ pub async fn conflicts<J: Journal>(journal: &J) {
     for (org, guard) in [(org(1), 0), (org(1), 1), (org(1), 2), (org(1), 4), (org(2), 3), (org(3), 3)] {
         refused(journal, org, guard).await;
     }
-    assert_eq!(expect(timeout(PATIENCE, journal.head()).await), 3, "what is refused leaves no trace");
+    assert_eq!(expect(timeout(TIMEOUT, journal.head()).await), 3, "what is refused leaves no trace");
     assert_eq!(append(journal, org(2), 2, "b2").await, 4, "and no gap");
 }
 
@@ -34,10 +34,10 @@ pub async fn foundings<J: Journal>(journal: J) {
     let found = async |org, head, frame: &'static str| {
         loop {
             let founding = journal.found(org, head, Bytes::from_static(frame.as_bytes()));
-            match timeout(PATIENCE, founding).await {
+            match timeout(TIMEOUT, founding).await {
                 Ok(Ok(sequence)) => return Some(sequence),
                 Ok(Err(AppendError::Conflict { .. })) => return None,
-                Ok(Err(AppendError::Busy(_))) => sleep(PAUSE).await,
+                Ok(Err(AppendError::Busy(_))) => sleep(BACKOFF).await,
                 other => {
                     unexpected(&other);
                     return None;
@@ -61,12 +61,12 @@ pub async fn foundings<J: Journal>(journal: J) {
 /// The same frame sent again is refused, and the outcome protocol finds it where it is.
 pub async fn resends<J: Journal>(journal: &J) {
     assert_eq!(append(journal, org(1), 0, "a1").await, 1);
-    let again = timeout(PATIENCE, attempt(journal, org(1), 0, Bytes::from_static(b"a1"))).await;
+    let again = timeout(TIMEOUT, attempt(journal, org(1), 0, Bytes::from_static(b"a1"))).await;
     assert!(matches!(again, Ok(Err(AppendError::Conflict { .. }))), "{again:?}");
-    let next = expect(timeout(PATIENCE, journal.next_of(org(1), 0)).await);
+    let next = expect(timeout(TIMEOUT, journal.next_of(org(1), 0)).await);
     let next = next.map(|item| (item.sequence(), item.bytes().clone()));
     assert_eq!(next, Some((1, Bytes::from_static(b"a1"))));
-    let sure = append_surely(journal, org(1), 1, Bytes::from_static(b"a2"), Instant::now() + PATIENCE).await;
+    let sure = append_surely(journal, org(1), 1, Bytes::from_static(b"a2"), Instant::now() + TIMEOUT).await;
     assert_eq!(sure.ok(), Some(2));
 }
 
@@ -74,7 +74,7 @@ pub async fn resends<J: Journal>(journal: &J) {
 pub async fn races<J: Journal>(journal: J) {
     let journal = Arc::new(journal);
     let mut ends = [1, 2, 3].map(|number| (org(number), 0));
-    for round in 1..=ROUNDS {
+    for round in 1..=ATTEMPTS {
         let winners = race(&journal, ends, round).await;
         for (org, end) in &mut ends {
             let own: Vec<u64> = winners.iter().filter(|(of, _)| of == org).map(|(_, at)| *at).collect();
@@ -83,24 +83,24 @@ pub async fn races<J: Journal>(journal: J) {
         }
     }
     let frames = all(&*journal, NonZeroUsize::MAX).await;
-    assert_eq!(frames.len(), ROUNDS * ends.len(), "what lost has left no trace");
+    assert_eq!(frames.len(), ATTEMPTS * ends.len(), "what lost has left no trace");
     assert!((1..).zip(&frames).all(|(sequence, item)| item.sequence() == sequence), "no gap");
 }
 
 /// A frame that is too long is refused with both numbers, and the longest allowed one is taken.
 pub async fn too_large<J: Journal>(journal: &J) {
     let frame = Bytes::from(vec![b'x'; FRAME_MAX_BYTES + 1]);
-    let refused = timeout(PATIENCE, attempt(journal, org(1), 0, frame.clone())).await;
+    let refused = timeout(TIMEOUT, attempt(journal, org(1), 0, frame.clone())).await;
     assert!(
         matches!(refused, Ok(Err(AppendError::TooLarge { bytes, limit: FRAME_MAX_BYTES })) if bytes == frame.len()),
         "{refused:?}"
     );
     let longest = frame.slice(..FRAME_MAX_BYTES);
-    assert_eq!(expect(timeout(PATIENCE, attempt(journal, org(1), 0, longest)).await), 1);
+    assert_eq!(expect(timeout(TIMEOUT, attempt(journal, org(1), 0, longest)).await), 1);
 }
 
 async fn refused<J: Journal>(journal: &J, org: OrgId, guard: u64) {
-    let outcome = timeout(PATIENCE, attempt(journal, org, guard, Bytes::from_static(b"refused"))).await;
+    let outcome = timeout(TIMEOUT, attempt(journal, org, guard, Bytes::from_static(b"refused"))).await;
     let Ok(Err(AppendError::Conflict { actual })) = outcome else {
         return unexpected(&outcome);
     };
@@ -116,7 +116,7 @@ async fn race<J: Journal>(journal: &Arc<J>, ends: [(OrgId, u64); 3], round: usiz
         for (org, end) in ends {
             let journal = Arc::clone(journal);
             let frame = Bytes::from(format!("{org} {round} {racer}"));
-            running.spawn(async move { (org, timeout(PATIENCE, attempt(&*journal, org, end, frame)).await) });
+            running.spawn(async move { (org, timeout(TIMEOUT, attempt(&*journal, org, end, frame)).await) });
         }
     }
     let mut winners = Vec::new();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use tokio::time::timeout;
 
-use super::{PATIENCE, all, append, attempt, bare, expect, org};
+use super::{TIMEOUT, all, append, attempt, bare, expect, org};
 use crate::{Item, Journal, READ_MAX_BYTES, ReadError, Stored, Tail, frame::FRAME_MAX_BYTES};
 
 /// One step of the script: an organization's frame, appended behind its last one or behind a stale guard.
@@ -91,25 +91,25 @@ pub async fn looks<J: Journal>(journal: &J) {
 /// Who follows the stream gets every frame as it comes, also if it was not asked for in time.
 pub async fn follows<J: Journal>(journal: &J) {
     let mut tail = journal.tail(0);
-    let nothing = expect(timeout(PATIENCE, tail.next(amount(10), Duration::ZERO)).await);
+    let nothing = expect(timeout(TIMEOUT, tail.next(amount(10), Duration::ZERO)).await);
     assert_eq!(nothing, [], "who has no patience gets what is there");
     for (sequence, (org, after)) in (1..).zip([(org(1), 0), (org(2), 0), (org(1), 1)]) {
-        let waiting = tail.next(amount(10), PATIENCE);
+        let waiting = tail.next(amount(10), TIMEOUT);
         let appending = async {
             // The reader waits before there is anything to read.
             tokio::task::yield_now().await;
             append(journal, org, after, "a frame").await
         };
-        let (read, appended) = tokio::join!(timeout(PATIENCE, waiting), appending);
+        let (read, appended) = tokio::join!(timeout(TIMEOUT, waiting), appending);
         assert_eq!(appended, sequence);
         assert_eq!(expect(read).iter().map(Item::sequence).collect::<Vec<_>>(), [sequence]);
         // A question that is given up loses nothing.
-        drop(timeout(Duration::from_millis(1), tail.next(amount(10), PATIENCE)).await);
+        drop(timeout(Duration::from_millis(1), tail.next(amount(10), TIMEOUT)).await);
     }
     let mut other = journal.tail(1);
     append(journal, org(2), 2, "a frame").await;
     for expected in [2, 3, 4] {
-        let next = expect(timeout(PATIENCE, other.next(amount(1), PATIENCE)).await);
+        let next = expect(timeout(TIMEOUT, other.next(amount(1), TIMEOUT)).await);
         assert_eq!(next.iter().map(Item::sequence).collect::<Vec<_>>(), [expected]);
     }
 }
@@ -123,7 +123,7 @@ pub async fn restarts<J: Journal>(journal: J, again: impl AsyncFn(J) -> J) {
     assert_eq!(all(&journal, amount(3)).await, script_history());
     let expected = script_history().len() as u64;
     assert_eq!(head(&journal).await, expected);
-    let refused = timeout(PATIENCE, attempt(&journal, org(2), 2, Bytes::from_static(b"stale"))).await;
+    let refused = timeout(TIMEOUT, attempt(&journal, org(2), 2, Bytes::from_static(b"stale"))).await;
     assert!(matches!(refused, Ok(Err(crate::AppendError::Conflict { .. }))), "guards outlive a restart");
     assert_eq!(append(&journal, org(4), 0, "d1").await, expected + 1, "no sequence comes twice");
     let journal = again(journal).await;
@@ -137,9 +137,9 @@ async fn bounded<J: Journal>(journal: &J) {
     let count = READ_MAX_BYTES / FRAME_MAX_BYTES + 2;
     let mut last = 0;
     for _ in 0..count {
-        last = expect(timeout(PATIENCE, attempt(journal, org(9), last, frame.clone())).await);
+        last = expect(timeout(TIMEOUT, attempt(journal, org(9), last, frame.clone())).await);
     }
-    let first = expect(timeout(PATIENCE, journal.tail(start).next(amount(count), PATIENCE)).await);
+    let first = expect(timeout(TIMEOUT, journal.tail(start).next(amount(count), TIMEOUT)).await);
     assert!(first.len() < count, "one answer holds no more than {READ_MAX_BYTES} bytes");
     let total: usize = first.iter().map(|item| item.bytes().len()).sum();
     assert!(total <= READ_MAX_BYTES && !first.is_empty());
@@ -154,7 +154,7 @@ async fn play<J: Journal>(journal: &J) {
         let own = ends.entry(org(number)).or_insert_with(|| vec![0]);
         if stale {
             let guard = own.iter().rev().nth(1).copied().unwrap_or_default();
-            let refused = timeout(PATIENCE, attempt(journal, org(number), guard, Bytes::from(frame))).await;
+            let refused = timeout(TIMEOUT, attempt(journal, org(number), guard, Bytes::from(frame))).await;
             assert!(matches!(refused, Ok(Err(crate::AppendError::Conflict { .. }))), "{refused:?}");
         } else {
             let guard = own.last().copied().unwrap_or_default();
@@ -164,11 +164,11 @@ async fn play<J: Journal>(journal: &J) {
 }
 
 pub(super) async fn head<J: Journal>(journal: &J) -> u64 {
-    expect(timeout(PATIENCE, journal.head()).await)
+    expect(timeout(TIMEOUT, journal.head()).await)
 }
 
 pub(super) async fn one(asked: impl Future<Output = Result<Option<Item>, ReadError>>) -> Option<Item> {
-    expect(timeout(PATIENCE, asked).await).map(bare)
+    expect(timeout(TIMEOUT, asked).await).map(bare)
 }
 
 pub(super) async fn behind<J: Journal>(journal: &J, after: u64) -> Vec<Item> {
@@ -177,11 +177,11 @@ pub(super) async fn behind<J: Journal>(journal: &J, after: u64) -> Vec<Item> {
     let mut tail = journal.tail(after);
     let mut read: Vec<Item> = Vec::new();
     while read.len() < frames.len() {
-        let more = expect(timeout(PATIENCE, tail.next(amount(1000), PATIENCE)).await);
+        let more = expect(timeout(TIMEOUT, tail.next(amount(1000), TIMEOUT)).await);
         read.extend(more.into_iter().map(bare));
     }
     assert_eq!(read, frames);
-    assert_eq!(expect(timeout(PATIENCE, tail.next(amount(1), Duration::ZERO)).await), [], "the end");
+    assert_eq!(expect(timeout(TIMEOUT, tail.next(amount(1), Duration::ZERO)).await), [], "the end");
     read
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     Guard, Reason,
-    connection::{ApiError, Connection, PATIENCE, parse},
+    connection::{ApiError, Connection, TIMEOUT, parse},
     stream::GUARD_HEADER,
 };
 use crate::{AppendError, frame::FRAME_MAX_BYTES};
@@ -70,7 +70,7 @@ async fn publish(
     headers: HeaderMap,
     payload: Bytes,
 ) -> Result<u64, AppendError> {
-    let request = Request::new().headers(headers).payload(payload).timeout(Some(PATIENCE));
+    let request = Request::new().headers(headers).payload(payload).timeout(Some(TIMEOUT));
     let answer =
         connection.request(subject, request).await.and_then(|message| parse::<Ack>(&message.payload));
     match answer {

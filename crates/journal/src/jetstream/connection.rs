@@ -23,13 +23,13 @@ use super::{Credentials, JetStreamError, NatsOptions, Tls, options::without_user
 use crate::frame::FRAME_MAX_BYTES;
 
 /// How long connecting may take, to whichever server.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one server may take to be connected to: one that stands still takes connections and says nothing.
-const SERVER_PATIENCE: Duration = Duration::from_secs(3);
+const SERVER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long an answer may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a journal is asked for while it is opened: servers that were just started have no leader yet.
-const OPEN_PATIENCE: Duration = Duration::from_secs(20);
+const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// A server that does not answer two of these is left for another one.
 const PING_EVERY: Duration = Duration::from_secs(2);
 /// A server at which no leader answered for so long is left, too: it answers pings, but may be cut off from those that lead.
@@ -119,10 +119,10 @@ impl Connection {
             let servers: Vec<String> = options.servers.iter().map(|server| without_user(server)).collect();
             JetStreamError::Connect { servers: servers.join(", "), fault }
         };
-        let client = match timeout(CONNECT_PATIENCE, connecting).await {
+        let client = match timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(client)) => client,
             Ok(Err(error)) => return Err(failed(chain_of(&error))),
-            Err(_) => return Err(failed(format!("no answer within {CONNECT_PATIENCE:?}"))),
+            Err(_) => return Err(failed(format!("no answer within {CONNECT_TIMEOUT:?}"))),
         };
         Ok(Self { client, options: options.clone(), complaint, unanswered: Arc::default() })
     }
@@ -238,7 +238,7 @@ impl Connection {
         is_leaders: impl Fn(&T) -> bool,
     ) -> Result<T, ApiError> {
         let body = Bytes::from(body);
-        let request = Request::new().payload(body.clone()).timeout(Some(PATIENCE));
+        let request = Request::new().payload(body.clone()).timeout(Some(TIMEOUT));
         let message = self.request(subject.clone(), request).await;
         let mut answer = message.and_then(|message| parse(&message.payload));
         if !is_certain(&answer, &is_leaders)
@@ -275,7 +275,7 @@ impl Connection {
     /// Sends and waits for the answer, whatever it says and whoever gives it.
     pub(super) async fn request(&self, subject: String, request: Request) -> Result<Message, ApiError> {
         // The client's own bound does not count what waits for a connection.
-        let asked = timeout(PATIENCE, self.client.send_request(subject, request)).await;
+        let asked = timeout(TIMEOUT, self.client.send_request(subject, request)).await;
         match asked {
             Ok(Ok(message)) => Ok(message),
             Ok(Err(error)) => Err(self.explain(&error)),
@@ -335,7 +335,7 @@ fn is_to_be_left(unanswered: &mut Option<Instant>, answered: bool, (asked, now):
 pub(super) async fn patiently<T, F: Future<Output = Result<T, ApiError>>>(
     ask: impl Fn() -> F,
 ) -> Result<T, ApiError> {
-    let deadline = Instant::now() + OPEN_PATIENCE;
+    let deadline = Instant::now() + OPEN_TIMEOUT;
     loop {
         match ask().await {
             Err(ApiError::TimedOut(complaint)) if complaint.is_empty() && Instant::now() < deadline => {
@@ -343,13 +343,13 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, ApiError>>>(
             }
             Err(ApiError::Refused { err_code: KNOWS_NO_LEADER, .. }) if Instant::now() < deadline => {
                 tracing::info!("the NATS servers have no leader yet: they are asked again");
-                sleep(PATIENCE / 10).await;
+                sleep(TIMEOUT / 10).await;
             }
             Err(ApiError::Refused { err_code: NO_PLACE, description })
                 if description.contains(OFFLINE) && Instant::now() < deadline =>
             {
                 tracing::info!("not all NATS servers take part yet: they are asked again");
-                sleep(PATIENCE / 10).await;
+                sleep(TIMEOUT / 10).await;
             }
             answer => return answer,
         }
@@ -402,9 +402,9 @@ async fn connect_options(
     let complaint = Arc::clone(complaint);
     let mut connect = ConnectOptions::new()
         .name("grantbook")
-        .connection_timeout(SERVER_PATIENCE)
+        .connection_timeout(SERVER_TIMEOUT)
         .ping_interval(PING_EVERY)
-        .request_timeout(Some(PATIENCE))
+        .request_timeout(Some(TIMEOUT))
         .max_reconnects(None)
         .event_callback(move |event| {
             note(&complaint, &event);
@@ -495,7 +495,7 @@ mod tests {
         let asked = std::cell::Cell::new(0);
         let silent = async |times: u32, complaint: &str| {
             asked.set(asked.get() + 1);
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(TIMEOUT).await;
             if asked.get() > times { Ok(asked.get()) } else { Err(ApiError::TimedOut(complaint.to_owned())) }
         };
         assert_eq!(patiently(|| silent(3, "")).await.unwrap(), 4);

@@ -25,9 +25,9 @@ const WINDOW: usize = 256;
 /// And bytes.
 const WINDOW_BYTES: usize = 8 * 1024 * 1024;
 /// How long the acknowledgements of a window may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it waits before it sends again what the servers were too busy for.
-const PAUSE: Duration = Duration::from_millis(2);
+const BACKOFF: Duration = Duration::from_millis(2);
 
 /// A stream into which a journal is being copied. No service opens it before [`CopyInto::finish`].
 #[derive(Debug)]
@@ -103,14 +103,14 @@ impl CopyInto {
                 moved_at = Instant::now();
             }
             if landed < count {
-                if moved_at.elapsed() > PATIENCE {
+                if moved_at.elapsed() > TIMEOUT {
                     let sequence = self.head.saturating_add(1);
                     let fault = "the servers are busy all the time".to_owned();
                     return Err(JetStreamError::Copy { sequence, fault });
                 }
                 // A cluster takes no append to a subject while another one is under way.
                 self.window = (count / 2).max(1);
-                sleep(PAUSE).await;
+                sleep(BACKOFF).await;
             }
             rest = rest.get(landed..).unwrap_or_default();
         }
@@ -125,8 +125,8 @@ impl CopyInto {
         let first = window.first().map_or(0, Item::sequence);
         let mut answers = BTreeMap::new();
         for _ in window {
-            let Ok(Some(message)) = timeout(PATIENCE, acks.next()).await else {
-                return Err(fail(first, format!("no acknowledgement within {PATIENCE:?}")));
+            let Ok(Some(message)) = timeout(TIMEOUT, acks.next()).await else {
+                return Err(fail(first, format!("no acknowledgement within {TIMEOUT:?}")));
             };
             let sent = message.subject.rsplit('.').next().and_then(|text| text.parse::<u64>().ok());
             let answer = match message.status {

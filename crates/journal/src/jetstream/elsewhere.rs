@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Inner,
-    connection::{ApiError, PATIENCE},
+    connection::{ApiError, TIMEOUT},
     stream::Judged,
 };
 use crate::{Gaps, Item, ReadError};
@@ -53,7 +53,7 @@ impl Inner {
     async fn direct(&self, sequence: u64) -> Result<Option<Item>, ReadError> {
         let subject = format!("$JS.API.DIRECT.GET.{}", self.connection.stream());
         let question = json!({ "seq": sequence }).to_string();
-        let request = Request::new().payload(question.into()).timeout(Some(PATIENCE));
+        let request = Request::new().payload(question.into()).timeout(Some(TIMEOUT));
         let unavailable = |error: ApiError| ReadError::Unavailable(Arc::new(error));
         let message = self.connection.request(subject, request).await.map_err(unavailable)?;
         let Some(headers) = message.headers.as_ref() else { return Ok(None) };

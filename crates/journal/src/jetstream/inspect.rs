@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     Connection, DerivedFindings, JetStreamError, NatsOptions,
-    connection::{ApiError, PATIENCE},
+    connection::{ApiError, TIMEOUT},
     derived, stream,
 };
 use crate::Identity;
@@ -140,7 +140,7 @@ async fn may_publish(connection: &Connection, absent: &str) -> Permission {
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Expected-Stream", absent);
     let subject = connection.options().subject(OrgId::from_u128(0));
-    let request = Request::new().headers(headers).payload("probe".into()).timeout(Some(PATIENCE));
+    let request = Request::new().headers(headers).payload("probe".into()).timeout(Some(TIMEOUT));
     match connection.request(subject, request).await {
         Ok(_) | Err(ApiError::NoResponders) => Permission::Allowed,
         Err(_) => Permission::Denied,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     DerivedFindings, DerivedState, Inner, JetStreamJournal, NatsOptions,
-    connection::{ApiError, Connection, PATIENCE, parse, patiently},
+    connection::{ApiError, Connection, TIMEOUT, parse, patiently},
     stream,
 };
 
@@ -88,7 +88,7 @@ impl JetStreamJournal {
         let stream = connection.options().nodes_stream();
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Expected-Stream", stream.as_str());
-        let request = Request::new().headers(headers).payload(status).timeout(Some(PATIENCE));
+        let request = Request::new().headers(headers).payload(status).timeout(Some(TIMEOUT));
         match connection.request(connection.options().node_subject(node), request).await {
             Ok(answer) => parse::<Value>(&answer.payload).map(drop).map_err(|error| missing(error, stream)),
             Err(ApiError::NoResponders) => Err(NodesError::Missing { stream }),

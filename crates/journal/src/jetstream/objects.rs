@@ -10,7 +10,7 @@ use tokio::{io::AsyncReadExt as _, time::timeout};
 use super::{JetStreamJournal, NatsOptions, connection::patiently};
 
 /// How long one object may take, or one question.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A bucket that is there.
 #[derive(Clone)]
@@ -118,10 +118,10 @@ async fn within<T, E: std::fmt::Display>(
     bucket: &str,
     asked: impl Future<Output = Result<T, E>>,
 ) -> Result<T, BucketError> {
-    let fault = match timeout(PATIENCE, asked).await {
+    let fault = match timeout(TIMEOUT, asked).await {
         Ok(Ok(answer)) => return Ok(answer),
         Ok(Err(error)) => format!("fails: {error}"),
-        Err(_) => format!("has not answered within {PATIENCE:?}"),
+        Err(_) => format!("has not answered within {TIMEOUT:?}"),
     };
     Err(BucketError { bucket: bucket.to_owned(), fault })
 }

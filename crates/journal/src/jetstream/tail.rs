@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     Inner, Reason,
-    connection::{ApiError, PATIENCE},
+    connection::{ApiError, TIMEOUT},
     stream::Judged,
 };
 use crate::{Item, READ_MAX_BYTES, ReadError, Tail};
@@ -37,7 +37,7 @@ const DOUBTS: u32 = 8;
 /// Pauses between attempts.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// How long a consumer may take to be made at first; then twice as long, and so on, up to [`PATIENCE`]. Servers make one on
+/// How long a consumer may take to be made at first; then twice as long, and so on, up to [`TIMEOUT`]. Servers make one on
 /// whichever replica they like, and for minutes also on one that stands still (nats-server 2.15, `checkRemoteServers`).
 const MAKING: Duration = Duration::from_secs(1);
 
@@ -168,7 +168,7 @@ impl JetStreamTail {
             }
             Ok(Answer::Consumer(pull)) => self.pull = Some(pull),
             Err(error) => {
-                self.making = (self.making * 2).min(PATIENCE);
+                self.making = (self.making * 2).min(TIMEOUT);
                 return Err(error);
             }
         }

@@ -146,7 +146,7 @@ async fn compare(tail: &mut impl Tail, expected: &[Item]) -> Result<(), Transfer
     let mut expected = expected.iter();
     while expected.len() > 0 {
         let limit = std::num::NonZeroUsize::new(expected.len()).unwrap_or(std::num::NonZeroUsize::MIN);
-        let found = tail.next(limit, super::PATIENCE).await?;
+        let found = tail.next(limit, super::TIMEOUT).await?;
         if found.is_empty() {
             break;
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use serde::{Deserialize, Serialize};
 
-use super::{FRAMES, PATIENCE, Target, TransferError};
+use super::{FRAMES, TIMEOUT, Target, TransferError};
 use crate::{
     Foreign, Identity, Item, Journal, READ_MAX_BYTES, ReadError, Stored, Tail,
     chain::{Chains, ForeignMet, OrgEnd, Step},
@@ -92,7 +92,7 @@ pub async fn export<J: Journal>(
     let mut chains = Chains::new(identity.installation);
     let mut report = Report::new(head);
     while chains.end().sequence < head {
-        let mut items = tail.next(FRAMES, PATIENCE).await?;
+        let mut items = tail.next(FRAMES, TIMEOUT).await?;
         items.retain(|item| item.sequence() <= head);
         if items.is_empty() {
             return Err(ReadError::Damaged { sequence: chains.end().sequence.saturating_add(1) }.into());

@@ -19,13 +19,13 @@ use super::{
 use crate::doubt::{Doubts, JournalDoubt};
 
 /// How often a command is decided again because another writer came first.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 /// How long an append may take before its outcome counts as unknown.
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
 /// How often an idle task looks whether a frame of unknown outcome has landed.
-const DOUBT_PAUSE: Duration = Duration::from_secs(1);
+const DOUBT_BACKOFF: Duration = Duration::from_secs(1);
 /// Between two attempts to read a record back.
-const READ_PAUSE: Duration = Duration::from_millis(100);
+const READ_BACKOFF: Duration = Duration::from_millis(100);
 /// Most commands taken from the queue for one frame.
 const JOBS_MAX: usize = 1024;
 /// After so many decisions other tasks get their turn.
@@ -122,7 +122,7 @@ impl<J: Journal> Actor<J> {
             tokio::select! {
                 job = queue.next() => return job,
                 _ = closing => break,
-                () = sleep(DOUBT_PAUSE), if self.is_doubtful() => {
+                () = sleep(DOUBT_BACKOFF), if self.is_doubtful() => {
                     // A failure is told to the next command, which looks again.
                     self.catch_up().await.unwrap_or_default();
                 }
@@ -142,7 +142,7 @@ impl<J: Journal> Actor<J> {
             return Vec::new();
         }
         let (mut rounds, deadline) = (0, Instant::now() + APPEND_DEADLINE);
-        while rounds < ROUNDS && Instant::now() < deadline {
+        while rounds < ATTEMPTS && Instant::now() < deadline {
             let fold = match self.believed_fold() {
                 Ok(fold) => fold,
                 Err(error) => {
@@ -402,7 +402,7 @@ async fn read_back<J: Journal>(
     let deadline = Instant::now() + APPEND_DEADLINE;
     let stored = loop {
         match journal.read_one(position.sequence()).await {
-            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(READ_PAUSE).await,
+            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(READ_BACKOFF).await,
             Err(error) => return Err(SubmitError::JournalUnavailable(error.to_string())),
             Ok(stored) => break stored,
         }

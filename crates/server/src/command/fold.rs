@@ -31,9 +31,9 @@ const READ_FRAMES: NonZeroUsize = match NonZeroUsize::new(4096) {
 };
 
 /// A journal that gives nothing for so long, although its head lies further, has lost its tail.
-const READ_PATIENCE: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two attempts to learn its head.
-const READ_PAUSE: Duration = Duration::from_millis(200);
+const READ_BACKOFF: Duration = Duration::from_millis(200);
 
 /// Why a journal cannot be folded. Nothing is skipped: whoever gets one stops and says so.
 #[derive(Debug, thiserror::Error)]
@@ -353,10 +353,10 @@ impl Fold {
 
 /// The journal's head, however often it has to be asked for.
 async fn head_of<J: Journal>(journal: &J) -> Result<u64, ReadError> {
-    let deadline = Instant::now() + READ_PATIENCE;
+    let deadline = Instant::now() + READ_TIMEOUT;
     loop {
         match journal.head().await {
-            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(READ_PAUSE).await,
+            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(READ_BACKOFF).await,
             answer => return answer,
         }
     }
@@ -367,7 +367,7 @@ async fn read_up_to<T: Tail>(tail: &mut T, after: u64, head: u64) -> Result<Vec<
     if after >= head {
         return Ok(Vec::new());
     }
-    let frames = tail.next(READ_FRAMES, READ_PATIENCE).await?;
+    let frames = tail.next(READ_FRAMES, READ_TIMEOUT).await?;
     if frames.is_empty() {
         return Err(FoldError::MissingTail { read: after, head });
     }

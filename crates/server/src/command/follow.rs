@@ -18,9 +18,9 @@ const FRAMES: NonZeroUsize = match NonZeroUsize::new(256) {
     None => NonZeroUsize::MIN,
 };
 /// How long it waits for a frame before it asks again.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 /// How long it waits after the journal did not answer.
-const PAUSE: Duration = Duration::from_millis(200);
+const BACKOFF: Duration = Duration::from_millis(200);
 
 /// Why the folds follow the journal no more; nothing is decided from then on.
 pub(super) type Fault = Arc<OnceLock<Cause>>;
@@ -60,7 +60,7 @@ impl<J: Journal> Follower<J> {
         let mut tail = self.journal.tail(reached);
         let mut outage = LogThrottle::default();
         loop {
-            match tail.next(FRAMES, PATIENCE).await {
+            match tail.next(FRAMES, TIMEOUT).await {
                 Ok(items) => {
                     outage.reset();
                     for item in &items {
@@ -77,7 +77,7 @@ impl<J: Journal> Follower<J> {
                     if outage.is_due() {
                         tracing::warn!(%error, "the journal does not answer the fold; it asks again");
                     }
-                    sleep(PAUSE).await;
+                    sleep(BACKOFF).await;
                 }
                 Err(error) => return Err(error.into()),
             }

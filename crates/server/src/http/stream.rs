@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 const CHUNKS_WAITING: usize = 4;
 
 /// How long a reader may take for a chunk.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A chunk; or none, the end; or why there is no more. Without an end the connection breaks off, so that nobody takes a
 /// part for the whole.
@@ -31,10 +31,10 @@ pub(crate) type Sink = mpsc::Sender<Chunk>;
 #[error("the rest of the answer could not be made")]
 pub(crate) struct Interrupted;
 
-/// Sends from a thread; whether it was taken. A reader that takes nothing for [`PATIENCE`] is taken to be gone: its
+/// Sends from a thread; whether it was taken. A reader that takes nothing for [`TIMEOUT`] is taken to be gone: its
 /// connection breaks off.
 pub(crate) fn send(sink: &Sink, chunk: Chunk) -> bool {
-    let sent = tokio::runtime::Handle::current().block_on(sink.send_timeout(chunk, PATIENCE));
+    let sent = tokio::runtime::Handle::current().block_on(sink.send_timeout(chunk, TIMEOUT));
     sent.is_ok()
 }
 

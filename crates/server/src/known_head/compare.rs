@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// A journal that does not answer for so long cannot be compared.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// For so long the servers of a shared journal may not show what they have: a leader that was just elected may not have
 /// applied everything yet.
 const SHORTER: Duration = Duration::from_secs(3);
 /// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(200);
+const BACKOFF: Duration = Duration::from_millis(200);
 
 /// What a comparison of a journal with what was seen of it came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) async fn compare<J: Journal>(journal: &J, known: &KnownHead) -> Resul
     if sequence == 0 {
         return Ok(Verdict::Holds);
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let mut absent_since: Option<Instant> = None;
     loop {
         match look(journal, known).await {
@@ -81,7 +81,7 @@ pub(crate) async fn compare<J: Journal>(journal: &J, known: &KnownHead) -> Resul
                 }
             }
         }
-        sleep(PAUSE).await;
+        sleep(BACKOFF).await;
     }
 }
 
@@ -118,7 +118,7 @@ async fn ends<J: Journal>(
             Ok(found) if found < known => return Ok(JournalDoubt::Shorter { known, found }),
             Ok(_) => return Ok(JournalDoubt::Exchanged { sequence: known }),
             Err(error) if JournalDoubt::of_reading(&error).is_none() && Instant::now() < deadline => {
-                sleep(PAUSE).await;
+                sleep(BACKOFF).await;
             }
             Err(error) => return Err(error),
         }

@@ -8,4 +8,4 @@ mod watch;
 pub use identity::{NODE_ID_FILE, node_id};
 pub use look::{LookError, statuses};
 pub use status::{Disagreement, Status, disagreements};
-pub use watch::{Nodes, NodesConfig, TOLD_EVERY, Talk};
+pub use watch::{ANNOUNCE_INTERVAL, Nodes, NodesConfig, Talk};

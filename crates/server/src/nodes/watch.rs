@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How often a node says how it is.
-pub const TOLD_EVERY: Duration = Duration::from_secs(10);
+pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Who a node is, and how often it says so.
 #[derive(Debug, Clone)]

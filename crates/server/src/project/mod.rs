@@ -47,9 +47,9 @@ const FRAMES_MAX: NonZeroUsize = match NonZeroUsize::new(1024) {
 /// How long it waits for a frame before it looks around.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long it waits before it reads again after the journal did not answer.
-const PAUSE: Duration = Duration::from_millis(200);
+const BACKOFF: Duration = Duration::from_millis(200);
 /// A journal that gives nothing for so long, although more was read of it before, has lost its tail.
-const REREAD_PATIENCE: Duration = Duration::from_secs(30);
+const REREAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running projector. Dropping it ends it too; [`Projector::stop`] waits until it has.
 #[derive(Debug)]
@@ -231,7 +231,7 @@ impl<J: Journal> Follower<J> {
         let mut chains = Chains::new(self.journal.identity().installation);
         let mut tail = self.journal.tail(0);
         while chains.end().sequence < sequence {
-            let mut frames = tail.next(FRAMES_MAX, REREAD_PATIENCE).await?;
+            let mut frames = tail.next(FRAMES_MAX, REREAD_TIMEOUT).await?;
             frames.retain(|item| item.sequence() <= sequence);
             if frames.is_empty() {
                 return Err(Fault::Tail { expected: sequence, found: chains.end().sequence });
@@ -434,7 +434,7 @@ impl<J: Journal> Follower<J> {
         if self.outage.is_due() {
             tracing::warn!(%error, "the journal does not answer the projector; it asks again");
         }
-        sleep(PAUSE).await;
+        sleep(BACKOFF).await;
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    Followed, PAUSE,
+    BACKOFF, Followed,
     render::{RenderError, Rendered, render},
     status::{LineState, LineStatus},
 };
@@ -41,7 +41,7 @@ const MARK_EVERY: u64 = 1024;
 /// So many of the stream's last messages are looked at at the start: twice as many as a publisher has under way.
 const LOOKED_BACK: u64 = 512;
 /// The stream may be ahead of a view that has everything for so long before that is believed.
-const AHEAD_PATIENCE: Duration = Duration::from_secs(5);
+const AHEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a line stops. Nothing is skipped.
 #[derive(Debug, thiserror::Error)]
@@ -179,7 +179,7 @@ impl Line {
             tracing::warn!(stream = self.publisher.stream(), why, "the relay waits");
         }
         self.tell.send_modify(|status| status.state = LineState::Waiting(why));
-        self.pause(PAUSE).await
+        self.pause(BACKOFF).await
     }
 
     async fn pause(&mut self, length: Duration) -> Result<(), Fault> {
@@ -282,7 +282,7 @@ impl Line {
             return Ok(());
         }
         let since = *self.ahead_since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= AHEAD_PATIENCE { Err(Fault::Ahead { has, head }) } else { Ok(()) }
+        if since.elapsed() >= AHEAD_TIMEOUT { Err(Fault::Ahead { has, head }) } else { Ok(()) }
     }
 
     /// Renders the next frames that the view holds; waits for one if there is nothing else to do.

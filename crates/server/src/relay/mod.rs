@@ -28,9 +28,9 @@ use crate::{project::Progress, read::ReadNode};
 
 /// For so long a stream may seem to be ahead of the journal before that is believed: a leader of either that was just
 /// elected may not have applied everything yet.
-const AHEAD_PATIENCE: Duration = Duration::from_secs(5);
+const AHEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two questions about that.
-const PAUSE: Duration = Duration::from_millis(500);
+const BACKOFF: Duration = Duration::from_millis(500);
 
 /// Why no relay starts.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +90,7 @@ pub(crate) async fn open(journal: &JetStreamJournal) -> Result<Vec<Publisher>, R
 }
 
 async fn refuse_ahead(journal: &JetStreamJournal, publisher: &Publisher) -> Result<(), RelayError> {
-    let deadline = Instant::now() + AHEAD_PATIENCE;
+    let deadline = Instant::now() + AHEAD_TIMEOUT;
     loop {
         let asked = async { Ok::<_, ReadError>((publisher.end().await?, journal.head().await?)) };
         let last_time = Instant::now() >= deadline;
@@ -106,7 +106,7 @@ async fn refuse_ahead(journal: &JetStreamJournal, publisher: &Publisher) -> Resu
             Err(error) => return Err(error.into()),
             Ok(_) => {}
         }
-        sleep(PAUSE).await;
+        sleep(BACKOFF).await;
     }
 }
 

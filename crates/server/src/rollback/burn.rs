@@ -20,9 +20,9 @@ pub const BURNED_MOST: u64 = 10_000_000;
 /// So many are given to a file at once, which then shares commits.
 const AT_ONCE: usize = 1024;
 /// A journal that does not answer for so long is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(200);
+const BACKOFF: Duration = Duration::from_millis(200);
 /// Most items behind a burned range among which its record is looked for.
 const LOOKED_AT: usize = 4096;
 /// So often at most an interrupted attempt was extended.
@@ -128,10 +128,10 @@ impl Burn for JetStreamJournal {
                     return Err(error.into());
                 }
                 Err(error) => {
-                    if moved_at.elapsed() >= PATIENCE {
+                    if moved_at.elapsed() >= TIMEOUT {
                         return Err(error.into());
                     }
-                    sleep(PAUSE).await;
+                    sleep(BACKOFF).await;
                     let found = head_of(self).await?;
                     // What landed there since is ours, or somebody writes at the same time.
                     if found > head && at(self, found).await? != Some(burned) {
@@ -173,7 +173,7 @@ pub(crate) async fn accepted<J: Journal>(journal: &J, sequence: u64) -> Result<O
     let mut reached = end_of(journal, burned, head).await?.unwrap_or(sequence);
     let (mut tail, mut looked_at) = (journal.tail(reached), 0);
     while reached < head && looked_at < LOOKED_AT {
-        let items = tail.next(ITEMS, PATIENCE).await?;
+        let items = tail.next(ITEMS, TIMEOUT).await?;
         let Some(last) = items.last() else { break };
         (reached, looked_at) = (last.sequence(), looked_at + items.len());
         let mut ranges = items.iter().filter_map(Item::frame).flat_map(recorded_in);
@@ -205,7 +205,7 @@ pub(super) async fn recorded<J: Journal>(journal: &J, burned: Burned) -> Result<
     let mut reached = burned.kept.max(burned.lost);
     let mut tail = journal.tail(reached);
     while reached < head {
-        let items = tail.next(ITEMS, PATIENCE).await?;
+        let items = tail.next(ITEMS, TIMEOUT).await?;
         let Some(last) = items.last() else { return Err(ReadError::Damaged { sequence: reached + 1 }) };
         reached = last.sequence();
         let says_so = |stored: &&Stored| recorded_in(stored).iter().any(|range| range.covers_all(burned));
@@ -215,10 +215,10 @@ pub(super) async fn recorded<J: Journal>(journal: &J, burned: Burned) -> Result<
 }
 
 async fn patiently<T, F: Future<Output = Result<T, ReadError>>>(ask: impl Fn() -> F) -> Result<T, ReadError> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match ask().await {
-            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(PAUSE).await,
+            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(BACKOFF).await,
             answer => return answer,
         }
     }

@@ -29,7 +29,7 @@ const SKIPPED_MAX: usize = 512;
 /// How long to wait after something of our own failed, in milliseconds.
 const PAUSE_MS: i64 = 1000;
 /// How long to wait for a view that has just been opened.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest error that is kept, in bytes: some of them repeat what a receiver said.
 const ERROR_MAX: usize = 300;
 
@@ -148,7 +148,7 @@ impl Worker {
 
     async fn turn(&mut self) -> Result<Next, DeliveryError> {
         // Whether, and where, something may be sent must not follow from what was so on an earlier day.
-        let believed = self.shared.node.wait_for(self.org, Position::START, PATIENCE).await;
+        let believed = self.shared.node.wait_for(self.org, Position::START, TIMEOUT).await;
         if believed.is_err() {
             return Ok(Next::Until(self.shared.clock.now().plus_millis(PAUSE_MS)));
         }

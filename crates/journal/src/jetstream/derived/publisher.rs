@@ -40,7 +40,7 @@ const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 /// Questions about messages under way at once.
 const QUESTIONS: usize = 32;
 /// How long an acknowledgement may take: longer than a publish is answered, or the client notices that it is cut off.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One message of a derived stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,7 +194,7 @@ impl Publisher {
     async fn subscribe(&self) -> Result<(String, Subscriber), Interrupted> {
         let client = self.connection.client();
         let inbox = client.new_inbox();
-        let acks = timeout(PATIENCE, client.subscribe(format!("{inbox}.*"))).await;
+        let acks = timeout(TIMEOUT, client.subscribe(format!("{inbox}.*"))).await;
         match acks {
             Ok(Ok(acks)) => Ok((inbox, acks)),
             Ok(Err(error)) => Err(Interrupted::Unknown(Arc::new(error))),
@@ -227,7 +227,7 @@ impl Flight<'_> {
             if under_way == 0 {
                 return trouble.map_or(Ok(()), |(_, why)| Err(why));
             }
-            let answer = match timeout(PATIENCE, acks.next()).await {
+            let answer = match timeout(TIMEOUT, acks.next()).await {
                 Ok(Some(answer)) => answer,
                 Ok(None) => return Err(unknown("the connection's subscription has ended")),
                 Err(_) => {
@@ -267,7 +267,7 @@ impl Flight<'_> {
             headers,
             message.body.clone(),
         );
-        match timeout(PATIENCE, publish).await {
+        match timeout(TIMEOUT, publish).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(Interrupted::Unknown(Arc::new(error))),
             Err(_) => Err(unknown("the NATS client takes nothing")),

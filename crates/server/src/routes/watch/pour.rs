@@ -17,7 +17,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How often it is looked whether the node may still be believed, while nothing comes.
 const LOOK: Duration = Duration::from_secs(1);
 /// Who takes nothing for this long is taken to be gone; it can go on where it was.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The same once the process ends.
 const PATIENCE_AT_END: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const PATIENCE_AT_END: Duration = Duration::from_secs(1);
 pub(super) async fn pour(watcher: Watcher, sink: &Sink) {
     let ended = follow(watcher, sink).await;
     if let Err(ended) = ended {
-        let patience = if ended.is_of_process() { PATIENCE_AT_END } else { PATIENCE };
+        let patience = if ended.is_of_process() { PATIENCE_AT_END } else { TIMEOUT };
         sink.send_timeout(Ok(Some(ended.text())), patience).await.unwrap_or_default();
         sink.send_timeout(Ok(None), patience).await.unwrap_or_default();
     }
@@ -34,7 +34,7 @@ pub(super) async fn pour(watcher: Watcher, sink: &Sink) {
 
 /// Whether the watcher took it.
 async fn send(sink: &Sink, text: Bytes) -> bool {
-    sink.send_timeout(Ok(Some(text)), PATIENCE).await.is_ok()
+    sink.send_timeout(Ok(Some(text)), TIMEOUT).await.is_ok()
 }
 
 async fn follow(mut watcher: Watcher, sink: &Sink) -> Result<(), Ended> {
