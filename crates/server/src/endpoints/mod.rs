@@ -4,7 +4,10 @@ mod openapi;
 mod row;
 mod table;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::HashSet,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     Router,
@@ -47,7 +50,7 @@ pub(crate) struct Endpoint {
 }
 
 /// The methods that operations have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Verb {
     Get,
     Post,
@@ -80,11 +83,16 @@ impl Verb {
 /// All operations.
 static TABLE: LazyLock<Vec<Endpoint>> = LazyLock::new(table::table);
 
+/// The questions among them: every request is looked up here.
+static QUESTIONS: LazyLock<HashSet<(Verb, &str)>> = LazyLock::new(|| {
+    let is_question = |one: &&Endpoint| matches!(one.handling, Handling::Question(_) | Handling::Operator(_));
+    TABLE.iter().filter(is_question).map(|one| (one.method, one.path)).collect()
+});
+
 /// Whether the operation is a question: it changes nothing, whatever its method.
 pub(crate) fn is_question(method: &Method, template: &str) -> bool {
-    let verb = Verb::of(method);
-    let found = TABLE.iter().find(|one| Some(one.method) == verb && one.path == template);
-    found.is_some_and(|one| matches!(one.handling, Handling::Question(_) | Handling::Operator(_)))
+    let questions: &HashSet<(Verb, &str)> = &QUESTIONS;
+    Verb::of(method).is_some_and(|verb| questions.contains(&(verb, template)))
 }
 
 /// The command that a call stands for: of a single write, or in a batch. The path is decoded, segment by segment.
