@@ -37,7 +37,7 @@ pub(super) fn decide(authorizer: &mut Authorizer<'_>, asked: &Asked<'_>) -> Resu
     let object = target(asked.resource);
     let home = authorizer.home_meant(object, &asked.action.name)?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
-    let principal = principal(&reading.snapshot, reading.org, asked.subject)?;
+    let principal = principal(reading.rows(), reading.org, asked.subject)?;
     let own = principal == Some(reading.caller.principal);
     let key = if own { authorizer.own_key(Ask::Check, object)? } else { None };
     if !own {

@@ -54,7 +54,7 @@ impl ReadContext {
         Authorizer::new(&self)?.require(Ask::AsOf, &Resource::Whole)?;
         let reading = self.reaching(named).await?;
         let moment = reading.moment("as_of", named)?;
-        Ok(Self { as_of: Some(text), ..reading.at_moment(moment) })
+        Ok(reading.at_moment(moment, Some(text)))
     }
 
     /// The same, once everything is here that the journal holds, if the moment is beyond what is here.
@@ -63,10 +63,8 @@ impl ReadContext {
             Named::Position(position) if position > self.position => {
                 let node = self.web.node()?;
                 node.confirm().await.map_err(|why| Failure::unconfirmed(&why))?;
-                let today = node.reader.snapshot()?;
-                let position = today.position(self.org)?;
-                let position_text = self.web.position_text(position);
-                Ok(Self { snapshot: today.clone(), today, position, position_text, ..self })
+                let newer = node.reader.snapshot()?;
+                self.on_newer(newer)
             }
             Named::Position(_) | Named::Time(_) => Ok(self),
         }
@@ -80,15 +78,8 @@ impl ReadContext {
                 return wrong("is a position beyond the last record");
             }
             Named::Time(at) if at > self.now => return wrong("is a time in the future"),
-            Named::Position(position) => self.today.moment_after(self.org, position)?,
-            Named::Time(at) => self.today.moment_at(self.org, at)?,
+            Named::Position(position) => self.rows_of_today().moment_after(self.org, position)?,
+            Named::Time(at) => self.rows_of_today().moment_at(self.org, at)?,
         })
-    }
-
-    /// The same at an earlier moment.
-    pub(crate) fn at_moment(self, moment: Moment) -> Self {
-        let position_text = self.web.position_text(moment.position);
-        let snapshot = self.today.as_of(moment.position);
-        Self { snapshot, at: moment.at, position: moment.position, position_text, ..self }
     }
 }

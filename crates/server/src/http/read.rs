@@ -9,7 +9,7 @@ use axum::{
 };
 use grantbook_api::header;
 use grantbook_domain::{id::OrgId, position::Position, principal::Caller, time::Timestamp};
-use grantbook_views::{Image, Snapshot};
+use grantbook_views::{Image, Moment, Snapshot};
 use serde::Serialize;
 
 use crate::http::{
@@ -28,22 +28,31 @@ pub(crate) struct ReadContext {
     pub(crate) org: OrgId,
     /// Who asks.
     pub(crate) caller: Caller,
-    /// When; what the caller may ask is judged by this and by `today`.
+    /// When; what the caller may ask is judged by this and by the rows of today.
     pub(crate) now: Timestamp,
-    /// As everything is.
-    pub(crate) today: Snapshot,
-    /// On what: as everything is, or as it was at the moment asked about.
-    pub(crate) snapshot: Snapshot,
-    /// The instant asked about: expiry is judged at it.
-    pub(crate) at: Timestamp,
-    /// The image to answer checks from, if that is what is read: the position is then the image's.
-    pub(crate) image: Option<Arc<Image>>,
-    /// Where the snapshot, or the image, stands in this organization.
+    /// Where what is read stands in this organization.
     pub(crate) position: Position,
     /// The same as clients see it.
     pub(crate) position_text: String,
-    /// The moment asked about, as it was written; none: now.
-    pub(crate) as_of: Option<String>,
+    today: Snapshot,
+    source: Source,
+}
+
+/// What is read.
+#[derive(Debug)]
+enum Source {
+    /// The image, which has the position. The rows may be of a later one: nothing is asked of them but what never changes.
+    Image(Arc<Image>),
+    /// The rows, as everything is.
+    Now,
+    /// The rows, as everything was.
+    Then {
+        rows: Snapshot,
+        /// Expiry is judged at this instant.
+        at: Timestamp,
+        /// The moment as the caller wrote it; none if it is one of several that a question is about.
+        as_of: Option<String>,
+    },
 }
 
 /// An answer about the past, with the moment asked about repeated in it.
@@ -55,11 +64,63 @@ struct Repeating<'a, T> {
 }
 
 impl ReadContext {
+    /// The rows at the moment asked about.
+    pub(crate) const fn rows(&self) -> &Snapshot {
+        match &self.source {
+            Source::Then { rows, .. } => rows,
+            Source::Image(_) | Source::Now => &self.today,
+        }
+    }
+
+    /// The rows as everything is: what the caller may is judged by them.
+    pub(crate) const fn rows_of_today(&self) -> &Snapshot {
+        &self.today
+    }
+
+    /// The image that checks are answered from, if that is what is read.
+    pub(crate) const fn image(&self) -> Option<&Arc<Image>> {
+        match &self.source {
+            Source::Image(image) => Some(image),
+            Source::Now | Source::Then { .. } => None,
+        }
+    }
+
+    /// The instant asked about: expiry is judged at it.
+    pub(crate) const fn at(&self) -> Timestamp {
+        match &self.source {
+            Source::Then { at, .. } => *at,
+            Source::Image(_) | Source::Now => self.now,
+        }
+    }
+
+    /// The moment asked about, as the caller wrote it; none: now.
+    pub(crate) fn as_of(&self) -> Option<&str> {
+        match &self.source {
+            Source::Then { as_of, .. } => as_of.as_deref(),
+            Source::Image(_) | Source::Now => None,
+        }
+    }
+
+    /// The same at an earlier moment, which the caller wrote like this.
+    pub(crate) fn at_moment(self, moment: Moment, as_of: Option<String>) -> Self {
+        let position_text = self.web.position_text(moment.position);
+        let rows = self.today.as_of(moment.position);
+        let source = Source::Then { rows, at: moment.at, as_of };
+        Self { source, position: moment.position, position_text, ..self }
+    }
+
+    /// The same on newer rows, as everything is.
+    pub(crate) fn on_newer(self, today: Snapshot) -> Result<Self, Failure> {
+        let position = today.position(self.org)?;
+        let position_text = self.web.position_text(position);
+        Ok(Self { today, source: Source::Now, position, position_text, ..self })
+    }
+
     /// What a cursor is bound to, besides the list itself.
     pub(crate) fn binding(&self, list: &str) -> String {
         // A narrow key does not go on with what a wider one began; a failure to look gives a binding that fits nothing.
         let narrowing = self.caller.key.map(|key| self.today.narrowing_of(key));
-        format!("{}\n{:?}\n{narrowing:?}\n{:?}\n{list}", self.org, self.caller.principal, self.as_of)
+        format!("{}\n{:?}\n{narrowing:?}\n{:?}\n{list}", self.org, self.caller.principal, self.as_of())
     }
 
     /// Waits for the view, on behalf of a caller who was recognized.
@@ -105,19 +166,16 @@ impl ReadContext {
             org: who.org,
             caller: who.caller,
             now,
-            today: snapshot.clone(),
-            snapshot,
-            at: now,
-            image,
+            today: snapshot,
+            source: image.map_or(Source::Now, Source::Image),
             position,
             position_text: web.position_text(position),
-            as_of: None,
         })
     }
 
     /// Answers at once.
     pub(crate) fn respond<T: Serialize>(self, ask: impl FnOnce(&Self) -> Result<T, Failure>) -> Response {
-        let asked = ask(&self).and_then(|body| match self.as_of.as_deref() {
+        let asked = ask(&self).and_then(|body| match self.as_of() {
             Some(as_of) => json(StatusCode::OK, &Repeating { answer: &body, as_of }),
             None => json(StatusCode::OK, &body),
         });

@@ -31,7 +31,7 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
         let mut authorizer = Authorizer::new(reading)?;
         authorizer.require(Ask::Access, &Resource::Whole)?;
         let principal = known(reading, &principal)?;
-        let effective = reading.snapshot.access(reading.org, principal, reading.at)?;
+        let effective = reading.rows().access(reading.org, principal, reading.at())?;
         let permissions: Result<_, Failure> =
             effective.rows.into_iter().map(|row| entry(&mut authorizer, row)).collect();
         Ok(Access {
@@ -48,7 +48,7 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
 /// The principal that a parameter names, living or ended.
 pub(super) fn known(reading: &ReadContext, text: &str) -> Result<Principal, Failure> {
     let named = text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
-    let ReadContext { snapshot, org, .. } = reading;
+    let (snapshot, org) = (reading.rows(), &reading.org);
     match named {
         Some(Grantee::User(id)) => {
             let found = snapshot.get::<User>(*org, &id)?;

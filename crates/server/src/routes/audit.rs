@@ -189,7 +189,7 @@ impl Search {
         let mut after = self.after.or_else(|| self.before_the_first());
         loop {
             let page = AuditPage { after, order: self.order, limit: FETCH.min(left + 1) };
-            let AuditRecords { items, next } = reading.snapshot.audit(reading.org, &self.filter, &page)?;
+            let AuditRecords { items, next } = reading.rows().audit(reading.org, &self.filter, &page)?;
             for recorded in &items {
                 let beyond = match self.order {
                     views::Order::Ascending => recorded.position > last,

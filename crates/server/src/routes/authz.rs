@@ -73,11 +73,10 @@ enum Checks<'r> {
 impl<'r> Authorizer<'r> {
     /// Looks at what the reading stands on.
     pub(crate) fn new(reading: &'r ReadContext) -> Result<Self, Failure> {
-        let ReadContext { org, now, at, today, snapshot, .. } = reading;
-        let then = reading.as_of.as_ref().map(|_| snapshot.checker(*org, *at)).transpose()?;
-        let today = match &reading.image {
+        let then = reading.as_of().map(|_| reading.rows().checker(reading.org, reading.at())).transpose()?;
+        let today = match reading.image() {
             Some(image) => Checks::Image(image),
-            None => Checks::Rows(Box::new(today.checker(*org, *now)?)),
+            None => Checks::Rows(Box::new(reading.rows_of_today().checker(reading.org, reading.now)?)),
         };
         Ok(Self { reading, today, then, reads_members: None, holdings: None, everywhere: None })
     }
@@ -112,7 +111,7 @@ impl<'r> Authorizer<'r> {
         id: &D::Id,
         kind: Kind,
     ) -> Result<D, Failure> {
-        let ReadContext { snapshot, org, .. } = self.reading;
+        let (snapshot, org) = (self.reading.rows(), &self.reading.org);
         let found: Option<D> = snapshot.get(*org, id)?;
         match found {
             Some(found) if snapshot.lives(*org, &found)? && self.may(ask, thing)? => Ok(found),
@@ -137,7 +136,7 @@ impl<'r> Authorizer<'r> {
 
     /// Whether the caller's key is narrowed. That is fixed when a key is issued, so any snapshot that knows the key tells.
     pub(crate) fn is_narrowed(&self) -> Result<bool, Failure> {
-        let ReadContext { today, caller, .. } = self.reading;
+        let (today, caller) = (self.reading.rows_of_today(), &self.reading.caller);
         Ok(caller.key.map(|key| today.narrowing_of(key)).transpose()?.flatten().is_some())
     }
 
@@ -238,7 +237,7 @@ impl<'r> Authorizer<'r> {
 
     /// The working keys of a principal, now, whose issuer could not give today what they can do.
     pub(crate) fn keys_of_concern(&mut self, who: Principal) -> Result<Vec<KeyOfConcern>, Failure> {
-        let ReadContext { today, org, now, .. } = self.reading;
+        let (today, org, now) = (self.reading.rows_of_today(), &self.reading.org, &self.reading.now);
         let found = today.checker(*org, *now)?.keys_of_concern(who)?;
         let shown = found
             .into_iter()
@@ -273,7 +272,7 @@ impl<'r> Authorizer<'r> {
         let name = match object.object_type.as_str() {
             // Whoever has a key is told the organization's name.
             "organization" => {
-                let organization = self.reading.snapshot.organization(self.reading.org)?;
+                let organization = self.reading.rows().organization(self.reading.org)?;
                 organization.filter(|one| one.id.to_string() == object.id).map(|one| one.name)
             }
             "project" => object.id.parse().ok().map(|id| self.project_name(id)).transpose()?.flatten(),
@@ -289,7 +288,7 @@ impl<'r> Authorizer<'r> {
     }
 
     fn object_name(&mut self, object: &ObjectRef) -> Result<Option<String>, Failure> {
-        let ReadContext { snapshot, org, .. } = self.reading;
+        let (snapshot, org) = (self.reading.rows(), &self.reading.org);
         let known: Option<model::RegisteredObject> = snapshot.get(*org, object)?;
         let Some(name) = known.and_then(|known| known.name) else { return Ok(None) };
         Ok(self.may(Ask::Object, &Resource::Object(object))?.then_some(name))
@@ -324,7 +323,7 @@ impl<'r> Authorizer<'r> {
             (On::AllProjects, _) => self.can_on_organizations(permission, "org_project"),
             (On::AuditLog, _) => self.can_on_organizations(permission, "org_audit_logs"),
             (On::Scope, Resource::Grant(grant)) => {
-                let ReadContext { today, org, .. } = self.reading;
+                let (today, org) = (self.reading.rows_of_today(), &self.reading.org);
                 Ok(today.sees_grant(*org, self.held()?, grant)?)
             }
             (_, Resource::Project(id)) => self.could_on(permission, &ObjectRef::of_project(*id)),
@@ -362,7 +361,7 @@ impl<'r> Authorizer<'r> {
         if let Some((_, known)) = self.everywhere.filter(|(asked, _)| *asked == permission) {
             return Ok(known);
         }
-        let ReadContext { today, org, .. } = self.reading;
+        let (today, org) = (self.reading.rows_of_today(), &self.reading.org);
         // The first is quick, and true of few.
         let held = self.can_on_organizations(permission, "organization")?
             && today.holds_everywhere(*org, self.held()?, permission)?;
@@ -372,7 +371,8 @@ impl<'r> Authorizer<'r> {
 
     /// What the caller holds.
     fn held(&mut self) -> Result<&Holdings, Failure> {
-        let ReadContext { today, org, caller, now, .. } = self.reading;
+        let (today, org, caller, now) =
+            (self.reading.rows_of_today(), &self.reading.org, &self.reading.caller, &self.reading.now);
         let held = match self.holdings.take() {
             Some(held) => held,
             None => today.holdings(*org, *caller, *now)?,

@@ -25,7 +25,7 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     reading.respond(|reading| {
         query::require_no_other(&uri)?;
         Authorizer::new(reading)?.require(Ask::Catalog, &Resource::Whole)?;
-        let catalog = reading.snapshot.catalog(reading.org)?;
+        let catalog = reading.rows().catalog(reading.org)?;
         Ok(render::catalog(&catalog))
     })
 }

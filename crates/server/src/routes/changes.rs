@@ -52,7 +52,7 @@ impl Between {
             Self::unpacked(&cursor, list)?
         } else {
             let beginning = Moment { position: Position::START, at: Timestamp::from_millis(i64::MIN) };
-            let newest = reading.today.moment_after(reading.org, reading.position)?;
+            let newest = reading.rows_of_today().moment_after(reading.org, reading.position)?;
             let now = Moment { at: newest.at.max(reading.now), ..newest };
             let from = from.map_or(Ok(beginning), |named| reading.moment("from", named))?;
             let to = to.map_or(Ok(now), |named| reading.moment("to", named))?;
@@ -62,7 +62,7 @@ impl Between {
             return Err(Failure::invalid("the parameter from is a moment after that of to"));
         }
         let to = between.to;
-        Ok((reading.at_moment(to), between))
+        Ok((reading.at_moment(to, None), between))
     }
 
     /// The cursor of a page that goes on from a moment, after an item.

@@ -180,9 +180,9 @@ fn named_key(reading: &ReadContext, text: &str) -> Result<Option<KeyId>, Failure
         return Ok(text.parse().ok());
     }
     let Ok(parsed) = ParsedKey::parse(text) else { return Ok(None) };
-    let recognized = match &reading.image {
+    let recognized = match reading.image() {
         Some(image) => image.authenticate(parsed.id, &parsed.hash, reading.now),
-        None => reading.snapshot.authenticate(parsed.id, &parsed.hash, reading.at)?,
+        None => reading.rows().authenticate(parsed.id, &parsed.hash, reading.at())?,
     };
     if recognized == Err(access::Reason::UnknownKey) {
         return Ok(None);
@@ -193,9 +193,9 @@ fn named_key(reading: &ReadContext, text: &str) -> Result<Option<KeyId>, Failure
 
 /// Whose key it is, living or ended.
 fn holder(reading: &ReadContext, key: KeyId) -> Result<Option<Principal>, Failure> {
-    match &reading.image {
+    match reading.image() {
         Some(image) => Ok(image.key_holder(reading.org, key)),
-        None => Ok(reading.snapshot.get::<Key>(reading.org, &key)?.map(|key| key.principal)),
+        None => Ok(reading.rows().get::<Key>(reading.org, &key)?.map(|key| key.principal)),
     }
 }
 

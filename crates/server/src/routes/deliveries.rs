@@ -48,8 +48,8 @@ fn deliveries(web: &Web) -> Result<&Deliveries, Failure> {
 /// A webhook as it is shown, with its delivery if that is known here.
 pub(super) fn shown(reading: &ReadContext, webhook: &webhook::Webhook) -> Result<Webhook, Failure> {
     let mut shown = render::webhook(webhook);
-    if let (Ok(deliveries), None) = (deliveries(&reading.web), &reading.as_of) {
-        let standing = deliveries.standing(&reading.today, reading.org, webhook.id)?;
+    if let (Ok(deliveries), None) = (deliveries(&reading.web), reading.as_of()) {
+        let standing = deliveries.standing(reading.rows_of_today(), reading.org, webhook.id)?;
         shown.delivery = Some(delivery(reading, webhook, &standing, deliveries.can_sign(webhook)));
     }
     Ok(shown)
@@ -131,7 +131,8 @@ pub(crate) async fn retry(
     let asked = async {
         let (reading, webhook) = steered(&web, &parts, &id).await?;
         body::require_none(&parts.headers, body).await?;
-        let retried = deliveries(&web)?.retry(&reading.today, reading.org, &webhook, &message).await?;
+        let retried =
+            deliveries(&web)?.retry(reading.rows_of_today(), reading.org, &webhook, &message).await?;
         told(&reading, &webhook, "retry");
         positioned(&reading, &attempt(&retried))
     };

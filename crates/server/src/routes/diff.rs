@@ -64,8 +64,8 @@ async fn understand(reading: ReadContext, uri: &Uri) -> Result<(ReadContext, Que
 fn answer(reading: &ReadContext, question: &Question) -> Result<Diff, Failure> {
     let Question { between, only, project, limit } = question;
     let Between { from, to, .. } = between;
-    let then = reading.today.as_of(from.position);
-    let (before, after) = ((&then, from.at), (&reading.snapshot, to.at));
+    let then = reading.rows_of_today().as_of(from.position);
+    let (before, after) = ((&then, from.at), (reading.rows(), to.at));
     let mut comparison = Comparison::between(reading.org, before, after, *project)?;
     let mut authorizer = Authorizer::new(reading)?;
     let mut items = Vec::new();
@@ -76,7 +76,7 @@ fn answer(reading: &ReadContext, question: &Question) -> Result<Diff, Failure> {
         let some = match only {
             Some(one) if last.is_none() => vec![*one],
             Some(_) => Vec::new(),
-            None => reading.today.principals(reading.org, last, FETCH)?,
+            None => reading.rows_of_today().principals(reading.org, last, FETCH)?,
         };
         if some.is_empty() {
             break;

@@ -62,14 +62,15 @@ fn explain(reading: &ReadContext, asked: &CheckRequest) -> Result<Explanation, F
     } else {
         let Subject { principal, key, .. } = subject;
         let question = Question { principal, key, permission: &asked.permission, object };
-        reading.snapshot.explain(reading.org, &question, reading.at)?
+        reading.rows().explain(reading.org, &question, reading.at())?
     };
     told(&mut authorizer, asked, &subject, &story)
 }
 
 /// The object asked about, with its project if its type lies in projects and there is only one.
 pub(super) fn asked_object(authorizer: &Authorizer<'_>, asked: Target<'_>) -> Result<ObjectRef, Failure> {
-    let ReadContext { snapshot, org, at, .. } = authorizer.reading();
+    let (snapshot, org, at) =
+        (authorizer.reading().rows(), &authorizer.reading().org, authorizer.reading().at());
     let object = ObjectRef::new(asked.object_type, asked.id);
     let catalog = snapshot.catalog(*org)?;
     let known = catalog.object_type(asked.object_type);
@@ -79,7 +80,7 @@ pub(super) fn asked_object(authorizer: &Authorizer<'_>, asked: Target<'_>) -> Re
     if let Some(named) = asked.project {
         return Ok(object.within(named.parse().ok()));
     }
-    let homes = snapshot.checker(*org, *at)?.homes(&object)?;
+    let homes = snapshot.checker(*org, at)?.homes(&object)?;
     Ok(object.within(homes.first().copied().filter(|_| homes.len() == 1)))
 }
 
@@ -102,7 +103,7 @@ fn told(
     let reading = authorizer.reading();
     let object = asked_object(authorizer, target(&asked.object))?;
     let key: Option<model::Key> = match (&asked.key, subject.key) {
-        (Some(_), Some(id)) => reading.snapshot.get(reading.org, &id)?,
+        (Some(_), Some(id)) => reading.rows().get(reading.org, &id)?,
         _ => None,
     };
     let principal = subject.principal.or(key.as_ref().map(|key| key.principal));
@@ -257,7 +258,7 @@ fn narrowed(
     id: KeyId,
 ) -> Result<Option<String>, Failure> {
     let reading = authorizer.reading();
-    let Some(key) = reading.snapshot.get::<model::Key>(reading.org, &id)? else { return Ok(None) };
+    let Some(key) = reading.rows().get::<model::Key>(reading.org, &id)? else { return Ok(None) };
     let Some(narrow) = key.narrow else { return Ok(None) };
     if let Some(left) = narrow.permissions.filter(|left| !left.contains(&asked.permission)) {
         return Ok(Some(format!("the key is narrowed to the permissions {}", left.join(", "))));
@@ -294,7 +295,7 @@ fn obstacles(
     miss: &views::Missing,
     uncovered: &str,
 ) -> Result<Vec<words::Obstacle>, Failure> {
-    let at = authorizer.reading().at;
+    let at = authorizer.reading().at();
     let mut found = Vec::new();
     for (place, step) in miss.path.via.iter().enumerate() {
         let Some(expired) = step.membership.expires_at.filter(|until| at >= *until) else { continue };

@@ -49,8 +49,8 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
             },
             limit,
         };
-        let snapshot = reading.snapshot.as_of(at);
-        let (found, more) = snapshot.granted(reading.org, &filter(&query)?, &page, reading.at)?;
+        let snapshot = reading.rows().as_of(at);
+        let (found, more) = snapshot.granted(reading.org, &filter(&query)?, &page, reading.at())?;
         let end = found.last().filter(|_| more).map(|one| one.place);
         let next = end.map(|place| cursors.encode(&Cursor { at, after: bytes(place) }, &list, reading.now));
         let items = found.iter().map(|one| item(&mut authorizer, one)).collect::<Result<_, _>>()?;
@@ -91,7 +91,7 @@ fn item(authorizer: &mut Authorizer<'_>, one: &Granted) -> Result<GrantedItem, F
         Gives::Permissions(_) => None,
     };
     let ended = match one.ended {
-        Some(position) => reading.snapshot.record(reading.org, position)?.map(|record| (position, record)),
+        Some(position) => reading.rows().record(reading.org, position)?.map(|record| (position, record)),
         None => None,
     };
     let ended = ended.map(|(position, record)| {

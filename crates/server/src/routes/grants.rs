@@ -99,7 +99,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
             let seen = authorizer.may(Ask::Grant, &Resource::Grant(grant))?;
             if seen { shown(&mut authorizer, grant).map(Some) } else { Ok(None) }
         };
-        wanted.page(reading, |listing| reading.snapshot.grants(reading.org, &filter, listing), show)
+        wanted.page(reading, |listing| reading.rows().grants(reading.org, &filter, listing), show)
     });
     answer.await
 }
@@ -127,11 +127,11 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
     reading.respond(|reading| {
         query::require_no_other(&uri)?;
         let id: GrantId = id_in_path(&id, Kind::Grant)?;
-        let found: Option<model::Grant> = reading.snapshot.get(reading.org, &id)?;
+        let found: Option<model::Grant> = reading.rows().get(reading.org, &id)?;
         let mut authorizer = Authorizer::new(reading)?;
         match found {
             Some(grant)
-                if reading.snapshot.lives(reading.org, &grant)?
+                if reading.rows().lives(reading.org, &grant)?
                     && authorizer.may(Ask::Grant, &Resource::Grant(&grant))? =>
             {
                 shown(&mut authorizer, &grant)

@@ -46,7 +46,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
             let seen = authorizer.may(Ask::Group, &Resource::Group(group.id))?;
             Ok(seen.then(|| render::group(group)))
         };
-        wanted.page(reading, |listing| reading.snapshot.groups(reading.org, listing), show)
+        wanted.page(reading, |listing| reading.rows().groups(reading.org, listing), show)
     });
     answer.await
 }

@@ -115,7 +115,7 @@ async fn list(reading: ReadContext, uri: Uri, principal: Result<Principal, Failu
             let shown = key.session.is_none() && sees.has(key.id);
             Ok(shown.then(|| Key { principal: owner.clone(), ..render::key(key) }))
         };
-        wanted.page(reading, |listing| reading.snapshot.keys_of(reading.org, principal, listing), show)
+        wanted.page(reading, |listing| reading.rows().keys_of(reading.org, principal, listing), show)
     });
     answer.await
 }
@@ -139,7 +139,7 @@ impl SeenKeys {
 }
 
 pub(super) fn seen_keys(authorizer: &mut Authorizer<'_>, principal: Principal) -> Result<SeenKeys, Failure> {
-    let ReadContext { caller, today, .. } = authorizer.reading();
+    let (caller, today) = (&authorizer.reading().caller, authorizer.reading().rows_of_today());
     let narrowed = caller.key.map(|key| today.narrowing_of(key)).transpose()?.flatten().is_some();
     if !narrowed || caller.principal != principal {
         authorizer.require(Ask::Keys, &Resource::Person(principal))?;

@@ -51,7 +51,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri, InPath(id): InPath<Stri
             let member = named_grantee(membership.member, authorizer.name_of(membership.member)?);
             Ok(Some(Member { member, ..render::member(membership) }))
         };
-        wanted.page(reading, |listing| reading.snapshot.members_of(reading.org, id, listing), show)
+        wanted.page(reading, |listing| reading.rows().members_of(reading.org, id, listing), show)
     });
     answer.await
 }

@@ -11,7 +11,7 @@ use crate::http::{problem::Failure, read::ReadContext};
 
 /// A token's or group's name, a user's e-mail.
 pub(crate) fn of_grantee(reading: &ReadContext, grantee: Grantee) -> Result<Option<String>, Failure> {
-    let ReadContext { snapshot, org, .. } = reading;
+    let (snapshot, org) = (reading.rows(), &reading.org);
     Ok(match grantee {
         Grantee::User(id) => snapshot.get::<User>(*org, &id)?.map(|user| clear(&user.email)),
         Grantee::Token(id) => snapshot.get::<Token>(*org, &id)?.map(|token| token.name),
@@ -32,12 +32,12 @@ pub(crate) fn actor(reading: &ReadContext, actor: principal::Actor) -> Result<Ac
 
 /// A project's name.
 pub(crate) fn of_project(reading: &ReadContext, id: ProjectId) -> Result<Option<String>, Failure> {
-    Ok(reading.snapshot.get::<Project>(reading.org, &id)?.map(|project| project.name))
+    Ok(reading.rows().get::<Project>(reading.org, &id)?.map(|project| project.name))
 }
 
 /// A role's name.
 pub(crate) fn of_role(reading: &ReadContext, id: RoleId) -> Result<Option<String>, Failure> {
-    Ok(reading.snapshot.get::<Role>(reading.org, &id)?.map(|role| role.name))
+    Ok(reading.rows().get::<Role>(reading.org, &id)?.map(|role| role.name))
 }
 
 /// The author of a record with a name that was looked up, or none.

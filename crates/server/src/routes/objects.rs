@@ -62,7 +62,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
             let seen = authorizer.may(Ask::Object, &Resource::Object(&object.object))?;
             Ok(seen.then(|| render::object(object)))
         };
-        wanted.page(reading, |listing| reading.snapshot.objects(reading.org, &object_type, listing), show)
+        wanted.page(reading, |listing| reading.rows().objects(reading.org, &object_type, listing), show)
     });
     answer.await
 }

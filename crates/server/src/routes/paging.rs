@@ -29,8 +29,8 @@ impl PinnedPage {
     pub(crate) fn of(reading: &ReadContext, list: &str, cursor: Option<&str>) -> Result<Self, Failure> {
         let binding = reading.binding(list);
         let Some(text) = cursor else {
-            let snapshot = reading.snapshot.clone();
-            return Ok(Self { at: reading.position, now: reading.at, snapshot, after: None, binding });
+            let snapshot = reading.rows().clone();
+            return Ok(Self { at: reading.position, now: reading.at(), snapshot, after: None, binding });
         };
         let Cursor { at, after } = reading.web.cursors.decode(text, &binding, reading.now)?;
         let (instant, place) = after
@@ -41,8 +41,7 @@ impl PinnedPage {
             return Err(Failure::behind(reading.position_text.clone()));
         }
         // What is there already is read faster than what was.
-        let snapshot =
-            if at == reading.position { reading.snapshot.clone() } else { reading.snapshot.as_of(at) };
+        let snapshot = if at == reading.position { reading.rows().clone() } else { reading.rows().as_of(at) };
         Ok(Self { at, now, snapshot, after: Some(place.to_vec()), binding })
     }
 

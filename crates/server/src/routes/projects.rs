@@ -46,7 +46,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
             let seen = authorizer.may(Ask::Project, &Resource::Project(project.id))?;
             Ok(seen.then(|| render::project(project)))
         };
-        wanted.page(reading, |listing| reading.snapshot.projects(reading.org, listing), show)
+        wanted.page(reading, |listing| reading.rows().projects(reading.org, listing), show)
     });
     answer.await
 }

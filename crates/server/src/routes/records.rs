@@ -45,7 +45,7 @@ pub(super) fn at(
     of: Of<'_>,
     about: String,
 ) -> Result<Option<RecordRef>, Failure> {
-    let ReadContext { snapshot, org, .. } = authorizer.reading();
+    let (snapshot, org) = (authorizer.reading().rows(), &authorizer.reading().org);
     let Some(record) = snapshot.record(*org, position)? else { return Ok(None) };
     let event = record.events.iter().find(|event| concerns(event, of)).or(record.events.first());
     let event = event.map(Event::kind);
@@ -63,7 +63,7 @@ pub(super) fn of_denial(
 ) -> Result<Option<RecordRef>, Failure> {
     let reading = authorizer.reading();
     let key: Option<Key> = match key {
-        Some(id) => reading.snapshot.get(reading.org, &id)?,
+        Some(id) => reading.rows().get(reading.org, &id)?,
         None => None,
     };
     let (who, found) = match (reason, principal, key) {
@@ -110,7 +110,7 @@ fn of_key_expiry(reading: &ReadContext, key: &Key) -> Result<Option<Found>, Fail
 fn of_narrowing(reading: &ReadContext, mut key: Key) -> Result<Option<Found>, Failure> {
     for _ in 0..SEARCH_MAX {
         let Some(id) = key.replaces else { break };
-        let Some(before) = reading.snapshot.get::<Key>(reading.org, &id)? else { break };
+        let Some(before) = reading.rows().get::<Key>(reading.org, &id)? else { break };
         key = before;
     }
     let issued = |event: &Event| matches!(event, Event::KeyIssued { key: made } if made.id == key.id);
@@ -130,7 +130,7 @@ fn of_end(reading: &ReadContext, who: Principal) -> Result<Option<Found>, Failur
     if let Some(found) = last(reading, who, EventKind::TokenDeleted, ended)? {
         return Ok(Some(found));
     }
-    let Some(token) = reading.snapshot.get::<Token>(reading.org, &id)? else { return Ok(None) };
+    let Some(token) = reading.rows().get::<Token>(reading.org, &id)? else { return Ok(None) };
     let until = token.expires_at;
     let noted = |event: &Event| matches!(event, Event::TokenExpired { token } if token.id == id && token.expires_at == until);
     if let Some(found) = last(reading, who, EventKind::TokenExpired, noted)? {
@@ -180,7 +180,7 @@ fn setter(
 fn latest(reading: &ReadContext, who: Principal, event: EventKind) -> Result<Vec<Recorded>, Failure> {
     let filter = AuditFilter { principal: Some(who), events: vec![event], ..AuditFilter::default() };
     let page = AuditPage { after: None, order: Order::Descending, limit: SEARCH_MAX };
-    Ok(reading.snapshot.audit(reading.org, &filter, &page)?.items)
+    Ok(reading.rows().audit(reading.org, &filter, &page)?.items)
 }
 
 fn reference(

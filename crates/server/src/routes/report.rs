@@ -90,14 +90,14 @@ fn understand(reading: &ReadContext, uri: &Uri, accepted: ReportFormat) -> Resul
     authorizer.require(Ask::Report, &Resource::Whole)?;
     let only = query.principal.as_deref().map(|text| known(reading, text)).transpose()?;
     let filter = filter(reading, &query)?;
-    let population = reading.snapshot.population(reading.org, reading.at)?;
-    let organization = reading.today.organization(reading.org)?;
+    let population = reading.rows().population(reading.org, reading.at())?;
+    let organization = reading.rows_of_today().organization(reading.org)?;
     let named = |one: views::reader::Organization| Named { id: one.id.to_string(), name: one.name };
     let format = query.format.unwrap_or(accepted);
     let head = ReportHead {
         organization: organization.map(named).ok_or_else(|| Failure::not_found(Kind::Organization))?,
         position: reading.position_text.clone(),
-        at: (reading.at != Timestamp::from_millis(i64::MIN)).then(|| reading.at.to_string()),
+        at: (reading.at() != Timestamp::from_millis(i64::MIN)).then(|| reading.at().to_string()),
         filters: ReportQuery { format: None, ..query },
         generated_at: reading.now.to_string(),
         generated_by: authorizer.actor(reading.caller.principal.into())?,
@@ -110,7 +110,7 @@ fn understand(reading: &ReadContext, uri: &Uri, accepted: ReportFormat) -> Resul
 
 /// What is not there is an error: a report about nothing would read like one in which nobody had anything.
 fn filter(reading: &ReadContext, query: &ReportQuery) -> Result<ReportFilter, Failure> {
-    let ReadContext { snapshot, org, .. } = reading;
+    let (snapshot, org) = (reading.rows(), &reading.org);
     let wrong = |name: &str| Failure::invalid(format!("the parameter {name} must be an id"));
     let group = query.group.as_deref().map(|text| text.parse().map_err(|_| wrong("group"))).transpose()?;
     if let Some(id) = &group {
@@ -186,7 +186,7 @@ enum Poured {
 fn pour(reading: &ReadContext, question: &Question, sink: &Sink) -> Result<Poured, Failure> {
     let Question { format, only, filter, head, principals: _ } = question;
     let form = Form(*format);
-    let mut report = reading.snapshot.report(reading.org, reading.at, filter.clone())?;
+    let mut report = reading.rows().report(reading.org, reading.at(), filter.clone())?;
     let mut words = Words::new(reading)?;
     let mut end = ReportEnd { rows: 0, principals: 0, position: head.position.clone() };
     let mut chunk = Vec::new();
@@ -196,7 +196,7 @@ fn pour(reading: &ReadContext, question: &Question, sink: &Sink) -> Result<Poure
         let some = match only {
             Some(one) if last.is_none() => vec![*one],
             Some(_) => Vec::new(),
-            None => reading.today.principals(reading.org, last, FETCH)?,
+            None => reading.rows_of_today().principals(reading.org, last, FETCH)?,
         };
         if some.is_empty() {
             break;

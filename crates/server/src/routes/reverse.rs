@@ -89,7 +89,7 @@ pub(crate) async fn permissions(reading: ReadContext, uri: Uri) -> Response {
         }
         let who = known(reading, &principal)?;
         let asked_object = explain::asked_object(&authorizer, target)?;
-        let mut checker = reading.snapshot.checker(reading.org, reading.at)?;
+        let mut checker = reading.rows().checker(reading.org, reading.at())?;
         let held = match checker.permissions(who, target)? {
             Ok(held) if own => authorizer.cut_to_key(target, held)?,
             Ok(held) => held,

@@ -55,7 +55,7 @@ pub(super) fn role_seen(reading: &ReadContext, text: &str) -> Result<RoleId, Fai
         return id_in_path(text, Kind::Role);
     }
     let listing = Listing { at: reading.position, after: None, name: Some(text), limit: 1 };
-    let page = reading.snapshot.roles(reading.org, &listing)?;
+    let page = reading.rows().roles(reading.org, &listing)?;
     let role = page.items.first().filter(|listed| listed.thing.builtin.is_some());
     role.map(|listed| listed.thing.id).ok_or_else(|| Failure::not_found(Kind::Role))
 }
@@ -84,7 +84,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
             let seen = authorizer.may(Ask::Role, &Resource::Role(role.id))?;
             Ok(seen.then(|| render::role(role)))
         };
-        wanted.page(reading, |listing| reading.snapshot.roles(reading.org, listing), show)
+        wanted.page(reading, |listing| reading.rows().roles(reading.org, listing), show)
     });
     answer.await
 }

@@ -52,11 +52,11 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
         let sees = keys::seen_keys(&mut authorizer, principal)?;
         let owner = names::principal(reading, principal)?;
         let show = |key: &model::Key| {
-            let works = sees.has(key.id) && reading.today.key_works(key.id, reading.now)?;
+            let works = sees.has(key.id) && reading.rows_of_today().key_works(key.id, reading.now)?;
             let shown = render::session(key).filter(|_| works);
             Ok(shown.map(|session| Session { principal: owner.clone(), ..session }))
         };
-        wanted.page(reading, |listing| reading.snapshot.keys_of(reading.org, principal, listing), show)
+        wanted.page(reading, |listing| reading.rows().keys_of(reading.org, principal, listing), show)
     });
     answer.await
 }

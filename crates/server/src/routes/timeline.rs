@@ -71,7 +71,7 @@ async fn understand(reading: ReadContext, uri: &Uri) -> Result<(ReadContext, Que
 fn project_seen(reading: &ReadContext, text: &str) -> Result<ProjectId, Failure> {
     let id: ProjectId = text.parse().map_err(|_| Failure::invalid("the parameter project must be an id"))?;
     let mut authorizer = Authorizer::new(reading)?;
-    let there = reading.today.get::<model::Project>(reading.org, &id)?.is_some();
+    let there = reading.rows_of_today().get::<model::Project>(reading.org, &id)?.is_some();
     if !there || !authorizer.may(Ask::Project, &Resource::Project(id))? {
         return Err(Failure::not_found(Kind::Project));
     }
@@ -83,8 +83,8 @@ fn answer(reading: &ReadContext, question: &Question) -> Result<Timeline, Failur
     let Question { between, about, limit } = question;
     let span = (between.from, between.to);
     let part = match about {
-        About::Principal(id) => reading.today.timeline(reading.org, *id, span, *limit)?,
-        About::Project(id) => reading.today.project_timeline(reading.org, *id, span, *limit)?,
+        About::Principal(id) => reading.rows_of_today().timeline(reading.org, *id, span, *limit)?,
+        About::Project(id) => reading.rows_of_today().project_timeline(reading.org, *id, span, *limit)?,
     };
     let mut authorizer = Authorizer::new(reading)?;
     let items = part.steps.into_iter().map(|one| step(&mut authorizer, one));
@@ -113,7 +113,7 @@ fn step(authorizer: &mut Authorizer<'_>, step: AccessStep) -> Result<TimelineSte
 
 fn record(authorizer: &mut Authorizer<'_>, position: Position) -> Result<StepRecord, Failure> {
     let reading = authorizer.reading();
-    let record = reading.today.record(reading.org, position)?;
+    let record = reading.rows_of_today().record(reading.org, position)?;
     let record = record.ok_or_else(|| ViewError::BadRow {
         table: "history",
         detail: "a record that is pointed to is not there".to_owned(),

@@ -55,7 +55,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
             let seen = authorizer.may(Ask::Members, &Resource::Person(Principal::Token(token.id)))?;
             Ok(seen.then(|| render::token(token)))
         };
-        wanted.page(reading, |listing| reading.snapshot.tokens(reading.org, listing), show)
+        wanted.page(reading, |listing| reading.rows().tokens(reading.org, listing), show)
     });
     answer.await
 }

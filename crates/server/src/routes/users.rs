@@ -52,7 +52,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
             let seen = authorizer.may(Ask::Members, &Resource::Person(Principal::User(user.id)))?;
             Ok(seen.then(|| render::user(user)))
         };
-        wanted.page(reading, |listing| reading.snapshot.users(reading.org, listing), show)
+        wanted.page(reading, |listing| reading.rows().users(reading.org, listing), show)
     });
     answer.await
 }

@@ -105,7 +105,7 @@ fn asked(filter: &Filter) -> Vec<(Ask, Resource<'static>)> {
 /// The project, living or ended, if the caller may see it.
 fn project(reading: &ReadContext, authorizer: &mut Authorizer<'_>, text: &str) -> Result<ProjectId, Failure> {
     let id: ProjectId = text.parse().map_err(|_| Failure::invalid("the parameter project must be an id"))?;
-    let there = reading.today.get::<model::Project>(reading.org, &id)?.is_some();
+    let there = reading.rows_of_today().get::<model::Project>(reading.org, &id)?.is_some();
     if !there || !authorizer.may(Ask::Project, &Resource::Project(id))? {
         return Err(Failure::not_found(Kind::Project));
     }

@@ -105,7 +105,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
         let wanted = PageRequest::plain("webhooks", query::read(&uri)?)?;
         require(&mut Authorizer::new(reading)?)?;
         let show = |webhook: &webhook::Webhook| Ok(Some(render::webhook(webhook)));
-        wanted.page(reading, |listing| reading.snapshot.webhooks(reading.org, listing), show)
+        wanted.page(reading, |listing| reading.rows().webhooks(reading.org, listing), show)
     });
     answer.await
 }

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     reading.respond(|reading| {
         query::require_none(&uri)?;
-        let organization = reading.snapshot.organization(reading.org)?;
+        let organization = reading.rows().organization(reading.org)?;
         let name = organization.map(|organization| organization.name).unwrap_or_default();
         Ok(Whoami {
             principal: names::principal(reading, reading.caller.principal)?,

@@ -100,7 +100,7 @@ impl<'r> Words<'r> {
             Principal::Token(id) => (PrincipalType::Token, id.to_string()),
         };
         let name = self.authorizer.name_of(principal.into())?;
-        let now = self.authorizer.reading().as_of.is_none();
+        let now = self.authorizer.reading().as_of().is_none();
         let keys_of_concern = if now { self.authorizer.keys_of_concern(principal)? } else { Vec::new() };
         Ok(ReportPrincipal { kind, id, name, state: PrincipalState::Active, keys_of_concern })
     }
@@ -111,7 +111,7 @@ impl<'r> Words<'r> {
             return Ok(Rc::clone(known));
         }
         let reading = self.authorizer.reading();
-        let grant: Option<model::Grant> = reading.snapshot.get(reading.org, &line.grant)?;
+        let grant: Option<model::Grant> = reading.rows().get(reading.org, &line.grant)?;
         let grant = grant.ok_or_else(|| lost("a grant without its document"))?;
         let role = match grant.gives {
             Gives::Role(id) => Some(self.authorizer.role(id)?),

@@ -83,11 +83,11 @@ impl Watcher {
         let reading = ReadContext::of(&self.web, self.who, snapshot)?;
         self.allowed(&reading)?;
         let page = AuditPage { after: Some(self.place.after()), order: Order::Ascending, limit: RECORDS };
-        let found = reading.snapshot.audit_positions(reading.org, &self.skip, &page);
+        let found = reading.rows().audit_positions(reading.org, &self.skip, &page);
         let (positions, next) = found.map_err(Failure::from)?;
         let mut text = String::new();
         for position in positions {
-            let whole = self.record(&reading.snapshot, position, next.is_none(), &mut text)?;
+            let whole = self.record(reading.rows(), position, next.is_none(), &mut text)?;
             if !whole || text.len() >= PIECE_BYTES {
                 return Ok(Piece { text: text.into(), more: true });
             }
@@ -156,7 +156,7 @@ fn why(reading: &ReadContext) -> Result<Reason, Failure> {
     let caller = reading.caller;
     let question =
         Question { principal: Some(caller.principal), key: caller.key, permission: "read", object };
-    Ok(reading.snapshot.check(reading.org, &question, reading.now)?)
+    Ok(reading.rows().check(reading.org, &question, reading.now)?)
 }
 
 impl Ended {
