@@ -166,7 +166,10 @@ fn table(answer: &Answer, json_rows: &[Value]) {
         assert_eq!(record[at("row")], number.to_string());
         assert_eq!(record[at("principal_id")], row["principal"]["id"].as_str().unwrap());
         assert_eq!(record[at("grant_id")], row["grant"].as_str().unwrap());
-        assert_eq!(record[at("grant_position")], row["given"]["position"].as_str().unwrap());
+        let position = row["given"]["position"].as_str().unwrap();
+        // Those of one installation in 64 begin with a minus, as a formula may.
+        let apostrophe = if position.starts_with('-') { "'" } else { "" };
+        assert_eq!(record[at("grant_position")], format!("{apostrophe}{position}"));
     }
     let by_rule = rows.iter().find(|record| record[at("via_groups")] == "inner > outer").unwrap();
     assert_eq!(by_rule[at("principal_name")], "ci, \"the\" bot");
