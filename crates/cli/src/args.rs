@@ -96,11 +96,11 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) idempotency_key: Option<String>,
     /// Of reads: answer at this position or later; `latest`: with everything acknowledged so far, by whomever.
-    #[arg(long, global = true, value_name = "POSITION|latest")]
+    #[arg(long, global = true, value_name = "POSITION|latest", allow_hyphen_values = true)]
     pub(crate) at_least: Option<String>,
     /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), a date (its last
     /// instant, UTC), or an age such as 30d.
-    #[arg(long, global = true, value_name = "POSITION|TIME|DATE|AGE")]
+    #[arg(long, global = true, value_name = "POSITION|TIME|DATE|AGE", allow_hyphen_values = true)]
     pub(crate) as_of: Option<Bound>,
 }
 
@@ -255,6 +255,21 @@ mod tests {
         for line in lines {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
         }
+    }
+
+    /// Those of one installation in 64 do.
+    #[test]
+    fn a_position_may_begin_with_a_minus() {
+        let position = "-vK_cJZwzwYAAAAAAAAEAA";
+        are_understood(&[
+            &format!("grantbook --at-least {position} --as-of {position} whoami"),
+            &format!("grantbook audit --since {position} --until {position} --json"),
+            &format!("grantbook diff {position} {position} --principal token:ci"),
+            &format!("grantbook diff {position} --json"),
+            &format!("grantbook timeline token:ci --since {position} --until {position}"),
+            &format!("grantbook watch --from {position} --json"),
+            &format!("grantbook webhook replay w --from {position}"),
+        ]);
     }
 
     #[test]

@@ -59,10 +59,10 @@ pub(crate) struct AuditArgs {
     #[arg(long)]
     event: Option<String>,
     /// Since: 30d, 12h, RFC 3339 or a position.
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     since: Option<Bound>,
     /// Until: 30d (ago), RFC 3339 or a position.
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     until: Option<Bound>,
     /// Newest first.
     #[arg(long)]

@@ -26,8 +26,10 @@ Examples:
 #[command(after_help = DIFF_EXAMPLES)]
 pub(crate) struct DiffArgs {
     /// The earlier moment: 30d (ago), RFC 3339 or a position.
+    #[arg(allow_hyphen_values = true)]
     from: Bound,
     /// The later moment, likewise; now if absent.
+    #[arg(allow_hyphen_values = true)]
     to: Option<Bound>,
     /// Only of `token:NAME` or `user:EMAIL`.
     #[arg(long)]
@@ -65,10 +67,10 @@ pub(crate) struct TimelineArgs {
     /// `token:NAME` or `user:EMAIL`; or `project:NAME` for everybody's access to a project.
     about: AboutArg,
     /// Since: 30d, 12h, RFC 3339 or a position; from the beginning if absent.
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     since: Option<Bound>,
     /// Until: 30d (ago), RFC 3339 or a position.
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     until: Option<Bound>,
 }
 

@@ -33,7 +33,7 @@ A connection that breaks off is made again, and nothing is lost or shown twice."
 #[command(after_help = EXAMPLES)]
 pub(crate) struct WatchArgs {
     /// Beyond this position, or `start`; without it, what comes from now on.
-    #[arg(long, value_name = "POSITION")]
+    #[arg(long, value_name = "POSITION", allow_hyphen_values = true)]
     from: Option<String>,
     /// Only these events, such as `KeyRevoked` or `AccessLost`, separated by commas.
     #[arg(long, value_name = "NAMES")]

@@ -63,7 +63,7 @@ pub(crate) enum WebhookVerb {
         /// Its id.
         id: String,
         /// A position, `start` or `now`.
-        #[arg(long, value_name = "POSITION")]
+        #[arg(long, value_name = "POSITION", allow_hyphen_values = true)]
         from: String,
     },
     /// List the messages that were given up.
