@@ -109,8 +109,8 @@ fn several(reading: &ReadContext, mut body: Value) -> Result<Answer, Failure> {
     Ok(Answer::Several(Decisions { evaluations }))
 }
 
-/// What items take from the whole request, read once for all of them: a default may be as long as the request. What is wrong with
-/// one is told where it is used.
+/// What items take from the whole request, read once for all of them: a default may be as long as the request. A fault in
+/// one is reported by each item that uses it.
 struct Defaults {
     subject: Result<Option<Entity>, Failure>,
     action: Result<Option<ActionName>, Failure>,

@@ -89,10 +89,11 @@ static QUESTIONS: LazyLock<HashSet<(Verb, &str)>> = LazyLock::new(|| {
     TABLE.iter().filter(is_question).map(|one| (one.method, one.path)).collect()
 });
 
-/// Whether the operation is a question: it changes nothing, whatever its method.
+/// Whether the operation is a question: it changes nothing. Every GET is one, also of a path that is no operation's.
 pub(crate) fn is_question(method: &Method, template: &str) -> bool {
     let questions: &HashSet<(Verb, &str)> = &QUESTIONS;
-    Verb::of(method).is_some_and(|verb| questions.contains(&(verb, template)))
+    let verb = Verb::of(method);
+    verb.is_some_and(|verb| verb == Verb::Get || questions.contains(&(verb, template)))
 }
 
 /// The command that a call stands for: of a single write, or in a batch. The path is decoded, segment by segment.
@@ -183,6 +184,8 @@ mod tests {
             (Method::POST, "/v1/check", true),
             (Method::POST, "/access/v1/evaluation", true),
             (Method::HEAD, "/v1/tokens", true),
+            (Method::GET, "/.well-known/authzen-configuration/{*path}", true),
+            (Method::POST, "-", false),
             (Method::POST, "/v1/tokens", false),
             (Method::POST, "/v1/batch", false),
             (Method::POST, "/v1/plan", false),

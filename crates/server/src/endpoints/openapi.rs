@@ -63,7 +63,7 @@ fn complete(operation: &mut Operation, handling: &Handling) {
             say(
                 operation,
                 header::IDEMPOTENCY_KEY,
-                "The same id again, for ever, gives the first answer and has no second effect.",
+                "The same id always gives the first answer again, and has no second effect.",
             );
             say(operation, header::REASON, "Why; kept with the record.");
         }

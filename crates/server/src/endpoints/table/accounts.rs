@@ -50,7 +50,7 @@ fn users_rows() -> Vec<Endpoint> {
             .answers::<User>(200, "As it is now."),
         write("deactivate_user", Delete, "/v1/users/{id}", |it| users::deactivate(it.at(0)))
             .tag("users")
-            .says("Deactivates a user with its keys, memberships and grants, for ever.")
+            .says("Permanently deactivates a user, with its keys, memberships and grants.")
             .path("id", "Its id.")
             .answers::<User>(200, "As it was at its end."),
     ])
@@ -82,7 +82,7 @@ fn tokens_rows() -> Vec<Endpoint> {
             .answers::<Token>(200, "As it is now."),
         write("delete_token", Delete, "/v1/tokens/{id}", |it| tokens::delete(it.at(0)))
             .tag("tokens")
-            .says("Ends a service token with its keys, memberships and grants, for ever.")
+            .says("Permanently ends a service token, with its keys, memberships and grants.")
             .path("id", "Its id.")
             .answers::<Token>(200, "As it was at its end."),
     ])
@@ -132,7 +132,7 @@ fn keys_rows() -> Vec<Endpoint> {
             .answers::<Key>(201, "The new key."),
         write("revoke_key", Delete, "/v1/keys/{id}", |it| keys::revoke(it.at(0)))
             .tag("keys")
-            .says("Revokes a key, for ever.")
+            .says("Permanently revokes a key.")
             .path("id", "Its id.")
             .answers::<Key>(200, "As it was at its end."),
     ])
@@ -190,7 +190,7 @@ fn groups_rows() -> Vec<Endpoint> {
             .answers::<Group>(200, "As it is now."),
         write("delete_group", Delete, "/v1/groups/{id}", |it| groups::delete(it.at(0)))
             .tag("groups")
-            .says("Ends a group with its memberships both ways and the grants to it, for ever.")
+            .says("Permanently ends a group, with its memberships both ways and the grants to it.")
             .path("id", "Its id.")
             .answers::<Group>(200, "As it was at its end."),
     ])

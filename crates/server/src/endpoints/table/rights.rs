@@ -61,7 +61,7 @@ fn roles_rows() -> Vec<Endpoint> {
             .answers::<Role>(200, "As it is now."),
         write("delete_role", Delete, "/v1/roles/{id}", |it| roles::delete(it.at(0), it.context))
             .tag("roles")
-            .says("Ends a role that nothing uses, for ever.")
+            .says("Permanently ends a role that nothing uses.")
             .path("id", "Its id, or a built-in role's name.")
             .answers::<Role>(200, "As it was at its end."),
     ])
@@ -87,7 +87,7 @@ fn grants_rows() -> Vec<Endpoint> {
             .answers::<Grant>(200, "As it is."),
         write("revoke_grant", Delete, "/v1/grants/{id}", |it| grants::revoke(it.at(0)))
             .tag("grants")
-            .says("Revokes a grant, for ever.")
+            .says("Permanently revokes a grant.")
             .path("id", "Its id.")
             .answers::<Grant>(200, "As it was at its end."),
     ])
@@ -119,7 +119,7 @@ fn projects_rows() -> Vec<Endpoint> {
             .answers::<Project>(200, "As it is now."),
         write("delete_project", Delete, "/v1/projects/{id}", |it| projects::delete(it.at(0)))
             .tag("projects")
-            .says("Ends a project with what lies below it, for ever.")
+            .says("Permanently ends a project and what lies below it.")
             .path("id", "Its id.")
             .answers::<Project>(200, "As it was at its end."),
     ])
@@ -152,7 +152,7 @@ fn objects_rows() -> Vec<Endpoint> {
             objects::remove((it.at(0), it.at(1)), it.project)
         })
         .tag("objects")
-        .says("Removes an object; the grants on it are dead for ever.")
+        .says("Removes an object, and permanently ends the grants on it.")
         .path("type", "Its type.")
         .path("id", "Its id.")
         .query::<ObjectProjectQuery>()
@@ -204,7 +204,7 @@ fn webhooks_rows() -> Vec<Endpoint> {
         .answers::<Webhook>(200, "As it is now."),
         write("delete_webhook", Delete, "/v1/webhooks/{id}", |it| webhooks::delete(it.at(0)))
             .tag("webhooks")
-            .says("Ends a webhook, for ever.")
+            .says("Permanently ends a webhook.")
             .path("id", "Its id.")
             .answers::<Webhook>(200, "As it was at its end."),
         write("rotate_webhook", Post, "/v1/webhooks/{id}/rotate", |it| {

@@ -65,7 +65,7 @@ const EXCEPTIONS: [Exception; 8] = [
         },
     },
     Exception {
-        why: "one is told what one may do oneself",
+        why: "callers may learn what they may do themselves",
         covers: |case| {
             let asks = ["GET /v1/permissions", "POST /access/v1/search/action"].contains(&case.operation);
             case.caller == CREATOR && asks && ["group", "role"].contains(&case.hidden.what)
