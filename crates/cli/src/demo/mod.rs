@@ -84,7 +84,10 @@ async fn tell(installation: &mut Installation, args: DemoArgs, narrator: Narrato
     ))?;
     if let Some(command_url) = &served.command_url {
         narrator
-            .print(&format!("That is a read node. A command service at {command_url} takes the writes."))?;
+            .print(&format!(
+                "That is a read node. A command service at {command_url} takes the writes. Each command also gets\n\
+                 `--at-least latest`, so that it sees what the one before it wrote."
+            ))?;
     }
     story::tell(&Shell::new(narrator, served)?).await
 }

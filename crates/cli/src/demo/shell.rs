@@ -112,6 +112,10 @@ impl Shell {
         }
         command.args(args).env("GRANTBOOK_URL", &self.served.url).env("GRANTBOOK_KEY", key.expose());
         command.envs(self.served.command_url.as_ref().map(|url| ("GRANTBOOK_COMMAND_URL", url)));
+        if self.served.command_url.is_some() {
+            // The node may be a moment behind the write of the line before.
+            command.args(["--at-least", "latest"]);
+        }
         // A group of its own: an interrupt from the terminal ends the story, not the command before it.
         command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
         let output = command.output().await.context("a command of the demo does not start")?;
