@@ -7,6 +7,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod confirm;
+mod context;
 pub mod doubt;
 mod endpoints;
 pub mod feed;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::{extract::Request, http::header::CONTENT_TYPE};
 use serde_json::Value;
 
-use crate::http::{Web, authn, body, problem::Failure, query, read::ReadContext};
+use crate::{
+    context::ReadContext,
+    http::{Web, authn, body, problem::Failure, query},
+};
 
 /// How deep objects and lists may lie in each other.
 const DEPTH_MAX: usize = 32;

@@ -6,20 +6,21 @@ use grantbook_api::{
 };
 use grantbook_domain::{
     access::{Question, Target},
-    id::{Id, OrgId},
     model::{Token, User},
     principal::Principal,
     rights::Ask,
 };
-use grantbook_views::{Document, Snapshot};
+use grantbook_views::Document;
 use serde_json::{Value, json};
 
 use crate::{
-    http::problem::Failure,
-    routes::{
+    context::{
+        Permit,
         authz::{Authorizer, Resource},
-        check::word,
+        paging::PinnedPage,
     },
+    http::problem::Failure,
+    routes::check::word,
 };
 
 /// A whole question.
@@ -37,14 +38,12 @@ pub(super) fn decide(authorizer: &mut Authorizer<'_>, asked: &Asked<'_>) -> Resu
     let object = target(asked.resource);
     let home = authorizer.home_meant(object, &asked.action.name)?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
-    let principal = principal(reading.rows(), reading.org, asked.subject)?;
+    let principal = authorizer.principal_with_id(&asked.subject.kind, &asked.subject.id)?;
     let own = principal == Some(reading.caller.principal);
     let key = if own { authorizer.own_key(Ask::Check, object)? } else { None };
-    if !own {
-        authorizer.require(Ask::Check, &Resource::Asked(object))?;
-    }
+    let permit = authorizer.require_unless_own(own, Ask::Check, &Resource::Asked(object))?;
     let question = Question { principal, key, permission: &asked.action.name, object };
-    let reason = authorizer.ask(&question)?;
+    let reason = authorizer.check(permit, &question)?;
     reading.web.metrics.check(reason.allows());
     let context = if explains(asked.context) {
         // As in a check: without the right to ask about others a denial gives no finer reason.
@@ -69,40 +68,13 @@ pub(super) fn target(resource: &Entity) -> Target<'_> {
     Target { object_type: &resource.kind, id: &resource.id, project }
 }
 
-/// Who a subject is: whoever has this id, else whoever has it as external id; an id of ours cannot be taken over.
-pub(super) fn principal(
-    snapshot: &Snapshot,
-    org: OrgId,
-    subject: &Entity,
-) -> Result<Option<Principal>, Failure> {
-    Ok(match subject.kind.as_str() {
-        "user" => find::<User, _>(snapshot, org, &subject.id)?.map(Principal::User),
-        "token" => find::<Token, _>(snapshot, org, &subject.id)?.map(Principal::Token),
-        _ => None,
-    })
-}
-
-fn find<D: Document<Id = Id<K>>, K>(
-    snapshot: &Snapshot,
-    org: OrgId,
-    text: &str,
-) -> Result<Option<Id<K>>, Failure> {
-    if let Ok(id) = text.parse()
-        && snapshot.get::<D>(org, &id)?.is_some()
-    {
-        return Ok(Some(id));
-    }
-    let at = snapshot.position(org)?;
-    Ok(snapshot.by_external_id::<D>(org, text, at)?.map(|found| found.id()))
-}
-
 /// What a subject found is called: its external id, if the caller may read it and it leads back, else its id.
-pub(super) fn subject_id(
-    authorizer: &mut Authorizer<'_>,
-    snapshot: &Snapshot,
+pub(super) fn subject_id<'r>(
+    authorizer: &mut Authorizer<'r>,
+    (page, permit): (&PinnedPage<'r>, Permit<'r>),
     who: Principal,
 ) -> Result<String, Failure> {
-    let org = authorizer.reading().org;
+    let (snapshot, org) = (page.rows(permit), permit.reading().org);
     let (kind, id, external_id) = match who {
         Principal::User(id) => {
             let user = snapshot.get::<User>(org, &id)?;
@@ -114,8 +86,7 @@ pub(super) fn subject_id(
         }
     };
     let Some(external_id) = external_id else { return Ok(id) };
-    let named = Entity { kind: kind.to_owned(), id: external_id, properties: None };
     let told = authorizer.may(Ask::Members, &Resource::Person(who))?
-        && principal(snapshot, org, &named)? == Some(who);
-    Ok(if told { named.id } else { id })
+        && page.principal_with_id(kind, &external_id)? == Some(who);
+    Ok(if told { external_id } else { id })
 }

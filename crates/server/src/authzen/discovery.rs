@@ -10,7 +10,7 @@ use axum::{
 use grantbook_api::authzen::PdpConfiguration;
 
 use crate::{
-    http::{Web, problem::Failure, read::json},
+    http::{Web, problem::Failure, respond::json},
     public_url::PublicUrl,
 };
 

@@ -18,8 +18,8 @@ use crate::{
         body::{begin, require_objects},
         decide::{Asked, decide},
     },
-    http::{Web, body::shape, problem::Failure, read::ReadContext},
-    routes::authz::Authorizer,
+    context::{ReadContext, authz::Authorizer},
+    http::{Web, body::shape, problem::Failure},
 };
 
 pub(crate) async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {

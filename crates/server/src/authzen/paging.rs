@@ -5,8 +5,8 @@ use grantbook_views::{ListCursor, Page, Part};
 use serde_json::Value;
 
 use crate::{
-    http::{problem::Failure, read::ReadContext},
-    routes::paging::PinnedPage,
+    context::{ReadContext, paging::PinnedPage},
+    http::problem::Failure,
 };
 
 /// Most results of one page.
@@ -16,19 +16,19 @@ const WORD: usize = 4;
 
 /// Which page of a search.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct Wanted<'r> {
     /// Whose position and instant all pages share.
-    pub(super) turn: PinnedPage,
+    pub(super) turn: PinnedPage<'r>,
     limit: u32,
     after: Option<ListCursor>,
     /// Whether a page was asked for.
     asked: bool,
 }
 
-impl Wanted {
+impl<'r> Wanted<'r> {
     /// The page that a body asks for. `search` names the route; all else that is known is what a token is bound to.
     pub(super) fn of(
-        reading: &ReadContext,
+        reading: &'r ReadContext,
         search: &str,
         body: &Value,
         page: Option<&PageRequest>,
@@ -62,7 +62,7 @@ impl Wanted {
     }
 
     /// The results to give, and where they go on: always said if there is more, or if a page was asked for.
-    pub(super) fn given<T>(&self, reading: &ReadContext, found: Page<T>) -> (Vec<T>, Option<PageInfo>) {
+    pub(super) fn given<T>(&self, found: Page<T>) -> (Vec<T>, Option<PageInfo>) {
         let place = if self.limit == 0 {
             let here = self.after.as_ref().map(|place| place.as_bytes().to_vec()).unwrap_or_default();
             (!found.items.is_empty()).then_some(here)
@@ -74,7 +74,7 @@ impl Wanted {
         let next_token = place.map(|place| {
             let mut after = self.limit.to_be_bytes().to_vec();
             after.extend(place);
-            self.turn.cursor(reading, &after)
+            self.turn.cursor(&after)
         });
         let page = (self.asked || next_token.is_some())
             .then(|| PageInfo { next_token: next_token.unwrap_or_default() });

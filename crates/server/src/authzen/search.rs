@@ -16,11 +16,14 @@ use serde_json::{Value, json};
 use crate::{
     authzen::{
         body::begin,
-        decide::{explains, principal, subject_id, target},
+        decide::{explains, subject_id, target},
         paging::Wanted,
     },
-    http::{Web, body::shape, problem::Failure, read::ReadContext},
-    routes::authz::{Authorizer, Resource},
+    context::{
+        ReadContext,
+        authz::{Authorizer, Resource},
+    },
+    http::{Web, body::shape, problem::Failure},
 };
 
 pub(crate) async fn subject(State(web): State<Arc<Web>>, request: Request) -> Response {
@@ -50,7 +53,7 @@ fn subjects(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failur
     let mut authorizer = Authorizer::new(reading)?;
     let home = authorizer.home_meant(object, &action.name)?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
-    authorizer.require(Ask::WhoCan, &Resource::Asked(object))?;
+    let permit = authorizer.require(Ask::WhoCan, &Resource::Asked(object))?;
     let wanted = Wanted::of(reading, "subject", body, page.as_ref())?;
     let whose = match subject.kind.as_str() {
         "user" => Some(Whose::Users),
@@ -59,65 +62,63 @@ fn subjects(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failur
     };
     let found = match whose {
         Some(whose) => {
-            let mut checker = wanted.turn.checker(reading)?;
+            let mut checker = wanted.turn.checker(permit)?;
             known(checker.who_can(&action.name, object, whose, wanted.part())?)
         }
         None => nothing(),
     };
-    let (found, page) = wanted.given(reading, found);
+    let (found, page) = wanted.given(found);
     let mut results = Vec::with_capacity(found.len());
     for who in found {
         results.push(EntityId {
             kind: subject.kind.clone(),
-            id: subject_id(&mut authorizer, &wanted.turn.snapshot, who)?,
+            id: subject_id(&mut authorizer, (&wanted.turn, permit), who)?,
         });
     }
-    Ok(FoundEntities { page, context: told(reading, &wanted, context.as_ref()), results })
+    Ok(FoundEntities { page, context: told(&wanted, context.as_ref()), results })
 }
 
 fn resources(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failure> {
     let ResourceSearch { subject, action, resource, context, page } = shape(body.clone())?;
-    Authorizer::new(reading)?.require(Ask::Accessible, &Resource::Whole)?;
+    let permit = Authorizer::new(reading)?.require(Ask::Accessible, &Resource::Whole)?;
     let wanted = Wanted::of(reading, "resource", body, page.as_ref())?;
-    let found = match principal(&wanted.turn.snapshot, reading.org, &subject)? {
+    let found = match wanted.turn.principal_with_id(&subject.kind, &subject.id)? {
         Some(who) => {
-            let mut checker = wanted.turn.checker(reading)?;
+            let mut checker = wanted.turn.checker(permit)?;
             known(checker.accessible(who, &action.name, &resource.kind, wanted.part())?)
         }
         None => nothing(),
     };
-    let (found, page) = wanted.given(reading, found);
+    let (found, page) = wanted.given(found);
     let entity =
         |object: grantbook_domain::scope::ObjectRef| EntityId { kind: object.object_type, id: object.id };
     let results = found.into_iter().map(entity).collect();
-    Ok(FoundEntities { page, context: told(reading, &wanted, context.as_ref()), results })
+    Ok(FoundEntities { page, context: told(&wanted, context.as_ref()), results })
 }
 
 fn actions(reading: &ReadContext, body: &Value) -> Result<FoundActions, Failure> {
     let ActionSearch { subject, resource, context, page } = shape(body.clone())?;
     let object = target(&resource);
     let wanted = Wanted::of(reading, "action", body, page.as_ref())?;
-    let who = principal(&wanted.turn.snapshot, reading.org, &subject)?;
+    let who = wanted.turn.principal_with_id(&subject.kind, &subject.id)?;
     let mut authorizer = Authorizer::new(reading)?;
     let home = authorizer.home_meant(object, "read")?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
     let own = who == Some(reading.caller.principal);
-    if !own {
-        authorizer.require(Ask::Permissions, &Resource::Asked(object))?;
-    }
+    let permit = authorizer.require_unless_own(own, Ask::Permissions, &Resource::Asked(object))?;
     let held = match who {
-        Some(who) => wanted.turn.checker(reading)?.permissions(who, object)?.unwrap_or_default(),
+        Some(who) => wanted.turn.checker(permit)?.permissions(who, object)?.unwrap_or_default(),
         None => Vec::new(),
     };
     let held = if own { authorizer.cut_to_key(object, held)? } else { held };
-    let (found, page) = wanted.given(reading, cut(held, wanted.part()));
+    let (found, page) = wanted.given(cut(held, wanted.part()));
     let results = found.into_iter().map(|name| ActionName { name }).collect();
-    Ok(FoundActions { page, context: told(reading, &wanted, context.as_ref()), results })
+    Ok(FoundActions { page, context: told(&wanted, context.as_ref()), results })
 }
 
 /// The position at which all pages hold, for whoever asks.
-fn told(reading: &ReadContext, wanted: &Wanted, context: Option<&Value>) -> Option<Value> {
-    explains(context).then(|| json!({"grantbook": {"position": wanted.turn.position(reading)}}))
+fn told(wanted: &Wanted<'_>, context: Option<&Value>) -> Option<Value> {
+    explains(context).then(|| json!({"grantbook": {"position": wanted.turn.position()}}))
 }
 
 fn known<T>(answer: Reversed<Page<T>>) -> Page<T> {

@@ -10,13 +10,15 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{
-    Outcome, Submission, SubmitError,
-    directory::Directory,
-    draft::{Decision, Draft, Finished, Inputs},
-    fold::{FoldError, OrgFold},
+use crate::{
+    command::{
+        Outcome, Submission, SubmitError,
+        directory::Directory,
+        draft::{Decision, Draft, Finished, Inputs},
+        fold::{FoldError, OrgFold},
+    },
+    doubt::{Doubts, JournalDoubt},
 };
-use crate::doubt::{Doubts, JournalDoubt};
 
 /// How often a command is decided again because another writer came first.
 const ATTEMPTS: usize = 8;

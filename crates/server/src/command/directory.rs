@@ -24,8 +24,8 @@ use grantbook_journal::{
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
-use super::fold::{Fold, FoldError, OrgFold, issued_key};
 use crate::{
+    command::fold::{Fold, FoldError, OrgFold, issued_key},
     known_head::SeenEnd,
     secret::{KeyKind, ParsedKey},
 };

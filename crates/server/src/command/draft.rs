@@ -19,11 +19,14 @@ use grantbook_journal::{
     hash::Hash,
 };
 
-use super::{
-    PlannedOutcome, Submission, SubmitError, TextFaults,
-    fold::{OrgFold, Request, RequestKey, request_key, to_hex},
+use crate::{
+    clock::Clock,
+    command::{
+        PlannedOutcome, Submission, SubmitError, TextFaults,
+        fold::{OrgFold, Request, RequestKey, request_key, to_hex},
+    },
+    ids::IdSource,
 };
-use crate::{clock::Clock, ids::IdSource};
 
 /// Most bytes of a record that gives something: what takes it away again carries as much, with a reason of its own, and must fit.
 const GIVING_MAX_BYTES: usize = RECORD_MAX_BYTES - 16 * 1024;

@@ -9,8 +9,12 @@ use std::{
 use grantbook_journal::{Cause, Item, Journal, ReadError, Tail, chain::ChainError};
 use tokio::{sync::watch, task::yield_now, time::sleep};
 
-use super::{FoldError, directory::Directory};
-use crate::{doubt::Doubts, log_throttle::LogThrottle, mend::other_copies};
+use crate::{
+    command::{FoldError, directory::Directory},
+    doubt::Doubts,
+    log_throttle::LogThrottle,
+    mend::other_copies,
+};
 
 /// Most frames taken at once.
 const FRAMES: NonZeroUsize = match NonZeroUsize::new(256) {

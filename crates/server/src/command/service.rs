@@ -17,16 +17,16 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    Fold, Outcome, PlannedOutcome, Submission, SubmitError,
-    actor::{Actor, Job, Queue},
-    directory::Directory,
-    draft::{Draft, Inputs},
-    follow::{Fault, Follower},
-    sweep::sweep,
-};
 use crate::{
     clock::Clock,
+    command::{
+        Fold, Outcome, PlannedOutcome, Submission, SubmitError,
+        actor::{Actor, Job, Queue},
+        directory::Directory,
+        draft::{Draft, Inputs},
+        follow::{Fault, Follower},
+        sweep::sweep,
+    },
     confirm::{Confirmer, Unconfirmed},
     doubt::{Doubts, JournalDoubt},
     ids::IdSource,

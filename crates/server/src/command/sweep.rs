@@ -11,8 +11,10 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{CommandHandle, Submission, SubmitError, TextFaults};
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    command::{CommandHandle, Submission, SubmitError, TextFaults},
+};
 
 /// How often expiries are looked for.
 const PERIOD: Duration = Duration::from_secs(1);

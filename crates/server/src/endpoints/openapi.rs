@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{Handling, TABLE};
+use crate::endpoints::{Handling, TABLE};
 
 /// What is said of the demand on a read.
 const AT_LEAST: &str = "Wait until the node has reached this position, at most 2 s; `latest`: everything that was acknowledged before, by whomever.";

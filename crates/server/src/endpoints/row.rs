@@ -17,8 +17,10 @@ use utoipa::{
     },
 };
 
-use super::{Endpoint, Handling, Parse, Verb};
-use crate::http::Web;
+use crate::{
+    endpoints::{Endpoint, Handling, Parse, Verb},
+    http::Web,
+};
 
 const JSON: &str = "application/json";
 

@@ -1,6 +1,5 @@
 //! HTTP: authentication, problems, positions, limits, and the router that joins the routes.
 
-pub(crate) mod as_of;
 pub(crate) mod at_least;
 pub(crate) mod authn;
 pub(crate) mod body;
@@ -13,7 +12,7 @@ mod observe;
 pub(crate) mod path;
 pub(crate) mod problem;
 pub(crate) mod query;
-pub(crate) mod read;
+pub(crate) mod respond;
 pub(crate) mod security;
 pub(crate) mod stream;
 pub(crate) mod threads;

@@ -13,11 +13,13 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use super::{
-    rejection,
-    wire::{Exchange, Wire},
+use crate::{
+    http::head::{HEAD_MAX, OverConnection},
+    listen::{
+        rejection,
+        wire::{Exchange, Wire},
+    },
 };
-use crate::http::head::{HEAD_MAX, OverConnection};
 
 /// Most connections at once; more wait until one ends.
 const CONNECTIONS_MAX: usize = 4096;

@@ -19,10 +19,10 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use super::wire::Exchange;
 use crate::{
     clock::Clock,
     http::{head::Refused, problem::Failure},
+    listen::wire::Exchange,
 };
 
 /// How long the answer may take, and what is still being sent is read.

@@ -2,7 +2,7 @@
 
 use grantbook_journal::jetstream::{JetStreamError, JetStreamJournal, NatsOptions, NodesError};
 
-use super::Status;
+use crate::nodes::Status;
 
 /// Why the nodes cannot be asked about.
 #[derive(Debug, thiserror::Error)]

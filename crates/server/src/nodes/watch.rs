@@ -14,9 +14,9 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Disagreement, Status, disagreements};
 use crate::{
     clock::Clock,
+    nodes::{Disagreement, Status, disagreements},
     project::{NodeState, Progress},
     snapshots::NodeId,
 };

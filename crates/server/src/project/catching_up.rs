@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use super::{NodeState, Progress};
+use crate::project::{NodeState, Progress};
 
 /// How often a line is told.
 const EVERY: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 use grantbook_journal::chain::ForeignMet;
 use tokio::time::Instant;
 
-use super::marks::Marks;
+use crate::project::marks::Marks;
 
 /// What the projector is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]

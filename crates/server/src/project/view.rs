@@ -10,12 +10,14 @@ use grantbook_journal::{
 use grantbook_views::{Batch, Snapshot, StagedBatch, Stager, ViewError, ViewReader, ViewWriter};
 use tokio::time::Instant;
 
-use super::{
-    FRAMES_MAX,
-    checkpoint::Checkpoint,
-    marks::{MARK_EVERY, Marks},
+use crate::{
+    doubt::JournalDoubt,
+    project::{
+        FRAMES_MAX,
+        checkpoint::Checkpoint,
+        marks::{MARK_EVERY, Marks},
+    },
 };
-use crate::doubt::JournalDoubt;
 
 /// At most so long are batches committed without being durable: a crash costs the replay of the rest.
 const DURABLE_EVERY: Duration = Duration::from_secs(1);

@@ -10,12 +10,12 @@ use grantbook_journal::{Journal, chain::ForeignMet};
 use grantbook_views::{Image, ViewReader};
 use tokio::{sync::watch, time::timeout};
 
-use super::{Freshness, Stale, WhenStale};
 use crate::{
     confirm::{Confirmer, Unconfirmed},
     nodes::{Disagreement, Nodes},
     project::{Mark, NodeState, Progress, Projector},
     pulse::Behind,
+    read::{Freshness, Stale, WhenStale},
     upkeep::Upkeep,
 };
 

@@ -18,12 +18,15 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{
-    BACKOFF, Followed,
-    render::{RenderError, Rendered, render},
-    status::{LineState, LineStatus},
+use crate::{
+    log_throttle::LogThrottle,
+    read::Unready,
+    relay::{
+        BACKOFF, Followed,
+        render::{RenderError, Rendered, render},
+        status::{LineState, LineStatus},
+    },
 };
-use crate::{log_throttle::LogThrottle, read::Unready};
 
 /// Frames rendered at once.
 const FRAMES_MAX: usize = 128;

@@ -18,20 +18,21 @@ use grantbook_domain::{
 use grantbook_views::{AccessRow, ProjectSet};
 
 use crate::{
-    http::{problem::Failure, query, read::ReadContext},
-    routes::{
+    context::{
+        Permit, ReadContext,
         authz::{Authorizer, Resource},
-        parse::grantee,
     },
+    http::{problem::Failure, query},
+    routes::parse::grantee,
 };
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     let answer = reading.respond_blocking(move |reading| {
         let AccessQuery { principal, as_of: _ } = query::read(&uri)?;
         let mut authorizer = Authorizer::new(reading)?;
-        authorizer.require(Ask::Access, &Resource::Whole)?;
-        let principal = known(reading, &principal)?;
-        let effective = reading.rows().access(reading.org, principal, reading.at())?;
+        let permit = authorizer.require(Ask::Access, &Resource::Whole)?;
+        let principal = known(permit, &principal)?;
+        let effective = permit.rows().access(reading.org, principal, reading.at())?;
         let permissions: Result<_, Failure> =
             effective.rows.into_iter().map(|row| entry(&mut authorizer, row)).collect();
         Ok(Access {
@@ -46,9 +47,9 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
 }
 
 /// The principal that a parameter names, living or ended.
-pub(super) fn known(reading: &ReadContext, text: &str) -> Result<Principal, Failure> {
+pub(super) fn known(permit: Permit<'_>, text: &str) -> Result<Principal, Failure> {
     let named = text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
-    let (snapshot, org) = (reading.rows(), &reading.org);
+    let (snapshot, org) = (permit.rows(), &permit.reading().org);
     match named {
         Some(Grantee::User(id)) => {
             let found = snapshot.get::<User>(*org, &id)?;

@@ -23,23 +23,21 @@ use grantbook_domain::{
 use grantbook_views::{self as views, AuditFilter, AuditPage, AuditRecords};
 
 use crate::{
+    context::{
+        Permit, ReadContext,
+        authz::{Authorizer, Resource},
+        paging::size,
+    },
     http::{
         cursor::Cursor,
         instant::{self, NoInstant},
         problem::Failure,
         query,
-        read::{ReadContext, with_position},
+        respond::with_position,
         stream::{self, Interrupted, Sink},
     },
     position,
-    routes::{
-        authz::{Authorizer, Resource},
-        event_names,
-        lists::size,
-        names,
-        parse::grantee,
-        render,
-    },
+    routes::{event_names, names, parse::grantee, render},
 };
 
 /// Most records in a chunk of a stream.
@@ -98,8 +96,9 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, headers: HeaderMap) -> R
 fn page(reading: &ReadContext, mut search: Search, limit: usize) -> Result<AuditLog, Failure> {
     let begun = search.after;
     let (mut items, mut bytes, mut first) = (Vec::new(), 0, None);
-    let more = search.each(reading, limit, |recorded| {
-        let (item, text) = written(reading, recorded)?;
+    let permit = permit(reading)?;
+    let more = search.each(permit, limit, |recorded| {
+        let (item, text) = written(permit, recorded)?;
         first = first.or(Some(recorded.position));
         items.push(item);
         bytes += text.len();
@@ -114,7 +113,7 @@ fn page(reading: &ReadContext, mut search: Search, limit: usize) -> Result<Audit
     let cursor = |place: Option<Position>, back: u8| {
         let after = [&[back][..], &place?.get().to_be_bytes()[..]].concat();
         let cursor = Cursor { at: search.newest, after };
-        Some(reading.web.cursors.encode(&cursor, &search.list, reading.now))
+        Some(reading.cursor_text(&search.list, &cursor))
     };
     Ok(AuditLog { items, next: cursor(next, 0), prev: cursor(prev, BACK) })
 }
@@ -144,11 +143,15 @@ async fn all(reading: ReadContext, uri: Uri) -> Response {
 
 /// Sends everything, a chunk a page, until there is no more or nobody listens.
 fn pour(reading: &ReadContext, mut search: Search, sink: &Sink) {
+    let Ok(permit) = permit(reading) else {
+        stream::send(sink, Err(Interrupted));
+        return;
+    };
     let mut count = 0;
     loop {
         let mut chunk = Vec::new();
-        let read = search.each(reading, CHUNK_RECORDS, |recorded| {
-            let (_, text) = written(reading, recorded)?;
+        let read = search.each(permit, CHUNK_RECORDS, |recorded| {
+            let (_, text) = written(permit, recorded)?;
             count += 1;
             chunk.extend(text);
             chunk.push(b'\n');
@@ -180,7 +183,7 @@ impl Search {
     /// last. Answers whether there are more.
     fn each(
         &mut self,
-        reading: &ReadContext,
+        permit: Permit<'_>,
         limit: usize,
         mut show: impl FnMut(&Recorded) -> Result<bool, Failure>,
     ) -> Result<bool, Failure> {
@@ -189,7 +192,8 @@ impl Search {
         let mut after = self.after.or_else(|| self.before_the_first());
         loop {
             let page = AuditPage { after, order: self.order, limit: FETCH.min(left + 1) };
-            let AuditRecords { items, next } = reading.rows().audit(reading.org, &self.filter, &page)?;
+            let AuditRecords { items, next } =
+                permit.rows().audit(permit.reading().org, &self.filter, &page)?;
             for recorded in &items {
                 let beyond = match self.order {
                     views::Order::Ascending => recorded.position > last,
@@ -220,15 +224,18 @@ impl Search {
     }
 }
 
+fn permit(reading: &ReadContext) -> Result<Permit<'_>, Failure> {
+    Authorizer::new(reading)?.require(Ask::Audit, &Resource::Whole)
+}
+
 fn understand(reading: &ReadContext, uri: &Uri) -> Result<(Search, usize), Failure> {
     let mut query: AuditQuery = query::read(uri)?;
-    Authorizer::new(reading)?.require(Ask::Audit, &Resource::Whole)?;
+    let _permit = permit(reading)?;
     let limit = size(query.limit.take())?;
     let cursor = query.cursor.take();
     let behind = behind(reading, query.after.take().as_deref())?;
-    let list = reading.binding(&format!("audit\n{query:?}"));
-    let cursors = &reading.web.cursors;
-    let cursor = cursor.as_deref().map(|text| cursors.decode(text, &list, reading.now)).transpose()?;
+    let list = format!("audit\n{query:?}");
+    let cursor = reading.cursor(&list, cursor.as_deref())?;
     let place = cursor.as_ref().and_then(|cursor| cursor.after.split_first());
     let back = place.is_some_and(|(back, _)| *back == BACK);
     let place = place.and_then(|(_, bytes)| bytes.try_into().ok());
@@ -329,18 +336,18 @@ fn filter(query: &AuditQuery) -> Result<AuditFilter, Failure> {
 }
 
 /// An item with its text, which says how long it is.
-fn written(reading: &ReadContext, recorded: &Recorded) -> Result<(AuditItem, Vec<u8>), Failure> {
-    let item = item(reading, recorded)?;
+fn written(permit: Permit<'_>, recorded: &Recorded) -> Result<(AuditItem, Vec<u8>), Failure> {
+    let item = item(permit, recorded)?;
     let text = serde_json::to_vec(&item).map_err(|error| Failure::internal(&error))?;
     Ok((item, text))
 }
 
-fn item(reading: &ReadContext, recorded: &Recorded) -> Result<AuditItem, Failure> {
+fn item(permit: Permit<'_>, recorded: &Recorded) -> Result<AuditItem, Failure> {
     let record = &recorded.record;
     Ok(AuditItem {
-        position: reading.web.position_text(recorded.position),
+        position: permit.reading().web.position_text(recorded.position),
         at: record.at.to_string(),
-        actor: names::actor(reading, record.actor)?,
+        actor: permit.named_actor(record.actor)?,
         credential: record.credential.map(|id| id.to_string()),
         source_ip: record.source_ip.as_ref().map(names::clear),
         request_id: record.request_id.clone(),

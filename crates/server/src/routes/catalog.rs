@@ -6,12 +6,12 @@ use grantbook_domain::{catalog::TypeDefinition, command::Command, rights::Ask};
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, problem::Failure, query, read::ReadContext},
-    routes::{
+    context::{
+        ReadContext,
         authz::{Authorizer, Resource},
-        parse::ParsedWrite,
-        render,
     },
+    http::{body::shape, problem::Failure, query},
+    routes::{parse::ParsedWrite, render},
 };
 
 pub(crate) fn extend(body: Value) -> Result<ParsedWrite, Failure> {
@@ -24,8 +24,8 @@ pub(crate) fn extend(body: Value) -> Result<ParsedWrite, Failure> {
 pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     reading.respond(|reading| {
         query::require_no_other(&uri)?;
-        Authorizer::new(reading)?.require(Ask::Catalog, &Resource::Whole)?;
-        let catalog = reading.rows().catalog(reading.org)?;
+        let permit = Authorizer::new(reading)?.require(Ask::Catalog, &Resource::Whole)?;
+        let catalog = permit.rows().catalog(reading.org)?;
         Ok(render::catalog(&catalog))
     })
 }

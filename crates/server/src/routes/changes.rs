@@ -5,8 +5,9 @@ use grantbook_domain::{position::Position, principal::Principal, time::Timestamp
 use grantbook_views::{AccessChange, AccessRow, Moment};
 
 use crate::{
-    http::{as_of::Named, cursor::Cursor, problem::Failure, read::ReadContext},
-    routes::{access::entry, authz::Authorizer},
+    context::{Named, ReadContext, authz::Authorizer},
+    http::{cursor::Cursor, problem::Failure},
+    routes::access::entry,
 };
 
 /// Bytes of a number in a cursor.
@@ -45,14 +46,12 @@ impl Between {
         for named in [from, to].into_iter().flatten() {
             reading = reading.reaching(named).await?;
         }
-        let binding = reading.binding(&list);
-        let begun =
-            cursor.map(|text| reading.web.cursors.decode(&text, &binding, reading.now)).transpose()?;
+        let begun = reading.cursor(&list, cursor.as_deref())?;
         let between = if let Some(cursor) = begun {
             Self::unpacked(&cursor, list)?
         } else {
             let beginning = Moment { position: Position::START, at: Timestamp::from_millis(i64::MIN) };
-            let newest = reading.rows_of_today().moment_after(reading.org, reading.position)?;
+            let newest = reading.newest()?;
             let now = Moment { at: newest.at.max(reading.now), ..newest };
             let from = from.map_or(Ok(beginning), |named| reading.moment("from", named))?;
             let to = to.map_or(Ok(now), |named| reading.moment("to", named))?;
@@ -72,7 +71,7 @@ impl Between {
         words.extend(self.to.at.millis().to_be_bytes());
         words.extend(after);
         let cursor = Cursor { at: self.to.position, after: words };
-        reading.web.cursors.encode(&cursor, &reading.binding(&self.list), reading.now)
+        reading.cursor_text(&self.list, &cursor)
     }
 
     fn unpacked(cursor: &Cursor, list: String) -> Result<Self, Failure> {

@@ -16,23 +16,23 @@ use grantbook_api::{
 use grantbook_domain::{
     access::{self, Question, Target},
     id::{KeyId, TokenId, UserId},
-    model::Key,
     principal::Principal,
     rights::Ask,
 };
 use serde::de::DeserializeOwned;
 
 use crate::{
+    context::{
+        Permit, ReadContext,
+        authz::{Authorizer, Resource},
+    },
     http::{
         Web,
         authn::{self, Authenticated},
         body,
         problem::Failure,
         query,
-        read::ReadContext,
     },
-    routes::authz::{Authorizer, Resource},
-    secret::{KeyKind, ParsedKey},
 };
 
 /// Whom a question is about.
@@ -97,8 +97,8 @@ pub(super) fn subject(authorizer: &Authorizer<'_>, asked: &CheckRequest) -> Resu
         let principal = Some(principal.unwrap_or(caller.principal));
         return Ok(Subject { principal, key, unknown_key: false, own });
     };
-    let key = named_key(reading, text.expose())?;
-    let owner = key.map(|id| holder(reading, id)).transpose()?.flatten();
+    let key = authorizer.key_named(text.expose())?;
+    let owner = key.map(|id| authorizer.holder(id)).transpose()?.flatten();
     let mine = owner == Some(caller.principal) && principal.is_none_or(|named| named == caller.principal);
     // Of its principal's keys a narrowed key knows itself alone.
     let own = mine && (key == caller.key || !authorizer.is_narrowed()?);
@@ -115,12 +115,11 @@ fn answer(
     let object = target(&asked.object);
     let home = authorizer.home_meant(object, &asked.permission)?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
-    if !subject.own {
-        authorizer.require(Ask::Check, &Resource::Asked(object))?;
-    } else if subject.key.is_none() {
+    let permit = authorizer.require_unless_own(subject.own, Ask::Check, &Resource::Asked(object))?;
+    if subject.own && subject.key.is_none() {
         subject.key = authorizer.own_key(Ask::Check, object)?;
     }
-    let reason = reason(authorizer, &subject, &asked.permission, object)?;
+    let reason = reason(authorizer, permit, &subject, (&asked.permission, object))?;
     reading.web.metrics.check(reason.allows());
     // For the answer about others, the right was asked for above.
     let fine = reason.allows() || !subject.own || authorizer.may(Ask::Explain, &Resource::Asked(object))?;
@@ -130,14 +129,14 @@ fn answer(
 /// The exact answer.
 pub(super) fn reason(
     authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
     subject: &Subject,
-    permission: &str,
-    object: Target<'_>,
+    (permission, object): (&str, Target<'_>),
 ) -> Result<access::Reason, Failure> {
     if subject.unknown_key {
         return Ok(access::Reason::UnknownKey);
     }
-    authorizer.ask(&Question { principal: subject.principal, key: subject.key, permission, object })
+    authorizer.check(permit, &Question { principal: subject.principal, key: subject.key, permission, object })
 }
 
 /// The object of a question.
@@ -171,31 +170,6 @@ fn principal(named: &PrincipalRef) -> Principal {
     match named.kind {
         PrincipalType::User => Principal::User(named.id.parse().unwrap_or(UserId::from_u128(0))),
         PrincipalType::Token => Principal::Token(named.id.parse().unwrap_or(TokenId::from_u128(0))),
-    }
-}
-
-/// The key that a text names: by its secret, which must be right and begin as keys of its holder's kind do, or by its id.
-fn named_key(reading: &ReadContext, text: &str) -> Result<Option<KeyId>, Failure> {
-    if !text.starts_with("gb_") {
-        return Ok(text.parse().ok());
-    }
-    let Ok(parsed) = ParsedKey::parse(text) else { return Ok(None) };
-    let recognized = match reading.image() {
-        Some(image) => image.authenticate(parsed.id, &parsed.hash, reading.now),
-        None => reading.rows().authenticate(parsed.id, &parsed.hash, reading.at())?,
-    };
-    if recognized == Err(access::Reason::UnknownKey) {
-        return Ok(None);
-    }
-    let holder = holder(reading, parsed.id)?;
-    Ok(holder.filter(|holder| KeyKind::of(*holder) == parsed.kind).map(|_| parsed.id))
-}
-
-/// Whose key it is, living or ended.
-fn holder(reading: &ReadContext, key: KeyId) -> Result<Option<Principal>, Failure> {
-    match reading.image() {
-        Some(image) => Ok(image.key_holder(reading.org, key)),
-        None => Ok(reading.rows().get::<Key>(reading.org, &key)?.map(|key| key.principal)),
     }
 }
 

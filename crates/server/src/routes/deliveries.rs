@@ -15,15 +15,16 @@ use grantbook_api::{
 use grantbook_domain::{position::Position, webhook};
 
 use crate::{
+    context::{Permit, ReadContext, paging},
     http::{
         Web, authn, body,
         path::InPath,
         problem::Failure,
         query,
-        read::{ReadContext, json, with_position},
+        respond::{json, with_position},
     },
     position,
-    routes::{lists, render, webhooks::find},
+    routes::{render, webhooks::find},
     webhooks::{Deliveries, Standing, SteerError, Tried, message_id},
 };
 
@@ -46,10 +47,11 @@ fn deliveries(web: &Web) -> Result<&Deliveries, Failure> {
 }
 
 /// A webhook as it is shown, with its delivery if that is known here.
-pub(super) fn shown(reading: &ReadContext, webhook: &webhook::Webhook) -> Result<Webhook, Failure> {
+pub(super) fn shown(permit: Permit<'_>, webhook: &webhook::Webhook) -> Result<Webhook, Failure> {
+    let reading = permit.reading();
     let mut shown = render::webhook(webhook);
     if let (Ok(deliveries), None) = (deliveries(&reading.web), reading.as_of()) {
-        let standing = deliveries.standing(reading.rows_of_today(), reading.org, webhook.id)?;
+        let standing = deliveries.standing(permit.rows_of_today(), reading.org, webhook.id)?;
         shown.delivery = Some(delivery(reading, webhook, &standing, deliveries.can_sign(webhook)));
     }
     Ok(shown)
@@ -99,8 +101,8 @@ pub(crate) async fn dead_letters(reading: ReadContext, uri: Uri, InPath(id): InP
         if as_of.is_some() {
             return Err(Failure::invalid("dead letters are of now: there is no as_of"));
         }
-        let limit = lists::size(limit)?;
-        let webhook = find(reading, &id)?;
+        let limit = paging::size(limit)?;
+        let (webhook, _) = find(reading, &id)?;
         let deliveries = deliveries(&reading.web)?;
         let bad_cursor = |_| Failure::invalid("the parameter cursor is not one of this list");
         let found = deliveries.dead_letters(webhook.id, cursor.as_deref(), limit + 1);
@@ -129,10 +131,11 @@ pub(crate) async fn retry(
     body: Body,
 ) -> Response {
     let asked = async {
-        let (reading, webhook) = steered(&web, &parts, &id).await?;
+        let reading = steering(&web, &parts).await?;
+        let (webhook, permit) = find_here(&reading, &id)?;
         body::require_none(&parts.headers, body).await?;
         let retried =
-            deliveries(&web)?.retry(reading.rows_of_today(), reading.org, &webhook, &message).await?;
+            deliveries(&web)?.retry(permit.rows_of_today(), reading.org, &webhook, &message).await?;
         told(&reading, &webhook, "retry");
         positioned(&reading, &attempt(&retried))
     };
@@ -146,7 +149,8 @@ pub(crate) async fn replay(
     body: Body,
 ) -> Response {
     let asked = async {
-        let (reading, webhook) = steered(&web, &parts, &id).await?;
+        let reading = steering(&web, &parts).await?;
+        let (webhook, permit) = find_here(&reading, &id)?;
         let bytes = body::read(&parts.headers, body).await?;
         let ReplayWebhook { from } = body::parse(&bytes)?;
         let from = replay_from(&reading, &from)?;
@@ -154,7 +158,7 @@ pub(crate) async fn replay(
         let replayed = tokio::task::spawn_blocking(move || deliveries.replay(org, hook, from)).await;
         replayed.map_err(|error| Failure::internal(&error))??;
         told(&reading, &webhook, "replay");
-        positioned(&reading, &shown(&reading, &webhook)?)
+        positioned(&reading, &shown(permit, &webhook)?)
     };
     asked.await.unwrap_or_else(IntoResponse::into_response)
 }
@@ -166,7 +170,8 @@ pub(crate) async fn test(
     body: Body,
 ) -> Response {
     let asked = async {
-        let (reading, webhook) = steered(&web, &parts, &id).await?;
+        let reading = steering(&web, &parts).await?;
+        let (webhook, _permit) = find_here(&reading, &id)?;
         body::require_none(&parts.headers, body).await?;
         let id = format!("msg_test_{}", web.app.ids.request_id());
         let tried = deliveries(&web)?.test(&webhook, id).await?;
@@ -176,19 +181,19 @@ pub(crate) async fn test(
     asked.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// The webhook that somebody steers, who may.
-async fn steered(
-    web: &Arc<Web>,
-    parts: &Parts,
-    id: &str,
-) -> Result<(ReadContext, webhook::Webhook), Failure> {
+/// Recognizes who wants to steer deliveries.
+async fn steering(web: &Arc<Web>, parts: &Parts) -> Result<ReadContext, Failure> {
     web.node()?;
     let who = authn::authenticate(web, &parts.headers).await?;
     query::require_none(&parts.uri)?;
-    let reading = ReadContext::begin(web, who, &parts.headers).await?;
-    let webhook = find(&reading, id)?;
-    deliveries(web)?;
-    Ok((reading, webhook))
+    ReadContext::begin(web, who, &parts.headers).await
+}
+
+/// The webhook, for who may steer it, on the node that delivers.
+fn find_here<'r>(reading: &'r ReadContext, id: &str) -> Result<(webhook::Webhook, Permit<'r>), Failure> {
+    let found = find(reading, id)?;
+    deliveries(&reading.web)?;
+    Ok(found)
 }
 
 fn replay_from(reading: &ReadContext, from: &str) -> Result<Position, Failure> {

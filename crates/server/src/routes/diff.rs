@@ -13,16 +13,15 @@ use grantbook_domain::{
 use grantbook_views::Comparison;
 
 use crate::{
-    http::{
-        problem::Failure,
-        query,
-        read::{ReadContext, with_position},
+    context::{
+        ReadContext,
+        authz::{Authorizer, Resource},
+        paging::size,
     },
+    http::{problem::Failure, query, respond::with_position},
     routes::{
         access::known,
-        authz::{Authorizer, Resource},
         changes::{self, Asked, Between},
-        lists::size,
     },
 };
 
@@ -51,9 +50,9 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
 async fn understand(reading: ReadContext, uri: &Uri) -> Result<(ReadContext, Question), Failure> {
     let DiffQuery { from, to, principal, project, limit, cursor } = query::read(uri)?;
     let limit = size(limit)?;
-    Authorizer::new(&reading)?.require(Ask::Diff, &Resource::Whole)?;
+    let permit = Authorizer::new(&reading)?.require(Ask::Diff, &Resource::Whole)?;
     let list = format!("diff\n{principal:?}\n{project:?}");
-    let only = principal.map(|text| known(&reading, &text)).transpose()?;
+    let only = principal.map(|text| known(permit, &text)).transpose()?;
     let wrong = |_| Failure::invalid("the parameter project must be an id");
     let project = project.map(|text| text.parse().map_err(wrong)).transpose()?;
     let asked = Asked { list, from: Some(from), to, cursor };
@@ -64,10 +63,11 @@ async fn understand(reading: ReadContext, uri: &Uri) -> Result<(ReadContext, Que
 fn answer(reading: &ReadContext, question: &Question) -> Result<Diff, Failure> {
     let Question { between, only, project, limit } = question;
     let Between { from, to, .. } = between;
-    let then = reading.rows_of_today().as_of(from.position);
-    let (before, after) = ((&then, from.at), (reading.rows(), to.at));
-    let mut comparison = Comparison::between(reading.org, before, after, *project)?;
     let mut authorizer = Authorizer::new(reading)?;
+    let permit = authorizer.require(Ask::Diff, &Resource::Whole)?;
+    let then = permit.rows_of_today().as_of(from.position);
+    let (before, after) = ((&then, from.at), (permit.rows(), to.at));
+    let mut comparison = Comparison::between(reading.org, before, after, *project)?;
     let mut items = Vec::new();
     let mut last = unpacked(&between.after)?;
     let mut next = None;
@@ -76,7 +76,7 @@ fn answer(reading: &ReadContext, question: &Question) -> Result<Diff, Failure> {
         let some = match only {
             Some(one) if last.is_none() => vec![*one],
             Some(_) => Vec::new(),
-            None => reading.rows_of_today().principals(reading.org, last, FETCH)?,
+            None => permit.rows_of_today().principals(reading.org, last, FETCH)?,
         };
         if some.is_empty() {
             break;

@@ -27,15 +27,18 @@ use grantbook_domain::{
 use grantbook_views::{self as views, Coverage, Obstacle};
 
 use crate::{
-    http::{Web, problem::Failure, read::ReadContext},
-    routes::{
+    context::{
+        Permit, ReadContext,
         authz::{Authorizer, Resource},
+    },
+    http::{Web, problem::Failure},
+    routes::{
         check::{self, Subject, target, word},
-        names,
         records::{self, Of},
         render, scope_words,
     },
 };
+use grantbook_domain::time::Timestamp;
 
 /// Most near misses told.
 const NEAR_MAX: usize = 20;
@@ -55,22 +58,21 @@ fn explain(reading: &ReadContext, asked: &CheckRequest) -> Result<Explanation, F
     asked.object.project = home.or(asked.object.project);
     let asked = &asked;
     let object = target(&asked.object);
-    authorizer.require(Ask::Explain, &Resource::Asked(object))?;
+    let permit = authorizer.require(Ask::Explain, &Resource::Asked(object))?;
     let subject = check::subject(&authorizer, asked)?;
     let story = if subject.unknown_key {
         nothing(Reason::UnknownKey)
     } else {
         let Subject { principal, key, .. } = subject;
         let question = Question { principal, key, permission: &asked.permission, object };
-        reading.rows().explain(reading.org, &question, reading.at())?
+        permit.rows().explain(reading.org, &question, reading.at())?
     };
-    told(&mut authorizer, asked, &subject, &story)
+    told(&mut authorizer, permit, asked, &subject, &story)
 }
 
 /// The object asked about, with its project if its type lies in projects and there is only one.
-pub(super) fn asked_object(authorizer: &Authorizer<'_>, asked: Target<'_>) -> Result<ObjectRef, Failure> {
-    let (snapshot, org, at) =
-        (authorizer.reading().rows(), &authorizer.reading().org, authorizer.reading().at());
+pub(super) fn asked_object(permit: Permit<'_>, asked: Target<'_>) -> Result<ObjectRef, Failure> {
+    let (snapshot, org, at) = (permit.rows(), &permit.reading().org, permit.reading().at());
     let object = ObjectRef::new(asked.object_type, asked.id);
     let catalog = snapshot.catalog(*org)?;
     let known = catalog.object_type(asked.object_type);
@@ -96,34 +98,34 @@ fn nothing(reason: Reason) -> views::Explanation {
 
 fn told(
     authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
     asked: &CheckRequest,
     subject: &Subject,
     story: &views::Explanation,
 ) -> Result<Explanation, Failure> {
-    let reading = authorizer.reading();
-    let object = asked_object(authorizer, target(&asked.object))?;
+    let object = asked_object(permit, target(&asked.object))?;
     let key: Option<model::Key> = match (&asked.key, subject.key) {
-        (Some(_), Some(id)) => reading.rows().get(reading.org, &id)?,
+        (Some(_), Some(id)) => permit.rows().get(permit.reading().org, &id)?,
         _ => None,
     };
     let principal = subject.principal.or(key.as_ref().map(|key| key.principal));
     let mut all = |paths: &[views::Path]| -> Result<Vec<Path>, Failure> {
-        paths.iter().map(|one| path(authorizer, one, &object)).collect()
+        paths.iter().map(|one| path(authorizer, permit, one, &object)).collect()
     };
     let (paths, denied_by) = (all(&story.allows)?, all(&story.denies)?);
     let missing = (!story.reason.allows())
-        .then(|| missing(authorizer, asked, (principal, subject.key), story))
+        .then(|| missing(authorizer, permit, asked, (principal, subject.key), story))
         .transpose()?;
     Ok(Explanation {
         allowed: story.reason.allows(),
         reason: word(story.reason),
-        position: reading.position_text.clone(),
+        position: permit.reading().position_text.clone(),
         as_of: None,
-        principal: principal.map(|who| known(authorizer, who)).transpose()?.flatten(),
+        principal: principal.map(|who| known(authorizer, permit, who)).transpose()?.flatten(),
         key: key.map(|key| key_seen(authorizer, &key)).transpose()?,
         permission: asked.permission.clone(),
         object: authorizer.object(&object)?,
-        project: project_of(authorizer, asked, &object)?,
+        project: project_of(authorizer, permit, asked, &object)?,
         paths,
         denied_by,
         truncated: story.truncated,
@@ -132,9 +134,12 @@ fn told(
 }
 
 /// The principal, if there is or was one.
-fn known(authorizer: &mut Authorizer<'_>, who: Principal) -> Result<Option<NamedPrincipal>, Failure> {
-    let is = names::of_grantee(authorizer.reading(), who.into())?.is_some();
-    is.then(|| authorizer.principal(who)).transpose()
+fn known(
+    authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
+    who: Principal,
+) -> Result<Option<NamedPrincipal>, Failure> {
+    permit.knows_principal(who)?.then(|| authorizer.principal(who)).transpose()
 }
 
 /// The key, with its label if the caller may list it.
@@ -151,18 +156,19 @@ fn key_seen(authorizer: &mut Authorizer<'_>, key: &model::Key) -> Result<Key, Fa
 /// The project in which the object lies: its registration beats the one named.
 fn project_of(
     authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
     asked: &CheckRequest,
     object: &ObjectRef,
 ) -> Result<Option<Named>, Failure> {
     let named = asked.object.project.as_deref().and_then(|text| text.parse().ok());
     let own = if object.object_type == "project" { object.id.parse().ok() } else { None };
     let Some(id) = object.project.or(named).or(own) else { return Ok(None) };
-    let is = names::of_project(authorizer.reading(), id)?.is_some();
-    is.then(|| authorizer.project(id)).transpose()
+    permit.knows_project(id)?.then(|| authorizer.project(id)).transpose()
 }
 
 pub(super) fn path(
     authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
     path: &views::Path,
     object: &ObjectRef,
 ) -> Result<Path, Failure> {
@@ -171,7 +177,7 @@ pub(super) fn path(
         role: role(authorizer, path)?,
         via: via(authorizer, path)?,
         matched: scope_words::matched(authorizer, &path.grant.on, &path.coverage, object)?,
-        records: records_of(authorizer, path)?,
+        records: records_of(authorizer, permit, path)?,
     })
 }
 
@@ -201,7 +207,11 @@ fn via(authorizer: &mut Authorizer<'_>, path: &views::Path) -> Result<Vec<Via>, 
 }
 
 /// The grant first, then each membership, then what else matters.
-fn records_of(authorizer: &mut Authorizer<'_>, path: &views::Path) -> Result<Vec<RecordRef>, Failure> {
+fn records_of(
+    authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
+    path: &views::Path,
+) -> Result<Vec<RecordRef>, Failure> {
     let mut wanted = vec![(path.grant_position, Of::Grant(&path.grant), "/grant".to_owned())];
     for (index, step) in path.via.iter().enumerate() {
         let of = Of::Member(step.membership.member, step.membership.group);
@@ -219,13 +229,14 @@ fn records_of(authorizer: &mut Authorizer<'_>, path: &views::Path) -> Result<Vec
     }
     let mut found = Vec::with_capacity(wanted.len());
     for (position, of, about) in wanted {
-        found.extend(records::at(authorizer, position, of, about)?);
+        found.extend(records::at(authorizer, permit, (position, of), about)?);
     }
     Ok(found)
 }
 
 fn missing(
     authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
     asked: &CheckRequest,
     (principal, key): (Option<Principal>, Option<KeyId>),
     story: &views::Explanation,
@@ -239,12 +250,12 @@ fn missing(
         }
         // A grant that does not decide is nobody's business but theirs who see it anyway.
         if authorizer.may(Ask::Grant, &Resource::Grant(&miss.path.grant))? {
-            near.push(near_miss(authorizer, asked, miss)?);
+            near.push(near_miss(authorizer, permit, asked, miss)?);
         }
     }
-    let records = records::of_denial(authorizer, story.reason, principal, key)?;
+    let records = records::of_denial(authorizer, permit, story.reason, (principal, key))?;
     let narrowed = match (story.reason, key) {
-        (Reason::KeyNarrowed, Some(id)) => narrowed(authorizer, asked, id)?,
+        (Reason::KeyNarrowed, Some(id)) => narrowed(authorizer, permit, asked, id)?,
         _ => None,
     };
     let detail = narrowed.unwrap_or_else(|| detail(story.reason, !near.is_empty()).to_owned());
@@ -254,11 +265,11 @@ fn missing(
 /// Which narrowing of a key it is that leaves this out.
 fn narrowed(
     authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
     asked: &CheckRequest,
     id: KeyId,
 ) -> Result<Option<String>, Failure> {
-    let reading = authorizer.reading();
-    let Some(key) = reading.rows().get::<model::Key>(reading.org, &id)? else { return Ok(None) };
+    let Some(key) = permit.rows().get::<model::Key>(permit.reading().org, &id)? else { return Ok(None) };
     let Some(narrow) = key.narrow else { return Ok(None) };
     if let Some(left) = narrow.permissions.filter(|left| !left.contains(&asked.permission)) {
         return Ok(Some(format!("the key is narrowed to the permissions {}", left.join(", "))));
@@ -269,12 +280,13 @@ fn narrowed(
 
 fn near_miss(
     authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
     asked: &CheckRequest,
     miss: &views::Missing,
 ) -> Result<NearMiss, Failure> {
-    let object = asked_object(authorizer, target(&asked.object))?;
+    let object = asked_object(permit, target(&asked.object))?;
     let matched = scope_words::matched(authorizer, &miss.path.grant.on, &miss.path.coverage, &object)?;
-    let obstacles = obstacles(authorizer, asked, miss, &matched.why)?;
+    let obstacles = obstacles(authorizer, permit.reading().at(), asked, miss, &matched.why)?;
     let why = obstacles.first().map_or(matched.why, |first| first.detail.clone());
     Ok(NearMiss {
         grant: grant(authorizer, &miss.path.grant)?,
@@ -284,18 +296,18 @@ fn near_miss(
         scope: matched.scope,
         why,
         obstacles,
-        records: records_of(authorizer, &miss.path)?,
+        records: records_of(authorizer, permit, &miss.path)?,
     })
 }
 
 /// All that is in the way: the memberships that are over, then what the grant lacks itself.
 fn obstacles(
     authorizer: &mut Authorizer<'_>,
+    at: Timestamp,
     asked: &CheckRequest,
     miss: &views::Missing,
     uncovered: &str,
 ) -> Result<Vec<words::Obstacle>, Failure> {
-    let at = authorizer.reading().at();
     let mut found = Vec::new();
     for (place, step) in miss.path.via.iter().enumerate() {
         let Some(expired) = step.membership.expires_at.filter(|until| at >= *until) else { continue };

@@ -19,27 +19,24 @@ use grantbook_domain::{
 use grantbook_views::{self as views, Granted, GrantedFilter, GrantedPage, GrantedPlace};
 
 use crate::{
-    http::{cursor::Cursor, problem::Failure, query, read::ReadContext},
-    routes::{
-        audit,
+    context::{
+        Permit, ReadContext,
         authz::{Authorizer, Resource},
-        lists::size,
-        names,
-        parse::grantee,
-        render, scope_words,
+        paging::size,
     },
+    http::{cursor::Cursor, problem::Failure, query},
+    routes::{audit, names, parse::grantee, render, scope_words},
 };
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     let answer = reading.respond_blocking(move |reading| {
         let mut query: GrantHistoryQuery = query::read(&uri)?;
         let mut authorizer = Authorizer::new(reading)?;
-        authorizer.require(Ask::GrantHistory, &Resource::Whole)?;
+        let permit = authorizer.require(Ask::GrantHistory, &Resource::Whole)?;
         let limit = size(query.limit.take())?;
         let cursor = query.cursor.take();
-        let list = reading.binding(&format!("grant-history\n{query:?}"));
-        let cursors = &reading.web.cursors;
-        let cursor = cursor.as_deref().map(|text| cursors.decode(text, &list, reading.now)).transpose()?;
+        let list = format!("grant-history\n{query:?}");
+        let cursor = reading.cursor(&list, cursor.as_deref())?;
         let at = cursor.as_ref().map_or(reading.position, |cursor| cursor.at);
         let page = GrantedPage {
             after: cursor.as_ref().and_then(|cursor| place(&cursor.after)),
@@ -49,11 +46,11 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
             },
             limit,
         };
-        let snapshot = reading.rows().as_of(at);
+        let snapshot = permit.rows().as_of(at);
         let (found, more) = snapshot.granted(reading.org, &filter(&query)?, &page, reading.at())?;
         let end = found.last().filter(|_| more).map(|one| one.place);
-        let next = end.map(|place| cursors.encode(&Cursor { at, after: bytes(place) }, &list, reading.now));
-        let items = found.iter().map(|one| item(&mut authorizer, one)).collect::<Result<_, _>>()?;
+        let next = end.map(|place| reading.cursor_text(&list, &Cursor { at, after: bytes(place) }));
+        let items = found.iter().map(|one| item(&mut authorizer, permit, one)).collect::<Result<_, _>>()?;
         Ok(Page { items, next })
     });
     answer.await
@@ -83,26 +80,27 @@ fn place(bytes: &[u8]) -> Option<GrantedPlace> {
     Some((Position::from_u64(u64::from_be_bytes(*position)), u32::from_be_bytes(index.try_into().ok()?)))
 }
 
-fn item(authorizer: &mut Authorizer<'_>, one: &Granted) -> Result<GrantedItem, Failure> {
-    let reading = authorizer.reading();
+fn item(authorizer: &mut Authorizer<'_>, permit: Permit<'_>, one: &Granted) -> Result<GrantedItem, Failure> {
     let Granted { given, grant, .. } = one;
     let role = match grant.gives {
         Gives::Role(id) => Some(authorizer.role(id)?),
         Gives::Permissions(_) => None,
     };
     let ended = match one.ended {
-        Some(position) => reading.rows().record(reading.org, position)?.map(|record| (position, record)),
+        Some(position) => {
+            permit.rows().record(permit.reading().org, position)?.map(|record| (position, record))
+        }
         None => None,
     };
     let ended = ended.map(|(position, record)| {
         let event = record.events.iter().find(|event| ends(event, grant)).or(record.events.first());
-        reference(reading, (position, &record), event.map(Event::kind), "")
+        reference(permit, (position, &record), event.map(Event::kind), "")
     });
     Ok(GrantedItem {
         grant: Grant { to: authorizer.grantee(grant.to)?, ..render::grant(grant) },
         role,
         scope: scope_words::words(authorizer, &grant.on)?,
-        given: reference(reading, (given.position, &given.record), Some(EventKind::GrantCreated), "/grant")?,
+        given: reference(permit, (given.position, &given.record), Some(EventKind::GrantCreated), "/grant")?,
         source_ip: given.record.source_ip.as_ref().map(names::clear),
         reach: one.reach.map(|reach| match reach {
             views::Reach::Project => Reach::Project,
@@ -122,16 +120,16 @@ fn item(authorizer: &mut Authorizer<'_>, one: &Granted) -> Result<GrantedItem, F
 
 /// A record as the audit log tells it: whoever may read that sees all of it.
 fn reference(
-    reading: &ReadContext,
+    permit: Permit<'_>,
     (position, record): (Position, &Record),
     event: Option<EventKind>,
     about: &str,
 ) -> Result<RecordRef, Failure> {
     Ok(RecordRef {
-        position: reading.web.position_text(position),
+        position: permit.reading().web.position_text(position),
         event: event.map(EventKind::name).unwrap_or_default().to_owned(),
         about: about.to_owned(),
-        actor: names::actor(reading, record.actor)?,
+        actor: permit.named_actor(record.actor)?,
         credential: record.credential.map(|id| id.to_string()),
         at: record.at.to_string(),
         reason: record.reason.clone(),

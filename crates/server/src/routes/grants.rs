@@ -18,10 +18,9 @@ use grantbook_views::GrantFilter;
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
+    context::{ReadContext, authz::Authorizer, paging::PageRequest},
+    http::{body::shape, path::InPath, problem::Failure, query},
     routes::{
-        authz::{Authorizer, Resource},
-        lists::PageRequest,
         parse::{
             ParseContext, ParsedWrite, end_of_new, grantee, grantee_in_body, id_in_body, id_in_path,
             role_in_body,
@@ -30,6 +29,8 @@ use crate::{
         roles::role_seen,
     },
 };
+use grantbook_views::Listing;
+use grantbook_views::Snapshot;
 
 pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateGrant { to, role, permissions, on, effect, object_type, expires_at, reason } = shape(body)?;
@@ -93,19 +94,16 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
         let GrantQuery { to, role, project, limit, cursor, as_of } = query::read(&uri)?;
         let filters = format!("grants\n{to:?}\n{role:?}\n{project:?}");
         let wanted = PageRequest::plain(filters, PageQuery { limit, cursor, as_of })?;
-        let filter = filter(reading, to.as_deref(), role.as_deref(), project.as_deref())?;
         let mut authorizer = Authorizer::new(reading)?;
-        let show = |grant: &model::Grant| {
-            let seen = authorizer.may(Ask::Grant, &Resource::Grant(grant))?;
-            if seen { shown(&mut authorizer, grant).map(Some) } else { Ok(None) }
-        };
-        wanted.page(reading, |listing| reading.rows().grants(reading.org, &filter, listing), show)
+        let filter = filter(&authorizer, to.as_deref(), role.as_deref(), project.as_deref())?;
+        let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.grants(reading.org, &filter, listing);
+        wanted.page_of_each(&mut authorizer, Ask::Grant, fetch, shown)
     });
     answer.await
 }
 
 fn filter(
-    reading: &ReadContext,
+    authorizer: &Authorizer<'_>,
     to: Option<&str>,
     role: Option<&str>,
     project: Option<&str>,
@@ -113,8 +111,8 @@ fn filter(
     let named = |text: &str| text.split_once(':').and_then(|(kind, id)| grantee(kind, id));
     let wrong = |detail: &str| Failure::invalid(format!("the parameter {detail}"));
     let to = to.map(|text| named(text).ok_or_else(|| wrong("to must be user:ID, token:ID or group:ID")));
-    let role =
-        role.map(|text| role_seen(reading, text).map_err(|_| wrong("role must be an id or a built-in name")));
+    let role = role
+        .map(|text| role_seen(authorizer, text).map_err(|_| wrong("role must be an id or a built-in name")));
     let project = project.map(|text| text.parse().map_err(|_| wrong("project must be an id")));
     Ok(GrantFilter { to: to.transpose()?, role: role.transpose()?, project: project.transpose()? })
 }
@@ -127,16 +125,8 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
     reading.respond(|reading| {
         query::require_no_other(&uri)?;
         let id: GrantId = id_in_path(&id, Kind::Grant)?;
-        let found: Option<model::Grant> = reading.rows().get(reading.org, &id)?;
         let mut authorizer = Authorizer::new(reading)?;
-        match found {
-            Some(grant)
-                if reading.rows().lives(reading.org, &grant)?
-                    && authorizer.may(Ask::Grant, &Resource::Grant(&grant))? =>
-            {
-                shown(&mut authorizer, &grant)
-            }
-            _ => Err(Failure::not_found(Kind::Grant)),
-        }
+        let (grant, _) = authorizer.find(Ask::Grant, &id, Kind::Grant)?;
+        shown(&mut authorizer, &grant)
     })
 }

@@ -12,14 +12,15 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
+    context::{ReadContext, authz::Authorizer, paging::PageRequest},
+    http::{body::shape, path::InPath, problem::Failure, query},
     routes::{
-        authz::{Authorizer, Resource},
-        lists::PageRequest,
         parse::{ParseContext, ParsedWrite, id_in_path},
         render,
     },
 };
+use grantbook_views::Listing;
+use grantbook_views::Snapshot;
 
 pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateGroup { name, description } = shape(body)?;
@@ -42,11 +43,8 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
     let answer = reading.respond_blocking(move |reading| {
         let wanted = PageRequest::named("groups", query::read(&uri)?)?;
         let mut authorizer = Authorizer::new(reading)?;
-        let show = |group: &model::Group| {
-            let seen = authorizer.may(Ask::Group, &Resource::Group(group.id))?;
-            Ok(seen.then(|| render::group(group)))
-        };
-        wanted.page(reading, |listing| reading.rows().groups(reading.org, listing), show)
+        let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.groups(reading.org, listing);
+        wanted.page_of_each(&mut authorizer, Ask::Group, fetch, |_, group| Ok(render::group(group)))
     });
     answer.await
 }
@@ -55,7 +53,7 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
     reading.respond(|reading| {
         query::require_no_other(&uri)?;
         let id: GroupId = id_in_path(&id, Kind::Group)?;
-        let found = Authorizer::new(reading)?.find(Ask::Group, &Resource::Group(id), &id, Kind::Group)?;
+        let (found, _) = Authorizer::new(reading)?.find::<model::Group>(Ask::Group, &id, Kind::Group)?;
         Ok(render::group(&found))
     })
 }

@@ -19,7 +19,7 @@ use crate::{
         Web,
         metrics::{counter, gauge},
         problem::Failure,
-        read::json,
+        respond::json,
     },
     nodes::Disagreement,
     read::{Freshness, NodeState, NodeStatus, ReadNode, WhenStale},

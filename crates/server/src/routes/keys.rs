@@ -16,12 +16,14 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
-    routes::{
+    context::{
+        Permit, ReadContext,
         authz::{Authorizer, Resource},
+        paging::PageRequest,
+    },
+    http::{body::shape, path::InPath, problem::Failure, query},
+    routes::{
         grants::scope_in_body,
-        lists::PageRequest,
-        names,
         parse::{NewSecret, ParseContext, ParsedWrite, end_of_new, id_in_path},
         render,
     },
@@ -108,14 +110,14 @@ async fn list(reading: ReadContext, uri: Uri, principal: Result<Principal, Failu
         let principal = principal?;
         let wanted = PageRequest::plain(format!("keys\n{principal:?}"), query)?;
         let mut authorizer = Authorizer::new(reading)?;
-        require_seen(&mut authorizer, principal)?;
+        let permit = require_seen(&mut authorizer, principal)?;
         let sees = seen_keys(&mut authorizer, principal)?;
-        let owner = names::principal(reading, principal)?;
+        let owner = permit.named_principal(principal)?;
         let show = |key: &model::Key| {
             let shown = key.session.is_none() && sees.has(key.id);
             Ok(shown.then(|| Key { principal: owner.clone(), ..render::key(key) }))
         };
-        wanted.page(reading, |listing| reading.rows().keys_of(reading.org, principal, listing), show)
+        wanted.page(permit, |rows, listing| rows.keys_of(reading.org, principal, listing), show)
     });
     answer.await
 }
@@ -139,24 +141,25 @@ impl SeenKeys {
 }
 
 pub(super) fn seen_keys(authorizer: &mut Authorizer<'_>, principal: Principal) -> Result<SeenKeys, Failure> {
-    let (caller, today) = (&authorizer.reading().caller, authorizer.reading().rows_of_today());
-    let narrowed = caller.key.map(|key| today.narrowing_of(key)).transpose()?.flatten().is_some();
-    if !narrowed || caller.principal != principal {
-        authorizer.require(Ask::Keys, &Resource::Person(principal))?;
+    let caller = authorizer.reading().caller;
+    if !authorizer.is_narrowed()? || caller.principal != principal {
+        let _permit = authorizer.require(Ask::Keys, &Resource::Person(principal))?;
         return Ok(SeenKeys::All);
     }
     let all = authorizer.may(Ask::Keys, &Resource::Whole)?;
     Ok(if all { SeenKeys::All } else { SeenKeys::Own(caller.key) })
 }
 
-pub(super) fn require_seen(authorizer: &mut Authorizer<'_>, principal: Principal) -> Result<(), Failure> {
-    let thing = Resource::Person(principal);
+pub(super) fn require_seen<'r>(
+    authorizer: &mut Authorizer<'r>,
+    principal: Principal,
+) -> Result<Permit<'r>, Failure> {
     match principal {
         Principal::User(id) => {
-            authorizer.find::<model::User>(Ask::Members, &thing, &id, Kind::User).map(drop)
+            authorizer.find::<model::User>(Ask::Members, &id, Kind::User).map(|(_, permit)| permit)
         }
         Principal::Token(id) => {
-            authorizer.find::<model::Token>(Ask::Members, &thing, &id, Kind::Token).map(drop)
+            authorizer.find::<model::Token>(Ask::Members, &id, Kind::Token).map(|(_, permit)| permit)
         }
     }
 }

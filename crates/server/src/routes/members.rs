@@ -15,10 +15,9 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
+    context::{ReadContext, authz::Authorizer, paging::PageRequest},
+    http::{body::shape, path::InPath, problem::Failure, query},
     routes::{
-        authz::{Authorizer, Resource},
-        lists::PageRequest,
         names::named_grantee,
         parse::{ParsedWrite, end, grantee, grantee_in_body, id_in_path},
         render,
@@ -46,12 +45,12 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri, InPath(id): InPath<Stri
         let id: GroupId = id_in_path(&id, Kind::Group)?;
         let wanted = PageRequest::plain(format!("members\n{id}"), query)?;
         let mut authorizer = Authorizer::new(reading)?;
-        authorizer.find::<model::Group>(Ask::Group, &Resource::Group(id), &id, Kind::Group)?;
+        let (_, permit) = authorizer.find::<model::Group>(Ask::Group, &id, Kind::Group)?;
         let show = |membership: &model::Membership| {
             let member = named_grantee(membership.member, authorizer.name_of(membership.member)?);
             Ok(Some(Member { member, ..render::member(membership) }))
         };
-        wanted.page(reading, |listing| reading.rows().members_of(reading.org, id, listing), show)
+        wanted.page(permit, |rows, listing| rows.members_of(reading.org, id, listing), show)
     });
     answer.await
 }

@@ -2,7 +2,6 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
-pub(crate) mod authz;
 pub(crate) mod batch;
 pub(crate) mod catalog;
 mod changes;
@@ -16,11 +15,9 @@ pub(crate) mod grants;
 pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod keys;
-mod lists;
 pub(crate) mod members;
 pub(crate) mod names;
 pub(crate) mod objects;
-pub(crate) mod paging;
 pub(crate) mod parse;
 pub(crate) mod plan;
 pub(crate) mod projects;
@@ -46,7 +43,7 @@ use axum::{
 };
 use grantbook_api::check::{CheckAnswer, CheckRequest, Reason};
 
-use crate::http::{body, read::json};
+use crate::http::{body, respond::json};
 
 /// Reads a check and denies it without looking, in as many bytes as a real answer.
 pub(crate) async fn noop_check(body: Bytes) -> Response {

@@ -1,44 +1,10 @@
-//! Names for people to read, of things that the caller may know of: [`Authorizer`](crate::routes::authz::Authorizer) asks whether.
+//! References with names that were looked up, or without.
 
 use grantbook_api::reference::{Actor, ActorType, GranteeType, NamedGrantee, NamedPrincipal, PrincipalType};
 use grantbook_domain::{
-    id::{ProjectId, RoleId},
-    model::{Group, Personal, Project, Role, Token, User},
+    model::Personal,
     principal::{self, Grantee, Principal},
 };
-
-use crate::http::{problem::Failure, read::ReadContext};
-
-/// A token's or group's name, a user's e-mail.
-pub(crate) fn of_grantee(reading: &ReadContext, grantee: Grantee) -> Result<Option<String>, Failure> {
-    let (snapshot, org) = (reading.rows(), &reading.org);
-    Ok(match grantee {
-        Grantee::User(id) => snapshot.get::<User>(*org, &id)?.map(|user| clear(&user.email)),
-        Grantee::Token(id) => snapshot.get::<Token>(*org, &id)?.map(|token| token.name),
-        Grantee::Group(id) => snapshot.get::<Group>(*org, &id)?.map(|group| group.name),
-    })
-}
-
-/// A principal with its name.
-pub(crate) fn principal(reading: &ReadContext, who: Principal) -> Result<NamedPrincipal, Failure> {
-    Ok(named_principal(who, of_grantee(reading, who.into())?))
-}
-
-/// The author of a record with its name.
-pub(crate) fn actor(reading: &ReadContext, actor: principal::Actor) -> Result<Actor, Failure> {
-    let name = actor.principal().map(|who| of_grantee(reading, who.into())).transpose()?;
-    Ok(named_actor(actor, name.flatten()))
-}
-
-/// A project's name.
-pub(crate) fn of_project(reading: &ReadContext, id: ProjectId) -> Result<Option<String>, Failure> {
-    Ok(reading.rows().get::<Project>(reading.org, &id)?.map(|project| project.name))
-}
-
-/// A role's name.
-pub(crate) fn of_role(reading: &ReadContext, id: RoleId) -> Result<Option<String>, Failure> {
-    Ok(reading.rows().get::<Role>(reading.org, &id)?.map(|role| role.name))
-}
 
 /// The author of a record with a name that was looked up, or none.
 pub(crate) fn named_actor(actor: principal::Actor, name: Option<String>) -> Actor {

@@ -7,7 +7,6 @@ use grantbook_api::{
 };
 use grantbook_domain::{
     command::{Command, ObjectCommand},
-    model,
     refusal::Kind,
     rights::Ask,
     scope::ObjectRef,
@@ -15,14 +14,15 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, problem::Failure, query, read::ReadContext},
+    context::{ReadContext, authz::Authorizer, paging::PageRequest},
+    http::{body::shape, problem::Failure, query},
     routes::{
-        authz::{Authorizer, Resource},
-        lists::PageRequest,
         parse::{ParsedWrite, id_in_body, id_in_path},
         render,
     },
 };
+use grantbook_views::Listing;
+use grantbook_views::Snapshot;
 
 pub(crate) fn register(body: Value) -> Result<ParsedWrite, Failure> {
     let RegisterObject { object_type, id, project, name } = shape(body)?;
@@ -58,11 +58,8 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
         let wanted =
             PageRequest::plain(format!("objects\n{object_type}"), PageQuery { limit, cursor, as_of })?;
         let mut authorizer = Authorizer::new(reading)?;
-        let show = |object: &model::RegisteredObject| {
-            let seen = authorizer.may(Ask::Object, &Resource::Object(&object.object))?;
-            Ok(seen.then(|| render::object(object)))
-        };
-        wanted.page(reading, |listing| reading.rows().objects(reading.org, &object_type, listing), show)
+        let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.objects(reading.org, &object_type, listing);
+        wanted.page_of_each(&mut authorizer, Ask::Object, fetch, |_, object| Ok(render::object(object)))
     });
     answer.await
 }

@@ -27,7 +27,7 @@ use crate::{
     http::{
         Web,
         problem::Failure,
-        read::{json, with_position},
+        respond::{json, with_position},
     },
     routes::{names, render},
 };

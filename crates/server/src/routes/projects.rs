@@ -12,14 +12,15 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
+    context::{ReadContext, authz::Authorizer, paging::PageRequest},
+    http::{body::shape, path::InPath, problem::Failure, query},
     routes::{
-        authz::{Authorizer, Resource},
-        lists::PageRequest,
         parse::{ParseContext, ParsedWrite, id_in_path},
         render,
     },
 };
+use grantbook_views::Listing;
+use grantbook_views::Snapshot;
 
 pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateProject { name, labels } = shape(body)?;
@@ -42,11 +43,8 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
     let answer = reading.respond_blocking(move |reading| {
         let wanted = PageRequest::named("projects", query::read(&uri)?)?;
         let mut authorizer = Authorizer::new(reading)?;
-        let show = |project: &model::Project| {
-            let seen = authorizer.may(Ask::Project, &Resource::Project(project.id))?;
-            Ok(seen.then(|| render::project(project)))
-        };
-        wanted.page(reading, |listing| reading.rows().projects(reading.org, listing), show)
+        let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.projects(reading.org, listing);
+        wanted.page_of_each(&mut authorizer, Ask::Project, fetch, |_, project| Ok(render::project(project)))
     });
     answer.await
 }
@@ -55,8 +53,8 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
     reading.respond(|reading| {
         query::require_no_other(&uri)?;
         let id: ProjectId = id_in_path(&id, Kind::Project)?;
-        let found =
-            Authorizer::new(reading)?.find(Ask::Project, &Resource::Project(id), &id, Kind::Project)?;
+        let (found, _) =
+            Authorizer::new(reading)?.find::<model::Project>(Ask::Project, &id, Kind::Project)?;
         Ok(render::project(&found))
     })
 }

@@ -15,8 +15,11 @@ use grantbook_domain::{
 use grantbook_views::{AuditFilter, AuditPage, Order};
 
 use crate::{
-    http::{problem::Failure, read::ReadContext},
-    routes::authz::{Authorizer, Resource},
+    context::{
+        Permit,
+        authz::{Authorizer, Resource},
+    },
+    http::problem::Failure,
 };
 
 /// Most records looked through for the one that ended something.
@@ -41,11 +44,11 @@ pub(super) enum Of<'a> {
 /// to those who see the thing that it is wanted for.
 pub(super) fn at(
     authorizer: &mut Authorizer<'_>,
-    position: Position,
-    of: Of<'_>,
+    permit: Permit<'_>,
+    (position, of): (Position, Of<'_>),
     about: String,
 ) -> Result<Option<RecordRef>, Failure> {
-    let (snapshot, org) = (authorizer.reading().rows(), &authorizer.reading().org);
+    let (snapshot, org) = (permit.rows(), &permit.reading().org);
     let Some(record) = snapshot.record(*org, position)? else { return Ok(None) };
     let event = record.events.iter().find(|event| concerns(event, of)).or(record.events.first());
     let event = event.map(Event::kind);
@@ -57,20 +60,19 @@ pub(super) fn at(
 /// that which set the time or the narrowing.
 pub(super) fn of_denial(
     authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
     reason: Reason,
-    principal: Option<Principal>,
-    key: Option<KeyId>,
+    (principal, key): (Option<Principal>, Option<KeyId>),
 ) -> Result<Option<RecordRef>, Failure> {
-    let reading = authorizer.reading();
     let key: Option<Key> = match key {
-        Some(id) => reading.rows().get(reading.org, &id)?,
+        Some(id) => permit.rows().get(permit.reading().org, &id)?,
         None => None,
     };
     let (who, found) = match (reason, principal, key) {
-        (Reason::KeyRevoked, _, Some(key)) => (key.principal, of_revocation(reading, &key)?),
-        (Reason::KeyExpired, _, Some(key)) => (key.principal, of_key_expiry(reading, &key)?),
-        (Reason::KeyNarrowed, _, Some(key)) => (key.principal, of_narrowing(reading, key)?),
-        (Reason::InactivePrincipal, Some(who), _) => (who, of_end(reading, who)?),
+        (Reason::KeyRevoked, _, Some(key)) => (key.principal, of_revocation(permit, &key)?),
+        (Reason::KeyExpired, _, Some(key)) => (key.principal, of_key_expiry(permit, &key)?),
+        (Reason::KeyNarrowed, _, Some(key)) => (key.principal, of_narrowing(permit, key)?),
+        (Reason::InactivePrincipal, Some(who), _) => (who, of_end(permit, who)?),
         _ => return Ok(None),
     };
     found.map(|found| reference(authorizer, found, Of::Person(who), String::new())).transpose()
@@ -82,15 +84,15 @@ struct Found {
     event: Option<EventKind>,
 }
 
-fn of_revocation(reading: &ReadContext, key: &Key) -> Result<Option<Found>, Failure> {
+fn of_revocation(permit: Permit<'_>, key: &Key) -> Result<Option<Found>, Failure> {
     let ended = |event: &Event| matches!(event, Event::KeyRevoked { key: ended } if ended.id == key.id);
-    last(reading, key.principal, EventKind::KeyRevoked, ended)
+    last(permit, key.principal, EventKind::KeyRevoked, ended)
 }
 
-fn of_key_expiry(reading: &ReadContext, key: &Key) -> Result<Option<Found>, Failure> {
+fn of_key_expiry(permit: Permit<'_>, key: &Key) -> Result<Option<Found>, Failure> {
     let until = key.expires_at;
     let noted = |event: &Event| matches!(event, Event::KeyExpired { key: noted } if noted.id == key.id && noted.expires_at == until);
-    if let Some(found) = last(reading, key.principal, EventKind::KeyExpired, noted)? {
+    if let Some(found) = last(permit, key.principal, EventKind::KeyExpired, noted)? {
         return Ok(Some(found));
     }
     let set = |event: &Event| {
@@ -101,42 +103,42 @@ fn of_key_expiry(reading: &ReadContext, key: &Key) -> Result<Option<Found>, Fail
         let ours = [old, Some(made)].into_iter().flatten().find(|one| one.id == key.id);
         ours.map(|one| one.expires_at)
     };
-    setter(reading, key.principal, [EventKind::KeyRotated, EventKind::KeyIssued], |event| {
+    setter(permit, key.principal, [EventKind::KeyRotated, EventKind::KeyIssued], |event| {
         set(event).map(|at| at == until)
     })
 }
 
 /// A rotation hands the narrowing on: it was decided when the first key of the line was issued.
-fn of_narrowing(reading: &ReadContext, mut key: Key) -> Result<Option<Found>, Failure> {
+fn of_narrowing(permit: Permit<'_>, mut key: Key) -> Result<Option<Found>, Failure> {
     for _ in 0..SEARCH_MAX {
         let Some(id) = key.replaces else { break };
-        let Some(before) = reading.rows().get::<Key>(reading.org, &id)? else { break };
+        let Some(before) = permit.rows().get::<Key>(permit.reading().org, &id)? else { break };
         key = before;
     }
     let issued = |event: &Event| matches!(event, Event::KeyIssued { key: made } if made.id == key.id);
-    last(reading, key.principal, EventKind::KeyIssued, issued)
+    last(permit, key.principal, EventKind::KeyIssued, issued)
 }
 
 /// What ended a principal: somebody, or the time that it was given.
-fn of_end(reading: &ReadContext, who: Principal) -> Result<Option<Found>, Failure> {
+fn of_end(permit: Permit<'_>, who: Principal) -> Result<Option<Found>, Failure> {
     let id = match who {
         Principal::User(id) => {
             let ended = |event: &Event| matches!(event, Event::UserDeactivated { user } if user.id == id);
-            return last(reading, who, EventKind::UserDeactivated, ended);
+            return last(permit, who, EventKind::UserDeactivated, ended);
         }
         Principal::Token(id) => id,
     };
     let ended = |event: &Event| matches!(event, Event::TokenDeleted { token } if token.id == id);
-    if let Some(found) = last(reading, who, EventKind::TokenDeleted, ended)? {
+    if let Some(found) = last(permit, who, EventKind::TokenDeleted, ended)? {
         return Ok(Some(found));
     }
-    let Some(token) = reading.rows().get::<Token>(reading.org, &id)? else { return Ok(None) };
+    let Some(token) = permit.rows().get::<Token>(permit.reading().org, &id)? else { return Ok(None) };
     let until = token.expires_at;
     let noted = |event: &Event| matches!(event, Event::TokenExpired { token } if token.id == id && token.expires_at == until);
-    if let Some(found) = last(reading, who, EventKind::TokenExpired, noted)? {
+    if let Some(found) = last(permit, who, EventKind::TokenExpired, noted)? {
         return Ok(Some(found));
     }
-    setter(reading, who, [EventKind::TokenUpdated, EventKind::TokenCreated], |event| {
+    setter(permit, who, [EventKind::TokenUpdated, EventKind::TokenCreated], |event| {
         let (Event::TokenCreated { token } | Event::TokenUpdated { token }) = event else { return None };
         (token.id == id).then_some(token.expires_at == until)
     })
@@ -144,12 +146,12 @@ fn of_end(reading: &ReadContext, who: Principal) -> Result<Option<Found>, Failur
 
 /// The last record with an event of this kind that is wanted.
 fn last(
-    reading: &ReadContext,
+    permit: Permit<'_>,
     who: Principal,
     event: EventKind,
     wanted: impl Fn(&Event) -> bool,
 ) -> Result<Option<Found>, Failure> {
-    let records = latest(reading, who, event)?;
+    let records = latest(permit, who, event)?;
     let found = records.into_iter().find(|recorded| recorded.record.events.iter().any(&wanted));
     Ok(found.map(|recorded| Found { recorded, event: Some(event) }))
 }
@@ -157,14 +159,14 @@ fn last(
 /// The record since which something is as it is: of the events that `holds` knows about, the first of those without a
 /// break up to now for which it says yes. Events of the first kind come after those of the second.
 fn setter(
-    reading: &ReadContext,
+    permit: Permit<'_>,
     who: Principal,
     events: [EventKind; 2],
     holds: impl Fn(&Event) -> Option<bool>,
 ) -> Result<Option<Found>, Failure> {
     let mut since = None;
     for event in events {
-        for recorded in latest(reading, who, event)? {
+        for recorded in latest(permit, who, event)? {
             let ours = |one: &&Event| one.kind() == event;
             match recorded.record.events.iter().rev().filter(ours).find_map(&holds) {
                 Some(true) => since = Some(Found { recorded, event: Some(event) }),
@@ -177,10 +179,10 @@ fn setter(
 }
 
 /// The newest records about a principal that hold an event of this kind, newest first.
-fn latest(reading: &ReadContext, who: Principal, event: EventKind) -> Result<Vec<Recorded>, Failure> {
+fn latest(permit: Permit<'_>, who: Principal, event: EventKind) -> Result<Vec<Recorded>, Failure> {
     let filter = AuditFilter { principal: Some(who), events: vec![event], ..AuditFilter::default() };
     let page = AuditPage { after: None, order: Order::Descending, limit: SEARCH_MAX };
-    Ok(reading.rows().audit(reading.org, &filter, &page)?.items)
+    Ok(permit.rows().audit(permit.reading().org, &filter, &page)?.items)
 }
 
 fn reference(

@@ -24,16 +24,17 @@ use grantbook_views::{self as views, ReportFilter};
 
 use self::{form::Form, words::Words};
 use crate::{
+    context::{
+        Permit, ReadContext,
+        authz::{Authorizer, Resource},
+    },
     http::{
         problem::Failure,
         query,
-        read::{ReadContext, with_position},
+        respond::with_position,
         stream::{self, Interrupted, Sink},
     },
-    routes::{
-        access::known,
-        authz::{Authorizer, Resource},
-    },
+    routes::access::known,
 };
 
 /// A chunk of the stream ends with the principal that makes it this long, in bytes.
@@ -87,11 +88,11 @@ fn accepted(headers: &HeaderMap) -> ReportFormat {
 fn understand(reading: &ReadContext, uri: &Uri, accepted: ReportFormat) -> Result<Question, Failure> {
     let query: ReportQuery = query::read(uri)?;
     let mut authorizer = Authorizer::new(reading)?;
-    authorizer.require(Ask::Report, &Resource::Whole)?;
-    let only = query.principal.as_deref().map(|text| known(reading, text)).transpose()?;
-    let filter = filter(reading, &query)?;
-    let population = reading.rows().population(reading.org, reading.at())?;
-    let organization = reading.rows_of_today().organization(reading.org)?;
+    let permit = authorizer.require(Ask::Report, &Resource::Whole)?;
+    let only = query.principal.as_deref().map(|text| known(permit, text)).transpose()?;
+    let filter = filter(permit, &query)?;
+    let population = permit.rows().population(reading.org, reading.at())?;
+    let organization = permit.rows_of_today().organization(reading.org)?;
     let named = |one: views::reader::Organization| Named { id: one.id.to_string(), name: one.name };
     let format = query.format.unwrap_or(accepted);
     let head = ReportHead {
@@ -109,8 +110,8 @@ fn understand(reading: &ReadContext, uri: &Uri, accepted: ReportFormat) -> Resul
 }
 
 /// What is not there is an error: a report about nothing would read like one in which nobody had anything.
-fn filter(reading: &ReadContext, query: &ReportQuery) -> Result<ReportFilter, Failure> {
-    let (snapshot, org) = (reading.rows(), &reading.org);
+fn filter(permit: Permit<'_>, query: &ReportQuery) -> Result<ReportFilter, Failure> {
+    let (snapshot, org) = (permit.rows(), &permit.reading().org);
     let wrong = |name: &str| Failure::invalid(format!("the parameter {name} must be an id"));
     let group = query.group.as_deref().map(|text| text.parse().map_err(|_| wrong("group"))).transpose()?;
     if let Some(id) = &group {
@@ -186,8 +187,10 @@ enum Poured {
 fn pour(reading: &ReadContext, question: &Question, sink: &Sink) -> Result<Poured, Failure> {
     let Question { format, only, filter, head, principals: _ } = question;
     let form = Form(*format);
-    let mut report = reading.rows().report(reading.org, reading.at(), filter.clone())?;
-    let mut words = Words::new(reading)?;
+    let mut authorizer = Authorizer::new(reading)?;
+    let permit = authorizer.require(Ask::Report, &Resource::Whole)?;
+    let mut report = permit.rows().report(reading.org, reading.at(), filter.clone())?;
+    let mut words = Words::new(authorizer, permit);
     let mut end = ReportEnd { rows: 0, principals: 0, position: head.position.clone() };
     let mut chunk = Vec::new();
     form.begin(&mut chunk, head)?;
@@ -196,7 +199,7 @@ fn pour(reading: &ReadContext, question: &Question, sink: &Sink) -> Result<Poure
         let some = match only {
             Some(one) if last.is_none() => vec![*one],
             Some(_) => Vec::new(),
-            None => reading.rows_of_today().principals(reading.org, last, FETCH)?,
+            None => permit.rows_of_today().principals(reading.org, last, FETCH)?,
         };
         if some.is_empty() {
             break;

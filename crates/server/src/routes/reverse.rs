@@ -14,15 +14,13 @@ use grantbook_domain::{
 use grantbook_views::{ListCursor, Page, Part, Reversed, ViewError, Whose};
 
 use crate::{
-    http::{problem::Failure, query, read::ReadContext},
-    routes::{
-        access::known,
+    context::{
+        ReadContext,
         authz::{Authorizer, Resource},
-        explain,
-        lists::size,
-        paging::PinnedPage,
-        parse::grantee,
+        paging::{PinnedPage, size},
     },
+    http::{problem::Failure, query},
+    routes::{access::known, explain, parse::grantee},
 };
 
 pub(crate) async fn who_can(reading: ReadContext, uri: Uri) -> Response {
@@ -33,11 +31,11 @@ pub(crate) async fn who_can(reading: ReadContext, uri: Uri) -> Response {
         let mut authorizer = Authorizer::new(reading)?;
         let home = authorizer.home_meant(self::target(&named, project.as_deref()), &permission)?;
         let target = self::target(&named, home.as_deref().or(project.as_deref()));
-        authorizer.require(Ask::WhoCan, &Resource::Asked(target))?;
-        let asked_object = explain::asked_object(&authorizer, target)?;
+        let permit = authorizer.require(Ask::WhoCan, &Resource::Asked(target))?;
+        let asked_object = explain::asked_object(permit, target)?;
         let list = format!("who-can\n{permission}\n{object}\n{project:?}");
         let turn = PinnedPage::of(reading, &list, cursor.as_deref())?;
-        let mut checker = turn.checker(reading)?;
+        let mut checker = turn.checker(permit)?;
         let after = turn.after.clone().map(ListCursor::from_bytes);
         let part = Part { after: after.as_ref(), limit };
         let page = told(checker.who_can(&permission, target, Whose::Everybody, part))?;
@@ -45,12 +43,12 @@ pub(crate) async fn who_can(reading: ReadContext, uri: Uri) -> Response {
         for listed in &page.items {
             let path = checker.shortest_path(listed.thing, &permission, target)?;
             if let Some(path) = path {
-                let path = explain::path(&mut authorizer, &path, &asked_object)?;
+                let path = explain::path(&mut authorizer, permit, &path, &asked_object)?;
                 items.push(Holder { principal: authorizer.principal(listed.thing)?, path });
             }
         }
-        let next = page.next.map(|place| turn.cursor(reading, place.as_bytes()));
-        Ok(WhoCan { items, next, position: turn.position(reading), as_of: None })
+        let next = page.next.map(|place| turn.cursor(place.as_bytes()));
+        Ok(WhoCan { items, next, position: turn.position(), as_of: None })
     });
     answer.await
 }
@@ -61,17 +59,17 @@ pub(crate) async fn accessible(reading: ReadContext, uri: Uri) -> Response {
             query::read(&uri)?;
         let limit = size(limit)?;
         let mut authorizer = Authorizer::new(reading)?;
-        authorizer.require(Ask::Accessible, &Resource::Whole)?;
-        let who = known(reading, &principal)?;
+        let permit = authorizer.require(Ask::Accessible, &Resource::Whole)?;
+        let who = known(permit, &principal)?;
         let list = format!("accessible\n{principal}\n{permission}\n{object_type}");
         let turn = PinnedPage::of(reading, &list, cursor.as_deref())?;
         let after = turn.after.clone().map(ListCursor::from_bytes);
         let part = Part { after: after.as_ref(), limit };
-        let page = told(turn.checker(reading)?.accessible(who, &permission, &object_type, part))?;
+        let page = told(turn.checker(permit)?.accessible(who, &permission, &object_type, part))?;
         let items: Result<_, Failure> =
             page.items.iter().map(|listed| authorizer.object(&listed.thing)).collect();
-        let next = page.next.map(|place| turn.cursor(reading, place.as_bytes()));
-        Ok(Accessible { items: items?, next, position: turn.position(reading), as_of: None })
+        let next = page.next.map(|place| turn.cursor(place.as_bytes()));
+        Ok(Accessible { items: items?, next, position: turn.position(), as_of: None })
     });
     answer.await
 }
@@ -84,12 +82,10 @@ pub(crate) async fn permissions(reading: ReadContext, uri: Uri) -> Response {
         let home = authorizer.home_meant(self::target(&named, project.as_deref()), "read")?;
         let target = self::target(&named, home.as_deref().or(project.as_deref()));
         let own = principal_named(&principal) == Some(reading.caller.principal);
-        if !own {
-            authorizer.require(Ask::Permissions, &Resource::Asked(target))?;
-        }
-        let who = known(reading, &principal)?;
-        let asked_object = explain::asked_object(&authorizer, target)?;
-        let mut checker = reading.rows().checker(reading.org, reading.at())?;
+        let permit = authorizer.require_unless_own(own, Ask::Permissions, &Resource::Asked(target))?;
+        let who = known(permit, &principal)?;
+        let asked_object = explain::asked_object(permit, target)?;
+        let mut checker = permit.rows().checker(reading.org, reading.at())?;
         let held = match checker.permissions(who, target)? {
             Ok(held) if own => authorizer.cut_to_key(target, held)?,
             Ok(held) => held,

@@ -13,14 +13,14 @@ use grantbook_views::Listing;
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
+    context::{ReadContext, authz::Authorizer, paging::PageRequest},
+    http::{body::shape, path::InPath, problem::Failure, query},
     routes::{
-        authz::{Authorizer, Resource},
-        lists::PageRequest,
         parse::{ParseContext, ParsedWrite, builtin, id_in_path, role_in_body},
         render,
     },
 };
+use grantbook_views::Snapshot;
 
 pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateRole { name, permissions, includes } = shape(body)?;
@@ -50,14 +50,14 @@ pub(crate) fn delete(id: &str, context: &ParseContext<'_>) -> Result<ParsedWrite
 }
 
 /// The role of an id or built-in name, as the view knows it.
-pub(super) fn role_seen(reading: &ReadContext, text: &str) -> Result<RoleId, Failure> {
-    if builtin(text).is_none() {
-        return id_in_path(text, Kind::Role);
+pub(super) fn role_seen(authorizer: &Authorizer<'_>, text: &str) -> Result<RoleId, Failure> {
+    match builtin(text) {
+        None => id_in_path(text, Kind::Role),
+        Some(builtin) => {
+            let found = authorizer.builtin_role(builtin, text)?;
+            found.ok_or_else(|| Failure::not_found(Kind::Role))
+        }
     }
-    let listing = Listing { at: reading.position, after: None, name: Some(text), limit: 1 };
-    let page = reading.rows().roles(reading.org, &listing)?;
-    let role = page.items.first().filter(|listed| listed.thing.builtin.is_some());
-    role.map(|listed| listed.thing.id).ok_or_else(|| Failure::not_found(Kind::Role))
 }
 
 fn role_in_path(text: &str, context: &ParseContext<'_>) -> Result<RoleId, Failure> {
@@ -80,11 +80,8 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
     let answer = reading.respond_blocking(move |reading| {
         let wanted = PageRequest::named("roles", query::read(&uri)?)?;
         let mut authorizer = Authorizer::new(reading)?;
-        let show = |role: &model::Role| {
-            let seen = authorizer.may(Ask::Role, &Resource::Role(role.id))?;
-            Ok(seen.then(|| render::role(role)))
-        };
-        wanted.page(reading, |listing| reading.rows().roles(reading.org, listing), show)
+        let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.roles(reading.org, listing);
+        wanted.page_of_each(&mut authorizer, Ask::Role, fetch, |_, role| Ok(render::role(role)))
     });
     answer.await
 }
@@ -92,8 +89,9 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
     reading.respond(|reading| {
         query::require_no_other(&uri)?;
-        let id = role_seen(reading, &id)?;
-        let found = Authorizer::new(reading)?.find(Ask::Role, &Resource::Role(id), &id, Kind::Role)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        let id = role_seen(&authorizer, &id)?;
+        let (found, _) = authorizer.find(Ask::Role, &id, Kind::Role)?;
         Ok(render::role(&found))
     })
 }

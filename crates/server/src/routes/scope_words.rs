@@ -4,7 +4,7 @@ use grantbook_api::{explain::Matched, reference::NamedObject};
 use grantbook_domain::scope::{Atom, ObjectRef, Scope, Selector};
 use grantbook_views::Coverage;
 
-use crate::{http::problem::Failure, routes::authz::Authorizer};
+use crate::{context::authz::Authorizer, http::problem::Failure};
 
 /// How a scope stands to the object of a question.
 pub(super) fn matched(

@@ -14,12 +14,10 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, problem::Failure, query, read::ReadContext},
+    context::{ReadContext, authz::Authorizer, paging::PageRequest},
+    http::{body::shape, problem::Failure, query},
     routes::{
-        authz::Authorizer,
         keys,
-        lists::PageRequest,
-        names,
         parse::{NewSecret, ParseContext, ParsedWrite, id_in_path},
         render,
     },
@@ -48,15 +46,15 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
         let list = format!("sessions\n{principal:?}");
         let wanted = PageRequest::plain(list, PageQuery { limit, cursor, as_of: None })?;
         let mut authorizer = Authorizer::new(reading)?;
-        keys::require_seen(&mut authorizer, principal)?;
+        let permit = keys::require_seen(&mut authorizer, principal)?;
         let sees = keys::seen_keys(&mut authorizer, principal)?;
-        let owner = names::principal(reading, principal)?;
+        let owner = permit.named_principal(principal)?;
         let show = |key: &model::Key| {
-            let works = sees.has(key.id) && reading.rows_of_today().key_works(key.id, reading.now)?;
+            let works = sees.has(key.id) && permit.rows_of_today().key_works(key.id, reading.now)?;
             let shown = render::session(key).filter(|_| works);
             Ok(shown.map(|session| Session { principal: owner.clone(), ..session }))
         };
-        wanted.page(reading, |listing| reading.rows().keys_of(reading.org, principal, listing), show)
+        wanted.page(permit, |rows, listing| rows.keys_of(reading.org, principal, listing), show)
     });
     answer.await
 }

@@ -5,22 +5,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::timeline::{Cause, StepRecord, Timeline, TimelineQuery, TimelineStep};
-use grantbook_domain::{
-    id::ProjectId, model, position::Position, principal::Principal, refusal::Kind, rights::Ask,
-};
+use grantbook_domain::{id::ProjectId, position::Position, principal::Principal, rights::Ask};
 use grantbook_views::{AccessStep, ViewError};
 
 use crate::{
-    http::{
-        problem::Failure,
-        query,
-        read::{ReadContext, with_position},
+    context::{
+        Permit, ReadContext,
+        authz::{Authorizer, Resource},
+        paging::size,
     },
+    http::{problem::Failure, query, respond::with_position},
     routes::{
         access::known,
-        authz::{Authorizer, Resource},
         changes::{self, Asked, Between},
-        lists::size,
     },
 };
 
@@ -53,8 +50,8 @@ async fn understand(reading: ReadContext, uri: &Uri) -> Result<(ReadContext, Que
     let list = format!("timeline\n{principal:?}\n{project:?}");
     let about = match (principal, project) {
         (Some(text), None) => {
-            Authorizer::new(&reading)?.require(Ask::Timeline, &Resource::Whole)?;
-            About::Principal(known(&reading, &text)?)
+            let permit = Authorizer::new(&reading)?.require(Ask::Timeline, &Resource::Whole)?;
+            About::Principal(known(permit, &text)?)
         }
         (None, Some(text)) => About::Project(project_seen(&reading, &text)?),
         _ => {
@@ -71,23 +68,26 @@ async fn understand(reading: ReadContext, uri: &Uri) -> Result<(ReadContext, Que
 fn project_seen(reading: &ReadContext, text: &str) -> Result<ProjectId, Failure> {
     let id: ProjectId = text.parse().map_err(|_| Failure::invalid("the parameter project must be an id"))?;
     let mut authorizer = Authorizer::new(reading)?;
-    let there = reading.rows_of_today().get::<model::Project>(reading.org, &id)?.is_some();
-    if !there || !authorizer.may(Ask::Project, &Resource::Project(id))? {
-        return Err(Failure::not_found(Kind::Project));
-    }
-    authorizer.require(Ask::ProjectTimeline, &Resource::Project(id))?;
+    let _permit = authorizer.project_seen(id)?;
+    let _permit = authorizer.require(Ask::ProjectTimeline, &Resource::Project(id))?;
     Ok(id)
 }
 
 fn answer(reading: &ReadContext, question: &Question) -> Result<Timeline, Failure> {
     let Question { between, about, limit } = question;
     let span = (between.from, between.to);
-    let part = match about {
-        About::Principal(id) => reading.rows_of_today().timeline(reading.org, *id, span, *limit)?,
-        About::Project(id) => reading.rows_of_today().project_timeline(reading.org, *id, span, *limit)?,
-    };
     let mut authorizer = Authorizer::new(reading)?;
-    let items = part.steps.into_iter().map(|one| step(&mut authorizer, one));
+    let (ask, resource) = match about {
+        About::Principal(_) => (Ask::Timeline, Resource::Whole),
+        About::Project(id) => (Ask::ProjectTimeline, Resource::Project(*id)),
+    };
+    let permit = authorizer.require(ask, &resource)?;
+    let rows = permit.rows_of_today();
+    let part = match about {
+        About::Principal(id) => rows.timeline(reading.org, *id, span, *limit)?,
+        About::Project(id) => rows.project_timeline(reading.org, *id, span, *limit)?,
+    };
+    let items = part.steps.into_iter().map(|one| step(&mut authorizer, permit, one));
     Ok(Timeline {
         items: items.collect::<Result<_, _>>()?,
         from: changes::moment(reading, between.from),
@@ -96,9 +96,13 @@ fn answer(reading: &ReadContext, question: &Question) -> Result<Timeline, Failur
     })
 }
 
-fn step(authorizer: &mut Authorizer<'_>, step: AccessStep) -> Result<TimelineStep, Failure> {
+fn step(
+    authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
+    step: AccessStep,
+) -> Result<TimelineStep, Failure> {
     let AccessStep { moment, by_time, causes, changes } = step;
-    let records = causes.into_iter().map(|position| record(authorizer, position));
+    let records = causes.into_iter().map(|position| record(authorizer, permit, position));
     let records = records.collect::<Result<_, _>>()?;
     let changes = changes.into_iter().map(|(who, change)| changes::change(authorizer, who, change));
     let changes = changes.collect::<Result<_, _>>()?;
@@ -111,9 +115,13 @@ fn step(authorizer: &mut Authorizer<'_>, step: AccessStep) -> Result<TimelineSte
     })
 }
 
-fn record(authorizer: &mut Authorizer<'_>, position: Position) -> Result<StepRecord, Failure> {
-    let reading = authorizer.reading();
-    let record = reading.rows_of_today().record(reading.org, position)?;
+fn record(
+    authorizer: &mut Authorizer<'_>,
+    permit: Permit<'_>,
+    position: Position,
+) -> Result<StepRecord, Failure> {
+    let reading = permit.reading();
+    let record = permit.rows_of_today().record(reading.org, position)?;
     let record = record.ok_or_else(|| ViewError::BadRow {
         table: "history",
         detail: "a record that is pointed to is not there".to_owned(),

@@ -5,7 +5,6 @@ use grantbook_api::tokens::{CreateToken, Token, UpdateToken};
 use grantbook_domain::{
     command::{Command, TokenCommand},
     id::TokenId,
-    model,
     principal::Principal,
     refusal::Kind,
     rights::Ask,
@@ -13,14 +12,15 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
+    context::{ReadContext, authz::Authorizer, paging::PageRequest},
+    http::{body::shape, path::InPath, problem::Failure, query},
     routes::{
-        authz::{Authorizer, Resource},
-        lists::PageRequest,
         parse::{ParseContext, ParsedWrite, end, end_of_new, id_in_path},
         render,
     },
 };
+use grantbook_views::Listing;
+use grantbook_views::Snapshot;
 
 pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateToken { name, description, expires_at, external_id } = shape(body)?;
@@ -51,11 +51,8 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
     let answer = reading.respond_blocking(move |reading| {
         let wanted = PageRequest::named("tokens", query::read(&uri)?)?;
         let mut authorizer = Authorizer::new(reading)?;
-        let show = |token: &model::Token| {
-            let seen = authorizer.may(Ask::Members, &Resource::Person(Principal::Token(token.id)))?;
-            Ok(seen.then(|| render::token(token)))
-        };
-        wanted.page(reading, |listing| reading.rows().tokens(reading.org, listing), show)
+        let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.tokens(reading.org, listing);
+        wanted.page_of_each(&mut authorizer, Ask::Members, fetch, |_, token| Ok(render::token(token)))
     });
     answer.await
 }
@@ -64,9 +61,8 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
     let answer = reading.respond_blocking(move |reading| {
         query::require_no_other(&uri)?;
         let id: TokenId = id_in_path(&id, Kind::Token)?;
-        let oneself = Resource::Person(Principal::Token(id));
         let mut authorizer = Authorizer::new(reading)?;
-        let found = authorizer.find(Ask::Members, &oneself, &id, Kind::Token)?;
+        let (found, _) = authorizer.find(Ask::Members, &id, Kind::Token)?;
         let keys_of_concern = authorizer.keys_of_concern(Principal::Token(id))?;
         Ok(Token { keys_of_concern, ..render::token(&found) })
     });

@@ -8,7 +8,6 @@ use grantbook_api::{
 use grantbook_domain::{
     command::{Command, UserCommand},
     id::UserId,
-    model,
     principal::Principal,
     refusal::Kind,
     rights::Ask,
@@ -16,14 +15,15 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
+    context::{ReadContext, authz::Authorizer, paging::PageRequest},
+    http::{body::shape, path::InPath, problem::Failure, query},
     routes::{
-        authz::{Authorizer, Resource},
-        lists::PageRequest,
         parse::{ParseContext, ParsedWrite, id_in_path},
         render,
     },
 };
+use grantbook_views::Listing;
+use grantbook_views::Snapshot;
 
 pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateUser { email, name, external_id } = shape(body)?;
@@ -48,11 +48,8 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
         query.name = query.name.map(|email| email.to_ascii_lowercase());
         let wanted = PageRequest::named("users", query)?;
         let mut authorizer = Authorizer::new(reading)?;
-        let show = |user: &model::User| {
-            let seen = authorizer.may(Ask::Members, &Resource::Person(Principal::User(user.id)))?;
-            Ok(seen.then(|| render::user(user)))
-        };
-        wanted.page(reading, |listing| reading.rows().users(reading.org, listing), show)
+        let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.users(reading.org, listing);
+        wanted.page_of_each(&mut authorizer, Ask::Members, fetch, |_, user| Ok(render::user(user)))
     });
     answer.await
 }
@@ -61,9 +58,8 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
     let answer = reading.respond_blocking(move |reading| {
         query::require_no_other(&uri)?;
         let id: UserId = id_in_path(&id, Kind::User)?;
-        let oneself = Resource::Person(Principal::User(id));
         let mut authorizer = Authorizer::new(reading)?;
-        let found = authorizer.find(Ask::Members, &oneself, &id, Kind::User)?;
+        let (found, _) = authorizer.find(Ask::Members, &id, Kind::User)?;
         let keys_of_concern = authorizer.keys_of_concern(Principal::User(id))?;
         Ok(User { keys_of_concern, ..render::user(&found) })
     });

@@ -11,24 +11,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::watch::{EVENT_STREAM, START, WatchKind, WatchQuery};
-use grantbook_domain::{id::ProjectId, model, position::Position, refusal::Kind, rights::Ask};
+use grantbook_domain::{id::ProjectId, position::Position, rights::Ask};
 
 use self::{pour::pour, watcher::Watcher};
 use crate::{
-    feed::{Filter, Kinds, Place},
-    http::{
-        as_of::Named,
-        problem::Failure,
-        query,
-        read::{ReadContext, with_position},
-        stream,
-    },
-    position::PositionError,
-    routes::{
-        access::known,
+    context::{
+        Named, ReadContext,
         authz::{Authorizer, Resource},
-        event_names,
     },
+    feed::{Filter, Kinds, Place},
+    http::{problem::Failure, query, respond::with_position, stream},
+    position::PositionError,
+    routes::{access::known, event_names},
 };
 
 /// The header with which a stream goes on.
@@ -71,7 +65,7 @@ async fn begin(reading: ReadContext, uri: &Uri, headers: &HeaderMap) -> Result<R
 /// What the caller wants, if he may.
 fn filter(reading: &ReadContext, query: &WatchQuery) -> Result<Filter, Failure> {
     let mut authorizer = Authorizer::new(reading)?;
-    authorizer.require(Ask::Watch, &Resource::Whole)?;
+    let permit = authorizer.require(Ask::Watch, &Resource::Whole)?;
     let kinds = match query.kind {
         None => Kinds::Both,
         Some(WatchKind::Record) => Kinds::Records,
@@ -79,13 +73,13 @@ fn filter(reading: &ReadContext, query: &WatchQuery) -> Result<Filter, Failure> 
     };
     let events = query.event.as_deref().map(event_names::of_messages).transpose()?.unwrap_or_default();
     if kinds != Kinds::Records && query.principal.is_some() {
-        authorizer.require(Ask::Timeline, &Resource::Whole)?;
+        let _permit = authorizer.require(Ask::Timeline, &Resource::Whole)?;
     }
-    let principal = query.principal.as_deref().map(|text| known(reading, text)).transpose()?;
-    let project = query.project.as_deref().map(|text| project(reading, &mut authorizer, text)).transpose()?;
+    let principal = query.principal.as_deref().map(|text| known(permit, text)).transpose()?;
+    let project = query.project.as_deref().map(|text| project(&mut authorizer, text)).transpose()?;
     let filter = Filter { kinds, events, principal, project };
     for (ask, thing) in asked(&filter) {
-        authorizer.require(ask, &thing)?;
+        let _permit = authorizer.require(ask, &thing)?;
     }
     Ok(filter)
 }
@@ -103,12 +97,9 @@ fn asked(filter: &Filter) -> Vec<(Ask, Resource<'static>)> {
 }
 
 /// The project, living or ended, if the caller may see it.
-fn project(reading: &ReadContext, authorizer: &mut Authorizer<'_>, text: &str) -> Result<ProjectId, Failure> {
+fn project(authorizer: &mut Authorizer<'_>, text: &str) -> Result<ProjectId, Failure> {
     let id: ProjectId = text.parse().map_err(|_| Failure::invalid("the parameter project must be an id"))?;
-    let there = reading.rows_of_today().get::<model::Project>(reading.org, &id)?.is_some();
-    if !there || !authorizer.may(Ask::Project, &Resource::Project(id))? {
-        return Err(Failure::not_found(Kind::Project));
-    }
+    let _permit = authorizer.project_seen(id)?;
     Ok(id)
 }
 

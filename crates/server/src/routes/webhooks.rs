@@ -12,11 +12,14 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    http::{body::shape, path::InPath, problem::Failure, query, read::ReadContext},
-    routes::{
+    context::{
+        Permit, ReadContext,
         authz::{Authorizer, Resource},
+        paging::PageRequest,
+    },
+    http::{body::shape, path::InPath, problem::Failure, query},
+    routes::{
         deliveries, event_names,
-        lists::PageRequest,
         parse::{NewSecret, ParseContext, ParsedWrite, id_in_path},
         render,
     },
@@ -87,25 +90,28 @@ fn kind(kind: MessageKind) -> webhook::MessageKind {
 }
 
 /// Webhooks tell what happens in the organization, so whoever looks at them may read the audit log too.
-pub(super) fn require(authorizer: &mut Authorizer<'_>) -> Result<(), Failure> {
-    authorizer.require(Ask::Webhooks, &Resource::Whole)?;
+pub(super) fn require<'r>(authorizer: &mut Authorizer<'r>) -> Result<Permit<'r>, Failure> {
+    let _permit = authorizer.require(Ask::Webhooks, &Resource::Whole)?;
     authorizer.require(Ask::Audit, &Resource::Whole)
 }
 
 /// A living webhook, for who may look at webhooks.
-pub(super) fn find(reading: &ReadContext, id: &str) -> Result<webhook::Webhook, Failure> {
+pub(super) fn find<'r>(
+    reading: &'r ReadContext,
+    id: &str,
+) -> Result<(webhook::Webhook, Permit<'r>), Failure> {
     let mut authorizer = Authorizer::new(reading)?;
-    require(&mut authorizer)?;
+    let _permit = require(&mut authorizer)?;
     let id: WebhookId = id_in_path(id, Kind::Webhook)?;
-    authorizer.find(Ask::Webhooks, &Resource::Whole, &id, Kind::Webhook)
+    authorizer.find(Ask::Webhooks, &id, Kind::Webhook)
 }
 
 pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
     let answer = reading.respond_blocking(move |reading| {
         let wanted = PageRequest::plain("webhooks", query::read(&uri)?)?;
-        require(&mut Authorizer::new(reading)?)?;
+        let permit = require(&mut Authorizer::new(reading)?)?;
         let show = |webhook: &webhook::Webhook| Ok(Some(render::webhook(webhook)));
-        wanted.page(reading, |listing| reading.rows().webhooks(reading.org, listing), show)
+        wanted.page(permit, |rows, listing| rows.webhooks(reading.org, listing), show)
     });
     answer.await
 }
@@ -113,8 +119,8 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
     let answer = reading.respond_blocking(move |reading| {
         query::require_no_other(&uri)?;
-        let found = find(reading, &id)?;
-        deliveries::shown(reading, &found)
+        let (found, permit) = find(reading, &id)?;
+        deliveries::shown(permit, &found)
     });
     answer.await
 }

@@ -7,17 +7,22 @@ use grantbook_api::{
 };
 
 use crate::{
-    http::{query, read::ReadContext},
-    routes::names,
+    context::{
+        ReadContext,
+        authz::{Authorizer, Resource},
+    },
+    http::query,
 };
+use grantbook_domain::rights::Ask;
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     reading.respond(|reading| {
         query::require_none(&uri)?;
-        let organization = reading.rows().organization(reading.org)?;
+        let permit = Authorizer::new(reading)?.require(Ask::WhoAmI, &Resource::Whole)?;
+        let organization = permit.rows().organization(reading.org)?;
         let name = organization.map(|organization| organization.name).unwrap_or_default();
         Ok(Whoami {
-            principal: names::principal(reading, reading.caller.principal)?,
+            principal: permit.named_principal(reading.caller.principal)?,
             key: WhoamiKey { id: reading.caller.key.map(|id| id.to_string()).unwrap_or_default() },
             organization: Named { id: reading.org.to_string(), name },
         })

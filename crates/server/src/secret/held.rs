@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use grantbook_domain::{model::KeyHash, state::OrgState, time::Timestamp};
 use serde_json::Value;
 
-use super::{SECRET, hash, is_digit};
+use crate::secret::{SECRET, hash, is_digit};
 
 /// Longest text that is looked through, in bytes: longer ones are stored nowhere.
 const TEXT_MAX: usize = 2048;

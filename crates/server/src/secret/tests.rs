@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use grantbook_domain::id::{TokenId, UserId};
 use proptest::prelude::*;
 
-use super::*;
+use crate::secret::*;
 
 fn kinds() -> impl Strategy<Value = KeyKind> {
     prop_oneof![Just(KeyKind::Token), Just(KeyKind::User)]

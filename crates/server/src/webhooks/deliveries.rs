@@ -25,14 +25,19 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
-    Configured, SigningSecret,
-    message::{self, Message, message_of, test_message, told_of},
-    send::{Lane, Outcome, Sender, Signed},
-    store::{DeadLetter, Standing, Store, StoreError, Tried},
-    worker::{Desk, Worker, tried},
+use crate::{
+    clock::Clock,
+    project::Progress,
+    read::ReadNode,
+    start::StartError,
+    webhooks::{
+        Configured, SigningSecret,
+        message::{self, Message, message_of, test_message, told_of},
+        send::{Lane, Outcome, Sender, Signed},
+        store::{DeadLetter, Standing, Store, StoreError, Tried},
+        worker::{Desk, Worker, tried},
+    },
 };
-use crate::{clock::Clock, project::Progress, read::ReadNode, start::StartError};
 
 /// Records are looked through for so many webhooks at once: a page of them is several MiB at most.
 const LOOKS_MAX: usize = 8;

@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Forbidden, Policy};
+use crate::webhooks::{Forbidden, Policy};
 
 /// How long a name may take to be looked up, and a connection to be made.
 const CONNECT_TIME: Duration = Duration::from_secs(5);

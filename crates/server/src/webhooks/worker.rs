@@ -15,7 +15,7 @@ use grantbook_domain::{
 use grantbook_views::{AuditFilter, AuditPage, Order};
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
-use super::{
+use crate::webhooks::{
     deliveries::{Counted, DeliveryError, Shared},
     message::{Message, message_of, told_of},
     send::{Lane, Outcome},

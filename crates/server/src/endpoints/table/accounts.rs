@@ -10,12 +10,14 @@ use grantbook_api::{
     users::{CreateUser, UpdateUser, User},
 };
 
-use super::super::{
-    Endpoint,
-    Verb::{Delete, Get, Patch, Post},
-    row::{question, write},
+use crate::{
+    endpoints::{
+        Endpoint,
+        Verb::{Delete, Get, Patch, Post},
+        row::{question, write},
+    },
+    routes::{groups, keys, members, sessions, tokens, users},
 };
-use crate::routes::{groups, keys, members, sessions, tokens, users};
 
 pub(super) fn rows() -> Vec<Endpoint> {
     [users_rows(), tokens_rows(), keys_rows(), sessions_rows(), groups_rows(), members_rows()]

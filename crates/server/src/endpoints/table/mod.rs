@@ -4,7 +4,7 @@ mod accounts;
 mod questions;
 mod rights;
 
-use super::Endpoint;
+use crate::endpoints::Endpoint;
 
 /// All operations.
 pub(super) fn table() -> Vec<Endpoint> {

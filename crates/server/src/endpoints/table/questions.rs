@@ -21,13 +21,13 @@ use grantbook_api::{
     whoami::Whoami,
 };
 
-use super::super::{
-    Endpoint,
-    Verb::{Get, Post},
-    row::{any, operator, question, schema, text},
-};
 use crate::{
     authzen::{discovery, evaluation, search},
+    endpoints::{
+        Endpoint,
+        Verb::{Get, Post},
+        row::{any, operator, question, schema, text},
+    },
     routes::{
         access, audit, check, diff, explain, grant_history, health, report, reverse, timeline, watch, whoami,
     },

@@ -12,12 +12,14 @@ use grantbook_api::{
     webhooks::{Attempt, CreateWebhook, DeadLetter, ReplayWebhook, RotateWebhook, UpdateWebhook, Webhook},
 };
 
-use super::super::{
-    Endpoint,
-    Verb::{Delete, Get, Patch, Post},
-    row::{action, batch, plan, question, write},
+use crate::{
+    endpoints::{
+        Endpoint,
+        Verb::{Delete, Get, Patch, Post},
+        row::{action, batch, plan, question, write},
+    },
+    routes::{catalog, deliveries, grants, objects, projects, roles, webhooks},
 };
-use crate::routes::{catalog, deliveries, grants, objects, projects, roles, webhooks};
 
 pub(super) fn rows() -> Vec<Endpoint> {
     [

@@ -18,10 +18,10 @@ use grantbook_domain::{
 use grantbook_views::{ReportLine, Step, ViewError};
 
 use crate::{
-    http::{problem::Failure, read::ReadContext},
+    context::{Permit, authz::Authorizer},
+    http::problem::Failure,
     routes::{
         access,
-        authz::Authorizer,
         records::{self, Of},
         render, scope_words,
     },
@@ -33,6 +33,7 @@ const REMEMBERED: usize = 10_000;
 /// What words are made with.
 pub(super) struct Words<'r> {
     authorizer: Authorizer<'r>,
+    permit: Permit<'r>,
     /// Of grants to groups, by the grant and what is denied of it.
     grants: HashMap<(GrantId, Vec<GrantId>), Rc<Told>>,
     /// Of memberships of groups, by the record that made them.
@@ -49,8 +50,8 @@ struct Told {
 }
 
 impl<'r> Words<'r> {
-    pub(super) fn new(reading: &'r ReadContext) -> Result<Self, Failure> {
-        Ok(Self { authorizer: Authorizer::new(reading)?, grants: HashMap::new(), nested: HashMap::new() })
+    pub(super) fn new(authorizer: Authorizer<'r>, permit: Permit<'r>) -> Self {
+        Self { authorizer, permit, grants: HashMap::new(), nested: HashMap::new() }
     }
 
     /// The rows of one principal.
@@ -110,14 +111,14 @@ impl<'r> Words<'r> {
         if let Some(known) = self.grants.get(&key) {
             return Ok(Rc::clone(known));
         }
-        let reading = self.authorizer.reading();
-        let grant: Option<model::Grant> = reading.rows().get(reading.org, &line.grant)?;
+        let grant: Option<model::Grant> = self.permit.rows().get(self.permit.reading().org, &line.grant)?;
         let grant = grant.ok_or_else(|| lost("a grant without its document"))?;
         let role = match grant.gives {
             Gives::Role(id) => Some(self.authorizer.role(id)?),
             Gives::Permissions(_) => None,
         };
-        let given = records::at(&mut self.authorizer, line.given, Of::Grant(&grant), String::new())?;
+        let given =
+            records::at(&mut self.authorizer, self.permit, (line.given, Of::Grant(&grant)), String::new())?;
         let told = Rc::new(Told {
             gives: self.gifts(&line.gift.rows)?,
             scope: scope_words::words(&mut self.authorizer, &grant.on)?,
@@ -162,8 +163,12 @@ impl<'r> Words<'r> {
         if let Some(known) = known {
             return Ok(Rc::clone(known));
         }
-        let added =
-            records::at(&mut self.authorizer, step.position, Of::Member(member, group), String::new())?;
+        let added = records::at(
+            &mut self.authorizer,
+            self.permit,
+            (step.position, Of::Member(member, group)),
+            String::new(),
+        )?;
         let via = Rc::new(ReportVia {
             group: self.authorizer.group(group)?,
             expires_at: render::time(step.membership.expires_at),

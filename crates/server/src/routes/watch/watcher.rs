@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc};
 use axum::body::Bytes;
 use grantbook_api::watch::WatchEnd;
 use grantbook_domain::{
-    access::{Question, Reason, Target},
+    access::{Reason, Target},
     event_kind::EventKind,
     position::Position,
     rights::Ask,
@@ -13,13 +13,16 @@ use grantbook_domain::{
 use grantbook_views::{AuditFilter, AuditPage, Order, Snapshot};
 
 use crate::{
-    feed::{Filter, Place},
-    http::{Web, authn::Authenticated, problem::Failure, read::ReadContext},
-    routes::{
+    context::{
+        Permit, ReadContext,
         authz::{Authorizer, Resource},
-        watch::asked,
     },
+    feed::{Filter, Place},
+    http::{Web, authn::Authenticated, problem::Failure},
+    routes::watch::asked,
 };
+use axum::http::StatusCode;
+use grantbook_domain::catalog::Permission;
 
 /// Most records looked at before the caller's right is asked for again.
 const RECORDS: usize = 64;
@@ -79,15 +82,14 @@ impl Watcher {
 
     /// The next messages, from one state of the view that the caller may watch.
     pub(super) fn next(&mut self) -> Result<Piece, Ended> {
-        let snapshot = self.web.node()?.reader.snapshot().map_err(Failure::from)?;
-        let reading = ReadContext::of(&self.web, self.who, snapshot)?;
-        self.allowed(&reading)?;
+        let reading = ReadContext::now(&self.web, self.who)?;
+        let rows = self.permitted(&reading)?.rows();
         let page = AuditPage { after: Some(self.place.after()), order: Order::Ascending, limit: RECORDS };
-        let found = reading.rows().audit_positions(reading.org, &self.skip, &page);
+        let found = rows.audit_positions(reading.org, &self.skip, &page);
         let (positions, next) = found.map_err(Failure::from)?;
         let mut text = String::new();
         for position in positions {
-            let whole = self.record(reading.rows(), position, next.is_none(), &mut text)?;
+            let whole = self.record(rows, position, next.is_none(), &mut text)?;
             if !whole || text.len() >= PIECE_BYTES {
                 return Ok(Piece { text: text.into(), more: true });
             }
@@ -138,25 +140,28 @@ impl Watcher {
         Ok(true)
     }
 
-    /// Whether the caller may still watch.
-    fn allowed(&self, reading: &ReadContext) -> Result<(), Ended> {
+    /// The caller's permit, if it may still watch.
+    fn permitted<'r>(&self, reading: &'r ReadContext) -> Result<Permit<'r>, Ended> {
         let mut authorizer = Authorizer::new(reading)?;
-        let mut may = authorizer.may(Ask::Watch, &Resource::Whole)?;
+        let mut permit = authorizer.require(Ask::Watch, &Resource::Whole);
         for (ask, thing) in asked(&self.filter) {
-            may = may && authorizer.may(ask, &thing)?;
+            permit = permit.and_then(|_| authorizer.require(ask, &thing));
         }
-        if may { Ok(()) } else { Err(Ended::of(why(reading)?)) }
+        match permit {
+            Ok(permit) => Ok(permit),
+            Err(failure) if failure.status() == StatusCode::FORBIDDEN => {
+                Err(Ended::of(why(&mut authorizer)?))
+            }
+            Err(failure) => Err(failure.into()),
+        }
     }
 }
 
 /// The answer to whether the caller may read the audit log.
-fn why(reading: &ReadContext) -> Result<Reason, Failure> {
-    let log = reading.org.to_string();
+fn why(authorizer: &mut Authorizer<'_>) -> Result<Reason, Failure> {
+    let log = authorizer.reading().org.to_string();
     let object = Target { object_type: "org_audit_logs", id: &log, project: None };
-    let caller = reading.caller;
-    let question =
-        Question { principal: Some(caller.principal), key: caller.key, permission: "read", object };
-    Ok(reading.rows().check(reading.org, &question, reading.now)?)
+    authorizer.reason(Permission::READ, object)
 }
 
 impl Ended {

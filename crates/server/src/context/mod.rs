@@ -1,22 +1,35 @@
-//! A read: who asks, about which organization, on which snapshot.
+//! A read: who asks, about which organization, on which rows, and what the caller may see of them.
+//!
+//! Rows and image are private to this folder. Elsewhere they are reached through a [`Permit`], which only
+//! [`Authorizer`] issues: a route that forgets to authorize does not compile.
+
+mod as_of;
+pub(crate) mod authz;
+mod lookup;
+mod naming;
+pub(crate) mod paging;
+mod permit;
+mod subject;
 
 use std::sync::Arc;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
-use grantbook_api::header;
 use grantbook_domain::{id::OrgId, position::Position, principal::Caller, time::Timestamp};
 use grantbook_views::{Image, Moment, Snapshot};
 use serde::Serialize;
 
+pub(crate) use self::{as_of::Named, permit::Permit};
 use crate::http::{
     Web, at_least,
     authn::{self, Authenticated},
+    cursor::Cursor,
     problem::Failure,
     query,
+    respond::{json, with_position},
 };
 
 /// Everything that an answer is made from.
@@ -65,7 +78,7 @@ struct Repeating<'a, T> {
 
 impl ReadContext {
     /// The rows at the moment asked about.
-    pub(crate) const fn rows(&self) -> &Snapshot {
+    const fn rows(&self) -> &Snapshot {
         match &self.source {
             Source::Then { rows, .. } => rows,
             Source::Image(_) | Source::Now => &self.today,
@@ -73,12 +86,12 @@ impl ReadContext {
     }
 
     /// The rows as everything is: what the caller may is judged by them.
-    pub(crate) const fn rows_of_today(&self) -> &Snapshot {
+    const fn rows_of_today(&self) -> &Snapshot {
         &self.today
     }
 
     /// The image that checks are answered from, if that is what is read.
-    pub(crate) const fn image(&self) -> Option<&Arc<Image>> {
+    const fn image(&self) -> Option<&Arc<Image>> {
         match &self.source {
             Source::Image(image) => Some(image),
             Source::Now | Source::Then { .. } => None,
@@ -110,17 +123,33 @@ impl ReadContext {
     }
 
     /// The same on newer rows, as everything is.
-    pub(crate) fn on_newer(self, today: Snapshot) -> Result<Self, Failure> {
+    fn on_newer(self, today: Snapshot) -> Result<Self, Failure> {
         let position = today.position(self.org)?;
         let position_text = self.web.position_text(position);
         Ok(Self { today, source: Source::Now, position, position_text, ..self })
     }
 
     /// What a cursor is bound to, besides the list itself.
-    pub(crate) fn binding(&self, list: &str) -> String {
+    fn binding(&self, list: &str) -> String {
         // A narrow key does not go on with what a wider one began; a failure to look gives a binding that fits nothing.
         let narrowing = self.caller.key.map(|key| self.today.narrowing_of(key));
         format!("{}\n{:?}\n{narrowing:?}\n{:?}\n{list}", self.org, self.caller.principal, self.as_of())
+    }
+
+    /// Where a page of a list goes on, if it is not the first.
+    pub(crate) fn cursor(&self, list: &str, text: Option<&str>) -> Result<Option<Cursor>, Failure> {
+        let Some(text) = text else { return Ok(None) };
+        let cursor = self.web.cursors.decode(text, &self.binding(list), self.now)?;
+        // A cursor of another node may have seen more than this one.
+        if cursor.at > self.position {
+            return Err(Failure::behind(self.position_text.clone()));
+        }
+        Ok(Some(cursor))
+    }
+
+    /// The text of a cursor with which the list goes on.
+    pub(crate) fn cursor_text(&self, list: &str, cursor: &Cursor) -> String {
+        self.web.cursors.encode(cursor, &self.binding(list), self.now)
     }
 
     /// Waits for the view, on behalf of a caller who was recognized.
@@ -130,12 +159,12 @@ impl ReadContext {
         headers: &HeaderMap,
     ) -> Result<Self, Failure> {
         at_least::wait(web, who.org, headers).await?;
-        Self::of(web, who, web.node()?.reader.snapshot()?)
+        Self::now(web, who)
     }
 
-    /// On a snapshot, as of now.
-    pub(crate) fn of(web: &Arc<Web>, who: Authenticated, snapshot: Snapshot) -> Result<Self, Failure> {
-        Self::on(web, who, snapshot, None)
+    /// On the rows as they are, without waiting for newer ones.
+    pub(crate) fn now(web: &Arc<Web>, who: Authenticated) -> Result<Self, Failure> {
+        Self::on(web, who, web.node()?.reader.snapshot()?, None)
     }
 
     /// The same for checks, which are answered from the image in memory if there is one. The snapshot must not be asked
@@ -206,21 +235,4 @@ impl FromRequestParts<Arc<Web>> for ReadContext {
         let as_of = query::as_of(&parts.uri)?;
         Self::begin(web, who, &parts.headers).await?.asked_as_of(as_of).await
     }
-}
-
-/// A JSON answer.
-pub(crate) fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Response, Failure> {
-    let bytes = serde_json::to_vec(body).map_err(|error| Failure::internal(&error))?;
-    let mut response = Response::new(bytes.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
-}
-
-/// The answer with the position at which it holds.
-pub(crate) fn with_position(mut response: Response, position: &str) -> Response {
-    if let Ok(value) = HeaderValue::from_str(position) {
-        response.headers_mut().insert(header::POSITION, value);
-    }
-    response
 }

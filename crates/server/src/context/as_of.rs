@@ -5,14 +5,16 @@ use grantbook_domain::{id::InstallationId, position::Position, rights::Ask, time
 use grantbook_views::Moment;
 
 use crate::{
+    context::{
+        ReadContext,
+        authz::{Authorizer, Resource},
+    },
     http::{
         authn,
         instant::{self, NoInstant},
         problem::Failure,
-        read::ReadContext,
     },
     position::{self, PositionError},
-    routes::authz::{Authorizer, Resource},
 };
 
 /// A moment that a caller names.
@@ -51,7 +53,7 @@ impl ReadContext {
         let Some(text) = text else { return Ok(self) };
         authn::note_looks_back();
         let named = Named::parse(self.web.app.installation, "as_of", &text)?;
-        Authorizer::new(&self)?.require(Ask::AsOf, &Resource::Whole)?;
+        let _permit = Authorizer::new(&self)?.require(Ask::AsOf, &Resource::Whole)?;
         let reading = self.reaching(named).await?;
         let moment = reading.moment("as_of", named)?;
         Ok(reading.at_moment(moment, Some(text)))
@@ -68,6 +70,11 @@ impl ReadContext {
             }
             Named::Position(_) | Named::Time(_) => Ok(self),
         }
+    }
+
+    /// The moment of the last record that is here.
+    pub(crate) fn newest(&self) -> Result<Moment, Failure> {
+        Ok(self.rows_of_today().moment_after(self.org, self.position)?)
     }
 
     /// The moment that a parameter names; the future is refused.

@@ -1,25 +1,22 @@
 //! What the caller may see. Not seeing is not being: what may not be read is answered like what is not there.
 
-use grantbook_api::{
-    keys::KeyOfConcern,
-    reference::{self, Named, NamedGrantee, NamedObject, NamedPrincipal},
-};
 use grantbook_domain::{
     access::{Question, Reason, Target},
     authority::Holdings,
     catalog::{PERMISSIONS, Permission},
     id::{GroupId, KeyId, ProjectId, RoleId},
     model,
-    principal::{Actor, Grantee, Principal},
+    principal::Principal,
     refusal::Kind,
     rights::{Ask, Needs, On},
     scope::ObjectRef,
+    webhook,
 };
 use grantbook_views::{Checker, Document, Image};
 
 use crate::{
-    http::{problem::Failure, read::ReadContext},
-    routes::names,
+    context::{Permit, ReadContext},
+    http::problem::Failure,
 };
 
 /// What a question of the read side is about.
@@ -41,6 +38,54 @@ pub(crate) enum Resource<'a> {
     Person(Principal),
     /// A grant.
     Grant(&'a model::Grant),
+}
+
+impl From<&model::Project> for Resource<'_> {
+    fn from(project: &model::Project) -> Self {
+        Self::Project(project.id)
+    }
+}
+
+impl From<&model::Group> for Resource<'_> {
+    fn from(group: &model::Group) -> Self {
+        Self::Group(group.id)
+    }
+}
+
+impl From<&model::Role> for Resource<'_> {
+    fn from(role: &model::Role) -> Self {
+        Self::Role(role.id)
+    }
+}
+
+impl From<&model::User> for Resource<'_> {
+    fn from(user: &model::User) -> Self {
+        Self::Person(Principal::User(user.id))
+    }
+}
+
+impl From<&model::Token> for Resource<'_> {
+    fn from(token: &model::Token) -> Self {
+        Self::Person(Principal::Token(token.id))
+    }
+}
+
+impl<'a> From<&'a model::RegisteredObject> for Resource<'a> {
+    fn from(object: &'a model::RegisteredObject) -> Self {
+        Self::Object(&object.object)
+    }
+}
+
+impl<'a> From<&'a model::Grant> for Resource<'a> {
+    fn from(grant: &'a model::Grant) -> Self {
+        Self::Grant(grant)
+    }
+}
+
+impl From<&webhook::Webhook> for Resource<'_> {
+    fn from(_: &webhook::Webhook) -> Self {
+        Self::Whole
+    }
 }
 
 /// Most projects in which one object is looked for to find the one that is meant: an id that more have needs its project named.
@@ -99,28 +144,61 @@ impl<'r> Authorizer<'r> {
     }
 
     /// The same; without it the question is forbidden.
-    pub(crate) fn require(&mut self, ask: Ask, thing: &Resource<'_>) -> Result<(), Failure> {
-        if self.may(ask, thing)? { Ok(()) } else { Err(Failure::forbidden(ask.needs())) }
+    pub(crate) fn require(&mut self, ask: Ask, thing: &Resource<'_>) -> Result<Permit<'r>, Failure> {
+        if self.may(ask, thing)? {
+            Ok(Permit::new(self.reading))
+        } else {
+            Err(Failure::forbidden(ask.needs()))
+        }
     }
 
-    /// The living thing of this id that the caller may see, else "no such".
+    /// The same, but for questions that are free to whom they are about.
+    pub(crate) fn require_unless_own(
+        &mut self,
+        is_own: bool,
+        ask: Ask,
+        thing: &Resource<'_>,
+    ) -> Result<Permit<'r>, Failure> {
+        let own = Resource::Person(self.reading.caller.principal);
+        self.require(ask, if is_own { &own } else { thing })
+    }
+
+    /// The living document of this id that the caller may see, else "no such".
     pub(crate) fn find<D: Document>(
         &mut self,
         ask: Ask,
-        thing: &Resource<'_>,
         id: &D::Id,
         kind: Kind,
-    ) -> Result<D, Failure> {
+    ) -> Result<(D, Permit<'r>), Failure>
+    where
+        for<'a> Resource<'a>: From<&'a D>,
+    {
         let (snapshot, org) = (self.reading.rows(), &self.reading.org);
         let found: Option<D> = snapshot.get(*org, id)?;
         match found {
-            Some(found) if snapshot.lives(*org, &found)? && self.may(ask, thing)? => Ok(found),
+            Some(found) if snapshot.lives(*org, &found)? && self.may(ask, &(&found).into())? => {
+                Ok((found, Permit::new(self.reading)))
+            }
             _ => Err(Failure::not_found(kind)),
         }
     }
 
-    /// The answer to a check, whoever asks, at the moment asked about.
-    pub(crate) fn ask(&mut self, question: &Question<'_>) -> Result<Reason, Failure> {
+    /// The project with this id, living or ended, if the caller may see it.
+    pub(crate) fn project_seen(&mut self, id: ProjectId) -> Result<Permit<'r>, Failure> {
+        let is = self.reading.rows_of_today().get::<model::Project>(self.reading.org, &id)?.is_some();
+        if is && self.may(Ask::Project, &Resource::Project(id))? {
+            Ok(Permit::new(self.reading))
+        } else {
+            Err(Failure::not_found(Kind::Project))
+        }
+    }
+
+    /// The answer to a check that was permitted, at the moment asked about.
+    pub(crate) fn check(&mut self, _: Permit<'_>, question: &Question<'_>) -> Result<Reason, Failure> {
+        self.ask(question)
+    }
+
+    fn ask(&mut self, question: &Question<'_>) -> Result<Reason, Failure> {
         match &mut self.then {
             Some(then) => Ok(then.check(question)?),
             None => self.ask_today(question),
@@ -202,106 +280,6 @@ impl<'r> Authorizer<'r> {
             (None, Checks::Image(image)) => Ok(image.homes(self.reading.org, &named)),
             (None, Checks::Rows(checker)) => Ok(checker.homes(&named)?),
         }
-    }
-
-    /// An object asked about, without its project unless the caller named that or may see the object there.
-    pub(crate) fn object_asked(
-        &mut self,
-        found: ObjectRef,
-        named: Option<&str>,
-    ) -> Result<NamedObject, Failure> {
-        let told =
-            named.is_some() || found.project.is_none() || self.may(Ask::Object, &Resource::Object(&found))?;
-        self.object(&if told { found } else { found.within(None) })
-    }
-
-    /// Someone's name, if the caller may read it.
-    pub(crate) fn name_of(&mut self, grantee: Grantee) -> Result<Option<String>, Failure> {
-        let seen = match grantee {
-            Grantee::Group(id) => self.may(Ask::Group, &Resource::Group(id))?,
-            Grantee::User(id) => self.may(Ask::Members, &Resource::Person(Principal::User(id)))?,
-            Grantee::Token(id) => self.may(Ask::Members, &Resource::Person(Principal::Token(id)))?,
-        };
-        if seen { names::of_grantee(self.reading, grantee) } else { Ok(None) }
-    }
-
-    /// A grantee, with its name if the caller may read it.
-    pub(crate) fn grantee(&mut self, who: Grantee) -> Result<NamedGrantee, Failure> {
-        Ok(names::named_grantee(who, self.name_of(who)?))
-    }
-
-    /// A principal, likewise.
-    pub(crate) fn principal(&mut self, who: Principal) -> Result<NamedPrincipal, Failure> {
-        Ok(names::named_principal(who, self.name_of(who.into())?))
-    }
-
-    /// The working keys of a principal, now, whose issuer could not give today what they can do.
-    pub(crate) fn keys_of_concern(&mut self, who: Principal) -> Result<Vec<KeyOfConcern>, Failure> {
-        let (today, org, now) = (self.reading.rows_of_today(), &self.reading.org, &self.reading.now);
-        let found = today.checker(*org, *now)?.keys_of_concern(who)?;
-        let shown = found
-            .into_iter()
-            .map(|one| Ok(KeyOfConcern { key: one.key.to_string(), issued_by: self.actor(one.issued_by)? }));
-        shown.collect()
-    }
-
-    /// The author of a record, likewise.
-    pub(crate) fn actor(&mut self, actor: Actor) -> Result<reference::Actor, Failure> {
-        let name = actor.principal().map(|who| self.name_of(who.into())).transpose()?;
-        Ok(names::named_actor(actor, name.flatten()))
-    }
-
-    /// A group, likewise; else its name is empty.
-    pub(crate) fn group(&mut self, id: GroupId) -> Result<Named, Failure> {
-        let name = self.name_of(Grantee::Group(id))?;
-        Ok(Named { id: id.to_string(), name: name.unwrap_or_default() })
-    }
-
-    /// A role, likewise.
-    pub(crate) fn role(&mut self, id: RoleId) -> Result<Named, Failure> {
-        Ok(Named { id: id.to_string(), name: self.role_name(id)?.unwrap_or_default() })
-    }
-
-    /// A project, likewise.
-    pub(crate) fn project(&mut self, id: ProjectId) -> Result<Named, Failure> {
-        Ok(Named { id: id.to_string(), name: self.project_name(id)?.unwrap_or_default() })
-    }
-
-    /// An object, with its name if objects of its type have names and the caller may read it.
-    pub(crate) fn object(&mut self, object: &ObjectRef) -> Result<NamedObject, Failure> {
-        let name = match object.object_type.as_str() {
-            // Whoever has a key is told the organization's name.
-            "organization" => {
-                let organization = self.reading.rows().organization(self.reading.org)?;
-                organization.filter(|one| one.id.to_string() == object.id).map(|one| one.name)
-            }
-            "project" => object.id.parse().ok().map(|id| self.project_name(id)).transpose()?.flatten(),
-            "group" => {
-                let id = object.id.parse().ok();
-                id.map(|id| self.name_of(Grantee::Group(id))).transpose()?.flatten()
-            }
-            "role" => object.id.parse().ok().map(|id| self.role_name(id)).transpose()?.flatten(),
-            _ => self.object_name(object)?,
-        };
-        let ObjectRef { object_type, id, project } = object.clone();
-        Ok(NamedObject { object_type, id, project: project.map(|id| id.to_string()), name })
-    }
-
-    fn object_name(&mut self, object: &ObjectRef) -> Result<Option<String>, Failure> {
-        let (snapshot, org) = (self.reading.rows(), &self.reading.org);
-        let known: Option<model::RegisteredObject> = snapshot.get(*org, object)?;
-        let Some(name) = known.and_then(|known| known.name) else { return Ok(None) };
-        Ok(self.may(Ask::Object, &Resource::Object(object))?.then_some(name))
-    }
-
-    fn project_name(&mut self, id: ProjectId) -> Result<Option<String>, Failure> {
-        let seen = self.may(Ask::Project, &Resource::Project(id))?;
-        if seen { names::of_project(self.reading, id) } else { Ok(None) }
-    }
-
-    fn role_name(&mut self, id: RoleId) -> Result<Option<String>, Failure> {
-        let seen = self.may(Ask::Role, &Resource::Role(id))?;
-        if seen { names::of_role(self.reading, id) } else { Ok(None) }
     }
 
     fn is_own(&self, thing: &Resource<'_>) -> bool {
@@ -401,7 +379,8 @@ impl<'r> Authorizer<'r> {
         Ok(self.reason(permission, Target { object_type, id, project: None })?.allows())
     }
 
-    fn reason(&mut self, permission: Permission, object: Target<'_>) -> Result<Reason, Failure> {
+    /// How it stands with the caller's right to something, today.
+    pub(crate) fn reason(&mut self, permission: Permission, object: Target<'_>) -> Result<Reason, Failure> {
         let caller = self.reading.caller;
         let permission = PERMISSIONS.get(usize::from(permission.bit())).copied().unwrap_or_default();
         let question = Question { principal: Some(caller.principal), key: caller.key, permission, object };
