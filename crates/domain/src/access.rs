@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::covers::ScopedObject;
 use crate::{
     catalog::{Lineage, ObjectType, Permission},
     id::{KeyId, ProjectId},
@@ -288,24 +289,9 @@ impl OrgState {
 
     /// Whether the scope covers the object or one of its ancestors.
     pub fn covers(&self, scope: &Scope, located: &Located) -> bool {
-        match scope {
-            Scope::Organization => true,
-            Scope::Projects(selector) => located
-                .project
-                .and_then(|id| self.project(id))
-                .is_some_and(|project| selector.covers(project_view(project))),
-            Scope::Object(object) => {
-                *object == located.object
-                    || match self.catalog.object_type(&object.object_type) {
-                        Some(ObjectType::ORGANIZATION) => true,
-                        Some(ObjectType::ORG_PROJECT) => located.project.is_some(),
-                        Some(ObjectType::PROJECT) => {
-                            located.project.is_some_and(|id| id.to_string() == object.id)
-                        }
-                        _ => false,
-                    }
-            }
-        }
+        let Located { object: ObjectRef { object_type, id, project: home }, project, .. } = located;
+        let project = project.and_then(|id| self.project(id)).map(project_view);
+        scope.covers(&self.catalog, &ScopedObject { object_type, id, home: *home, project })
     }
 
     /// Whether a key's narrowing covers the permission on the object, both.

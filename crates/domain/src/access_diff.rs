@@ -10,12 +10,13 @@ use crate::{
     event::Event,
     id::{GrantId, ProjectId, RoleId},
     model::{Gives, Grant},
-    principal::{Grantee, Principal},
+    principal::{Grantee, Principal, principals_below},
     scope::{ObjectRef, Scope},
     state::{OrgState, project_view},
     survey::{AccessRow, Extent, ProjectSet, into_rows, join},
     time::Timestamp,
 };
+use std::convert::Infallible;
 
 /// What one principal gains and loses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -293,14 +294,12 @@ impl AccessDiff<'_> {
 
     /// The grantees that are principals, and the members of those that are groups, to any depth, before or after.
     fn principals_below(&self, grantees: BTreeSet<Grantee>) -> BTreeSet<Principal> {
-        let mut open: Vec<Grantee> = grantees.iter().copied().collect();
-        let mut seen = grantees;
-        while let Some(grantee) = open.pop() {
-            let Grantee::Group(group) = grantee else { continue };
+        let below = principals_below(grantees, |group, found| {
             let members = self.before.members_of(group).chain(self.after.members_of(group));
-            open.extend(members.map(|one| one.member).filter(|member| seen.insert(*member)));
-        }
-        seen.into_iter().filter_map(Grantee::principal).collect()
+            members.for_each(|one| found(one.member));
+            Ok::<(), Infallible>(())
+        });
+        below.unwrap_or_else(|never| match never {})
     }
 }
 

@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod command;
 pub mod concern;
 pub mod cover;
+pub mod covers;
 pub mod decide;
 pub mod event;
 pub mod event_kind;

@@ -1,5 +1,7 @@
 //! Who acts and who receives.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{GroupId, KeyId, TokenId, UserId};
@@ -44,6 +46,25 @@ impl Grantee {
             Self::Group(_) => None,
         }
     }
+}
+
+/// The principals among grantees, and all that are in those that are groups, at any depth. `members` calls back with
+/// each member of a group, now or ever, as the caller wants it.
+pub fn principals_below<E>(
+    grantees: impl IntoIterator<Item = Grantee>,
+    mut members: impl FnMut(GroupId, &mut dyn FnMut(Grantee)) -> Result<(), E>,
+) -> Result<BTreeSet<Principal>, E> {
+    let mut seen: BTreeSet<Grantee> = grantees.into_iter().collect();
+    let mut open: Vec<Grantee> = seen.iter().copied().collect();
+    while let Some(grantee) = open.pop() {
+        let Grantee::Group(group) = grantee else { continue };
+        members(group, &mut |member| {
+            if seen.insert(member) {
+                open.push(member);
+            }
+        })?;
+    }
+    Ok(seen.into_iter().filter_map(Grantee::principal).collect())
 }
 
 /// Who made a record.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use grantbook_domain::{
     access::{Located, Reason, Target},
     catalog::{Lineage, ObjectType},
+    covers::ScopedObject,
     id::ProjectId,
     model::RegisteredObject,
     scope::{ObjectRef, Scope},
@@ -124,23 +125,9 @@ impl Checker<'_> {
 
     /// Whether the scope covers the object or one of its ancestors.
     pub(crate) fn covers(&self, scope: &Scope, place: &Place) -> bool {
-        match scope {
-            Scope::Organization => true,
-            Scope::Projects(selector) => {
-                place.project.as_ref().is_some_and(|project| selector.covers(project.view()))
-            }
-            Scope::Object(object) => {
-                *object == place.located.object
-                    || match self.catalog.object_type(&object.object_type) {
-                        Some(ObjectType::ORGANIZATION) => true,
-                        Some(ObjectType::ORG_PROJECT) => place.project.is_some(),
-                        Some(ObjectType::PROJECT) => {
-                            place.project.as_ref().is_some_and(|project| object.id.parse() == Ok(project.id))
-                        }
-                        _ => false,
-                    }
-            }
-        }
+        let ObjectRef { object_type, id, project: home } = &place.located.object;
+        let project = place.project.as_deref().map(ProjectRow::view);
+        scope.covers(&self.catalog, &ScopedObject { object_type, id, home: *home, project })
     }
 
     /// Whether what the grant is on has not ended.

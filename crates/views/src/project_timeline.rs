@@ -30,6 +30,7 @@ use crate::{
     reader::Snapshot,
     timeline::{AccessStep, MOMENTS_MAX, Timeline},
 };
+use grantbook_domain::principal::principals_below;
 
 type Deadlines = BTreeMap<Timestamp, Vec<Deadline>>;
 
@@ -95,23 +96,17 @@ impl Snapshot {
         Ok(Timeline { steps, next: Some(here) })
     }
 
-    /// Everybody who is the grantee, or in it at any depth, by memberships that were not removed.
-    fn below(&self, org: OrgId, grantee: Grantee, found: &mut BTreeSet<Principal>) -> Result<(), ViewError> {
-        let mut seen: BTreeSet<GroupId> = BTreeSet::new();
-        let mut open = vec![grantee];
+    /// The members of a group, by memberships that were not removed.
+    fn each_member(
+        &self,
+        org: OrgId,
+        group: GroupId,
+        found: &mut dyn FnMut(Grantee),
+    ) -> Result<(), ViewError> {
         let listing =
             Listing { at: Position::from_u64(u64::MAX), after: None, name: None, limit: usize::MAX };
-        while let Some(grantee) = open.pop() {
-            match grantee {
-                Grantee::Group(id) if seen.insert(id) => {
-                    let members = self.members_of(org, id, &listing)?;
-                    open.extend(members.items.into_iter().map(|listed| listed.thing.member));
-                }
-                Grantee::Group(_) => {}
-                Grantee::User(id) => drop(found.insert(Principal::User(id))),
-                Grantee::Token(id) => drop(found.insert(Principal::Token(id))),
-            }
-        }
+        let members = self.members_of(org, group, &listing)?;
+        members.items.iter().for_each(|listed| found(listed.thing.member));
         Ok(())
     }
 }
@@ -190,10 +185,9 @@ impl Concerned {
             found.extend(after.principals(org, None, usize::MAX)?);
             return Ok(found);
         }
-        for grantee in &self.below {
-            for side in sides {
-                side.below(org, *grantee, &mut found)?;
-            }
+        for side in sides {
+            let below = self.below.iter().copied();
+            found.extend(principals_below(below, |group, found| side.each_member(org, group, found))?);
         }
         Ok(found)
     }

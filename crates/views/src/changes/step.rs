@@ -28,6 +28,7 @@ use crate::{
     reader::Snapshot,
     row_key::List,
 };
+use grantbook_domain::principal::principals_below;
 
 /// Two states of one organization, each at its instant.
 pub(super) struct Step<'s> {
@@ -144,24 +145,15 @@ impl<'s> Step<'s> {
     }
 
     fn below(&self, grantee: Grantee) -> Result<BTreeSet<Principal>, ViewError> {
-        let mut open = vec![grantee];
-        let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
-        while let Some(grantee) = open.pop() {
-            let Grantee::Group(id) = grantee else {
-                found.extend(grantee.principal());
-                continue;
-            };
-            if !seen.insert(id) {
-                continue;
-            }
+        principals_below([grantee], |group, found| {
             for (side, _) in [self.before, self.after] {
-                side.each(self.org, List::MembersOf(id), Position::from_u64(u64::MAX), |entry| {
-                    open.push(entry.member()?);
+                side.each(self.org, List::MembersOf(group), Position::from_u64(u64::MAX), |entry| {
+                    found(entry.member()?);
                     Ok(())
                 })?;
             }
-        }
-        Ok(found)
+            Ok(())
+        })
     }
 }
 

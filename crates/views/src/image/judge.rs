@@ -16,6 +16,7 @@ use super::{
     row::{Gift, GroupNumber, KeyEntry, Life, PrincipalRow, Rights, Seat},
 };
 use crate::{encode::Put, row::ProjectRow};
+use grantbook_domain::covers::ScopedObject;
 
 /// An object found, with the project it is or lies in.
 #[derive(Debug, Clone, Copy)]
@@ -225,24 +226,11 @@ impl OrgImage {
 
     /// Whether the scope covers the object or one of its ancestors.
     fn covers(&self, scope: &Scope, spot: &Spot<'_>) -> bool {
-        match scope {
-            Scope::Organization => true,
-            Scope::Projects(selector) => spot.project.is_some_and(|(_, row)| selector.covers(row.view())),
-            Scope::Object(object) => {
-                let home = spot.project.map(|(_, row)| row.id);
-                (object.object_type == spot.type_name
-                    && object.id == spot.id
-                    && (object.project == home || spot.object_type == ObjectType::PROJECT))
-                    || match self.catalog.object_type(&object.object_type) {
-                        Some(ObjectType::ORGANIZATION) => true,
-                        Some(ObjectType::ORG_PROJECT) => spot.project.is_some(),
-                        Some(ObjectType::PROJECT) => {
-                            spot.project.is_some_and(|(_, row)| object.id.parse() == Ok(row.id))
-                        }
-                        _ => false,
-                    }
-            }
-        }
+        let Spot { object_type, type_name, id, project, .. } = *spot;
+        let project = project.map(|(_, row)| row.view());
+        // A project's own reference names no project.
+        let home = project.map(|project| project.id).filter(|_| object_type != ObjectType::PROJECT);
+        scope.covers(&self.catalog, &ScopedObject { object_type: type_name, id, home, project })
     }
 
     /// Whether what a scope is bound to has not ended: one object, in the generation that it had when it was bound.
