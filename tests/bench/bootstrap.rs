@@ -2,23 +2,22 @@
 
 use std::{sync::Arc, time::Instant};
 
-use anyhow::{Context, Result, ensure};
-use grantbook_domain::id::Id;
-use grantbook_journal::Journal as _;
-use grantbook_server::{
-    bootstrap::{Source, bootstrap},
-    clock::Clock,
-    project::Projector,
-    snapshots::{Maker, SnapshotKey, Store, make},
-};
-use grantbook_views::ViewWriter;
-
 use crate::{
     durable::{PATIENCE, identity},
     rebuild::fill,
     report::{per_second, rate, row, sizes, table},
     workload,
 };
+use anyhow::{Context, Result, ensure};
+use grantbook_domain::id::Id;
+use grantbook_journal::Journal as _;
+use grantbook_journal::clock::Clock;
+use grantbook_node::{
+    bootstrap::{Source, bootstrap},
+    project::Projector,
+    snapshots::{Maker, SnapshotKey, Store, make},
+};
+use grantbook_views::ViewWriter;
 
 /// 240,000 principals are about a million records.
 pub(crate) fn run(is_large: bool) -> Result<()> {

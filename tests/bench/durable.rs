@@ -7,7 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::{
+    load,
+    report::{histogram, note, per_second, quantile, rate, row, table},
+};
 use anyhow::{Context, Result};
+use grantbook_command::{CommandHandle, CommandService, Fold, Submission};
 use grantbook_domain::{
     command::{Author, Command, TokenCommand},
     founding::Founding,
@@ -23,21 +28,12 @@ use grantbook_journal::{
     frame::{Link, encode},
     hash::Hash,
 };
-use grantbook_server::{
-    clock::Clock,
-    command::{CommandHandle, CommandService, Fold, Submission},
-    ids::IdSource,
-    project::Projector,
-};
+use grantbook_journal::{clock::Clock, ids::IdSource};
+use grantbook_node::project::Projector;
 use grantbook_tests::server::Server;
 use grantbook_views::ViewWriter;
 use hdrhistogram::Histogram;
 use redb::{Database, Durability, TableDefinition};
-
-use crate::{
-    load,
-    report::{histogram, note, per_second, quantile, rate, row, table},
-};
 
 const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
 const WRITERS: [usize; 3] = [1, 8, 64];
@@ -150,7 +146,7 @@ async fn one_writer(
             if_position: None,
             source_ip: None,
             reason: None,
-            faults: grantbook_server::command::TextFaults::default(),
+            faults: grantbook_command::TextFaults::default(),
         };
         let sent = Instant::now();
         handle.submit(submission).await?;

@@ -10,6 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::{
+    check::{Asked, questions},
+    durable::{PATIENCE, identity},
+    rebuild,
+    report::{nanos, per_second, processor_nanos, rate, row, sizes, table},
+    workload::{self, ORG},
+};
 use anyhow::{Context, Result, ensure};
 use grantbook_domain::{id::OrgId, position::Position, record::Record};
 use grantbook_journal::{
@@ -18,19 +25,11 @@ use grantbook_journal::{
     embedded::EmbeddedJournal,
     frame::{EncodedRecord, FrameBuilder},
 };
-use grantbook_server::{
+use grantbook_node::{
     project::{NodeState, Projector},
     read::ReadNode,
 };
 use grantbook_views::ViewWriter;
-
-use crate::{
-    check::{Asked, questions},
-    durable::{PATIENCE, identity},
-    rebuild,
-    report::{nanos, per_second, processor_nanos, rate, row, sizes, table},
-    workload::{self, ORG},
-};
 
 const LENGTH: Duration = Duration::from_secs(3);
 const THREADS: usize = 2;

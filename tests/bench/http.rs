@@ -1,15 +1,14 @@
 //! Checks over HTTP through the real binary, beside a route that does nothing (P2), in batches (P3), and as of an
 //! earlier position (P9).
 
-use anyhow::{Context, Result};
-use grantbook_server::http::noop_router;
-use grantbook_tests::{org::Story, server::Server};
-use serde_json::{Value, json};
-
 use crate::{
     load,
     report::{per_second, quantile, rate, row, table},
 };
+use anyhow::{Context, Result};
+use grantbook_server::http::noop_router;
+use grantbook_tests::{org::Story, server::Server};
+use serde_json::{Value, json};
 
 pub(crate) fn run() -> Result<()> {
     let columns = ["connections", "what", "requests/s", "p50", "p99", "of doing nothing"];

@@ -7,30 +7,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
-use bytes::Bytes;
-use grantbook_domain::id::{Id, OrgId};
-use grantbook_journal::{
-    Item, Journal, Tail, append_surely,
-    jetstream::{JetStreamJournal, NatsOptions},
-    transfer::{self, Target},
-};
-use grantbook_server::{
-    clock::Clock,
-    command::{CommandService, Fold},
-    ids::IdSource,
-    project::Projector,
-};
-use grantbook_tests::{nats::Nats, server::Server};
-use grantbook_views::ViewWriter;
-use hdrhistogram::Histogram;
-
 use crate::{
     durable::{Figures, PATIENCE, found, identity, over_http, show, submit},
     rebuild,
     report::{histogram, line, note, per_second, quantile, rate, row, table},
     workload,
 };
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use grantbook_command::{CommandService, Fold};
+use grantbook_domain::id::{Id, OrgId};
+use grantbook_journal::{
+    Item, Journal, Tail, append_surely,
+    jetstream::{JetStreamJournal, NatsOptions},
+    transfer::{self, Target},
+};
+use grantbook_journal::{clock::Clock, ids::IdSource};
+use grantbook_node::project::Projector;
+use grantbook_tests::{nats::Nats, server::Server};
+use grantbook_views::ViewWriter;
+use hdrhistogram::Histogram;
 
 /// Organizations and writers in all.
 const LOADS: [(u32, usize); 6] = [(1, 1), (1, 8), (1, 64), (1, 256), (64, 64), (64, 256)];
@@ -181,11 +177,7 @@ pub(crate) fn delivered(nats: &Nats) -> Result<Histogram<u64>> {
     runtime.block_on(publish_to_delivery(&options(nats, "W")))
 }
 
-async fn submit_one(
-    handle: &grantbook_server::command::CommandHandle,
-    org: OrgId,
-    number: usize,
-) -> Result<u64> {
+async fn submit_one(handle: &grantbook_command::CommandHandle, org: OrgId, number: usize) -> Result<u64> {
     use grantbook_domain::command::{Author, Command, TokenCommand};
     let command = Command::Token(TokenCommand::Create {
         id: Id::from_u128((1 << 100) | number as u128),
@@ -195,7 +187,7 @@ async fn submit_one(
         expires_at: None,
     });
     let author = Author::Operator;
-    let submission = grantbook_server::command::Submission {
+    let submission = grantbook_command::Submission {
         org,
         author,
         command,
@@ -203,7 +195,7 @@ async fn submit_one(
         if_position: None,
         source_ip: None,
         reason: None,
-        faults: grantbook_server::command::TextFaults::default(),
+        faults: grantbook_command::TextFaults::default(),
     };
     Ok(handle.submit(submission).await?.position.sequence())
 }

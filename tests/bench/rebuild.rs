@@ -2,7 +2,13 @@
 
 use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Instant};
 
+use crate::{
+    durable::{PATIENCE, identity, size},
+    report::{per_second, rate, resident_mib, row, sizes, table},
+    workload::{self, ORG},
+};
 use anyhow::{Context, Result};
+use grantbook_command::Fold;
 use grantbook_domain::record::Record;
 use grantbook_journal::{
     Journal, Tail,
@@ -10,14 +16,8 @@ use grantbook_journal::{
     embedded::EmbeddedJournal,
     frame::{EncodedRecord, FrameBuilder},
 };
-use grantbook_server::{command::Fold, project::Projector};
+use grantbook_node::project::Projector;
 use grantbook_views::ViewWriter;
-
-use crate::{
-    durable::{PATIENCE, identity, size},
-    report::{per_second, rate, resident_mib, row, sizes, table},
-    workload::{self, ORG},
-};
 
 const RECORDS_PER_FRAME: u64 = 64;
 

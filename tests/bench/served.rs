@@ -7,12 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
-use grantbook_domain::{event::Event, id::KeyId, principal::Principal, record::Record};
-use grantbook_server::secret::{KeyKind, Secret};
-use grantbook_tests::server::Server;
-use serde_json::{Value, json};
-
 use crate::{
     check::{Asked, questions, zipf_questions},
     durable::PATIENCE,
@@ -22,6 +16,11 @@ use crate::{
     report::{float, per_second, quantile, rate, row, sizes, table},
     workload,
 };
+use anyhow::{Context, Result};
+use grantbook_command::secret::{KeyKind, Secret};
+use grantbook_domain::{event::Event, id::KeyId, principal::Principal, record::Record};
+use grantbook_tests::server::Server;
+use serde_json::{Value, json};
 
 const REQUESTS: usize = 8_000;
 const IN_BATCH: usize = 100;

@@ -25,12 +25,12 @@ use grantbook_domain::{
     position::Position,
     principal::Principal,
 };
+use grantbook_journal::clock::Clock;
 use grantbook_journal::{
     Journal,
     jetstream::{JetStreamJournal, NatsOptions},
 };
-use grantbook_server::{
-    clock::Clock,
+use grantbook_node::{
     project::{NodeState, Projector},
     read::ReadNode,
 };

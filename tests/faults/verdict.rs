@@ -5,6 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::{
+    checker::{Evidence, Finding, judge, worst_delays},
+    history::{Entry, Outcome, Said, View},
+    ledger::Ledger,
+    listeners::Listener,
+    load::Load,
+    stage::{MAX_SILENCE, NODES, Stage},
+};
 use anyhow::{Result, ensure};
 use grantbook_domain::{position::Position, record::Recorded};
 use grantbook_journal::{
@@ -14,15 +22,6 @@ use grantbook_journal::{
 use grantbook_server::position;
 use grantbook_tests::{frames, server::Server};
 use grantbook_views::{ViewReader, ViewWriter};
-
-use crate::{
-    checker::{Evidence, Finding, judge, worst_delays},
-    history::{Entry, Outcome, Said, View},
-    ledger::Ledger,
-    listeners::Listener,
-    load::Load,
-    stage::{MAX_SILENCE, NODES, Stage},
-};
 
 const LIMIT: Duration = Duration::from_mins(1);
 /// What nodes are configured to bear of silence, and for how long a leader that was cut off is still believed

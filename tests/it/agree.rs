@@ -2,6 +2,7 @@
 //! the fold of the journal.
 
 use anyhow::{Context, Result, ensure};
+use grantbook_command::Fold;
 use grantbook_domain::{
     access::{Question, Target},
     id::OrgId,
@@ -10,7 +11,6 @@ use grantbook_domain::{
     time::Timestamp,
 };
 use grantbook_journal::jetstream::{JetStreamJournal, NatsOptions};
-use grantbook_server::command::Fold;
 use grantbook_tests::{nats::Nats, server::Server, wire::Reply};
 use serde_json::{Value, json};
 

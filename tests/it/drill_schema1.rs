@@ -9,14 +9,13 @@ use std::{
     path::Path,
 };
 
+use self::golden::{Golden, Head, Written};
 use anyhow::{Context, Result, ensure};
 use grantbook_journal::hash::Hash;
-use grantbook_server::snapshots::{Manifest, SnapshotKey};
+use grantbook_node::snapshots::{Manifest, SnapshotKey};
 use grantbook_tests::{binary, nats::Nats, server::Server};
 use grantbook_views::AccessParts;
 use serde_json::{Value, json};
-
-use self::golden::{Golden, Head, Written};
 
 /// How deep groups are nested in groups there.
 const DEEP: usize = 80;

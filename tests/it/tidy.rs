@@ -25,7 +25,9 @@ fn rooms_know_only_what_they_may_know() -> Result<()> {
         ("journal", &["domain", "files"][..]),
         ("views", &["domain", "files"][..]),
         ("api", &[][..]),
-        ("server", &["api", "domain", "files", "journal", "views"][..]),
+        ("command", &["domain", "journal"][..]),
+        ("node", &["domain", "files", "journal", "views"][..]),
+        ("server", &["api", "command", "domain", "files", "journal", "node", "views"][..]),
         ("cli", &["api", "files", "server"][..]),
     ]);
     let forbidden: BTreeMap<&str, &[&str]> = BTreeMap::from([
@@ -36,6 +38,8 @@ fn rooms_know_only_what_they_may_know() -> Result<()> {
         ("files", &["tokio", "async-nats", "redb", "axum", "reqwest", "clap"][..]),
         ("journal", &["axum", "reqwest", "clap"][..]),
         ("views", &["tokio", "async-nats", "axum", "reqwest", "clap"][..]),
+        ("command", &["axum", "reqwest", "clap", "redb", "async-nats"][..]),
+        ("node", &["axum", "reqwest", "clap", "async-nats"][..]),
         ("api", &["axum", "redb", "async-nats", "clap"][..]),
         ("server", &["clap", "reqwest"][..]),
         ("cli", &["async-nats", "redb", "axum"][..]),

@@ -5,18 +5,17 @@ mod foreign;
 
 use std::path::Path;
 
+use crate::{exit::Verdict, nodes::nodes, output::Output, store::StoreArgs};
 use chrono::DateTime;
 use clap::Args;
 use grantbook_api::client::Client;
 use grantbook_server::{
-    clock::Clock,
-    config::{JournalAddress, NatsOptions},
-    operate::{self, Inspection, Permission, StreamFindings},
+    admin::journal_tools::{self, Inspection, Permission, StreamFindings},
+    config::NatsOptions,
+    journal::{clock::Clock, open::JournalAddress},
 };
 use serde::Serialize;
 use serde_json::Value;
-
-use crate::{exit::Verdict, nodes::nodes, output::Output, store::StoreArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
@@ -95,7 +94,7 @@ pub(crate) fn finding(
 }
 
 async fn embedded(file: &JournalAddress) -> Finding {
-    match operate::look(file).await {
+    match journal_tools::look(file).await {
         Ok((identity, head)) => {
             let found = format!("{file}: installation {}, {head} frames", identity.installation);
             finding("journal", Status::Ok, found, "")
@@ -116,7 +115,7 @@ async fn embedded(file: &JournalAddress) -> Finding {
 /// Whether the journal holds what was seen of it by processes with this data directory; nothing if none ever kept that.
 async fn head(address: &JournalAddress, data: &Path) -> Option<Finding> {
     const ADVICE: &str = "put the newer journal back, or see \"A journal that is older than what was seen of it\" in docs/operating.md";
-    let found = match operate::compare_head(address, data).await {
+    let found = match journal_tools::compare_head(address, data).await {
         Ok((None, _)) => return None,
         Ok((_, Some(doubt))) => finding("head", Status::Unsafe, doubt.to_string(), ADVICE),
         Ok((Some(known), None)) => {
@@ -131,7 +130,7 @@ async fn head(address: &JournalAddress, data: &Path) -> Option<Finding> {
 }
 
 async fn nats(options: &NatsOptions, monitors: &[String]) -> Vec<Finding> {
-    let found = match operate::inspect(options).await {
+    let found = match journal_tools::inspect(options).await {
         Ok(found) => found,
         Err(error) => {
             return vec![finding(

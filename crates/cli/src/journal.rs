@@ -6,12 +6,6 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::{Context as _, ensure};
-use clap::{Args, Subcommand};
-use grantbook_files::{self as files, Draft};
-use grantbook_server::{config::JournalAddress, operate};
-use serde_json::Value;
-
 use crate::{
     bar::Bar,
     exit::{Usage, Verdict},
@@ -19,6 +13,11 @@ use crate::{
     rollback::{self, AcceptArgs},
     store::{NatsArgs, StoreArgs},
 };
+use anyhow::{Context as _, ensure};
+use clap::{Args, Subcommand};
+use grantbook_files::{self as files, Draft};
+use grantbook_server::{admin::journal_tools, journal::open::JournalAddress};
+use serde_json::Value;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JournalVerb {
@@ -89,23 +88,23 @@ pub(crate) fn run(verb: JournalVerb, reason: Option<String>, out: Output) -> any
         let mut progress = |done, head| bar.show(done, head);
         match verb {
             JournalVerb::Verify(VerifyArgs { store }) => {
-                let report = operate::verify(&store.journal()?, &mut progress).await?;
+                let report = journal_tools::verify(&store.journal()?, &mut progress).await?;
                 bar.clear();
-                tell(out, "intact", &operate::report_json(&report))
+                tell(out, "intact", &journal_tools::report_json(&report))
             }
             JournalVerb::Copy(CopyArgs { from, to, replicas, access }) => {
                 let (from, to) = (address(&from, &access)?, address(&to, &access)?);
                 if let JournalAddress::Embedded(data) = &to {
-                    operate::expect_head_writable(data).await?;
+                    journal_tools::expect_head_writable(data).await?;
                 }
-                let report = operate::copy(&from, &to, replicas, &mut progress).await?;
+                let report = journal_tools::copy(&from, &to, replicas, &mut progress).await?;
                 bar.clear();
                 if let JournalAddress::Embedded(data) = &to
-                    && let Some(warning) = operate::keep_head(&to, data, &report).await
+                    && let Some(warning) = journal_tools::keep_head(&to, data, &report).await
                 {
                     out.note(&format!("warning: {warning}"));
                 }
-                tell(out, "copied and compared", &operate::report_json(&report))
+                tell(out, "copied and compared", &journal_tools::report_json(&report))
             }
             JournalVerb::Export(ExportArgs { output, store }) => {
                 let journal = store.journal()?;
@@ -116,17 +115,18 @@ pub(crate) fn run(verb: JournalVerb, reason: Option<String>, out: Output) -> any
                             Usage(format!("{} is there already", path.display()))
                         );
                         let mut draft = Draft::begin(path).with_context(|| path.display().to_string())?;
-                        let report = operate::export(&journal, &mut draft, &mut progress).await?;
+                        let report = journal_tools::export(&journal, &mut draft, &mut progress).await?;
                         draft.finish().with_context(|| path.display().to_string())?;
                         report
                     }
                     None => {
-                        operate::export(&journal, &mut BufWriter::new(io::stdout()), &mut progress).await?
+                        journal_tools::export(&journal, &mut BufWriter::new(io::stdout()), &mut progress)
+                            .await?
                     }
                 };
                 bar.clear();
                 if output.is_some() {
-                    return tell(out, "exported", &operate::report_json(&report));
+                    return tell(out, "exported", &journal_tools::report_json(&report));
                 }
                 Ok(Verdict::Yes)
             }
@@ -134,19 +134,19 @@ pub(crate) fn run(verb: JournalVerb, reason: Option<String>, out: Output) -> any
             JournalVerb::AcceptRollback(_) => Ok(Verdict::Yes),
             JournalVerb::Import(ImportArgs { input, replicas, store }) => {
                 let journal = store.journal()?;
-                operate::expect_head_writable(&store.data).await?;
+                journal_tools::expect_head_writable(&store.data).await?;
                 let report = if let Some(path) = input {
                     let file = BufReader::new(File::open(path)?);
-                    operate::import(&journal, replicas, file, &mut progress).await?
+                    journal_tools::import(&journal, replicas, file, &mut progress).await?
                 } else {
                     let input = BufReader::new(io::stdin());
-                    operate::import(&journal, replicas, input, &mut progress).await?
+                    journal_tools::import(&journal, replicas, input, &mut progress).await?
                 };
                 bar.clear();
-                if let Some(warning) = operate::keep_head(&journal, &store.data, &report).await {
+                if let Some(warning) = journal_tools::keep_head(&journal, &store.data, &report).await {
                     out.note(&format!("warning: {warning}"));
                 }
-                tell(out, "imported", &operate::report_json(&report))
+                tell(out, "imported", &journal_tools::report_json(&report))
             }
         }
     })

@@ -1,18 +1,17 @@
 //! `grantbook nats`: the NATS servers' side, for operators.
 
-use clap::{Args, Subcommand};
-use grantbook_server::{
-    config::JournalAddress,
-    operate::{self, Prepared},
-};
-use serde_json::{Value, json};
-
 use crate::{
     exit::{Usage, Verdict},
     nats_config::{self, ConfigArgs},
     output::Output,
     store::StoreArgs,
 };
+use clap::{Args, Subcommand};
+use grantbook_server::{
+    admin::journal_tools::{self, Prepared},
+    journal::open::JournalAddress,
+};
+use serde_json::{Value, json};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NatsVerb {
@@ -44,9 +43,9 @@ pub(crate) fn run(verb: NatsVerb, out: Output) -> anyhow::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let prepared = runtime.block_on(async {
         if of_subscribers {
-            operate::prepare_subscribers(&options).await
+            journal_tools::prepare_subscribers(&options).await
         } else {
-            operate::prepare(&options).await
+            journal_tools::prepare(&options).await
         }
     })?;
     if out.is_json() {

@@ -2,18 +2,17 @@
 
 use std::path::{Path, PathBuf, absolute};
 
-use anyhow::Context;
-use clap::Args;
-use grantbook_server::{
-    config::NatsOptions,
-    operate::{self, Ports, ServerPlan},
-};
-use serde_json::json;
-
 use crate::{
     exit::{Usage, Verdict},
     output::Output,
 };
+use anyhow::Context;
+use clap::Args;
+use grantbook_server::{
+    admin::journal_tools::{self, Ports, ServerPlan},
+    config::NatsOptions,
+};
+use serde_json::json;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -97,7 +96,7 @@ pub(crate) fn run(args: ConfigArgs, out: Output) -> anyhow::Result<Verdict> {
         tls: tls_dir.as_deref().map(whole).transpose()?,
         options: NatsOptions { stream, prefix, ..NatsOptions::new(Vec::new()) },
     };
-    let written = operate::write_servers(&plan, &dir)?;
+    let written = journal_tools::write_servers(&plan, &dir)?;
     let urls = plan.urls().join(",");
     if out.is_json() {
         let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();

@@ -1,12 +1,11 @@
 //! What `grantbook doctor` says of the nodes of a journal in NATS, as they say themselves.
 
-use grantbook_server::{
-    clock::Clock,
-    config::NatsOptions,
-    nodes::{Status as Node, disagreements, statuses},
-};
-
 use crate::doctor::{Finding, Status, finding};
+use grantbook_server::{
+    config::NatsOptions,
+    journal::clock::Clock,
+    node::peers::{Status as Node, disagreements, statuses},
+};
 
 /// A node that has said nothing for longer is silent, in ms: it speaks every 10 s.
 const SILENT_AFTER: i64 = 60_000;

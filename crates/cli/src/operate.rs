@@ -1,14 +1,13 @@
 //! `grantbook init`, `grantbook org`, `grantbook owner`: operations on the journal itself.
 
-use clap::{Args, Subcommand};
-use grantbook_server::init::{self, InitOptions, InitOutcome, RecoverOptions};
-use serde_json::json;
-
 use crate::{
     exit::{Usage, Verdict},
     output::Output,
     store::StoreArgs,
 };
+use clap::{Args, Subcommand};
+use grantbook_server::admin::init::{self, InitOptions, InitOutcome, RecoverOptions};
+use serde_json::json;
 
 /// An organization and who owns it.
 #[derive(Debug, Args)]

@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use grantbook_server::rollback::{AcceptOptions, Accepted, LostEvent, LostEvents, accept};
-use serde_json::json;
-
 use crate::{
     bar::Bar,
     exit::{Usage, Verdict},
     output::Output,
     store::StoreArgs,
 };
+use clap::Args;
+use grantbook_server::admin::rollback::{AcceptOptions, Accepted, LostEvent, LostEvents, accept};
+use serde_json::json;
 
 const EXAMPLES: &str = "\
 Examples:

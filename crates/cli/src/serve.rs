@@ -7,21 +7,20 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueEnum};
-use grantbook_server::{
-    config::{ConfigError, Role, ServeConfig, WatchLimits},
-    public_url::PublicUrl,
-    read::{Freshness, WhenStale},
-    webhooks::{Allowed, Schedule, WebhookOptions},
-};
-use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
-
 use crate::{
     exit::{Usage, Verdict},
     snapshots::SnapshotArgs,
     store::StoreArgs,
     when::{Every, Span},
 };
+use clap::{Args, ValueEnum};
+use grantbook_server::{
+    config::{ConfigError, Role, ServeConfig, WatchLimits},
+    node::read::{Freshness, WhenStale},
+    public_url::PublicUrl,
+    webhooks::{Allowed, Schedule, WebhookOptions},
+};
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use grantbook_server::{
-    rebuild::{self, ViewOptions},
-    snapshots::{Place, PublicKey, SnapshotConfig, SnapshotKey},
-};
-use serde_json::json;
-
 use crate::{
     exit::{Usage, Verdict},
     output::Output,
     store::StoreArgs,
     when::Every,
 };
+use clap::{Args, Subcommand};
+use grantbook_server::node::{
+    rebuild::{self, ViewOptions},
+    snapshots::{Place, PublicKey, SnapshotConfig, SnapshotKey},
+};
+use serde_json::json;
 
 /// Where snapshots are, who signs them, and whose are used.
 #[derive(Debug, Clone, Args)]

@@ -2,10 +2,12 @@
 
 use std::{fs, path::PathBuf};
 
-use clap::Args;
-use grantbook_server::config::{Credentials, JournalAddress, NatsOptions, Tls};
-
 use crate::exit::Usage;
+use clap::Args;
+use grantbook_server::{
+    config::{Credentials, NatsOptions, Tls},
+    journal::open::JournalAddress,
+};
 
 /// Where the journal is.
 #[derive(Debug, Args)]

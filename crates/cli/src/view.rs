@@ -1,12 +1,5 @@
 //! `grantbook view`: the view of a node, looked at, made of a snapshot, or built beside the one that serves.
 
-use clap::{Args, Subcommand};
-use grantbook_server::{
-    bootstrap::Stage,
-    rebuild::{self, BuildOptions, Built, Compared, Difference, Progress, ViewOptions},
-};
-use serde_json::json;
-
 use crate::{
     bar::Bar,
     exit::{Usage, Verdict},
@@ -14,6 +7,12 @@ use crate::{
     snapshots::SnapshotArgs,
     store::StoreArgs,
 };
+use clap::{Args, Subcommand};
+use grantbook_server::node::{
+    bootstrap::Stage,
+    rebuild::{self, BuildOptions, Built, Compared, Difference, Progress, ViewOptions},
+};
+use serde_json::json;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ViewVerb {

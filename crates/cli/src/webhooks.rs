@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::{exit::Verdict, output::Output, session::Session, users::change, when::Span};
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use grantbook_api::{
@@ -12,8 +13,6 @@ use grantbook_api::{
     },
 };
 use grantbook_server::webhooks::WebhookKey;
-
-use crate::{exit::Verdict, output::Output, session::Session, users::change, when::Span};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookVerb {

@@ -8,13 +8,18 @@
 //! test ([`memory`]). One [suite](conformance) holds them to the same behaviour.
 
 pub mod chain;
+pub mod clock;
 pub mod conformance;
 pub mod embedded;
+pub mod follow;
 pub mod frame;
 pub mod hash;
+pub mod ids;
 mod item;
 pub mod jetstream;
+pub mod log_throttle;
 pub mod memory;
+pub mod open;
 mod outcome;
 pub mod transfer;
 pub mod verify;

@@ -10,24 +10,26 @@ use tokio::task::spawn_blocking;
 pub use crate::start::StartError;
 
 use crate::{
-    clock::Clock,
-    command::{CommandHandle, CommandService},
     config::{Role, ServeConfig, WatchLimits},
-    doubt::Doubts,
-    ids::IdSource,
-    known_head::{self, HeadFile, HeadKeeper},
     public_url::PublicUrl,
-    read::{Freshness, ReadNode},
     relay::{self, Followed, Relay, RelayHandle},
-    start::{OpenJournal, replay},
-    viewing::Viewing,
     webhooks::{Configured, Deliverer, Setting, Webhooks},
 };
+use grantbook_command::{CommandHandle, CommandService, replay};
+use grantbook_journal::{
+    clock::Clock,
+    follow::{
+        doubt::Doubts,
+        known_head::{self, HeadFile, HeadKeeper},
+    },
+    ids::IdSource,
+    open::OpenJournal,
+};
+use grantbook_node::{
+    read::{Freshness, ReadNode},
+    read_side::Viewing,
+};
 
-/// The view's file in the data directory.
-pub const VIEW_FILE: &str = "view.redb";
-/// The file of a view that was built beside it, for the next start to adopt.
-pub const NEXT_FILE: &str = "view.next.redb";
 /// The file in the data directory that says what was sent to webhooks.
 pub const WEBHOOKS_FILE: &str = "webhooks.redb";
 
@@ -187,7 +189,7 @@ impl App {
         let (parts, commands, viewing) = match config.role {
             Role::All => {
                 // The view catches up while the fold is made.
-                let viewing = Viewing::start(config, journal, &opened, &doubts).await?;
+                let viewing = Viewing::start(&config.read_side(), journal, &opened, &doubts).await?;
                 let (commands, node) = (command().await?, node(config, &viewing, journal));
                 (Parts::All(commands.handle(), node), Some(commands), Some(viewing))
             }
@@ -196,7 +198,7 @@ impl App {
                 (Parts::Command(commands.handle()), Some(commands), None)
             }
             Role::Read => {
-                let viewing = Viewing::start(config, journal, &opened, &doubts).await?;
+                let viewing = Viewing::start(&config.read_side(), journal, &opened, &doubts).await?;
                 (Parts::Read(node(config, &viewing, journal)), None, Some(viewing))
             }
         };
@@ -251,7 +253,7 @@ impl App {
             viewing.stop().await;
         }
         drop(state);
-        journal.close().await
+        Ok(journal.close().await?)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What `serve` is told.
 
 use std::{
-    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -9,31 +8,15 @@ use std::{
 
 pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
 
-use crate::{
+pub use grantbook_journal::open::JournalAddress;
+
+use crate::{public_url::PublicUrl, webhooks::WebhookOptions};
+use grantbook_node::{
     project::SCRUB_EVERY,
-    public_url::PublicUrl,
     read::{BadBound, Freshness},
+    read_side::ReadSideConfig,
     snapshots::SnapshotConfig,
-    webhooks::WebhookOptions,
 };
-
-/// Where a journal is.
-#[derive(Debug, Clone)]
-pub enum JournalAddress {
-    /// In a file of this directory.
-    Embedded(PathBuf),
-    /// In a stream of NATS servers.
-    Nats(Box<NatsOptions>),
-}
-
-impl fmt::Display for JournalAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Embedded(data) => data.display().fmt(f),
-            Self::Nats(options) => options.fmt(f),
-        }
-    }
-}
 
 /// Which part of the service a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +133,17 @@ impl Default for ServeConfig {
 }
 
 impl ServeConfig {
+    /// What the read side is told.
+    pub(crate) fn read_side(&self) -> ReadSideConfig {
+        ReadSideConfig {
+            data: self.data.clone(),
+            snapshots: self.snapshots.clone(),
+            scrub_every: self.scrub_every,
+            node_name: self.node_name.clone(),
+            url: self.public_url.as_ref().map(ToString::to_string),
+        }
+    }
+
     /// Looks at everything before anything is opened.
     pub fn validate(&self) -> Result<(), ConfigError> {
         if self.relay && (self.role == Role::Command || matches!(self.journal, JournalAddress::Embedded(_))) {

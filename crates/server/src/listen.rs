@@ -21,9 +21,9 @@ use crate::{
     app::App,
     config::ServeConfig,
     http::{self, problem::Failure},
-    ids::IdSource,
     start::StartError,
 };
+use grantbook_journal::ids::IdSource;
 
 /// How long requests under way may take once the process is to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -129,7 +129,7 @@ fn stop_signal() -> io::Result<watch::Receiver<bool>> {
 /// Whole or not at all: nobody who watches for the file reads half an address.
 fn write_ready_file(path: &Path, address: SocketAddr) -> Result<(), StartError> {
     let written = files::replace(path, format!("{}\n", base_url(address)).as_bytes());
-    written.map_err(|source| StartError::Write { path: path.to_owned(), source })
+    written.map_err(|source| StartError::ReadyFile { path: path.to_owned(), source })
 }
 
 fn base_url(address: SocketAddr) -> String {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::Listener;
+use crate::{checker::names_of, load::Load};
 use anyhow::{Context, Result, ensure};
 use async_nats::{Client, Message as Delivered};
 use futures_util::StreamExt as _;
@@ -10,9 +12,6 @@ use grantbook_domain::position::Position;
 use grantbook_journal::frame::decode;
 use grantbook_server::position;
 use serde_json::{Value, json};
-
-use super::Listener;
-use crate::{checker::names_of, load::Load};
 
 /// How long a message may stay without an acknowledgement.
 const ACK_WAIT: Duration = Duration::from_secs(1);

@@ -5,12 +5,11 @@ use std::{
     time::Duration,
 };
 
+use super::Listener;
+use crate::load::Load;
 use anyhow::{Context, Result};
 use grantbook_server::position;
 use grantbook_tests::hooks::{Answer, Receiver};
-
-use super::Listener;
-use crate::load::Load;
 
 /// Every how many requests one is answered with an error.
 const REFUSES: usize = 40;

@@ -8,12 +8,11 @@ use std::{
     time::Duration,
 };
 
+use super::Listener;
+use crate::{history::Kind, load::Load, stage::NODES};
 use anyhow::{Context, Result, bail};
 use grantbook_server::position;
 use serde_json::Value;
-
-use super::Listener;
-use crate::{history::Kind, load::Load, stage::NODES};
 
 /// After so many messages of one connection it goes elsewhere.
 const MESSAGES: usize = 60;

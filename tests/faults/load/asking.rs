@@ -7,13 +7,12 @@ use std::{
     time::Duration,
 };
 
+use super::{Load, Subject, wish::Client};
+use crate::history::{Check, Entry, Said};
 use grantbook_domain::position::Position;
 use grantbook_server::position;
 use grantbook_tests::wire::Reply;
 use serde_json::json;
-
-use super::{Load, Subject, wish::Client};
-use crate::history::{Check, Entry, Said};
 
 /// Between two questions.
 const PACE: Duration = Duration::from_millis(15);

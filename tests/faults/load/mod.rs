@@ -16,13 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::history::{Entry, History, Outcome};
 use anyhow::{Context, Result, ensure};
 use grantbook_domain::{id::InstallationId, position::Position};
 use grantbook_server::position;
 use grantbook_tests::wire::Reply;
 use serde_json::json;
-
-use crate::history::{Entry, History, Outcome};
 
 pub(crate) use subjects::Grounds;
 use subjects::Subject;

@@ -2,13 +2,18 @@
 
 use std::{env, net::SocketAddr, path::PathBuf};
 
+use super::shell::Served;
 use anyhow::{Context as _, Error, Result};
 use grantbook_api::secret::Secret;
 use grantbook_files as files;
 use grantbook_server::{
-    config::{Credentials, JournalAddress, NatsOptions, Role, ServeConfig, Tls},
-    init::{self, InitOptions},
-    operate, serve_until,
+    admin::{
+        init::{self, InitOptions},
+        journal_tools,
+    },
+    config::{Credentials, NatsOptions, Role, ServeConfig, Tls},
+    journal::open::JournalAddress,
+    serve_until,
     start::StartError,
 };
 use tempfile::TempDir;
@@ -16,8 +21,6 @@ use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
 };
-
-use super::shell::Served;
 
 type Service = JoinHandle<Result<(), StartError>>;
 
@@ -53,7 +56,7 @@ impl Installation {
         listen: SocketAddr,
         options: NatsOptions,
     ) -> Result<Served> {
-        let options = Box::new(operate::demo_options(options));
+        let options = Box::new(journal_tools::demo_options(options));
         let place = options.to_string();
         self.nats = Some(options.clone());
         let journal = JournalAddress::Nats(options);
@@ -112,7 +115,7 @@ impl Installation {
     pub(super) async fn remove(self) -> Result<()> {
         let stopped = stop(&self.stop, self.services).await;
         let deleted = match &self.nats {
-            Some(options) => operate::delete_demo(options).await.with_context(|| {
+            Some(options) => journal_tools::delete_demo(options).await.with_context(|| {
                 format!("the stream {} may be left behind: delete it with `nats stream rm`", options.stream)
             }),
             None => Ok(()),

@@ -1,9 +1,8 @@
 //! The streams beside the journal, and the relays that fill them.
 
-use grantbook_api::readiness::RelayLine;
-use grantbook_server::operate::{DerivedFindings, DerivedState};
-
 use super::{Finding, Status, finding};
+use grantbook_api::readiness::RelayLine;
+use grantbook_server::admin::journal_tools::{DerivedFindings, DerivedState};
 
 /// What is found of a stream beside a journal that ends at `head`.
 pub(super) fn stream(found: &DerivedFindings, head: u64) -> Finding {

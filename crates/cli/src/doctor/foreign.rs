@@ -1,19 +1,18 @@
 //! Messages in the journal's stream that nobody appended to it.
 
+use super::{Finding, Status, finding};
 use grantbook_api::readiness::ForeignMessages;
 use grantbook_server::{
+    admin::journal_tools::{self, ForeignFound},
     config::NatsOptions,
-    operate::{self, ForeignFound},
 };
-
-use super::{Finding, Status, finding};
 
 const CHECK: &str = "foreign";
 const ADVICE: &str = "they have no effect; `grantbook journal verify` lists them. Those on the subject of \"burned\" are of `journal accept-rollback`; for others somebody can publish there who should not: give each kind of process its own account or credential, as `grantbook nats config` does, and exchange the keys";
 
 /// What is found in the journal's stream itself.
 pub(super) async fn stream(options: &NatsOptions) -> Finding {
-    match operate::foreign(options).await {
+    match journal_tools::foreign(options).await {
         Ok(found) => {
             let ForeignFound { met, read, head } = found;
             let as_far_as = if read < head { format!(", up to {read} of {head}") } else { String::new() };

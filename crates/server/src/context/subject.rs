@@ -11,8 +11,8 @@ use grantbook_views::{Document, Listing, Snapshot};
 use crate::{
     context::{authz::Authorizer, paging::PinnedPage},
     http::problem::Failure,
-    secret::{KeyKind, ParsedKey},
 };
+use grantbook_command::secret::{KeyKind, ParsedKey};
 
 impl Authorizer<'_> {
     /// The key that a text names: by its secret, which must be right and begin as keys of its holder's kind do, or by

@@ -7,11 +7,11 @@ use grantbook_api::header;
 use grantbook_domain::{id::OrgId, position::Position};
 
 use crate::{
-    confirm::Unconfirmed,
     http::{Web, authn, idempotency::single, problem::Failure},
     position,
-    read::{ReadNode, Stale, Unready},
 };
+use grantbook_journal::follow::read_barrier::Unconfirmed;
+use grantbook_node::read::{ReadNode, Stale, Unready};
 
 /// How long a read waits for the view.
 const WAIT_MAX: Duration = Duration::from_secs(2);

@@ -14,9 +14,9 @@ use grantbook_views as views;
 use crate::{
     app::Parts,
     http::{Web, metrics::AuthFailure, problem::Failure},
-    read::Stale,
-    secret::{KeyError, KeyKind, ParsedKey},
 };
+use grantbook_command::secret::{KeyError, KeyKind, ParsedKey};
+use grantbook_node::read::Stale;
 
 tokio::task_local! {
     /// Who asks the request that this task answers, for its log line.

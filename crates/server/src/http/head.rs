@@ -12,7 +12,8 @@ use axum::{
 };
 use grantbook_api::header;
 
-use crate::{http::problem::Failure, ids::IdSource};
+use crate::http::problem::Failure;
+use grantbook_journal::ids::IdSource;
 
 /// Longest head (request line and headers), in bytes.
 pub(crate) const HEAD_MAX: usize = 32 * 1024;

@@ -5,7 +5,8 @@ use grantbook_api::header;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{command::Idempotency, http::problem::Failure};
+use crate::http::problem::Failure;
+use grantbook_command::Idempotency;
 
 /// Longest request id, in characters.
 const KEY_MAX: usize = 128;

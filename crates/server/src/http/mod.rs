@@ -16,6 +16,7 @@ pub(crate) mod respond;
 pub(crate) mod security;
 pub(crate) mod stream;
 pub(crate) mod threads;
+pub(crate) mod upkeep;
 pub(crate) mod write;
 
 use std::sync::Arc;
@@ -26,14 +27,13 @@ use tokio::sync::watch;
 
 use crate::{
     app::AppState,
-    command::CommandHandle,
     endpoints,
     feed::Newest,
     http::{metrics::Metrics, problem::Failure},
-    position,
-    read::ReadNode,
-    routes,
+    position, routes,
 };
+use grantbook_command::CommandHandle;
+use grantbook_node::read::ReadNode;
 
 /// What every route has.
 #[derive(Debug)]

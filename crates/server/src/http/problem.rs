@@ -16,11 +16,9 @@ use grantbook_domain::{
 };
 use grantbook_views::ViewError;
 
-use crate::{
-    command::SubmitError,
-    confirm::Unconfirmed,
-    http::head::{HEAD_MAX, TARGET_MAX},
-};
+use crate::http::head::{HEAD_MAX, TARGET_MAX};
+use grantbook_command::SubmitError;
+use grantbook_journal::follow::read_barrier::Unconfirmed;
 
 /// Longest detail; longer ones, which repeat the caller's own input, are cut.
 const DETAIL_MAX: usize = 400;

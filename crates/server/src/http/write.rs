@@ -19,7 +19,6 @@ use grantbook_domain::{
 use serde_json::Value;
 
 use crate::{
-    command::{Idempotency, Outcome, Submission, SubmitError, TextFaults},
     endpoints,
     http::{
         Web,
@@ -38,6 +37,9 @@ use crate::{
         parse::{Call, ParseContext, ParsedWrite, Secrets},
         plan, render, unchanged,
     },
+};
+use grantbook_command::{
+    Idempotency, Outcome, Submission, SubmitError, TextFaults,
     secret::held::{self, Held},
 };
 

@@ -20,10 +20,10 @@ use tokio::{
 use tower::ServiceExt as _;
 
 use crate::{
-    clock::Clock,
     http::{head::Refused, problem::Failure},
     listen::wire::Exchange,
 };
+use grantbook_journal::clock::Clock;
 
 /// How long the answer may take, and what is still being sent is read.
 const FAREWELL: Duration = Duration::from_secs(2);

@@ -18,15 +18,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{
-    log_throttle::LogThrottle,
-    read::Unready,
-    relay::{
-        BACKOFF, Followed,
-        render::{RenderError, Rendered, render},
-        status::{LineState, LineStatus},
-    },
+use crate::relay::{
+    BACKOFF, Followed,
+    render::{RenderError, Rendered, render},
+    status::{LineState, LineStatus},
 };
+use grantbook_journal::log_throttle::LogThrottle;
+use grantbook_node::read::Unready;
 
 /// Frames rendered at once.
 const FRAMES_MAX: usize = 128;

@@ -24,7 +24,7 @@ use tokio::{
 pub use status::{LineState, LineStatus, RelayHandle};
 
 use self::line::Line;
-use crate::{project::Progress, read::ReadNode};
+use grantbook_node::{project::Progress, read::ReadNode};
 
 /// For so long a stream may seem to be ahead of the journal before that is believed: a leader of either that was just
 /// elected may not have applied everything yet.

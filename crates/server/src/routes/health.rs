@@ -14,16 +14,19 @@ use grantbook_domain::position::Position;
 
 use crate::{
     app::Parts,
-    command::CommandHandle,
     http::{
         Web,
         metrics::{counter, gauge},
         problem::Failure,
         respond::json,
     },
-    nodes::Disagreement,
-    read::{Freshness, NodeState, NodeStatus, ReadNode, WhenStale},
     relay::RelayHandle,
+};
+use grantbook_command::CommandHandle;
+use grantbook_node::{
+    peers::Disagreement,
+    project::NodeState,
+    read::{Freshness, NodeStatus, ReadNode, WhenStale},
 };
 
 pub(crate) async fn healthz(State(web): State<Arc<Web>>) -> Result<Response, Failure> {
@@ -223,7 +226,7 @@ pub(crate) async fn metrics(State(web): State<Arc<Web>>) -> Response {
         gauge(&mut text, "grantbook_last_contact_ms", help, contact);
     }
     if let Some(node) = web.app.parts.node() {
-        text.push_str(&node.upkeep().text());
+        text.push_str(&crate::http::upkeep::text(node.upkeep()));
     }
     let help =
         "Frames that one replica of the journal did not have, or had damaged, and others were asked for.";

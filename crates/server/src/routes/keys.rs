@@ -27,8 +27,8 @@ use crate::{
         parse::{NewSecret, ParseContext, ParsedWrite, end_of_new, id_in_path},
         render,
     },
-    secret::{KeyKind, Secret},
 };
+use grantbook_command::secret::{KeyKind, Secret};
 
 /// The service token of a path.
 pub(crate) fn token(id: &str) -> Result<Principal, Failure> {

@@ -17,10 +17,10 @@ use serde_json::Value;
 
 use crate::{
     http::{instant, problem::Failure},
-    ids::IdSource,
-    secret::Secret,
     webhooks::{Configured, WebhookKey},
 };
+use grantbook_command::secret::Secret;
+use grantbook_journal::ids::IdSource;
 
 /// Secrets made for one request, for its one answer.
 #[derive(Debug, Default)]

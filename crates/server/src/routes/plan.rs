@@ -23,7 +23,6 @@ use grantbook_domain::{
 };
 
 use crate::{
-    command::{CommandHandle, PlannedOutcome, Submission},
     http::{
         Web,
         problem::Failure,
@@ -31,6 +30,7 @@ use crate::{
     },
     routes::{names, render},
 };
+use grantbook_command::{CommandHandle, PlannedOutcome, Submission};
 
 /// The answer; a refusal is what the write would be refused with.
 pub(crate) fn answer(

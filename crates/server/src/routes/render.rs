@@ -17,13 +17,11 @@ use grantbook_domain::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{
-    routes::{
-        names::{clear, named_grantee, named_principal},
-        parse::Secrets,
-    },
-    secret::{KeyKind, preview},
+use crate::routes::{
+    names::{clear, named_grantee, named_principal},
+    parse::Secrets,
 };
+use grantbook_command::secret::{KeyKind, preview};
 
 /// Status and body of the answer to the command that made these events. Secrets that are not at hand are withheld.
 pub(crate) fn answer(events: &[Event], secrets: &Secrets) -> (StatusCode, Value) {

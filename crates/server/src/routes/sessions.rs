@@ -21,8 +21,8 @@ use crate::{
         parse::{NewSecret, ParseContext, ParsedWrite, id_in_path},
         render,
     },
-    secret::{KeyKind, Secret},
 };
+use grantbook_command::secret::{KeyKind, Secret};
 
 /// A session is a key of the user who starts it.
 pub(crate) fn start(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {

@@ -26,9 +26,6 @@ use tokio::{
 };
 
 use crate::{
-    clock::Clock,
-    project::Progress,
-    read::ReadNode,
     start::StartError,
     webhooks::{
         Configured, SigningSecret,
@@ -38,6 +35,8 @@ use crate::{
         worker::{Desk, Worker, tried},
     },
 };
+use grantbook_journal::clock::Clock;
+use grantbook_node::{project::Progress, read::ReadNode};
 
 /// Records are looked through for so many webhooks at once: a page of them is several MiB at most.
 const LOOKS_MAX: usize = 8;

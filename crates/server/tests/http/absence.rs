@@ -1,15 +1,14 @@
 //! What is left out, what is blank, and what is lifted by name; and that a request accepted before is not judged again.
 
+use crate::given::Given;
+use grantbook_command::{Idempotency, Submission};
 use grantbook_domain::{
     command::{Author, Command, TokenCommand},
     id::OrgId,
     principal::{Caller, Principal},
 };
-use grantbook_server::command::{Idempotency, Submission};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-use crate::given::Given;
 
 #[tokio::test]
 async fn what_narrows_nothing_is_no_narrowing() {
@@ -97,7 +96,7 @@ async fn accepted_before(given: &Given, key: &str, path: &str, body: &str, comma
         if_position: None,
         source_ip: None,
         reason: None,
-        faults: grantbook_server::command::TextFaults::default(),
+        faults: grantbook_command::TextFaults::default(),
     };
     assert!(commands.submit(submission).await.unwrap().record.is_some());
 }

@@ -1,17 +1,17 @@
 //! Who gained and lost what, and how access changed step by step.
 
-use axum::{
-    body::{Body, to_bytes},
-    http::Request,
-};
-use grantbook_server::{app::AppState, clock::Clock, http};
-use serde_json::{Value, json};
-use tower::ServiceExt;
-
 use crate::{
     as_of::{Past, past, position},
     given::Given,
 };
+use axum::{
+    body::{Body, to_bytes},
+    http::Request,
+};
+use grantbook_journal::clock::Clock;
+use grantbook_server::{app::AppState, http};
+use serde_json::{Value, json};
+use tower::ServiceExt;
 
 fn items(body: &Value) -> &[Value] {
     body["items"].as_array().unwrap()

@@ -1,14 +1,14 @@
 //! Every kind of denial is explained by what is behind it: the deny, the link that is over, the exclusion, the key.
 
+use crate::given::Given;
 use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use grantbook_server::{app::AppState, clock::Clock, http};
+use grantbook_journal::clock::Clock;
+use grantbook_server::{app::AppState, http};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-
-use crate::given::Given;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 

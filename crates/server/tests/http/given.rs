@@ -7,12 +7,12 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request},
 };
+use grantbook_journal::{clock::Clock, open::JournalAddress};
 use grantbook_server::{
+    admin::init::{InitOptions, create_org, init},
     app::{App, AppState},
-    clock::Clock,
-    config::{JournalAddress, ServeConfig},
+    config::ServeConfig,
     http,
-    init::{InitOptions, create_org, init},
     webhooks::{Schedule, WebhookKey, WebhookOptions},
 };
 use serde_json::{Value, json};

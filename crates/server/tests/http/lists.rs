@@ -1,14 +1,14 @@
 //! Lists: paged on one snapshot, filtered by what the caller may see, complete.
 
+use crate::given::Given;
 use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use grantbook_server::{app::AppState, clock::Clock, http};
+use grantbook_journal::clock::Clock;
+use grantbook_server::{app::AppState, http};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-
-use crate::given::Given;
 
 async fn pages(given: &Given, key: &str, path: &str) -> Vec<Vec<Value>> {
     let mut pages = Vec::new();

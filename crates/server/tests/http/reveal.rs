@@ -1,16 +1,16 @@
 //! What an answer about others reveals: names, grants and reasons only to those who may read them anyway, and the record
 //! behind every denial.
 
+use crate::given::Given;
 use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use grantbook_server::{app::AppState, clock::Clock, http};
+use grantbook_journal::clock::Clock;
+use grantbook_server::{app::AppState, http};
 use serde_json::{Value, json};
 
 use tower::ServiceExt as _;
-
-use crate::given::Given;
 
 const OWNER: &str = "ada@example.com";
 

@@ -2,27 +2,37 @@
 
 use std::{fs, path::PathBuf};
 
-use grantbook_domain::{event::Event, id::OrgId, position::Position, principal::Actor};
-use grantbook_journal::{
-    Item, Journal, Tail, chain::ChainError, embedded::EmbeddedJournal, frame::decode, verify::verify,
-};
-use grantbook_server::{
-    app::{App, StartError, VIEW_FILE},
-    command::SubmitError,
-    config::JournalAddress,
-    doubt::JournalDoubt,
-    init::{RecoverOptions, create_org, init, recover_owner},
-    known_head::{HEAD_FILE, HeadFile, KnownHead, SeenEnd},
-    project::{NodeState, Progress},
-    rollback::{AcceptOptions, Accepted, Burned, LOST_VIEW_FILE, accept},
-};
-use grantbook_views::ViewWriter;
-use tokio::time::timeout;
-
 use crate::{
     given::{Given, founding_frame, settle},
     rolled_back::{JOURNAL, LIMIT, Scene, caught_up, options},
 };
+use grantbook_command::SubmitError;
+use grantbook_domain::{event::Event, id::OrgId, position::Position, principal::Actor};
+use grantbook_journal::open::OpenError;
+use grantbook_journal::{
+    Item, Journal, Tail, chain::ChainError, embedded::EmbeddedJournal, frame::decode, verify::verify,
+};
+use grantbook_journal::{
+    follow::{
+        burned::Burned,
+        doubt::JournalDoubt,
+        known_head::{HEAD_FILE, HeadFile, KnownHead, SeenEnd},
+    },
+    open::JournalAddress,
+};
+use grantbook_node::error::ReadSideError;
+use grantbook_node::project::{NodeState, Progress};
+use grantbook_node::read_side::VIEW_FILE;
+use grantbook_server::admin::error::AdminError;
+use grantbook_server::{
+    admin::{
+        init::{RecoverOptions, create_org, init, recover_owner},
+        rollback::{AcceptOptions, Accepted, LOST_VIEW_FILE, accept},
+    },
+    app::App,
+};
+use grantbook_views::ViewWriter;
+use tokio::time::timeout;
 
 fn asked(scene: &Scene) -> AcceptOptions {
     AcceptOptions {
@@ -35,7 +45,7 @@ fn asked(scene: &Scene) -> AcceptOptions {
     }
 }
 
-async fn accepted(options: &AcceptOptions) -> Result<Accepted, StartError> {
+async fn accepted(options: &AcceptOptions) -> Result<Accepted, AdminError> {
     accept(options, &mut |_, _| {}).await
 }
 
@@ -101,7 +111,7 @@ async fn the_journal_goes_on_above_what_was_lost() {
     goes_on_at(&scene, 6).await;
     goes_on_at(&scene, 7).await;
     let again = accepted(&asked(&scene)).await;
-    assert!(matches!(again, Err(StartError::NothingLost { head: 7 })), "{again:?}");
+    assert!(matches!(again, Err(AdminError::NothingLost { head: 7 })), "{again:?}");
 }
 
 #[tokio::test]
@@ -197,7 +207,7 @@ async fn what_others_saw_is_given_up_on_their_word() {
     let view = scene.data().join("elsewhere.redb");
     fs::rename(scene.data().join(VIEW_FILE), &view).unwrap();
     let nothing = accepted(&asked(&scene)).await;
-    assert!(matches!(nothing, Err(StartError::NothingLost { head: 2 })), "{nothing:?}");
+    assert!(matches!(nothing, Err(AdminError::NothingLost { head: 2 })), "{nothing:?}");
     let told = AcceptOptions { above: Some(7), view: Some(view.clone()), ..asked(&scene) };
     let done = accepted(&told).await.unwrap();
     assert_eq!((done.kept, done.lost, done.burned), (2, 7, 5));
@@ -205,7 +215,7 @@ async fn what_others_saw_is_given_up_on_their_word() {
     assert!(done.view.is_none() && view.exists(), "and stays where it is");
     goes_on_at(&scene, 9).await;
     let mistyped = AcceptOptions { above: Some(1 << 40), ..asked(&scene) };
-    assert!(matches!(accepted(&mistyped).await, Err(StartError::TooMuchLost { .. })));
+    assert!(matches!(accepted(&mistyped).await, Err(AdminError::TooMuchLost { .. })));
 }
 
 /// A record whose range holds an organization's end would stop every reader of the journal for good.
@@ -232,7 +242,7 @@ async fn a_range_is_not_extended_over_records() {
     // What an interrupted attempt left to be recorded is not mixed with what comes on top of it.
     HeadFile::in_directory(scene.data()).replace(&lost).unwrap();
     let refused = accepted(&AcceptOptions { above: Some(13), ..asked(&scene) }).await;
-    assert!(matches!(refused, Err(StartError::NothingLost { head: 14 })), "{refused:?}");
+    assert!(matches!(refused, Err(AdminError::NothingLost { head: 14 })), "{refused:?}");
 }
 
 /// Any key that may publish in the journal's stream can write such a message.
@@ -258,7 +268,7 @@ async fn too_much_is_not_burned_whichever_way_it_is_asked_for() {
     let mistyped = AcceptOptions { above: Some(1 << 40), ..asked(&scene) };
     for _ in 0..2 {
         let refused = accepted(&mistyped).await;
-        assert!(matches!(refused, Err(StartError::TooMuchLost { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(AdminError::TooMuchLost { .. })), "{refused:?}");
         // The second time an attempt was begun.
         let journal = EmbeddedJournal::open(scene.data()).unwrap();
         let body = serde_json::json!({"burned": Burned { kept: 2, lost: 4 }}).to_string();
@@ -268,7 +278,7 @@ async fn too_much_is_not_burned_whichever_way_it_is_asked_for() {
     accepted(&asked(&scene)).await.unwrap();
     HeadFile::in_directory(scene.data()).replace(&lost).unwrap();
     let refused = accepted(&mistyped).await;
-    assert!(matches!(refused, Err(StartError::TooMuchLost { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(AdminError::TooMuchLost { .. })), "{refused:?}");
 }
 
 /// Any record that covers a sequence answers a process that saw it.
@@ -302,10 +312,13 @@ async fn a_view_that_is_named_is_believed() {
     let installation = EmbeddedJournal::open(scene.data()).unwrap().identity().installation;
     let (held, _) = ViewWriter::open(&view, installation).unwrap();
     let refused = accepted(&named).await;
-    assert!(matches!(&refused, Err(StartError::ViewInUse(path)) if *path == view), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(AdminError::ReadSide(ReadSideError::ViewInUse(path))) if *path == view),
+        "{refused:?}"
+    );
     drop(held);
     let absent = AcceptOptions { view: Some(scene.data().join("absent.redb")), ..asked(&scene) };
-    assert!(matches!(accepted(&absent).await, Err(StartError::NoSuchView(_))));
+    assert!(matches!(accepted(&absent).await, Err(AdminError::ReadSide(ReadSideError::NoSuchView(_)))));
     let done = accepted(&named).await.unwrap();
     assert_eq!((done.kept, done.lost, done.burned), (2, 4, 2));
     goes_on_at(&scene, 6).await;
@@ -352,7 +365,7 @@ async fn a_reason_is_judged_before_anything_is_done() {
         for dry_run in [true, false] {
             let asked = AcceptOptions { reason: reason.clone(), dry_run, ..asked(&scene) };
             let refused = accepted(&asked).await;
-            assert!(matches!(refused, Err(StartError::Reason(_))), "{refused:?}");
+            assert!(matches!(refused, Err(AdminError::Reason(_))), "{refused:?}");
         }
     }
     assert_eq!(items(&scene).await.len(), 2);
@@ -365,7 +378,7 @@ async fn a_reason_is_judged_before_anything_is_done() {
         reason: secret,
     })
     .await;
-    assert!(matches!(recovered, Err(StartError::Reason(_))), "{recovered:?}");
+    assert!(matches!(recovered, Err(AdminError::Reason(_))), "{recovered:?}");
     assert_eq!(items(&scene).await.len(), 5);
 }
 
@@ -376,7 +389,7 @@ async fn a_journal_without_organizations_is_not_accepted() {
     fs::remove_file(scene.data().join(JOURNAL)).unwrap();
     EmbeddedJournal::create(scene.data(), identity).unwrap().close();
     let refused = accepted(&asked(&scene)).await;
-    assert!(matches!(refused, Err(StartError::NoOrganization)), "{refused:?}");
+    assert!(matches!(refused, Err(AdminError::NoOrganization)), "{refused:?}");
 }
 
 #[tokio::test]
@@ -386,7 +399,8 @@ async fn another_journal_is_not_accepted() {
     init(options(other.path(), "acme")).await.unwrap();
     fs::copy(other.path().join(JOURNAL), scene.data().join(JOURNAL)).unwrap();
     let refused = accepted(&asked(&scene)).await;
-    let is_other = matches!(refused, Err(StartError::Doubted(JournalDoubt::OtherJournal { .. })));
+    let is_other =
+        matches!(refused, Err(AdminError::Open(OpenError::Doubted(JournalDoubt::OtherJournal { .. }))));
     assert!(is_other, "{refused:?}");
 }
 

@@ -1,14 +1,13 @@
 //! Keys are recognized from the fold, as soon as they are known and no longer than they live.
 
+use crate::given::{Given, ORG, START, token_id};
+use grantbook_command::secret::{KeyKind, ParsedKey, Secret};
 use grantbook_domain::{
     access::Reason,
     command::{Command, KeyCommand, TokenCommand},
     principal::Principal,
     time::Timestamp,
 };
-use grantbook_server::secret::{KeyKind, ParsedKey, Secret};
-
-use crate::given::{Given, ORG, START, token_id};
 
 async fn with_key(given: &Given, expires_at: Option<Timestamp>) -> (Principal, Secret) {
     let token = token_id(&given.submit(given.create_token("app")).await.unwrap());

@@ -9,17 +9,16 @@ use std::{
     time::Duration,
 };
 
+use crate::given::Given;
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use grantbook_journal::{
     AppendError, Cause, Identity, Item, Journal, ReadError,
     memory::{MemoryJournal, MemoryTail},
 };
-use grantbook_server::project::{NodeState, Projector};
+use grantbook_node::project::{NodeState, Projector};
 use grantbook_views::ViewWriter;
 use tokio::time::timeout;
-
-use crate::given::Given;
 
 /// Tells a head that is too low for so many calls.
 struct BehindItsHead {

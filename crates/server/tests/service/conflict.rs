@@ -1,10 +1,9 @@
 //! Two command services on one journal, and writers that always come first.
 
+use crate::given::{Given, ORG, START, keyed};
+use grantbook_command::{Fold, SubmitError};
 use grantbook_domain::{refusal::Refusal, time::Timestamp};
 use grantbook_journal::{Journal, memory::Fault};
-use grantbook_server::command::{Fold, SubmitError};
-
-use crate::given::{Given, ORG, START, keyed};
 
 #[tokio::test]
 async fn the_slower_writer_decides_again_on_what_the_faster_one_made() {

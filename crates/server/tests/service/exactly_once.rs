@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::given::{Given, keyed, settle, token_id};
+use grantbook_command::SubmitError;
 use grantbook_domain::{
     command::{Author, Command, TokenCommand},
     principal::{Caller, Principal},
     refusal::Refusal,
 };
-use grantbook_server::command::SubmitError;
-
-use crate::given::{Given, keyed, settle, token_id};
 
 #[tokio::test]
 async fn the_same_request_again_gives_the_first_record() {

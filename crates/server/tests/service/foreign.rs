@@ -2,17 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crate::given::{Given, ORG};
 use bytes::Bytes;
+use grantbook_command::Fold;
 use grantbook_domain::position::Position;
 use grantbook_journal::{
     Item, Journal,
     memory::{Fault, MemoryJournal},
     verify::verify,
 };
-use grantbook_server::{command::Fold, project::Projector, read::ReadNode};
+use grantbook_node::{project::Projector, read::ReadNode};
 use grantbook_views::ViewWriter;
-
-use crate::given::{Given, ORG};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -112,7 +112,7 @@ async fn an_exchanged_foreign_message_is_noticed() {
     assert!(given.journal.tamper(head, Bytes::from_static(b"exchanged")));
     let (projector, node) = view_of(&given.journal, ViewWriter::open(&view, installation).unwrap().0);
     let mut progress = projector.progress();
-    progress.wait_for(grantbook_server::project::Progress::has_ended).await.unwrap();
+    progress.wait_for(grantbook_node::project::Progress::has_ended).await.unwrap();
     let answered = node.wait_for(ORG, Position::START, LONG).await;
     assert!(format!("{answered:?}").contains("holds another frame at sequence"), "{answered:?}");
 }
@@ -128,5 +128,5 @@ async fn what_was_appended_and_is_no_frame_still_stops_everybody() {
     let writer = ViewWriter::in_memory(given.journal.identity().installation).unwrap();
     let (projector, _node) = view_of(&given.journal, writer);
     let mut progress = projector.progress();
-    progress.wait_for(grantbook_server::project::Progress::has_ended).await.unwrap();
+    progress.wait_for(grantbook_node::project::Progress::has_ended).await.unwrap();
 }

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use grantbook_command::{
+    CommandHandle, CommandService, Fold, Idempotency, Outcome, Submission, SubmitError,
+    secret::{KeyKind, Secret},
+};
 use grantbook_domain::{
     command::{Author, Command, TokenCommand},
     event::Event,
@@ -17,11 +21,9 @@ use grantbook_journal::{
     frame::encode,
     memory::{Fault, MemoryJournal},
 };
-use grantbook_server::{
+use grantbook_journal::{
     clock::{Clock, ClockHand},
-    command::{CommandHandle, CommandService, Fold, Idempotency, Outcome, Submission, SubmitError},
     ids::IdSource,
-    secret::{KeyKind, Secret},
 };
 use tokio::{
     sync::oneshot,
@@ -123,7 +125,7 @@ impl Given {
             if_position: None,
             source_ip: None,
             reason: None,
-            faults: grantbook_server::command::TextFaults::default(),
+            faults: grantbook_command::TextFaults::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What waits during an append shares the next one, and nobody is told anything before it is durable.
 
+use crate::given::{Given, ORG, keyed, settle, token_id};
+use grantbook_command::SubmitError;
 use grantbook_domain::{
     command::{Command, GrantCommand, TokenCommand},
     id::GrantId,
@@ -10,9 +12,6 @@ use grantbook_domain::{
     scope::{Atom, Scope, Selector},
 };
 use grantbook_journal::memory::Fault;
-use grantbook_server::command::SubmitError;
-
-use crate::given::{Given, ORG, keyed, settle, token_id};
 
 #[tokio::test]
 async fn what_waits_during_an_append_shares_the_next_frame() {

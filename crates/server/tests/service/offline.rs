@@ -2,6 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
+use grantbook_command::{Submission, secret::ParsedKey};
 use grantbook_domain::{
     command::{Author, Command, TokenCommand},
     event::Event,
@@ -9,13 +10,14 @@ use grantbook_domain::{
     principal::{Actor, Grantee, Principal},
     record::Record,
 };
+use grantbook_journal::open::JournalAddress;
+use grantbook_journal::open::OpenError;
 use grantbook_journal::{Journal, Tail, embedded::EmbeddedJournal, frame::decode};
+use grantbook_server::admin::error::AdminError;
 use grantbook_server::{
+    admin::init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
     app::{App, StartError},
-    command::Submission,
-    config::{JournalAddress, ServeConfig},
-    init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
-    secret::ParsedKey,
+    config::ServeConfig,
 };
 
 fn options(data: &Path, org: &str) -> InitOptions {
@@ -75,7 +77,7 @@ async fn init_makes_a_journal_once_and_gives_the_owners_key() {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{:?}", file.path());
     }
     let again = init(options(&data, "other")).await.unwrap_err();
-    assert!(matches!(again, StartError::NotEmpty(_)));
+    assert!(matches!(again, AdminError::Open(OpenError::NotEmpty(_))));
     assert!(again.to_string().contains("holds a journal already"), "{again}");
     opens(&data, &outcome).await;
     let records = records(&data).await;
@@ -98,11 +100,11 @@ async fn a_second_organization_has_its_own_name_and_key() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path();
     let missing = create_org(options(data, "acme")).await.unwrap_err();
-    assert!(matches!(missing, StartError::NoJournal(_)));
+    assert!(matches!(missing, AdminError::Open(OpenError::NoJournal(_))));
     assert!(missing.to_string().contains("grantbook init"), "{missing}");
     let first = init(options(data, "acme")).await.unwrap();
     let taken = create_org(options(data, "acme")).await;
-    assert!(matches!(taken, Err(StartError::OrganizationExists(name)) if name == "acme"));
+    assert!(matches!(taken, Err(AdminError::OrganizationExists(name)) if name == "acme"));
     let second = create_org(options(data, "zenith")).await.unwrap();
     assert_ne!(first.organization_id, second.organization_id);
     opens(data, &first).await;
@@ -124,7 +126,7 @@ async fn an_owner_is_recovered_with_a_reason_by_the_operator() {
         })
     };
     let nowhere = recover("nobody", "ada@example.com").await;
-    assert!(matches!(nowhere, Err(StartError::NoSuchOrganization(name)) if name == "nobody"));
+    assert!(matches!(nowhere, Err(AdminError::NoSuchOrganization(name)) if name == "nobody"));
     let ada = recover("acme", "ada@example.com").await.unwrap();
     assert_eq!(ada.user_id, first.user_id);
     let bob = recover(&first.organization_id, "bob@example.com").await.unwrap();
@@ -147,7 +149,7 @@ async fn a_running_server_keeps_others_out_and_shutdown_lets_them_in() {
     let outcome = init(options(data, "acme")).await.unwrap();
     let app = app(data).await.unwrap();
     let in_use = create_org(options(data, "zenith")).await.unwrap_err();
-    assert!(matches!(in_use, StartError::InUse(_)));
+    assert!(matches!(in_use, AdminError::Open(OpenError::InUse(_))));
     assert!(in_use.to_string().contains("stop the server first"), "{in_use}");
     let state = app.state();
     let key = ParsedKey::parse(&outcome.key).unwrap();
@@ -168,7 +170,7 @@ async fn a_running_server_keeps_others_out_and_shutdown_lets_them_in() {
         if_position: None,
         source_ip: None,
         reason: None,
-        faults: grantbook_server::command::TextFaults::default(),
+        faults: grantbook_command::TextFaults::default(),
     };
     let position = state.parts.commands().unwrap().submit(submission).await.unwrap().position;
     state.parts.node().unwrap().wait_for(org, position, Duration::from_secs(30)).await.unwrap();
@@ -182,6 +184,6 @@ async fn a_running_server_keeps_others_out_and_shutdown_lets_them_in() {
 #[tokio::test]
 async fn a_server_without_a_journal_does_not_begin() {
     let directory = tempfile::tempdir().unwrap();
-    assert!(matches!(app(directory.path()).await, Err(StartError::NoJournal(_))));
+    assert!(matches!(app(directory.path()).await, Err(StartError::Open(OpenError::NoJournal(_)))));
     assert!(matches!(app(&directory.path().join("absent")).await, Err(StartError::Config(_))));
 }

@@ -3,22 +3,18 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crate::given::{Given, START, memory};
 use bytes::Bytes;
+use grantbook_command::{CommandService, Fold, FoldError};
 use grantbook_domain::id::OrgId;
 use grantbook_journal::{
     AppendError, Cause, Identity, Item, Journal, ReadError, Stored,
     memory::{MemoryJournal, MemoryTail},
 };
-use grantbook_server::{
-    clock::Clock,
-    command::{CommandService, Fold, FoldError},
-    ids::IdSource,
-    project::{NodeState, Projector},
-};
+use grantbook_journal::{clock::Clock, ids::IdSource};
+use grantbook_node::project::{NodeState, Projector};
 use grantbook_views::ViewWriter;
 use tokio::time::{sleep, timeout};
-
-use crate::given::{Given, START, memory};
 
 /// The frame that one copy has otherwise, and how many there are.
 const CHANGED: u64 = 4;

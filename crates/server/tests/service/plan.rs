@@ -1,6 +1,8 @@
 //! Preview equals result: what is planned of random batches, by whomever, is what submitting them does, down to who
 //! can do what; and what is refused is refused in the same words.
 
+use crate::given::{Given, ORG, START};
+use grantbook_command::{PlannedOutcome, Submission, SubmitError};
 use grantbook_domain::{
     access::{Question, Target},
     access_diff::{AccessDiff, Change},
@@ -15,15 +17,12 @@ use grantbook_domain::{
     survey::AccessRow,
     time::Timestamp,
 };
-use grantbook_server::command::{PlannedOutcome, Submission, SubmitError};
 use proptest::{
     collection::vec,
     prelude::any,
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
 };
-
-use crate::given::{Given, ORG, START};
 
 /// What one command is drawn from.
 type Bytes = [u8; 8];

@@ -2,6 +2,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use crate::{
+    behind_its_head::Silent,
+    given::{Given, ORG, memory},
+};
 use bytes::Bytes;
 use grantbook_domain::{position::Position, record::Recorded};
 use grantbook_journal::{
@@ -9,18 +13,13 @@ use grantbook_journal::{
     chain::{Chains, Step},
     memory::MemoryJournal,
 };
-use grantbook_server::{
+use grantbook_node::{
     project::{NodeState, Projector},
     read::{NodeStatus, ReadNode, Unready},
 };
 use grantbook_views::{Batch, Image, Opened, ViewWriter};
 
 use tokio::time::timeout;
-
-use crate::{
-    behind_its_head::Silent,
-    given::{Given, ORG, memory},
-};
 
 /// Long enough for any machine, and never waited for when all is well.
 const LONG: Duration = Duration::from_secs(30);

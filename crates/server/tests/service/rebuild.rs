@@ -7,12 +7,16 @@ use std::{
 };
 
 use grantbook_journal::hash::Hash;
-use grantbook_server::{
-    app::{App, NEXT_FILE},
-    config::{JournalAddress, ServeConfig},
-    init::{InitOptions, init},
+use grantbook_journal::open::JournalAddress;
+use grantbook_node::read_side::NEXT_FILE;
+use grantbook_node::{
     rebuild::{BUILDING_FILE, BuildOptions, ViewOptions, build, make_offline, verify},
     snapshots::{Manifest, Place, SnapshotConfig, SnapshotKey},
+};
+use grantbook_server::{
+    admin::init::{InitOptions, init},
+    app::App,
+    config::ServeConfig,
 };
 use grantbook_views::AccessParts;
 
@@ -90,7 +94,7 @@ impl Setting {
         });
     }
 
-    async fn build(&self, accept_differences: bool) -> grantbook_server::rebuild::Built {
+    async fn build(&self, accept_differences: bool) -> grantbook_node::rebuild::Built {
         let how = BuildOptions { from_snapshot: false, accept_differences };
         build(&self.options, how, &mut |_| {}).await.unwrap()
     }
@@ -187,7 +191,7 @@ async fn a_node_with_a_damaged_view_quarantines_itself() {
         let Ok(app) = App::build(&config).await else { continue };
         let node = app.state().parts.node().unwrap().clone();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-        while !matches!(node.status().state, grantbook_server::read::NodeState::Quarantined { .. }) {
+        while !matches!(node.status().state, grantbook_node::project::NodeState::Quarantined { .. }) {
             assert!(tokio::time::Instant::now() < deadline, "not found: {:?}", node.status());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

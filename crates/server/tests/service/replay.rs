@@ -1,6 +1,8 @@
 //! The replay at the start takes nothing for granted, and skips nothing.
 
+use crate::given::{Given, ORG, START, memory};
 use bytes::Bytes;
+use grantbook_command::{Fold, FoldError};
 use grantbook_domain::{
     event::Event,
     id::OrgId,
@@ -14,9 +16,6 @@ use grantbook_journal::{
     frame::encode,
     memory::MemoryJournal,
 };
-use grantbook_server::command::{Fold, FoldError};
-
-use crate::given::{Given, ORG, START, memory};
 
 fn record(ordinal: u64, events: Vec<Event>) -> Record {
     Record {

@@ -7,27 +7,34 @@ use std::{
     time::Duration,
 };
 
+use crate::given::{Given, ORG, START, founding_frame, settle};
+use grantbook_command::{CommandService, Fold, Submission, SubmitError};
 use grantbook_domain::{
     command::{Author, Command, TokenCommand},
     id::OrgId,
     position::Position,
     principal::{Caller, Principal},
 };
+use grantbook_journal::open::OpenError;
 use grantbook_journal::{Journal, embedded::EmbeddedJournal, memory::Fault};
-use grantbook_server::{
-    app::{App, StartError, VIEW_FILE},
+use grantbook_journal::{
     clock::Clock,
-    command::{CommandService, Fold, Submission, SubmitError},
-    config::{JournalAddress, ServeConfig},
-    doubt::{Doubts, JournalDoubt},
-    init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
-    known_head::{HEAD_FILE, HeadFile, KnownHead, SeenEnd},
-    read::{NodeState, Unready},
+    follow::{
+        doubt::{Doubts, JournalDoubt},
+        known_head::{HEAD_FILE, HeadFile, KnownHead, SeenEnd},
+    },
+    open::JournalAddress,
+};
+use grantbook_node::read_side::VIEW_FILE;
+use grantbook_node::{project::NodeState, read::Unready};
+use grantbook_server::admin::error::AdminError;
+use grantbook_server::{
+    admin::init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
+    app::{App, StartError},
+    config::ServeConfig,
 };
 use grantbook_views::{Batch, ViewWriter};
 use tokio::time::timeout;
-
-use crate::given::{Given, ORG, START, founding_frame, settle};
 
 pub(crate) const JOURNAL: &str = "journal.redb";
 
@@ -95,7 +102,7 @@ impl Scene {
             if_position: None,
             source_ip: None,
             reason: None,
-            faults: grantbook_server::command::TextFaults::default(),
+            faults: grantbook_command::TextFaults::default(),
         };
         let outcome = app.state().parts.commands().unwrap().submit(submission).await;
         outcome.map(|outcome| outcome.position)
@@ -113,7 +120,7 @@ impl Scene {
         drop(node);
         app.shutdown().await.unwrap();
         let created = create_org(options(self.data(), "zenith")).await;
-        assert!(matches!(created, Err(StartError::Doubted(_))), "{created:?}");
+        assert!(matches!(created, Err(AdminError::Open(OpenError::Doubted(_)))), "{created:?}");
         let recovered = recover_owner(RecoverOptions {
             journal: JournalAddress::Embedded(self.data().to_owned()),
             data: self.data().to_owned(),
@@ -122,7 +129,7 @@ impl Scene {
             reason: "lost".to_owned(),
         })
         .await;
-        assert!(matches!(recovered, Err(StartError::Doubted(_))), "{recovered:?}");
+        assert!(matches!(recovered, Err(AdminError::Open(OpenError::Doubted(_)))), "{recovered:?}");
         doubt
     }
 
@@ -191,7 +198,10 @@ async fn nor_offline_where_the_view_knows_more_than_the_file() {
     HeadFile::in_directory(scene.data()).replace(&older).unwrap();
     let created = create_org(options(scene.data(), "zenith")).await;
     let doubt = JournalDoubt::Shorter { known: 4, found: 2 };
-    assert!(matches!(&created, Err(StartError::Doubted(why)) if *why == doubt), "{created:?}");
+    assert!(
+        matches!(&created, Err(AdminError::Open(OpenError::Doubted(why))) if *why == doubt),
+        "{created:?}"
+    );
 }
 
 #[tokio::test]
@@ -222,7 +232,7 @@ async fn nor_is_another_installations() {
     // Nor is a new one made where one was.
     scene.forget(JOURNAL);
     let made = init(options(scene.data(), "acme")).await;
-    assert!(matches!(made, Err(StartError::HeadThere { sequence: 4, .. })), "{made:?}");
+    assert!(matches!(made, Err(AdminError::HeadThere { sequence: 4, .. })), "{made:?}");
     assert!(!scene.data().join(JOURNAL).exists());
 }
 
@@ -240,7 +250,7 @@ async fn damage_of_a_view_stops_no_writes() {
     assert_eq!(position.sequence(), 5);
     let node = app.state().parts.node().unwrap().clone();
     let mut progress = node.follow();
-    let ended = timeout(LIMIT, progress.wait_for(grantbook_server::project::Progress::has_ended)).await;
+    let ended = timeout(LIMIT, progress.wait_for(grantbook_node::project::Progress::has_ended)).await;
     let state = ended.unwrap().unwrap().state.clone();
     assert!(matches!(state, NodeState::Quarantined { .. }), "{state:?}");
     assert_eq!(app.state().doubts.get(), None);
@@ -284,7 +294,7 @@ async fn no_key_is_made_where_the_head_cannot_be_kept() {
     let head = async || EmbeddedJournal::open(data).unwrap().head().await.unwrap();
     let taken = unwritable(data);
     let made = init(options(data, "acme")).await;
-    assert!(matches!(made, Err(StartError::HeadFile(_))), "{made:?}");
+    assert!(matches!(made, Err(AdminError::Open(OpenError::HeadFile(_)))), "{made:?}");
     assert_eq!(head().await, 0);
     for path in &taken {
         fs::remove_file(path).unwrap();
@@ -292,7 +302,7 @@ async fn no_key_is_made_where_the_head_cannot_be_kept() {
     assert_eq!(init(options(data, "acme")).await.unwrap().warning, None);
     let taken = unwritable(data);
     let created = create_org(options(data, "zenith")).await;
-    assert!(matches!(created, Err(StartError::HeadFile(_))), "{created:?}");
+    assert!(matches!(created, Err(AdminError::Open(OpenError::HeadFile(_)))), "{created:?}");
     let recover = || RecoverOptions {
         journal: JournalAddress::Embedded(data.to_owned()),
         data: data.to_owned(),
@@ -301,7 +311,7 @@ async fn no_key_is_made_where_the_head_cannot_be_kept() {
         reason: "lost".to_owned(),
     };
     let recovered = recover_owner(recover()).await;
-    assert!(matches!(recovered, Err(StartError::HeadFile(_))), "{recovered:?}");
+    assert!(matches!(recovered, Err(AdminError::Open(OpenError::HeadFile(_)))), "{recovered:?}");
     assert_eq!(head().await, 1);
     for path in &taken {
         fs::remove_file(path).unwrap();
@@ -314,7 +324,7 @@ async fn no_key_is_made_where_the_head_cannot_be_kept() {
 async fn a_file_that_is_not_understood_does_not_pass_for_none() {
     let scene = Scene::new().await;
     fs::write(scene.data().join(HEAD_FILE), "{}").unwrap();
-    assert!(matches!(scene.start().await, Err(StartError::HeadFile(_))));
+    assert!(matches!(scene.start().await, Err(StartError::Open(OpenError::HeadFile(_)))));
 }
 
 /// What landed where another frame was read is not acknowledged, and nothing after it is written.
@@ -368,7 +378,7 @@ async fn commands_that_waited_are_not_appended_to_a_doubted_journal() {
             if_position: None,
             source_ip: None,
             reason: None,
-            faults: grantbook_server::command::TextFaults::default(),
+            faults: grantbook_command::TextFaults::default(),
         };
         let handle = service.handle();
         tokio::spawn(async move { handle.submit(submission).await })

@@ -7,19 +7,18 @@ use std::{
     time::Duration,
 };
 
+use crate::given::{Given, ORG};
 use grantbook_domain::id::Id;
+use grantbook_journal::clock::Clock;
 use grantbook_journal::{Journal as _, memory::MemoryJournal};
-use grantbook_server::{
+use grantbook_node::{
     bootstrap::{Source, Stage, bootstrap},
-    clock::Clock,
     project::Projector,
     read::ReadNode,
     snapshots::{Made, Maker, Manifest, PublicKey, SnapshotKey, Store, make},
 };
 use grantbook_views::{ViewDigest, ViewWriter};
 use tempfile::TempDir;
-
-use crate::given::{Given, ORG};
 
 const LONG: Duration = Duration::from_secs(30);
 

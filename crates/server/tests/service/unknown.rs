@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
+use crate::given::{Given, ORG, keyed, settle};
+use grantbook_command::{Submission, SubmitError};
 use grantbook_domain::{
     command::{Command, TokenCommand},
     refusal::Refusal,
 };
 use grantbook_journal::memory::Fault;
-use grantbook_server::command::{Submission, SubmitError};
 use tokio::time::sleep;
-
-use crate::given::{Given, ORG, keyed, settle};
 
 #[tokio::test(start_paused = true)]
 async fn an_append_that_landed_unnoticed_is_found() {

@@ -9,20 +9,17 @@ use std::{
     time::Duration,
 };
 
+use crate::given::Given;
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
+use grantbook_journal::follow::doubt::{Doubts, JournalDoubt};
 use grantbook_journal::{
     AppendError, Cause, Identity, Item, Journal, ReadError,
     memory::{MemoryJournal, MemoryTail},
 };
-use grantbook_server::{
-    doubt::{Doubts, JournalDoubt},
-    project::{NodeState, Projector, SCRUB_EVERY},
-};
+use grantbook_node::project::{NodeState, Projector, SCRUB_EVERY};
 use grantbook_views::ViewWriter;
 use tokio::time::timeout;
-
-use crate::given::Given;
 
 const LIMIT: Duration = Duration::from_mins(1);
 /// Where the journal ends.

@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     http::{Web, at_least, problem::Failure, stream::Sink},
-    read::ReadNode,
     routes::watch::watcher::{Ended, Piece, Watcher},
 };
+use grantbook_node::read::ReadNode;
 
 /// A comment comes if nothing else did for this long; the caller's right is asked for again then, too.
 const HEARTBEAT: Duration = Duration::from_secs(15);

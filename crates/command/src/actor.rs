@@ -1,0 +1,450 @@
+//! An organization's task: the only one of this process that decides its commands and appends its frames.
+
+use std::{sync::Arc, time::Duration};
+
+use grantbook_domain::{id::OrgId, position::Position, record::Record, state::OrgState};
+use grantbook_journal::{AppendError, Item, Journal, ReadError, append_surely, frame};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::{JoinSet, yield_now},
+    time::{Instant, sleep},
+};
+
+use crate::{
+    Outcome, Submission, SubmitError,
+    directory::Directory,
+    draft::{Decision, Draft, Finished, Inputs},
+    fold::{FoldError, OrgFold},
+};
+use grantbook_journal::follow::doubt::{Doubts, JournalDoubt};
+
+/// How often a command is decided again because another writer came first.
+const ATTEMPTS: usize = 8;
+/// How long an append may take before its outcome counts as unknown.
+const APPEND_DEADLINE: Duration = Duration::from_secs(10);
+/// How often an idle task looks whether a frame of unknown outcome has landed.
+const DOUBT_BACKOFF: Duration = Duration::from_secs(1);
+/// Between two attempts to read a record back.
+const READ_BACKOFF: Duration = Duration::from_millis(100);
+/// Most commands taken from the queue for one frame.
+const JOBS_MAX: usize = 1024;
+/// After so many decisions other tasks get their turn.
+const DECISIONS_PER_TURN: usize = 32;
+
+/// A command and whoever waits for its answer.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) submission: Submission,
+    pub(super) answer: oneshot::Sender<Result<Outcome, SubmitError>>,
+}
+
+/// Where commands come from; ends after a last drain once closing begins.
+#[derive(Debug)]
+pub(super) struct Queue {
+    /// Commands that may only take access away, taken in turn with the others: these places are nobody else's.
+    pub(super) takings: mpsc::Receiver<Job>,
+    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) closing: watch::Receiver<bool>,
+}
+
+impl Queue {
+    /// A command that waits already, by turns of either kind.
+    fn waiting(&mut self, turn: usize) -> Option<Job> {
+        if turn.is_multiple_of(2) {
+            self.takings.try_recv().or_else(|_| self.jobs.try_recv()).ok()
+        } else {
+            self.jobs.try_recv().or_else(|_| self.takings.try_recv()).ok()
+        }
+    }
+
+    /// The next command; none once both ways are closed and empty.
+    async fn next(&mut self) -> Option<Job> {
+        tokio::select! {
+            biased;
+            Some(job) = self.takings.recv() => Some(job),
+            Some(job) = self.jobs.recv() => Some(job),
+            else => None,
+        }
+    }
+}
+
+/// One organization's task.
+#[derive(Debug)]
+pub(super) struct Actor<J> {
+    pub(super) journal: Arc<J>,
+    pub(super) org: OrgId,
+    pub(super) directory: Arc<Directory>,
+    pub(super) inputs: Inputs,
+    pub(super) doubts: Doubts,
+    /// Behind this guard a frame of ours may land, or has: as long as the fold ends there, look before deciding.
+    pub(super) unresolved_guard: Option<u64>,
+    /// Answers that read the journal first.
+    pub(super) replays: JoinSet<()>,
+}
+
+/// A frame that was decided, and who waits for it.
+struct Round {
+    draft: Draft,
+    /// Those whose answer depends on the frame.
+    waiting: Vec<(Job, Decision)>,
+    /// Those that did not fit.
+    rest: Vec<Job>,
+}
+
+impl<J: Journal> Actor<J> {
+    /// Serves commands until the queue is closed and empty.
+    pub(super) async fn run(mut self, mut queue: Queue) {
+        let mut carried = Vec::new();
+        loop {
+            if carried.is_empty() {
+                let Some(job) = self.next(&mut queue).await else { break };
+                carried.push(job);
+            }
+            // Whoever was just answered gets to send the next command before the queue is drained.
+            yield_now().await;
+            yield_now().await;
+            while carried.len() < JOBS_MAX
+                && let Some(job) = queue.waiting(carried.len())
+            {
+                carried.push(job);
+            }
+            carried = self.serve(carried).await;
+            while self.replays.try_join_next().is_some() {}
+        }
+        while self.replays.join_next().await.is_some() {}
+    }
+
+    /// The next command; none once the queue is closed and empty.
+    async fn next(&mut self, queue: &mut Queue) -> Option<Job> {
+        loop {
+            let mut ending = queue.closing.clone();
+            let closing = async { ending.wait_for(|closing| *closing).await.is_ok() };
+            tokio::select! {
+                job = queue.next() => return job,
+                _ = closing => break,
+                () = sleep(DOUBT_BACKOFF), if self.is_doubtful() => {
+                    // A failure is told to the next command, which looks again.
+                    self.catch_up().await.unwrap_or_default();
+                }
+            }
+        }
+        queue.takings.close();
+        queue.jobs.close();
+        queue.next().await
+    }
+
+    /// Decides the jobs and appends what they make as one frame; gives back those that did not fit.
+    async fn serve(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
+        if self.is_doubtful()
+            && let Err(error) = self.catch_up().await
+        {
+            self.refuse(jobs, &unavailable(&error));
+            return Vec::new();
+        }
+        let (mut rounds, deadline) = (0, Instant::now() + APPEND_DEADLINE);
+        while rounds < ATTEMPTS && Instant::now() < deadline {
+            let fold = match self.believed_fold() {
+                Ok(fold) => fold,
+                Err(error) => {
+                    self.refuse(jobs, &error);
+                    return Vec::new();
+                }
+            };
+            let Round { draft, waiting, rest } = self.decide(&fold, jobs).await;
+            let waiting = if draft.is_empty() {
+                match self.answer_unchanged(&fold, waiting).await {
+                    Ok(()) => return rest,
+                    Err(again) => {
+                        rounds += 1;
+                        jobs = again.into_iter().chain(rest).collect();
+                        continue;
+                    }
+                }
+            } else {
+                waiting
+            };
+            if let Err(error) = self.believed_fold() {
+                self.refuse(waiting.into_iter().map(|(job, _)| job), &error);
+                return rest;
+            }
+            let outcome = match draft.finish(&fold) {
+                Ok(frame) => self.append(&fold, &frame).await.map(|sequence| (sequence, frame)),
+                Err(error) => Err(AppendError::Unavailable(Arc::new(error))),
+            };
+            let error = match outcome {
+                Ok((sequence, frame)) => {
+                    self.accept(&fold, sequence, frame, waiting);
+                    return rest;
+                }
+                Err(AppendError::Conflict { .. }) => match self.catch_up().await {
+                    Ok(()) => {
+                        // A foreign message moves the guard, and decides nothing: the race goes on.
+                        let is_moved_by_foreign = self.fold().is_some_and(|now| {
+                            now.end.sequence == fold.end.sequence && now.end.guard() > fold.end.guard()
+                        });
+                        rounds += usize::from(!is_moved_by_foreign);
+                        jobs = waiting.into_iter().map(|(job, _)| job).chain(rest).collect();
+                        continue;
+                    }
+                    Err(error) => {
+                        // Somebody was faster, and what they did is not known: look before deciding again.
+                        self.unresolved_guard = Some(fold.end.guard());
+                        unavailable(&error)
+                    }
+                },
+                Err(error) => self.not_appended(fold.end.guard(), error),
+            };
+            self.refuse(waiting.into_iter().map(|(job, _)| job), &error);
+            return rest;
+        }
+        self.refuse(jobs, &SubmitError::Contended);
+        Vec::new()
+    }
+
+    /// What those who wait for a frame behind the guard are told. It may still land if nobody knows.
+    fn not_appended(&mut self, guard: u64, error: AppendError) -> SubmitError {
+        match error {
+            AppendError::OutcomeUnknown(cause) => {
+                tracing::warn!(org = %self.org, %cause, "the outcome of an append is unknown");
+                self.unresolved_guard = Some(guard);
+                SubmitError::OutcomeUnknown
+            }
+            error @ (AppendError::Conflict { .. }
+            | AppendError::TooLarge { .. }
+            | AppendError::Busy(_)
+            | AppendError::Unavailable(_)) => {
+                tracing::warn!(org = %self.org, %error, "an append failed");
+                SubmitError::JournalUnavailable(error.to_string())
+            }
+        }
+    }
+
+    /// Answers those whose commands appended nothing, once it is certain that they were decided on the organization's
+    /// last frame: only appends are guarded. Gives them back if they were not.
+    async fn answer_unchanged(
+        &mut self,
+        fold: &OrgFold,
+        waiting: Vec<(Job, Decision)>,
+    ) -> Result<(), Vec<Job>> {
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if self.is_doubtful() {
+            // What was found proves nothing: not even that a command would change nothing.
+            self.refuse(waiting.into_iter().map(|(job, _)| job), &in_doubt());
+            return Ok(());
+        }
+        if self.journal.is_shared() {
+            match self.catch_up().await {
+                Ok(()) => {}
+                Err(error) => {
+                    self.refuse(waiting.into_iter().map(|(job, _)| job), &unavailable(&error));
+                    return Ok(());
+                }
+            }
+            if self.fold().is_none_or(|now| now.end.sequence != fold.end.sequence) {
+                return Err(waiting.into_iter().map(|(job, _)| job).collect());
+            }
+        }
+        for (job, decision) in waiting {
+            reply(job, without_record(fold, decision));
+        }
+        Ok(())
+    }
+
+    /// The organization's last durable fold.
+    fn fold(&self) -> Option<Arc<OrgFold>> {
+        self.directory.fold(self.org)
+    }
+
+    /// The same, unless the journal is doubted: then nothing more is decided or appended, however long it has waited.
+    fn believed_fold(&self) -> Result<Arc<OrgFold>, SubmitError> {
+        match self.doubts.get() {
+            Some(doubt) => Err(SubmitError::JournalDoubted(doubt)),
+            None => self.fold().ok_or(SubmitError::UnknownOrganization),
+        }
+    }
+
+    /// Whether a frame of ours may still land behind the end of the fold. Whatever stands behind its guard, also a foreign
+    /// message, keeps it out.
+    fn is_doubtful(&self) -> bool {
+        self.unresolved_guard.is_some_and(|guard| self.fold().is_none_or(|fold| fold.end.guard() <= guard))
+    }
+
+    /// Answers with the error. In doubt, a request id may be one whose first attempt is still to land: for it
+    /// nothing is certain.
+    fn refuse(&self, jobs: impl IntoIterator<Item = Job>, error: &SubmitError) {
+        for job in jobs {
+            let uncertain = self.is_doubtful() && job.submission.idempotency.is_some();
+            let error = if uncertain { SubmitError::OutcomeUnknown } else { error.clone() };
+            reply(job, Err(error));
+        }
+    }
+
+    /// Decides jobs in order until the frame is full. What depends on no record of the frame is answered at once, if
+    /// nobody else may have appended something newer.
+    async fn decide(&mut self, fold: &Arc<OrgFold>, jobs: Vec<Job>) -> Round {
+        let mut round = Round { draft: Draft::new(fold), waiting: Vec::new(), rest: Vec::new() };
+        let mut jobs = jobs.into_iter();
+        let mut turn = 0;
+        while let Some(job) = jobs.next() {
+            let certain = round.draft.is_empty() && !self.journal.is_shared() && !self.is_doubtful();
+            let decision = round.draft.decide(fold, &job.submission, &self.inputs);
+            match decision {
+                Decision::Full => {
+                    round.rest.push(job);
+                    round.rest.extend(jobs);
+                    break;
+                }
+                Decision::Earlier { position, state } => self.replay(job, position, state),
+                Decision::Refused(_) | Decision::Unchanged { .. } if certain => {
+                    reply(job, without_record(fold, decision));
+                }
+                Decision::Recorded { .. }
+                | Decision::Twin { .. }
+                | Decision::Refused(_)
+                | Decision::Unchanged { .. } => round.waiting.push((job, decision)),
+            }
+            turn += 1;
+            if turn % DECISIONS_PER_TURN == 0 {
+                yield_now().await;
+            }
+        }
+        round
+    }
+
+    async fn append(&self, fold: &OrgFold, frame: &Finished) -> Result<u64, AppendError> {
+        let deadline = Instant::now() + APPEND_DEADLINE;
+        let (journal, after) = (self.journal.as_ref(), fold.end.guard());
+        append_surely(journal, self.org, after, frame.bytes.clone(), deadline).await
+    }
+
+    /// The frame is durable: the fold becomes what was decided, everybody may know, those who wait are told.
+    fn accept(&mut self, fold: &OrgFold, sequence: u64, frame: Finished, waiting: Vec<(Job, Decision)>) {
+        let Finished { state, mut end, records, requests, .. } = frame;
+        (end.sequence, end.foreign) = (sequence, 0);
+        let advance = |fold: &mut OrgFold| fold.advance(state, end, requests);
+        let events = records.iter().flat_map(|record| &record.events);
+        if !self.directory.accept(self.org, (fold.end.guard(), sequence), advance, events) {
+            // The frame stands where another one was read: the journal went back.
+            self.doubts.raise(JournalDoubt::Exchanged { sequence });
+            self.refuse(waiting.into_iter().map(|(job, _)| job), &SubmitError::OutcomeUnknown);
+            return;
+        }
+        self.unresolved_guard = None;
+        let place = |index: usize| Position::of(sequence, index as u64);
+        for (job, decision) in waiting {
+            let record = |index: usize| records.get(index).map(Arc::clone);
+            reply(
+                job,
+                match decision {
+                    Decision::Recorded { index, state } => {
+                        Ok(Outcome { position: place(index), record: record(index), replayed: false, state })
+                    }
+                    Decision::Twin { index, state } => {
+                        Ok(Outcome { position: place(index), record: record(index), replayed: true, state })
+                    }
+                    Decision::Unchanged { after, state } => {
+                        let position = place(after.saturating_sub(1));
+                        Ok(Outcome { position, record: None, replayed: false, state })
+                    }
+                    Decision::Refused(error) => Err(error),
+                    // Neither waits: one was answered, the other is in the rest.
+                    Decision::Earlier { .. } | Decision::Full => Err(SubmitError::OutcomeUnknown),
+                },
+            );
+        }
+    }
+
+    /// Folds in what others appended, or what became of a frame of ours.
+    async fn catch_up(&mut self) -> Result<(), FoldError> {
+        let outcome = self.follow().await;
+        if let Err(error) = &outcome {
+            tracing::error!(org = %self.org, %error, "cannot catch up with the journal");
+            if let Some(doubt) = error.doubt() {
+                self.doubts.raise(doubt);
+            }
+        }
+        outcome
+    }
+
+    async fn follow(&mut self) -> Result<(), FoldError> {
+        let deadline = Instant::now() + APPEND_DEADLINE;
+        let end = |fold: Option<Arc<OrgFold>>| fold.map_or(0, |fold| fold.end.guard());
+        while let Some(item) = self.journal.next_of(self.org, end(self.fold())).await? {
+            self.directory.take(&item)?;
+            if Instant::now() > deadline {
+                return Err(ReadError::Unavailable(Arc::new(Flooded)).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers with the record that the same request made earlier, read back from the journal.
+    fn replay(&mut self, job: Job, position: Position, state: OrgState) {
+        let (journal, org) = (Arc::clone(&self.journal), self.org);
+        self.replays.spawn(async move {
+            let answer = read_back(journal.as_ref(), org, position).await;
+            reply(
+                job,
+                answer.map(|record| Outcome { position, record: Some(record), replayed: true, state }),
+            );
+        });
+    }
+}
+
+/// A record that is in the journal for certain. A journal that does not answer is asked again for a while.
+async fn read_back<J: Journal>(
+    journal: &J,
+    org: OrgId,
+    position: Position,
+) -> Result<Arc<Record>, SubmitError> {
+    let deadline = Instant::now() + APPEND_DEADLINE;
+    let stored = loop {
+        match journal.read_one(position.sequence()).await {
+            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(READ_BACKOFF).await,
+            Err(error) => return Err(SubmitError::JournalUnavailable(error.to_string())),
+            Ok(stored) => break stored,
+        }
+    };
+    let frame = stored.and_then(Item::into_frame).filter(|stored| stored.org == org);
+    let frame = frame.and_then(|stored| frame::decode(&stored.bytes).ok());
+    let index = usize::try_from(position.index()).unwrap_or(usize::MAX);
+    let record = frame.and_then(|frame| frame.records.into_iter().nth(index)).map(Arc::new);
+    record.ok_or_else(|| {
+        tracing::error!(%org, %position, "a record that was acknowledged is not in the journal any more");
+        SubmitError::JournalUnavailable(format!("the record at {position} is not there"))
+    })
+}
+
+/// The answer to what was decided on the fold alone.
+fn without_record(fold: &OrgFold, decision: Decision) -> Result<Outcome, SubmitError> {
+    match decision {
+        Decision::Unchanged { state, .. } => {
+            Ok(Outcome { position: fold.last, record: None, replayed: false, state })
+        }
+        Decision::Refused(error) => Err(error),
+        // None of these is decided without a record.
+        Decision::Recorded { .. } | Decision::Twin { .. } | Decision::Earlier { .. } | Decision::Full => {
+            Err(SubmitError::OutcomeUnknown)
+        }
+    }
+}
+
+/// Whoever no longer waits does not want to know.
+fn reply(job: Job, answer: Result<Outcome, SubmitError>) {
+    drop(job.answer.send(answer));
+}
+
+/// Foreign messages come to the organization's subject faster than they are read.
+#[derive(Debug, thiserror::Error)]
+#[error("foreign messages come faster than they are read: see `grantbook doctor`")]
+struct Flooded;
+
+fn in_doubt() -> SubmitError {
+    SubmitError::JournalUnavailable("the outcome of an earlier append is not known yet".to_owned())
+}
+
+fn unavailable(error: &FoldError) -> SubmitError {
+    SubmitError::JournalUnavailable(error.to_string())
+}

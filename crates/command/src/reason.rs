@@ -1,0 +1,16 @@
+//! Reasons that operators give.
+
+use grantbook_domain::{
+    text::{TextFault, check_prose},
+    time::Timestamp,
+};
+
+use crate::{Fold, OrgFold, secret::held};
+
+/// That an operator's reason can be kept, and holds no key that is good now in any organization. Judged before anything is
+/// done that cannot be taken back.
+pub fn expect_reason(reason: &str, fold: &Fold, now: Timestamp) -> Result<(), TextFault> {
+    check_prose(reason)?;
+    let holds_none = |one: &OrgFold| held::in_text(reason, one.state(), now).is_ok();
+    if fold.organizations().all(holds_none) { Ok(()) } else { Err(TextFault::HoldsKey) }
+}
