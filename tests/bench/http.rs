@@ -6,7 +6,7 @@ use crate::{
     report::{per_second, quantile, rate, row, table},
 };
 use anyhow::{Context, Result};
-use grantbook_server::http::noop_router;
+use grantbook_server::endpoints::noop_router;
 use grantbook_tests::{org::Story, server::Server};
 use serde_json::{Value, json};
 

@@ -19,7 +19,7 @@ use grantbook_journal::{
     Journal as _,
     chain::{Chains, Step},
 };
-use grantbook_server::position;
+use grantbook_server::wire::position;
 use grantbook_tests::{frames, server::Server};
 use grantbook_views::{ViewReader, ViewWriter};
 
@@ -126,7 +126,7 @@ fn journal(stage: &Stage) -> Result<Vec<Recorded>> {
 
 /// Until the node answers at this position.
 fn caught_up(load: &Load, node: &Server, end: Position) -> Result<()> {
-    let demanded = grantbook_server::position::encode(load.installation, end);
+    let demanded = grantbook_server::wire::position::encode(load.installation, end);
     let headers = [("grantbook-at-least", demanded.as_str())];
     let mut http = node.http()?.as_bearer(&node.owner_key);
     http.send_with("GET", "/v1/whoami", &headers, &serde_json::Value::Null)?.expect(200).map(drop)

@@ -11,7 +11,7 @@ use clap::Args;
 use grantbook_api::client::Client;
 use grantbook_server::{
     admin::journal_tools::{self, Inspection, Permission, StreamFindings},
-    config::NatsOptions,
+    app::config::NatsOptions,
     journal::{clock::Clock, open::JournalAddress},
 };
 use serde::Serialize;

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use grantbook_server::{
     admin::journal_tools::{self, Ports, ServerPlan},
-    config::NatsOptions,
+    app::config::NatsOptions,
 };
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use crate::doctor::{Finding, Status, finding};
 use grantbook_server::{
-    config::NatsOptions,
+    app::config::NatsOptions,
     journal::clock::Clock,
     node::peers::{Status as Node, disagreements, statuses},
 };

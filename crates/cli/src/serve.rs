@@ -15,10 +15,11 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use grantbook_server::{
-    config::{ConfigError, Role, ServeConfig, WatchLimits},
+    app::config::{ConfigError, Role, ServeConfig},
     node::read::{Freshness, WhenStale},
-    public_url::PublicUrl,
-    webhooks::{Allowed, Schedule, WebhookOptions},
+    state::WatchLimits,
+    subscribe::webhooks::{Allowed, Schedule, WebhookOptions},
+    wire::public_url::PublicUrl,
 };
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 

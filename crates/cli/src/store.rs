@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use crate::exit::Usage;
 use clap::Args;
 use grantbook_server::{
-    config::{Credentials, NatsOptions, Tls},
+    app::config::{Credentials, NatsOptions, Tls},
     journal::open::JournalAddress,
 };
 

@@ -12,7 +12,7 @@ use grantbook_api::{
         Attempt, CreateWebhook, DeadLetter, MessageKind, ReplayWebhook, RotateWebhook, UpdateWebhook, Webhook,
     },
 };
-use grantbook_server::webhooks::WebhookKey;
+use grantbook_server::subscribe::webhooks::WebhookKey;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookVerb {

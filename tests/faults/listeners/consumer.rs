@@ -10,7 +10,7 @@ use async_nats::{Client, Message as Delivered};
 use futures_util::StreamExt as _;
 use grantbook_domain::position::Position;
 use grantbook_journal::frame::decode;
-use grantbook_server::position;
+use grantbook_server::wire::position;
 use serde_json::{Value, json};
 
 /// How long a message may stay without an acknowledgement.

@@ -8,7 +8,7 @@ use std::{
 use super::Listener;
 use crate::load::Load;
 use anyhow::{Context, Result};
-use grantbook_server::position;
+use grantbook_server::wire::position;
 use grantbook_tests::hooks::{Answer, Receiver};
 
 /// Every how many requests one is answered with an error.

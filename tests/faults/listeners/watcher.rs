@@ -11,7 +11,7 @@ use std::{
 use super::Listener;
 use crate::{history::Kind, load::Load, stage::NODES};
 use anyhow::{Context, Result, bail};
-use grantbook_server::position;
+use grantbook_server::wire::position;
 use serde_json::Value;
 
 /// After so many messages of one connection it goes elsewhere.

@@ -10,7 +10,7 @@ use std::{
 use super::{Load, Subject, wish::Client};
 use crate::history::{Check, Entry, Said};
 use grantbook_domain::position::Position;
-use grantbook_server::position;
+use grantbook_server::wire::position;
 use grantbook_tests::wire::Reply;
 use serde_json::json;
 

@@ -19,7 +19,7 @@ use std::{
 use crate::history::{Entry, History, Outcome};
 use anyhow::{Context, Result, ensure};
 use grantbook_domain::{id::InstallationId, position::Position};
-use grantbook_server::position;
+use grantbook_server::wire::position;
 use grantbook_tests::wire::Reply;
 use serde_json::json;
 

@@ -13,7 +13,7 @@ use grantbook_journal::{
     hash::Hash,
     jetstream::{JetStreamJournal, NatsOptions},
 };
-use grantbook_server::position;
+use grantbook_server::wire::position;
 use grantbook_tests::{
     binary, frames,
     nats::{

@@ -11,10 +11,12 @@ use grantbook_server::{
         init::{self, InitOptions},
         journal_tools,
     },
-    config::{Credentials, NatsOptions, Role, ServeConfig, Tls},
+    app::{
+        config::{Credentials, NatsOptions, Role, ServeConfig, Tls},
+        error::StartError,
+    },
     journal::open::JournalAddress,
     serve_until,
-    start::StartError,
 };
 use tempfile::TempDir;
 use tokio::{

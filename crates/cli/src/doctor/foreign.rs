@@ -4,7 +4,7 @@ use super::{Finding, Status, finding};
 use grantbook_api::readiness::ForeignMessages;
 use grantbook_server::{
     admin::journal_tools::{self, ForeignFound},
-    config::NatsOptions,
+    app::config::NatsOptions,
 };
 
 const CHECK: &str = "foreign";

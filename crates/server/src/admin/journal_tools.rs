@@ -12,7 +12,7 @@ use grantbook_files as files;
 use grantbook_journal::{
     Identity, Journal, ReadError,
     chain::OrgEnd,
-    jetstream::{JetStreamJournal, ServerFile},
+    jetstream::{JetStreamJournal, NatsOptions, ServerFile},
     transfer::{self, Target, TransferError},
     verify::{self, Report},
 };
@@ -24,7 +24,7 @@ pub use grantbook_journal::jetstream::{
 };
 pub use grantbook_journal::verify::ForeignFound;
 
-use crate::{Boxed, config::NatsOptions};
+use crate::Boxed;
 use grantbook_journal::{
     follow::{
         doubt::{Doubts, JournalDoubt},

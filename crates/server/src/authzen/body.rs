@@ -6,8 +6,9 @@ use axum::{extract::Request, http::header::CONTENT_TYPE};
 use serde_json::Value;
 
 use crate::{
-    context::ReadContext,
-    http::{Web, authn, body, problem::Failure, query},
+    http::{body, problem::Failure, query},
+    read::context::ReadContext,
+    state::{Web, authn},
 };
 
 /// How deep objects and lists may lie in each other.

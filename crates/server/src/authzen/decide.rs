@@ -14,13 +14,15 @@ use grantbook_views::Document;
 use serde_json::{Value, json};
 
 use crate::{
-    context::{
-        Permit,
-        authz::{Authorizer, Resource},
-        paging::PinnedPage,
-    },
     http::problem::Failure,
-    routes::check::word,
+    read::{
+        context::{
+            Permit,
+            authz::{Authorizer, Resource},
+            paging::PinnedPage,
+        },
+        questions::check::word,
+    },
 };
 
 /// A whole question.

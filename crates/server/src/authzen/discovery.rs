@@ -10,8 +10,9 @@ use axum::{
 use grantbook_api::authzen::PdpConfiguration;
 
 use crate::{
-    http::{Web, problem::Failure, respond::json},
-    public_url::PublicUrl,
+    http::{problem::Failure, respond::json},
+    state::Web,
+    wire::public_url::PublicUrl,
 };
 
 /// Where the description of a service without a path in its URL is.

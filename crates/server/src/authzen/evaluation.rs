@@ -18,8 +18,9 @@ use crate::{
         body::{begin, require_objects},
         decide::{Asked, decide},
     },
-    context::{ReadContext, authz::Authorizer},
-    http::{Web, body::shape, problem::Failure},
+    http::{body::shape, problem::Failure},
+    read::context::{ReadContext, authz::Authorizer},
+    state::Web,
 };
 
 pub(crate) async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {

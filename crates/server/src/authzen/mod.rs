@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::routing::{MethodRouter, get};
 
-use crate::http::Web;
+use crate::state::Web;
 
 /// Where the public URL has a path, the description lies between host and path.
 pub(crate) fn discovery_below() -> MethodRouter<Arc<Web>> {

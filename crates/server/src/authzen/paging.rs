@@ -5,8 +5,8 @@ use grantbook_views::{ListCursor, Page, Part};
 use serde_json::Value;
 
 use crate::{
-    context::{ReadContext, paging::PinnedPage},
     http::problem::Failure,
+    read::context::{ReadContext, paging::PinnedPage},
 };
 
 /// Most results of one page.

@@ -19,11 +19,12 @@ use crate::{
         decide::{explains, subject_id, target},
         paging::Wanted,
     },
-    context::{
+    http::{body::shape, problem::Failure},
+    read::context::{
         ReadContext,
         authz::{Authorizer, Resource},
     },
-    http::{Web, body::shape, problem::Failure},
+    state::Web,
 };
 
 pub(crate) async fn subject(State(web): State<Arc<Web>>, request: Request) -> Response {

@@ -1,6 +1,9 @@
 //! Endpoints are data: one row an operation. The router, the `OpenAPI` document and the commands of batches are made from it.
 
+pub(crate) mod health;
+pub(crate) mod observe;
 mod openapi;
+mod router;
 mod row;
 mod table;
 
@@ -15,14 +18,16 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 
-pub(crate) use self::openapi::document;
+use self::openapi::document;
+pub use self::router::{noop_router, openapi_json, router, router_until};
 use crate::{
-    http::{Web, problem::Failure, write::WriteRequest},
-    routes::parse::{Call, ParsedWrite},
+    http::problem::Failure,
+    state::Web,
+    write::{
+        parse::{Call, Parse, ParsedWrite},
+        request::WriteRequest,
+    },
 };
-
-/// Turns a call into a command.
-pub(crate) type Parse = fn(Call<'_>) -> Result<ParsedWrite, Failure>;
 
 /// What an operation does, and so: which process serves it, which headers it takes, and whether a batch may hold it.
 #[derive(Debug, Clone)]
@@ -131,12 +136,14 @@ fn variables<'p>(template: &str, path: &[&'p str]) -> Option<Vec<&'p str>> {
 }
 
 /// The router of all operations.
-pub(crate) fn router() -> Router<Arc<Web>> {
+fn operations() -> Router<Arc<Web>> {
     let mut router = Router::new();
     for Endpoint { method, path, handling, .. } in TABLE.iter() {
         let served = match handling {
-            Handling::Write(_) | Handling::Batch => on(method.filter(), WriteRequest::run),
-            Handling::Plan => on(method.filter(), WriteRequest::plan),
+            Handling::Write(_) | Handling::Batch => {
+                on(method.filter(), |request: WriteRequest| request.run(parse))
+            }
+            Handling::Plan => on(method.filter(), |request: WriteRequest| request.plan(parse)),
             Handling::Question(served) | Handling::Action(served) | Handling::Operator(served) => {
                 served.clone()
             }

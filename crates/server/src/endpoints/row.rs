@@ -18,25 +18,26 @@ use utoipa::{
 };
 
 use crate::{
-    endpoints::{Endpoint, Handling, Parse, Verb},
-    http::Web,
+    endpoints::{Endpoint, Handling, Verb},
+    state::Web,
+    write::parse::Parse,
 };
 
 const JSON: &str = "application/json";
 
 /// What the `OpenAPI` document says of an operation, and the schemas that this needs, by name.
-pub(super) struct Description {
-    pub(super) operation: Operation,
-    pub(super) schemas: Schemas,
+pub(crate) struct Description {
+    pub(crate) operation: Operation,
+    pub(crate) schemas: Schemas,
 }
 
 /// Schemas by name, as they are collected.
-pub(super) type Schemas = Vec<(String, RefOr<Schema>)>;
+pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
 /// The schema of a body; those that it needs are collected.
-pub(super) type Shape = fn(&mut Schemas) -> RefOr<Schema>;
+pub(crate) type Shape = fn(&mut Schemas) -> RefOr<Schema>;
 
 /// A type of the API, by reference.
-pub(super) fn schema<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
+pub(crate) fn schema<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
     T::schemas(schemas);
     let reference = Ref::from_schema_name(T::name());
     schemas.push((T::name().into_owned(), T::schema()));
@@ -59,32 +60,32 @@ fn page<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
 }
 
 /// Text without a schema.
-pub(super) fn text(_: &mut Schemas) -> RefOr<Schema> {
+pub(crate) fn text(_: &mut Schemas) -> RefOr<Schema> {
     String::schema()
 }
 
 /// Any JSON.
-pub(super) fn any(_: &mut Schemas) -> RefOr<Schema> {
+pub(crate) fn any(_: &mut Schemas) -> RefOr<Schema> {
     Schema::Object(Object::with_type(SchemaType::AnyValue)).into()
 }
 
 /// A command.
-pub(super) fn write(id: &str, method: Verb, path: &'static str, parse: Parse) -> Endpoint {
+pub(crate) fn write(id: &str, method: Verb, path: &'static str, parse: Parse) -> Endpoint {
     Endpoint::new(id, method, path, Handling::Write(parse))
 }
 
 /// Several commands.
-pub(super) fn batch(id: &str, path: &'static str) -> Endpoint {
+pub(crate) fn batch(id: &str, path: &'static str) -> Endpoint {
     Endpoint::new(id, Verb::Post, path, Handling::Batch)
 }
 
 /// What several commands would do.
-pub(super) fn plan(id: &str, path: &'static str) -> Endpoint {
+pub(crate) fn plan(id: &str, path: &'static str) -> Endpoint {
     Endpoint::new(id, Verb::Post, path, Handling::Plan)
 }
 
 /// A question.
-pub(super) fn question<T: 'static, H: Handler<T, Arc<Web>>>(
+pub(crate) fn question<T: 'static, H: Handler<T, Arc<Web>>>(
     id: &str,
     method: Verb,
     path: &'static str,
@@ -94,7 +95,7 @@ pub(super) fn question<T: 'static, H: Handler<T, Arc<Web>>>(
 }
 
 /// What the node itself does.
-pub(super) fn action<T: 'static, H: Handler<T, Arc<Web>>>(
+pub(crate) fn action<T: 'static, H: Handler<T, Arc<Web>>>(
     id: &str,
     path: &'static str,
     handler: H,
@@ -103,7 +104,7 @@ pub(super) fn action<T: 'static, H: Handler<T, Arc<Web>>>(
 }
 
 /// For those who run the process.
-pub(super) fn operator<T: 'static, H: Handler<T, Arc<Web>>>(
+pub(crate) fn operator<T: 'static, H: Handler<T, Arc<Web>>>(
     id: &str,
     path: &'static str,
     handler: H,
@@ -122,24 +123,24 @@ impl Endpoint {
     }
 
     /// Which chapter of the document it is in.
-    pub(super) fn tag(mut self, tag: &str) -> Self {
+    pub(crate) fn tag(mut self, tag: &str) -> Self {
         self.description.operation.tags = Some(vec![tag.to_owned()]);
         self
     }
 
     /// What it does.
-    pub(super) fn says(mut self, summary: &str) -> Self {
+    pub(crate) fn says(mut self, summary: &str) -> Self {
         self.description.operation.summary = Some(summary.to_owned());
         self
     }
 
     /// A variable segment of its path.
-    pub(super) fn path(self, name: &str, description: &str) -> Self {
+    pub(crate) fn path(self, name: &str, description: &str) -> Self {
         self.parameter(name, ParameterIn::Path, Required::True, description)
     }
 
     /// A header that it alone takes.
-    pub(super) fn header(self, name: &str, description: &str) -> Self {
+    pub(crate) fn header(self, name: &str, description: &str) -> Self {
         self.parameter(name, ParameterIn::Header, Required::False, description)
     }
 
@@ -160,7 +161,7 @@ impl Endpoint {
     }
 
     /// The parameters of its query.
-    pub(super) fn query<T: IntoParams>(mut self) -> Self {
+    pub(crate) fn query<T: IntoParams>(mut self) -> Self {
         self.parameters().extend(T::into_params(|| Some(ParameterIn::Query)).into_iter().map(RefOr::T));
         self
     }
@@ -170,7 +171,7 @@ impl Endpoint {
     }
 
     /// What it takes.
-    pub(super) fn body<T: ToSchema>(mut self) -> Self {
+    pub(crate) fn body<T: ToSchema>(mut self) -> Self {
         let schema = schema::<T>(&mut self.description.schemas);
         let content = ContentBuilder::new().schema(Some(schema)).build();
         let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build();
@@ -179,17 +180,17 @@ impl Endpoint {
     }
 
     /// What it answers, and with which status.
-    pub(super) fn answers<T: ToSchema>(self, status: u16, description: &str) -> Self {
+    pub(crate) fn answers<T: ToSchema>(self, status: u16, description: &str) -> Self {
         self.answers_in(status, description, &[(JSON, schema::<T>)])
     }
 
     /// It answers a page of these.
-    pub(super) fn answers_page<T: ToSchema>(self) -> Self {
+    pub(crate) fn answers_page<T: ToSchema>(self) -> Self {
         self.answers_in(200, "One page.", &[(JSON, page::<T>)])
     }
 
     /// What it answers in several media types.
-    pub(super) fn answers_in(mut self, status: u16, description: &str, bodies: &[(&str, Shape)]) -> Self {
+    pub(crate) fn answers_in(mut self, status: u16, description: &str, bodies: &[(&str, Shape)]) -> Self {
         let mut response = ResponseBuilder::new().description(description);
         for (media_type, shape) in bodies {
             let schema = shape(&mut self.description.schemas);
@@ -200,7 +201,7 @@ impl Endpoint {
         self
     }
 
-    pub(super) const fn http_method(&self) -> HttpMethod {
+    pub(crate) const fn http_method(&self) -> HttpMethod {
         match self.method {
             Verb::Get => HttpMethod::Get,
             Verb::Post => HttpMethod::Post,

@@ -464,7 +464,7 @@ fn safe(mut detail: String) -> String {
 }
 
 /// Whether the text holds what looks like a key.
-pub(super) fn repeats_key(text: &str) -> bool {
+pub(crate) fn repeats_key(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text.contains("gb_st_") || text.contains("gb_pk_")
 }

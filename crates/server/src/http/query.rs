@@ -41,7 +41,7 @@ pub(crate) fn as_of(uri: &Uri) -> Result<Option<String>, Failure> {
     Ok(first)
 }
 
-/// Refuses every parameter but `as_of`, which [`ReadContext`](crate::context::ReadContext) has heeded.
+/// Refuses every parameter but `as_of`, which [`ReadContext`](crate::read::context::ReadContext) has heeded.
 pub(crate) fn require_no_other(uri: &Uri) -> Result<(), Failure> {
     read::<AsOfQuery>(uri).map(drop)
 }

@@ -154,7 +154,7 @@ async fn a_position_beyond_the_last_record_is_waited_for_and_not_there() {
     let last = state.parts.commands().unwrap().acknowledged(given.org.parse().unwrap());
     let ask = async |index: u64| {
         let position = Position::of(last.sequence(), index);
-        let text = grantbook_server::position::encode(state.installation, position);
+        let text = grantbook_server::wire::position::encode(state.installation, position);
         given
             .send(&given.owner_key, ("GET", "/v1/projects"), &[("grantbook-at-least", &text)], &Value::Null)
             .await

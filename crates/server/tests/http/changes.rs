@@ -9,7 +9,8 @@ use axum::{
     http::Request,
 };
 use grantbook_journal::clock::Clock;
-use grantbook_server::{app::AppState, http};
+use grantbook_server::endpoints;
+use grantbook_server::state::AppState;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -174,7 +175,7 @@ async fn a_time_that_passes_is_a_step_of_the_record_that_set_it() {
     let member = json!({"member": {"type": "token", "id": token}, "expires_at": soon.to_string()});
     let added = given.post(&format!("/v1/groups/{group}/members"), member).await.expect(201);
     let (clock, hand) = Clock::settable(state.clock.now());
-    let router = http::router(AppState { clock, ..state });
+    let router = endpoints::router(AppState { clock, ..state });
     hand.advance_ms(3_700_000);
     let request = Request::get(format!("/v1/timeline?principal=token:{token}"))
         .header("authorization", format!("Bearer {}", given.owner_key));

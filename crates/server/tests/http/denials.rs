@@ -6,7 +6,8 @@ use axum::{
     http::Request,
 };
 use grantbook_journal::clock::Clock;
-use grantbook_server::{app::AppState, http};
+use grantbook_server::endpoints;
+use grantbook_server::state::AppState;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -21,7 +22,7 @@ fn question(token: &str, project: &str) -> Value {
 async fn later(given: &Given, body: &Value) -> Value {
     let (clock, hand) = Clock::settable(given.app.state().clock.now());
     hand.advance_ms(2 * DAY_MS);
-    let router = http::router(AppState { clock, ..given.app.state() });
+    let router = endpoints::router(AppState { clock, ..given.app.state() });
     let request = Request::post("/v1/explain")
         .header("authorization", format!("Bearer {}", given.owner_key))
         .header("content-type", "application/json")

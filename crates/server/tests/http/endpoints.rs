@@ -19,7 +19,7 @@ enum Handling {
 
 /// Method, path, id and handling of every operation.
 fn operations() -> Vec<(String, String, String, Handling)> {
-    let document: Value = serde_json::from_str(&grantbook_server::http::openapi_json()).unwrap();
+    let document: Value = serde_json::from_str(&grantbook_server::endpoints::openapi_json()).unwrap();
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

@@ -251,7 +251,7 @@ fn assert_denied(what: &str, answer: &Answer) {
 async fn every_body_is_refused_however_it_is_broken() {
     let given = Given::with_webhooks().await;
     let webhook = given.made("/v1/webhooks", json!({"url": "https://hooks.example.com/"})).await;
-    let document = Document(serde_json::from_str(&grantbook_server::http::openapi_json()).unwrap());
+    let document = Document(serde_json::from_str(&grantbook_server::endpoints::openapi_json()).unwrap());
     let operations = operations(&document, &webhook);
     assert!(operations.len() >= 31, "{operations:?}");
     let head = given.get("/v1/whoami").await.body["position"].clone();

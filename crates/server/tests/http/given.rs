@@ -10,10 +10,10 @@ use axum::{
 use grantbook_journal::{clock::Clock, open::JournalAddress};
 use grantbook_server::{
     admin::init::{InitOptions, create_org, init},
-    app::{App, AppState},
-    config::ServeConfig,
-    http,
-    webhooks::{Schedule, WebhookKey, WebhookOptions},
+    app::{App, config::ServeConfig},
+    endpoints,
+    state::AppState,
+    subscribe::webhooks::{Schedule, WebhookKey, WebhookOptions},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -117,7 +117,7 @@ impl Given {
             ServeConfig { journal, data: data.path().to_owned(), webhooks, ..ServeConfig::default() };
         let app = App::build(&config).await.unwrap();
         let given = Self {
-            router: http::router(app.state()),
+            router: endpoints::router(app.state()),
             app,
             owner_key: founded.key,
             owner: founded.user_id,
@@ -175,7 +175,7 @@ impl Given {
         let state = self.app.state();
         let (clock, hand) = Clock::settable(state.clock.now());
         hand.advance_ms(millis);
-        let router = http::router(AppState { clock, ..state });
+        let router = endpoints::router(AppState { clock, ..state });
         let request = Request::get(path).header("authorization", format!("Bearer {}", self.owner_key));
         let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         serde_json::from_slice(&to_bytes(response.into_body(), usize::MAX).await.unwrap()).unwrap()

@@ -6,7 +6,8 @@ use axum::{
     http::Request,
 };
 use grantbook_journal::clock::Clock;
-use grantbook_server::{app::AppState, http};
+use grantbook_server::endpoints;
+use grantbook_server::state::AppState;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -117,7 +118,7 @@ async fn a_cursor_is_its_readers_own_and_ends() {
         .token_with(json!(["read"]), json!({"projects": {"include": [{"label": {"env": "dev"}}]}}))
         .await;
     let (clock, hand) = Clock::settable(given.app.state().clock.now());
-    let router = http::router(AppState { clock, ..given.app.state() });
+    let router = endpoints::router(AppState { clock, ..given.app.state() });
     let ask = async |key: &str, path: &str| {
         let request = Request::get(path).header("authorization", format!("Bearer {key}"));
         let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();

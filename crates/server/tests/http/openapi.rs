@@ -7,7 +7,7 @@ use serde_json::Value;
 #[test]
 fn golden_description_is_the_committed_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/openapi.json");
-    let generated = grantbook_server::http::openapi_json();
+    let generated = grantbook_server::endpoints::openapi_json();
     if std::env::var_os("GOLDEN").is_some_and(|value| value == "accept") {
         fs::write(&path, &generated).unwrap();
     }
@@ -17,7 +17,7 @@ fn golden_description_is_the_committed_one() {
 
 #[test]
 fn every_reference_leads_somewhere_and_every_operation_tells_its_problems() {
-    let document: Value = serde_json::from_str(&grantbook_server::http::openapi_json()).unwrap();
+    let document: Value = serde_json::from_str(&grantbook_server::endpoints::openapi_json()).unwrap();
     let mut references = BTreeSet::new();
     gather(&document, &mut references);
     assert!(references.len() > 30, "{references:?}");

@@ -7,9 +7,10 @@ use axum::{
     http::Request,
 };
 use grantbook_journal::clock::Clock;
-use grantbook_server::{app::AppState, http};
+use grantbook_server::state::AppState;
 use serde_json::{Value, json};
 
+use grantbook_server::endpoints;
 use tower::ServiceExt as _;
 
 const OWNER: &str = "ada@example.com";
@@ -158,7 +159,7 @@ async fn a_denial_by_a_key_or_by_time_names_the_record_behind_it() {
     let rename = json!({"description": "renamed, but not prolonged"});
     given.patch(&format!("/v1/tokens/{brief}"), rename).await;
     let (clock, hand) = Clock::settable(state.clock.now());
-    let router = http::router(AppState { clock, ..state });
+    let router = endpoints::router(AppState { clock, ..state });
     hand.advance_ms(3_600_000);
     let request = Request::post("/v1/explain")
         .header("authorization", format!("Bearer {}", given.owner_key))

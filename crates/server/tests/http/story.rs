@@ -87,9 +87,9 @@ async fn a_position_that_is_not_reached_is_waited_for_and_foreign_ones_are_refus
     let given = Given::new().await;
     let installation = given.app.state().installation;
     let later = grantbook_domain::position::Position::of(1000, 0);
-    let future = grantbook_server::position::encode(installation, later);
+    let future = grantbook_server::wire::position::encode(installation, later);
     let other = grantbook_domain::id::InstallationId::from_u128(7);
-    let foreign = grantbook_server::position::encode(other, later);
+    let foreign = grantbook_server::wire::position::encode(other, later);
     for (text, expected) in
         [(future.as_str(), (503, "behind")), (&foreign, (400, "invalid")), ("x", (400, "invalid"))]
     {

@@ -68,7 +68,7 @@ fn faults(secret: &str) -> Vec<Vec<(&'static str, String)>> {
 async fn no_text_beside_it_refuses_what_ends_something() {
     let given = Given::with_webhooks().await;
     let (_, secret) = given.token().await;
-    let document: Value = serde_json::from_str(&grantbook_server::http::openapi_json()).unwrap();
+    let document: Value = serde_json::from_str(&grantbook_server::endpoints::openapi_json()).unwrap();
     let paths = document["paths"].as_object().unwrap();
     let routes: Vec<_> = paths.iter().filter(|(_, item)| item["delete"].is_object()).collect();
     assert!(routes.len() > 10, "{routes:?}");

@@ -23,9 +23,9 @@ use grantbook_journal::{
 use grantbook_node::error::ReadSideError;
 use grantbook_node::project::{NodeState, Progress};
 use grantbook_node::read_side::VIEW_FILE;
-use grantbook_server::admin::error::AdminError;
 use grantbook_server::{
     admin::{
+        error::AdminError,
         init::{RecoverOptions, create_org, init, recover_owner},
         rollback::{AcceptOptions, Accepted, LOST_VIEW_FILE, accept},
     },

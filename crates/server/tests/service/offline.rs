@@ -13,11 +13,12 @@ use grantbook_domain::{
 use grantbook_journal::open::JournalAddress;
 use grantbook_journal::open::OpenError;
 use grantbook_journal::{Journal, Tail, embedded::EmbeddedJournal, frame::decode};
-use grantbook_server::admin::error::AdminError;
 use grantbook_server::{
-    admin::init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
-    app::{App, StartError},
-    config::ServeConfig,
+    admin::{
+        error::AdminError,
+        init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
+    },
+    app::{App, config::ServeConfig, error::StartError},
 };
 
 fn options(data: &Path, org: &str) -> InitOptions {

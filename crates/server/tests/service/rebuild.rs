@@ -15,8 +15,7 @@ use grantbook_node::{
 };
 use grantbook_server::{
     admin::init::{InitOptions, init},
-    app::App,
-    config::ServeConfig,
+    app::{App, config::ServeConfig},
 };
 use grantbook_views::AccessParts;
 

@@ -27,11 +27,12 @@ use grantbook_journal::{
 };
 use grantbook_node::read_side::VIEW_FILE;
 use grantbook_node::{project::NodeState, read::Unready};
-use grantbook_server::admin::error::AdminError;
 use grantbook_server::{
-    admin::init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
-    app::{App, StartError},
-    config::ServeConfig,
+    admin::{
+        error::AdminError,
+        init::{InitOptions, InitOutcome, RecoverOptions, create_org, init, recover_owner},
+    },
+    app::{App, config::ServeConfig, error::StartError},
 };
 use grantbook_views::{Batch, ViewWriter};
 use tokio::time::timeout;

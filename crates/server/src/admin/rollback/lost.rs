@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-use crate::{admin::error::AdminError, position};
+use crate::{admin::error::AdminError, wire::position};
 use grantbook_journal::follow::burned;
 
 /// Records read at once.

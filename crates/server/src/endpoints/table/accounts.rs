@@ -16,10 +16,12 @@ use crate::{
         Verb::{Delete, Get, Patch, Post},
         row::{question, write},
     },
-    routes::{groups, keys, members, sessions, tokens, users},
+    read::nouns::{groups, keys, members, sessions, tokens, users},
+    wire::reference::{token_in_path, user_in_path},
+    write::parse,
 };
 
-pub(super) fn rows() -> Vec<Endpoint> {
+pub(crate) fn rows() -> Vec<Endpoint> {
     [users_rows(), tokens_rows(), keys_rows(), sessions_rows(), groups_rows(), members_rows()]
         .into_iter()
         .flatten()
@@ -33,7 +35,7 @@ fn users_rows() -> Vec<Endpoint> {
             .says("The active users that the caller may read; itself always. `name` filters by e-mail.")
             .query::<ListQuery>()
             .answers_page::<User>(),
-        write("create_user", Post, "/v1/users", |it| users::create(it.body, it.context))
+        write("create_user", Post, "/v1/users", |it| parse::users::create(it.body, it.context))
             .tag("users")
             .says("Makes a user.")
             .body::<CreateUser>()
@@ -44,13 +46,13 @@ fn users_rows() -> Vec<Endpoint> {
             .path("id", "Its id.")
             .query::<AsOfQuery>()
             .answers::<User>(200, "As it is."),
-        write("update_user", Patch, "/v1/users/{id}", |it| users::update(it.at(0), it.body))
+        write("update_user", Patch, "/v1/users/{id}", |it| parse::users::update(it.at(0), it.body))
             .tag("users")
             .says("Changes a user.")
             .path("id", "Its id.")
             .body::<UpdateUser>()
             .answers::<User>(200, "As it is now."),
-        write("deactivate_user", Delete, "/v1/users/{id}", |it| users::deactivate(it.at(0)))
+        write("deactivate_user", Delete, "/v1/users/{id}", |it| parse::users::deactivate(it.at(0)))
             .tag("users")
             .says("Permanently deactivates a user, with its keys, memberships and grants.")
             .path("id", "Its id.")
@@ -65,7 +67,7 @@ fn tokens_rows() -> Vec<Endpoint> {
             .says("The service tokens that the caller may read; itself always.")
             .query::<ListQuery>()
             .answers_page::<Token>(),
-        write("create_token", Post, "/v1/tokens", |it| tokens::create(it.body, it.context))
+        write("create_token", Post, "/v1/tokens", |it| parse::tokens::create(it.body, it.context))
             .tag("tokens")
             .says("Makes a service token: an account without a key.")
             .body::<CreateToken>()
@@ -76,13 +78,13 @@ fn tokens_rows() -> Vec<Endpoint> {
             .path("id", "Its id.")
             .query::<AsOfQuery>()
             .answers::<Token>(200, "As it is."),
-        write("update_token", Patch, "/v1/tokens/{id}", |it| tokens::update(it.at(0), it.body))
+        write("update_token", Patch, "/v1/tokens/{id}", |it| parse::tokens::update(it.at(0), it.body))
             .tag("tokens")
             .says("Changes a service token.")
             .path("id", "Its id.")
             .body::<UpdateToken>()
             .answers::<Token>(200, "As it is now."),
-        write("delete_token", Delete, "/v1/tokens/{id}", |it| tokens::delete(it.at(0)))
+        write("delete_token", Delete, "/v1/tokens/{id}", |it| parse::tokens::delete(it.at(0)))
             .tag("tokens")
             .says("Permanently ends a service token, with its keys, memberships and grants.")
             .path("id", "Its id.")
@@ -105,7 +107,7 @@ fn keys_rows() -> Vec<Endpoint> {
             .query::<PageQuery>()
             .answers_page::<Key>(),
         write("issue_token_key", Post, "/v1/tokens/{id}/keys", |it| {
-            keys::issue(keys::token(it.at(0))?, it.body, it.context)
+            parse::keys::issue(token_in_path(it.at(0))?, it.body, it.context)
         })
         .tag("keys")
         .says(
@@ -116,23 +118,25 @@ fn keys_rows() -> Vec<Endpoint> {
         .body::<IssueKey>()
         .answers::<Key>(201, "Issued."),
         write("issue_user_key", Post, "/v1/users/{id}/keys", |it| {
-            keys::issue(keys::user(it.at(0))?, it.body, it.context)
+            parse::keys::issue(user_in_path(it.at(0))?, it.body, it.context)
         })
         .tag("keys")
         .says("Issues a key to a user. The answer is the only one that ever holds the secret.")
         .path("id", "The user's id.")
         .body::<IssueKey>()
         .answers::<Key>(201, "Issued."),
-        write("rotate_key", Post, "/v1/keys/{id}/rotate", |it| keys::rotate(it.at(0), it.body, it.context))
-            .tag("keys")
-            .says(
-                "Replaces a key by a new one with the same narrowing and expiry; the old one works on \
+        write("rotate_key", Post, "/v1/keys/{id}/rotate", |it| {
+            parse::keys::rotate(it.at(0), it.body, it.context)
+        })
+        .tag("keys")
+        .says(
+            "Replaces a key by a new one with the same narrowing and expiry; the old one works on \
                  for the grace.",
-            )
-            .path("id", "The old key's id.")
-            .body::<RotateKey>()
-            .answers::<Key>(201, "The new key."),
-        write("revoke_key", Delete, "/v1/keys/{id}", |it| keys::revoke(it.at(0)))
+        )
+        .path("id", "The old key's id.")
+        .body::<RotateKey>()
+        .answers::<Key>(201, "The new key."),
+        write("revoke_key", Delete, "/v1/keys/{id}", |it| parse::keys::revoke(it.at(0)))
             .tag("keys")
             .says("Permanently revokes a key.")
             .path("id", "Its id.")
@@ -150,7 +154,7 @@ fn sessions_rows() -> Vec<Endpoint> {
             )
             .query::<SessionQuery>()
             .answers_page::<Session>(),
-        write("start_session", Post, "/v1/sessions", |it| sessions::start(it.body, it.context))
+        write("start_session", Post, "/v1/sessions", |it| parse::sessions::start(it.body, it.context))
             .tag("keys")
             .says(
                 "Starts a session with the user's key that is presented. The answer is the only one \
@@ -158,7 +162,7 @@ fn sessions_rows() -> Vec<Endpoint> {
             )
             .body::<StartSession>()
             .answers::<Session>(201, "Started."),
-        write("end_session", Delete, "/v1/sessions/{id}", |it| sessions::end(it.at(0)))
+        write("end_session", Delete, "/v1/sessions/{id}", |it| parse::sessions::end(it.at(0)))
             .tag("keys")
             .says("Ends a session: one's own, or anybody's with the right to revoke keys.")
             .path("id", "Its id.")
@@ -173,7 +177,7 @@ fn groups_rows() -> Vec<Endpoint> {
             .says("The groups that the caller may read.")
             .query::<ListQuery>()
             .answers_page::<Group>(),
-        write("create_group", Post, "/v1/groups", |it| groups::create(it.body, it.context))
+        write("create_group", Post, "/v1/groups", |it| parse::groups::create(it.body, it.context))
             .tag("groups")
             .says("Makes a group.")
             .body::<CreateGroup>()
@@ -184,13 +188,13 @@ fn groups_rows() -> Vec<Endpoint> {
             .path("id", "Its id.")
             .query::<AsOfQuery>()
             .answers::<Group>(200, "As it is."),
-        write("update_group", Patch, "/v1/groups/{id}", |it| groups::update(it.at(0), it.body))
+        write("update_group", Patch, "/v1/groups/{id}", |it| parse::groups::update(it.at(0), it.body))
             .tag("groups")
             .says("Changes a group's name or description.")
             .path("id", "Its id.")
             .body::<UpdateGroup>()
             .answers::<Group>(200, "As it is now."),
-        write("delete_group", Delete, "/v1/groups/{id}", |it| groups::delete(it.at(0)))
+        write("delete_group", Delete, "/v1/groups/{id}", |it| parse::groups::delete(it.at(0)))
             .tag("groups")
             .says("Permanently ends a group, with its memberships both ways and the grants to it.")
             .path("id", "Its id.")
@@ -206,7 +210,7 @@ fn members_rows() -> Vec<Endpoint> {
             .path("id", "The group's id.")
             .query::<PageQuery>()
             .answers_page::<Member>(),
-        write("add_member", Post, "/v1/groups/{id}/members", |it| members::add(it.at(0), it.body))
+        write("add_member", Post, "/v1/groups/{id}/members", |it| parse::members::add(it.at(0), it.body))
             .tag("members")
             .says("Adds a member; for one already in, another expiry replaces the present one.")
             .path("id", "The group's id.")
@@ -214,7 +218,7 @@ fn members_rows() -> Vec<Endpoint> {
             .answers::<Member>(201, "Added.")
             .answers::<Member>(200, "In already, until then."),
         write("remove_member", Delete, "/v1/groups/{id}/members/{type}/{mid}", |it| {
-            members::remove(it.at(0), it.at(1), it.at(2))
+            parse::members::remove(it.at(0), it.at(1), it.at(2))
         })
         .tag("members")
         .says("Removes a member.")

@@ -7,6 +7,6 @@ mod rights;
 use crate::endpoints::Endpoint;
 
 /// All operations.
-pub(super) fn table() -> Vec<Endpoint> {
+pub(crate) fn table() -> Vec<Endpoint> {
     [accounts::rows(), rights::rows(), questions::rows()].into_iter().flatten().collect()
 }

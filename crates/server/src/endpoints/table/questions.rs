@@ -26,14 +26,16 @@ use crate::{
     endpoints::{
         Endpoint,
         Verb::{Get, Post},
+        health,
         row::{any, operator, question, schema, text},
     },
-    routes::{
-        access, audit, check, diff, explain, grant_history, health, report, reverse, timeline, watch, whoami,
+    read::{
+        questions::{access, audit, check, diff, explain, grant_history, report, reverse, timeline, whoami},
+        watch,
     },
 };
 
-pub(super) fn rows() -> Vec<Endpoint> {
+pub(crate) fn rows() -> Vec<Endpoint> {
     [check_rows(), access_rows(), reverse_rows(), diff_rows(), audit_rows(), authzen_rows(), health_rows()]
         .into_iter()
         .flatten()

@@ -18,10 +18,11 @@ use crate::{
         Verb::{Delete, Get, Patch, Post},
         row::{action, batch, plan, question, write},
     },
-    routes::{catalog, deliveries, grants, objects, projects, roles, webhooks},
+    read::nouns::{catalog, deliveries, grants, objects, projects, roles, webhooks},
+    write::parse,
 };
 
-pub(super) fn rows() -> Vec<Endpoint> {
+pub(crate) fn rows() -> Vec<Endpoint> {
     [
         roles_rows(),
         grants_rows(),
@@ -44,7 +45,7 @@ fn roles_rows() -> Vec<Endpoint> {
             .says("The roles that the caller may read.")
             .query::<ListQuery>()
             .answers_page::<Role>(),
-        write("create_role", Post, "/v1/roles", |it| roles::create(it.body, it.context))
+        write("create_role", Post, "/v1/roles", |it| parse::roles::create(it.body, it.context))
             .tag("roles")
             .says("Makes a role.")
             .body::<CreateRole>()
@@ -55,13 +56,15 @@ fn roles_rows() -> Vec<Endpoint> {
             .path("id", "Its id, or a built-in role's name.")
             .query::<AsOfQuery>()
             .answers::<Role>(200, "As it is."),
-        write("update_role", Patch, "/v1/roles/{id}", |it| roles::update(it.at(0), it.body, it.context))
-            .tag("roles")
-            .says("Changes a role; the lists replace the old ones.")
-            .path("id", "Its id, or a built-in role's name.")
-            .body::<UpdateRole>()
-            .answers::<Role>(200, "As it is now."),
-        write("delete_role", Delete, "/v1/roles/{id}", |it| roles::delete(it.at(0), it.context))
+        write("update_role", Patch, "/v1/roles/{id}", |it| {
+            parse::roles::update(it.at(0), it.body, it.context)
+        })
+        .tag("roles")
+        .says("Changes a role; the lists replace the old ones.")
+        .path("id", "Its id, or a built-in role's name.")
+        .body::<UpdateRole>()
+        .answers::<Role>(200, "As it is now."),
+        write("delete_role", Delete, "/v1/roles/{id}", |it| parse::roles::delete(it.at(0), it.context))
             .tag("roles")
             .says("Permanently ends a role that nothing uses.")
             .path("id", "Its id, or a built-in role's name.")
@@ -76,7 +79,7 @@ fn grants_rows() -> Vec<Endpoint> {
             .says("The grants over whose whole scope the caller has `read_acls`.")
             .query::<GrantQuery>()
             .answers_page::<Grant>(),
-        write("create_grant", Post, "/v1/grants", |it| grants::create(it.body, it.context))
+        write("create_grant", Post, "/v1/grants", |it| parse::grants::create(it.body, it.context))
             .tag("grants")
             .says("Gives a grant. An identical one posted twice is a new grant.")
             .body::<CreateGrant>()
@@ -87,7 +90,7 @@ fn grants_rows() -> Vec<Endpoint> {
             .path("id", "Its id.")
             .query::<AsOfQuery>()
             .answers::<Grant>(200, "As it is."),
-        write("revoke_grant", Delete, "/v1/grants/{id}", |it| grants::revoke(it.at(0)))
+        write("revoke_grant", Delete, "/v1/grants/{id}", |it| parse::grants::revoke(it.at(0)))
             .tag("grants")
             .says("Permanently revokes a grant.")
             .path("id", "Its id.")
@@ -102,7 +105,7 @@ fn projects_rows() -> Vec<Endpoint> {
             .says("The projects that the caller may read.")
             .query::<ListQuery>()
             .answers_page::<Project>(),
-        write("create_project", Post, "/v1/projects", |it| projects::create(it.body, it.context))
+        write("create_project", Post, "/v1/projects", |it| parse::projects::create(it.body, it.context))
             .tag("projects")
             .says("Makes a project.")
             .body::<CreateProject>()
@@ -113,13 +116,13 @@ fn projects_rows() -> Vec<Endpoint> {
             .path("id", "Its id.")
             .query::<AsOfQuery>()
             .answers::<Project>(200, "As it is."),
-        write("update_project", Patch, "/v1/projects/{id}", |it| projects::update(it.at(0), it.body))
+        write("update_project", Patch, "/v1/projects/{id}", |it| parse::projects::update(it.at(0), it.body))
             .tag("projects")
             .says("Renames or relabels a project.")
             .path("id", "Its id.")
             .body::<UpdateProject>()
             .answers::<Project>(200, "As it is now."),
-        write("delete_project", Delete, "/v1/projects/{id}", |it| projects::delete(it.at(0)))
+        write("delete_project", Delete, "/v1/projects/{id}", |it| parse::projects::delete(it.at(0)))
             .tag("projects")
             .says("Permanently ends a project and what lies below it.")
             .path("id", "Its id.")
@@ -134,14 +137,14 @@ fn objects_rows() -> Vec<Endpoint> {
             .says("The registered objects of one type that the caller may read.")
             .query::<ObjectQuery>()
             .answers_page::<Registered>(),
-        write("register_object", Post, "/v1/objects", |it| objects::register(it.body))
+        write("register_object", Post, "/v1/objects", |it| parse::objects::register(it.body))
             .tag("objects")
             .says("Registers an object.")
             .body::<RegisterObject>()
             .answers::<Registered>(201, "Registered.")
             .answers::<Registered>(200, "Registered already."),
         write("update_object", Patch, "/v1/objects/{type}/{id}", |it| {
-            objects::update((it.at(0), it.at(1)), it.project, it.body)
+            parse::objects::update((it.at(0), it.at(1)), it.project, it.body)
         })
         .tag("objects")
         .says("Changes an object's name.")
@@ -151,7 +154,7 @@ fn objects_rows() -> Vec<Endpoint> {
         .body::<UpdateObject>()
         .answers::<Registered>(200, "As it is now."),
         write("remove_object", Delete, "/v1/objects/{type}/{id}", |it| {
-            objects::remove((it.at(0), it.at(1)), it.project)
+            parse::objects::remove((it.at(0), it.at(1)), it.project)
         })
         .tag("objects")
         .says("Removes an object, and permanently ends the grants on it.")
@@ -169,7 +172,7 @@ fn catalog_rows() -> Vec<Endpoint> {
             .says("The whole catalog, in the order in which it grew.")
             .query::<AsOfQuery>()
             .answers::<Catalog>(200, "As it is."),
-        write("extend_catalog", Post, "/v1/catalog", |it| catalog::extend(it.body))
+        write("extend_catalog", Post, "/v1/catalog", |it| parse::catalog::extend(it.body))
             .tag("catalog")
             .says("Adds names, which are never removed.")
             .body::<ExtendCatalog>()
@@ -185,7 +188,7 @@ fn webhooks_rows() -> Vec<Endpoint> {
             .says("The webhooks.")
             .query::<PageQuery>()
             .answers_page::<Webhook>(),
-        write("create_webhook", Post, "/v1/webhooks", |it| webhooks::create(it.body, it.context))
+        write("create_webhook", Post, "/v1/webhooks", |it| parse::webhooks::create(it.body, it.context))
             .tag("webhooks")
             .says("Makes a webhook. The answer is the only one that ever holds its signing secret.")
             .body::<CreateWebhook>()
@@ -197,20 +200,20 @@ fn webhooks_rows() -> Vec<Endpoint> {
             .query::<AsOfQuery>()
             .answers::<Webhook>(200, "As it is."),
         write("update_webhook", Patch, "/v1/webhooks/{id}", |it| {
-            webhooks::update(it.at(0), it.body, it.context)
+            parse::webhooks::update(it.at(0), it.body, it.context)
         })
         .tag("webhooks")
         .says("Changes a webhook. What was not sent yet is sent as it says from then on.")
         .path("id", "Its id.")
         .body::<UpdateWebhook>()
         .answers::<Webhook>(200, "As it is now."),
-        write("delete_webhook", Delete, "/v1/webhooks/{id}", |it| webhooks::delete(it.at(0)))
+        write("delete_webhook", Delete, "/v1/webhooks/{id}", |it| parse::webhooks::delete(it.at(0)))
             .tag("webhooks")
             .says("Permanently ends a webhook.")
             .path("id", "Its id.")
             .answers::<Webhook>(200, "As it was at its end."),
         write("rotate_webhook", Post, "/v1/webhooks/{id}/rotate", |it| {
-            webhooks::rotate(it.at(0), it.body, it.context)
+            parse::webhooks::rotate(it.at(0), it.body, it.context)
         })
         .tag("webhooks")
         .says("Gives a webhook a new signing secret. The answer is the only one that ever holds it.")

@@ -22,7 +22,7 @@ pub(super) struct Operation {
 
 impl Document {
     pub(super) fn read() -> Self {
-        let whole: Value = serde_json::from_str(&grantbook_server::http::openapi_json()).unwrap();
+        let whole: Value = serde_json::from_str(&grantbook_server::endpoints::openapi_json()).unwrap();
         let mut document = Self { whole, operations: Vec::new() };
         let mut operations = Vec::new();
         for (path, item) in document.whole["paths"].as_object().unwrap() {

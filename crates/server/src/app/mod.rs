@@ -1,0 +1,219 @@
+//! The wiring: journal, fold, command service, projector, started and ended together, or the parts that are wanted.
+
+pub mod config;
+pub mod error;
+pub(crate) mod listen;
+
+use std::sync::Arc;
+
+use grantbook_files as files;
+use grantbook_journal::{Journal, jetstream::JetStreamJournal};
+use tokio::task::spawn_blocking;
+
+pub use crate::app::error::StartError;
+
+use crate::{
+    app::config::{Role, ServeConfig},
+    state::{AppState, GapsMet, Parts},
+    subscribe::{
+        relay::{self, Followed, Relay},
+        webhooks::{Configured, Deliverer, Setting, Webhooks},
+    },
+};
+use grantbook_command::{CommandService, replay};
+use grantbook_journal::{
+    clock::Clock,
+    follow::{
+        doubt::Doubts,
+        known_head::{self, HeadFile, HeadKeeper},
+    },
+    ids::IdSource,
+    open::OpenJournal,
+};
+use grantbook_node::{read::ReadNode, read_side::Viewing};
+
+/// The file in the data directory that says what was sent to webhooks.
+pub const WEBHOOKS_FILE: &str = "webhooks.redb";
+
+/// Everything that runs in one process, but the sockets.
+#[derive(Debug)]
+pub struct App {
+    journal: OpenJournal,
+    commands: Option<CommandService>,
+    /// Keeps how far the journal has come, beside a command side.
+    keeper: Option<HeadKeeper>,
+    viewing: Option<Viewing>,
+    relay: Option<Relay>,
+    deliverer: Option<Deliverer>,
+    state: AppState,
+}
+
+impl App {
+    /// Opens the journal, and starts the parts of the service that the process is: the view follows the journal, the
+    /// fold is made of the whole of it.
+    pub async fn build(config: &ServeConfig) -> Result<Self, StartError> {
+        config.validate()?;
+        if config.data.is_dir() {
+            files::expect_ours(&config.data)?;
+        }
+        match OpenJournal::open(&config.journal).await? {
+            OpenJournal::Embedded(journal) => {
+                Self::build_on(config, &journal, OpenJournal::Embedded(Arc::clone(&journal))).await
+            }
+            OpenJournal::JetStream(journal) => {
+                // Before anything runs: a relay that cannot is refused, not left out.
+                let publishers = if config.relay { Some(relay::open(&journal).await?) } else { None };
+                let opened = OpenJournal::JetStream(Arc::clone(&journal));
+                let mut app = Self::build_on(config, &journal, opened).await?;
+                if let Some((publishers, followed)) = publishers.zip(app.followed(journal)) {
+                    let relay = Relay::start(publishers, &followed);
+                    app.state.relay = Some(relay.handle());
+                    app.relay = Some(relay);
+                }
+                Ok(app)
+            }
+        }
+    }
+
+    /// What a relay here follows.
+    fn followed(&self, journal: Arc<JetStreamJournal>) -> Option<Followed> {
+        let (node, viewing) = self.state.parts.node().zip(self.viewing.as_ref())?;
+        let projector = &viewing.projector;
+        let (reader, progress) = (projector.reader(), projector.progress());
+        Some(Followed {
+            journal,
+            node: node.clone(),
+            reader,
+            progress,
+            installation: self.state.installation,
+        })
+    }
+
+    async fn build_on<J: Journal>(
+        config: &ServeConfig,
+        journal: &Arc<J>,
+        opened: OpenJournal,
+    ) -> Result<Self, StartError> {
+        let installation = journal.identity().installation;
+        let configured = match config.webhooks.clone() {
+            Some(options) => Some(spawn_blocking(move || options.read()).await??),
+            None => None,
+        };
+        let (clock, ids) = (Clock::system(), IdSource::system());
+        let doubts = Doubts::default();
+        let head = match config.role {
+            Role::All | Role::Command => Some(recall(journal.as_ref(), config, &doubts).await?),
+            Role::Read => None,
+        };
+        let command = async || {
+            let fold = replay(journal.as_ref(), &config.journal).await?;
+            let (journal, inputs) = (Arc::clone(journal), (clock.clone(), ids.clone()));
+            Ok::<_, StartError>(CommandService::start_doubting(journal, fold, inputs, doubts.clone()))
+        };
+        let (parts, commands, viewing) = match config.role {
+            Role::All => {
+                // The view catches up while the fold is made.
+                let viewing = Viewing::start(&config.read_side(), journal, &opened, &doubts).await?;
+                let (commands, node) = (command().await?, node(config, &viewing, journal));
+                (Parts::All(commands.handle(), node), Some(commands), Some(viewing))
+            }
+            Role::Command => {
+                let commands = command().await?;
+                (Parts::Command(commands.handle()), Some(commands), None)
+            }
+            Role::Read => {
+                let viewing = Viewing::start(&config.read_side(), journal, &opened, &doubts).await?;
+                (Parts::Read(node(config, &viewing, journal)), None, Some(viewing))
+            }
+        };
+        let keeper = head.zip(commands.as_ref()).map(|(file, commands)| {
+            HeadKeeper::start(file, journal.identity(), commands.last(), doubts.clone())
+        });
+        let (freshness, gaps) = (config.freshness, GapsMet::of(journal));
+        let mut state = AppState {
+            parts,
+            clock,
+            ids,
+            installation,
+            public_url: config.public_url.clone(),
+            relay: None,
+            freshness,
+            gaps,
+            webhooks: None,
+            watchers: config.watchers,
+            doubts,
+        };
+        let mut deliverer = None;
+        if let Some(configured) = configured {
+            deliverer = deliver(config, &state, &configured).await?;
+            let deliveries = deliverer.as_ref().map(Deliverer::deliveries);
+            state.webhooks = Some(Webhooks { configured, deliveries });
+        }
+        Ok(Self { journal: opened, commands, keeper, viewing, relay: None, deliverer, state })
+    }
+
+    /// What routes get.
+    pub fn state(&self) -> AppState {
+        self.state.clone()
+    }
+
+    /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
+    /// the journal's file is given free.
+    pub async fn shutdown(self) -> Result<(), StartError> {
+        let Self { journal, commands, keeper, viewing, relay, deliverer, state } = self;
+        if let Some(deliverer) = deliverer {
+            deliverer.stop().await;
+        }
+        if let Some(commands) = commands {
+            commands.shutdown().await;
+        }
+        if let Some(keeper) = keeper {
+            keeper.stop().await;
+        }
+        if let Some(relay) = relay {
+            relay.stop().await;
+        }
+        if let Some(viewing) = viewing {
+            viewing.stop().await;
+        }
+        drop(state);
+        Ok(journal.close().await?)
+    }
+}
+
+/// Compares the journal with what was known of it when this process, or one before it, last had it.
+async fn recall<J: Journal>(
+    journal: &J,
+    config: &ServeConfig,
+    doubts: &Doubts,
+) -> Result<HeadFile, StartError> {
+    let (file, known) = known_head::recall(journal, &config.data, doubts).await?;
+    if known.is_none() {
+        tracing::warn!(file = %file.path().display(), "{}", known_head::UNKNOWN);
+    }
+    Ok(file)
+}
+
+fn node<J: Journal>(config: &ServeConfig, viewing: &Viewing, journal: &Arc<J>) -> ReadNode {
+    ReadNode::new(&viewing.projector, journal)
+        .within(config.freshness)
+        .hearing(viewing.nodes())
+        .keeping(viewing.upkeep())
+}
+
+/// Begins to deliver webhooks, if the process has a view.
+async fn deliver(
+    config: &ServeConfig,
+    state: &AppState,
+    configured: &Configured,
+) -> Result<Option<Deliverer>, StartError> {
+    let Some(node) = state.parts.node() else { return Ok(None) };
+    let setting = Setting {
+        node: node.clone(),
+        clock: state.clock.clone(),
+        installation: state.installation,
+        configured: configured.clone(),
+        file: config.data.join(WEBHOOKS_FILE),
+    };
+    Ok(Some(Deliverer::start(setting).await?))
+}

@@ -1,0 +1,163 @@
+//! What happens to every request: its id, its log line, its count, and the writing out of failures.
+
+use std::{cell::Cell, net::SocketAddr, sync::Arc, time::Instant};
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{
+        HeaderMap, HeaderValue, Method,
+        header::{CACHE_CONTROL, HeaderName},
+    },
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use grantbook_api::header;
+
+use crate::{
+    endpoints,
+    http::{head, problem::Failure},
+    state::{
+        Web,
+        authn::{ASKER, Asker},
+        security::{Aim, Event, Known, Named},
+    },
+};
+
+/// Most requests under way at once; more are told to come again.
+const IN_FLIGHT_MAX: usize = 8192;
+/// How many more that end something: taking access away has places of its own.
+const ENDING_MAX: usize = 512;
+/// Longest request id of a caller's own.
+const REQUEST_ID_MAX: usize = 128;
+
+/// The outermost layer.
+pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&web, request.headers());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    // A path that matched no route may hold anything: only templates are logged.
+    let template = request.extensions().get::<MatchedPath>().cloned();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let answering = async {
+        let places = if method == Method::DELETE { IN_FLIGHT_MAX + ENDING_MAX } else { IN_FLIGHT_MAX };
+        let response = match (web.metrics.enter(places), head::judge(&mut request)) {
+            (Some(_), Err(failure)) => failure.into_response(),
+            (Some(_entered), Ok(())) => next.run(request).await,
+            (None, _) => Failure::overloaded().into_answer(&id),
+        };
+        (response, ASKER.with(Cell::get))
+    };
+    let (mut response, asker) = ASKER.scope(Cell::new(Asker::default()), answering).await;
+    let (mut code, mut pointer) = (None, None);
+    let aim = response.extensions_mut().remove::<Aim>();
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        (code, pointer) = (Some(failure.code()), failure.pointer().map(str::to_owned));
+        let told = head::answer(failure, &id);
+        response = merged(&response, told);
+    }
+    let status = response.status().as_u16();
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(stale) = asker.stale
+        && let Ok(value) = HeaderValue::from_str(&stale.to_string())
+    {
+        headers.insert(HeaderName::from_static(header::STALE), value);
+        web.metrics.answered_stale();
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(HeaderName::from_static(header::REQUEST_ID), value);
+    }
+    web.metrics.response(status);
+    web.security.note(&Event {
+        request_id: &id,
+        method: &method,
+        is_question: endpoints::is_question(&method, template.as_ref().map_or("-", MatchedPath::as_str)),
+        template: template.as_ref().map_or("-", MatchedPath::as_str),
+        uri: &uri,
+        status,
+        code,
+        pointer: pointer.as_deref(),
+        aim: aim.as_ref(),
+        asker,
+        peer,
+    });
+    log(&Line { id: &id, method: &method, template: template.as_ref(), status, code, started, asker, peer });
+    response
+}
+
+/// What is told of a failure, with the headers that the route set (position, `Allow`).
+fn merged(empty: &Response, mut told: Response) -> Response {
+    for (name, value) in empty.headers() {
+        if !told.headers().contains_key(name) && name != axum::http::header::CONTENT_LENGTH {
+            told.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    told
+}
+
+struct Line<'a> {
+    id: &'a str,
+    method: &'a Method,
+    template: Option<&'a MatchedPath>,
+    status: u16,
+    code: Option<&'static str>,
+    started: Instant,
+    asker: Asker,
+    peer: Option<SocketAddr>,
+}
+
+/// Answers to questions are logged at debug level, writes and refusals at info, our own failures at warn.
+fn log(line: &Line<'_>) {
+    let path = line.template.map_or("-", MatchedPath::as_str);
+    let (id, method, status, code) = (line.id, line.method.as_str(), line.status, line.code.unwrap_or("-"));
+    let duration_us = u64::try_from(line.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let (principal, key) = (Known(line.asker.principal.map(Named)), Known(line.asker.key));
+    let peer = Known(line.peer);
+    // A transfer coding that is not understood (501) is no failure of ours.
+    match status {
+        500 | 502.. => tracing::warn!(
+            request.id = id, method, path, status, code, %principal, %key, %peer, duration_us, "request failed"
+        ),
+        400.. => tracing::info!(
+            request.id = id, method, path, status, code, %principal, %key, %peer, duration_us, "request refused"
+        ),
+        // Who reads the audit log is of interest in itself.
+        _ if endpoints::is_question(line.method, path) && path != "/v1/audit" => {
+            tracing::debug!(
+                request.id = id, method, path, status, %principal, %key, %peer, duration_us, "request answered"
+            );
+        }
+        _ => tracing::info!(
+            request.id = id, method, path, status, %principal, %key, %peer, duration_us, "request answered"
+        ),
+    }
+}
+
+/// The caller's own id of the request if it is fit to be repeated and logged, else a new one.
+fn request_id(web: &Web, headers: &HeaderMap) -> String {
+    let sent = headers.get(header::REQUEST_ID).and_then(|value| value.to_str().ok());
+    match sent {
+        Some(text) if is_fit(text) => text.to_owned(),
+        _ => web.app.ids.request_id(),
+    }
+}
+
+fn is_fit(text: &str) -> bool {
+    let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    let secret = text.contains("gb_st_") || text.contains("gb_pk_");
+    !text.is_empty() && text.len() <= REQUEST_ID_MAX && printable && !secret
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_is_repeated_only_if_it_is_fit_for_a_log() {
+        assert!(is_fit("build 17/a"));
+        let long = "x".repeat(129);
+        for text in ["", "a\tb", "caf\u{e9}", "gb_st_abc", long.as_str()] {
+            assert!(!is_fit(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `/v1/tokens/{id}/keys`, `/v1/users/{id}/keys` and `/v1/keys/{id}`
+
+use axum::{http::Uri, response::Response};
+use grantbook_api::{keys::Key, list::PageQuery};
+use grantbook_domain::{id::KeyId, model, principal::Principal, refusal::Kind, rights::Ask};
+
+use crate::{
+    http::{path::InPath, problem::Failure, query},
+    read::context::{
+        Permit, ReadContext,
+        authz::{Authorizer, Resource},
+        paging::PageRequest,
+    },
+    wire::{
+        reference::{token_in_path, user_in_path},
+        render,
+    },
+};
+
+/// Keys of a principal that the caller may see but not list are forbidden; of others there is nothing to see.
+async fn list(reading: ReadContext, uri: Uri, principal: Result<Principal, Failure>) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
+        let query: PageQuery = query::read(&uri)?;
+        let principal = principal?;
+        let wanted = PageRequest::plain(format!("keys\n{principal:?}"), query)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        let permit = require_seen(&mut authorizer, principal)?;
+        let sees = seen_keys(&mut authorizer, principal)?;
+        let owner = permit.named_principal(principal)?;
+        let show = |key: &model::Key| {
+            let shown = key.session.is_none() && sees.has(key.id);
+            Ok(shown.then(|| Key { principal: owner.clone(), ..render::key(key) }))
+        };
+        wanted.page(permit, |rows, listing| rows.keys_of(reading.org, principal, listing), show)
+    });
+    answer.await
+}
+
+/// Which keys of a principal the caller may list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SeenKeys {
+    /// All.
+    All,
+    /// The one that it presents: a narrowed key disposes of itself alone, unless it has the right to list keys.
+    Own(Option<KeyId>),
+}
+
+impl SeenKeys {
+    pub(crate) fn has(self, id: KeyId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Own(own) => own == Some(id),
+        }
+    }
+}
+
+pub(crate) fn seen_keys(authorizer: &mut Authorizer<'_>, principal: Principal) -> Result<SeenKeys, Failure> {
+    let caller = authorizer.reading().caller;
+    if !authorizer.is_narrowed()? || caller.principal != principal {
+        let _permit = authorizer.require(Ask::Keys, &Resource::Person(principal))?;
+        return Ok(SeenKeys::All);
+    }
+    let all = authorizer.may(Ask::Keys, &Resource::Whole)?;
+    Ok(if all { SeenKeys::All } else { SeenKeys::Own(caller.key) })
+}
+
+pub(crate) fn require_seen<'r>(
+    authorizer: &mut Authorizer<'r>,
+    principal: Principal,
+) -> Result<Permit<'r>, Failure> {
+    match principal {
+        Principal::User(id) => {
+            authorizer.find::<model::User>(Ask::Members, &id, Kind::User).map(|(_, permit)| permit)
+        }
+        Principal::Token(id) => {
+            authorizer.find::<model::Token>(Ask::Members, &id, Kind::Token).map(|(_, permit)| permit)
+        }
+    }
+}
+
+pub(crate) async fn list_of_token(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    list(reading, uri, token_in_path(&id)).await
+}
+
+pub(crate) async fn list_of_user(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    list(reading, uri, user_in_path(&id)).await
+}

@@ -1,0 +1,15 @@
+//! Lists of the things of an organization, and each of them by id.
+
+pub(crate) mod catalog;
+pub(crate) mod deliveries;
+pub(crate) mod grants;
+pub(crate) mod groups;
+pub(crate) mod keys;
+pub(crate) mod members;
+pub(crate) mod objects;
+pub(crate) mod projects;
+pub(crate) mod roles;
+pub(crate) mod sessions;
+pub(crate) mod tokens;
+pub(crate) mod users;
+pub(crate) mod webhooks;

@@ -1,0 +1,32 @@
+//! `/v1/projects`
+
+use axum::{http::Uri, response::Response};
+use grantbook_domain::{id::ProjectId, model, refusal::Kind, rights::Ask};
+
+use crate::{
+    http::{path::InPath, query},
+    read::context::{ReadContext, authz::Authorizer, paging::PageRequest},
+    wire::{reference::id_in_path, render},
+};
+use grantbook_views::Listing;
+use grantbook_views::Snapshot;
+
+pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
+    let answer = reading.respond_blocking(move |reading| {
+        let wanted = PageRequest::named("projects", query::read(&uri)?)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.projects(reading.org, listing);
+        wanted.page_of_each(&mut authorizer, Ask::Project, fetch, |_, project| Ok(render::project(project)))
+    });
+    answer.await
+}
+
+pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    reading.respond(|reading| {
+        query::require_no_other(&uri)?;
+        let id: ProjectId = id_in_path(&id, Kind::Project)?;
+        let (found, _) =
+            Authorizer::new(reading)?.find::<model::Project>(Ask::Project, &id, Kind::Project)?;
+        Ok(render::project(&found))
+    })
+}

@@ -1,0 +1,228 @@
+//! `GET /v1/report`: who had what, by which grant, given by whom
+
+mod form;
+mod words;
+
+use axum::{
+    body::Bytes,
+    http::{
+        HeaderMap, HeaderValue, Uri,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use grantbook_api::{
+    audit::NDJSON,
+    header,
+    reference::Named,
+    report::{CSV, Population, ReportEnd, ReportFormat, ReportHead, ReportQuery},
+};
+use grantbook_domain::{
+    id::ProjectId, model, principal::Principal, refusal::Kind, rights::Ask, time::Timestamp,
+};
+use grantbook_views::{self as views, ReportFilter};
+
+use self::{form::Form, words::Words};
+use crate::{
+    http::{
+        problem::Failure,
+        query,
+        respond::with_position,
+        stream::{self, Interrupted, Sink},
+    },
+    read::{
+        context::{
+            Permit, ReadContext,
+            authz::{Authorizer, Resource},
+        },
+        questions::access::known,
+    },
+};
+
+/// A chunk of the stream ends with the principal that makes it this long, in bytes.
+const CHUNK_BYTES: usize = 256 << 10;
+/// How many principals are looked up together.
+const FETCH: usize = 1_000;
+
+/// A question that was understood.
+#[derive(Debug)]
+struct Question {
+    format: ReportFormat,
+    only: Option<Principal>,
+    filter: ReportFilter,
+    head: ReportHead,
+    /// How many principals there are to be looked at.
+    principals: u64,
+}
+
+pub(crate) async fn get(reading: ReadContext, uri: Uri, headers: HeaderMap) -> Response {
+    let position = reading.position_text.clone();
+    let accepted = accepted(&headers);
+    let place = reading.web.threads.question().await;
+    let begun = tokio::task::spawn_blocking(move || {
+        let _held_until_understood = place;
+        understand(&reading, &uri, accepted).map(|question| (reading, question))
+    });
+    match begun.await {
+        Ok(Ok((reading, question))) => with_position(streamed(reading, question), &position),
+        Ok(Err(failure)) => with_position(failure.into_response(), &position),
+        Err(error) => Failure::internal(&error).into_response(),
+    }
+}
+
+/// The first form that the caller accepts by name.
+fn accepted(headers: &HeaderMap) -> ReportFormat {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let named = accept.split(',').filter_map(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let is = |name: &str| kind.eq_ignore_ascii_case(name);
+        if is(CSV) {
+            Some(ReportFormat::Csv)
+        } else if is(NDJSON) {
+            Some(ReportFormat::Ndjson)
+        } else {
+            is("application/json").then_some(ReportFormat::Json)
+        }
+    });
+    named.into_iter().next().unwrap_or(ReportFormat::Json)
+}
+
+fn understand(reading: &ReadContext, uri: &Uri, accepted: ReportFormat) -> Result<Question, Failure> {
+    let query: ReportQuery = query::read(uri)?;
+    let mut authorizer = Authorizer::new(reading)?;
+    let permit = authorizer.require(Ask::Report, &Resource::Whole)?;
+    let only = query.principal.as_deref().map(|text| known(permit, text)).transpose()?;
+    let filter = filter(permit, &query)?;
+    let population = permit.rows().population(reading.org, reading.at())?;
+    let organization = permit.rows_of_today().organization(reading.org)?;
+    let named = |one: views::reader::Organization| Named { id: one.id.to_string(), name: one.name };
+    let format = query.format.unwrap_or(accepted);
+    let head = ReportHead {
+        organization: organization.map(named).ok_or_else(|| Failure::not_found(Kind::Organization))?,
+        position: reading.position_text.clone(),
+        at: (reading.at() != Timestamp::from_millis(i64::MIN)).then(|| reading.at().to_string()),
+        filters: ReportQuery { format: None, ..query },
+        generated_at: reading.now.to_string(),
+        generated_by: authorizer.actor(reading.caller.principal.into())?,
+        credential: reading.caller.key.map(|id| id.to_string()),
+        population: shown(population),
+    };
+    let principals = if only.is_some() { 1 } else { population.users + population.tokens };
+    Ok(Question { format, only, filter, head, principals })
+}
+
+/// What is not there is an error: a report about nothing would read like one in which nobody had anything.
+fn filter(permit: Permit<'_>, query: &ReportQuery) -> Result<ReportFilter, Failure> {
+    let (snapshot, org) = (permit.rows(), &permit.reading().org);
+    let wrong = |name: &str| Failure::invalid(format!("the parameter {name} must be an id"));
+    let group = query.group.as_deref().map(|text| text.parse().map_err(|_| wrong("group"))).transpose()?;
+    if let Some(id) = &group {
+        let found = snapshot.get::<model::Group>(*org, id)?;
+        found.ok_or_else(|| Failure::not_found(Kind::Group))?;
+    }
+    let project: Option<ProjectId> =
+        query.project.as_deref().map(|text| text.parse().map_err(|_| wrong("project"))).transpose()?;
+    if let Some(id) = &project {
+        let found = snapshot.get::<model::Project>(*org, id)?;
+        found.filter(|one| one.ended_at.is_none()).ok_or_else(|| Failure::not_found(Kind::Project))?;
+    }
+    if let Some(name) = &query.permission {
+        let known = snapshot.catalog(*org)?.permission(name).is_some();
+        known.then_some(()).ok_or_else(|| {
+            Failure::invalid(
+                "the parameter permission must be one of the catalog's, as it was at the moment asked about",
+            )
+        })?;
+    }
+    Ok(ReportFilter { group, project, permission: query.permission.clone() })
+}
+
+fn shown(found: views::Population) -> Population {
+    let views::Population {
+        users,
+        users_ended,
+        tokens,
+        tokens_ended,
+        groups,
+        projects,
+        grants,
+        grants_ended,
+        records,
+    } = found;
+    Population { users, users_ended, tokens, tokens_ended, groups, projects, grants, grants_ended, records }
+}
+
+fn streamed(reading: ReadContext, question: Question) -> Response {
+    let Some(place) = reading.web.threads.stream() else { return Failure::overloaded().into_response() };
+    let Some(one) = reading.web.readers.enter((reading.org, reading.caller.principal)) else {
+        return Failure::too_many_streams().into_response();
+    };
+    let (sink, body) = stream::body();
+    let mut response = Response::new(body);
+    let kind = match question.format {
+        ReportFormat::Csv => "text/csv; charset=utf-8; header=present",
+        ReportFormat::Json => "application/json",
+        ReportFormat::Ndjson => NDJSON,
+    };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::PRINCIPALS, question.principals.into());
+    tokio::task::spawn_blocking(move || {
+        let _held_until_sent = (place, one);
+        match pour(&reading, &question, &sink) {
+            Ok(Poured::Whole) => stream::send(&sink, Ok(None)),
+            Ok(Poured::Unheard) => false,
+            Err(_) => stream::send(&sink, Err(Interrupted)),
+        };
+    });
+    response
+}
+
+/// How a stream came to its end.
+enum Poured {
+    /// Everything was sent.
+    Whole,
+    /// Nobody takes it any more.
+    Unheard,
+}
+
+/// Sends everything, some principals a chunk, until there is no more or nobody listens.
+fn pour(reading: &ReadContext, question: &Question, sink: &Sink) -> Result<Poured, Failure> {
+    let Question { format, only, filter, head, principals: _ } = question;
+    let form = Form(*format);
+    let mut authorizer = Authorizer::new(reading)?;
+    let permit = authorizer.require(Ask::Report, &Resource::Whole)?;
+    let mut report = permit.rows().report(reading.org, reading.at(), filter.clone())?;
+    let mut words = Words::new(authorizer, permit);
+    let mut end = ReportEnd { rows: 0, principals: 0, position: head.position.clone() };
+    let mut chunk = Vec::new();
+    form.begin(&mut chunk, head)?;
+    let mut last = None;
+    loop {
+        let some = match only {
+            Some(one) if last.is_none() => vec![*one],
+            Some(_) => Vec::new(),
+            None => permit.rows_of_today().principals(reading.org, last, FETCH)?,
+        };
+        if some.is_empty() {
+            break;
+        }
+        for principal in some {
+            let lines = report.of(principal)?;
+            end.principals += u64::from(!lines.is_empty());
+            for row in words.rows(principal, &lines)? {
+                end.rows += 1;
+                form.row(&mut chunk, &row, end.rows)?;
+            }
+            last = Some(principal);
+            if chunk.len() >= CHUNK_BYTES {
+                let full = Bytes::from(std::mem::take(&mut chunk));
+                if !stream::send(sink, Ok(Some(full))) {
+                    return Ok(Poured::Unheard);
+                }
+            }
+        }
+    }
+    form.end(&mut chunk, head, &end)?;
+    let sent = stream::send(sink, Ok(Some(Bytes::from(chunk))));
+    Ok(if sent { Poured::Whole } else { Poured::Unheard })
+}

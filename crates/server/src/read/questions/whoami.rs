@@ -1,0 +1,30 @@
+//! `GET /v1/whoami`
+
+use axum::{http::Uri, response::Response};
+use grantbook_api::{
+    reference::Named,
+    whoami::{Whoami, WhoamiKey},
+};
+
+use crate::{
+    http::query,
+    read::context::{
+        ReadContext,
+        authz::{Authorizer, Resource},
+    },
+};
+use grantbook_domain::rights::Ask;
+
+pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
+    reading.respond(|reading| {
+        query::require_none(&uri)?;
+        let permit = Authorizer::new(reading)?.require(Ask::WhoAmI, &Resource::Whole)?;
+        let organization = permit.rows().organization(reading.org)?;
+        let name = organization.map(|organization| organization.name).unwrap_or_default();
+        Ok(Whoami {
+            principal: permit.named_principal(reading.caller.principal)?,
+            key: WhoamiKey { id: reading.caller.key.map(|id| id.to_string()).unwrap_or_default() },
+            organization: Named { id: reading.org.to_string(), name },
+        })
+    })
+}

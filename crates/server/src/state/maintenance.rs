@@ -1,0 +1,65 @@
+//! What a node does for itself, as metrics.
+
+use std::time::Duration;
+
+use crate::http::metric_text::{counter, gauge};
+use grantbook_node::maintenance::{Done, Last, Tally, Upkeep};
+
+/// All of it as Prometheus text.
+pub(crate) fn text(upkeep: &Upkeep) -> String {
+    let mut text = String::new();
+    one(&upkeep.scrubs, &mut text, "scrub", "the view was read whole and found to be what was written");
+    one(&upkeep.snapshots, &mut text, "snapshot", "a snapshot was made");
+    one(&upkeep.bootstraps, &mut text, "bootstrap", "the view was made of a snapshot at the start");
+    text
+}
+
+/// Prometheus text: `grantbook_<kind>s_total` and its relatives. What never happened has no time.
+fn one(tally: &Tally, text: &mut String, kind: &str, what: &str) {
+    let Done { times, failures, last } = tally.done();
+    counter(text, &format!("grantbook_{kind}s_total"), &format!("How often {what}."), times);
+    let help = format!("How often that was tried in vain: {what}.");
+    counter(text, &format!("grantbook_{kind}_failures_total"), &help, failures);
+    let Some(Last { ended, took, went_well }) = last else { return };
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let last = [
+        ("went_well", "Whether it went well the last time.", u64::from(went_well)),
+        ("took_ms", "How long it took the last time, in ms.", millis(took)),
+        ("age_ms", "How long ago the last time ended, in ms.", millis(ended.elapsed())),
+    ];
+    for (name, help, value) in last {
+        gauge(text, &format!("grantbook_{kind}_last_{name}"), help, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_done_is_counted_and_what_never_was_has_no_time() {
+        let upkeep = Upkeep::default();
+        let text = super::text(&upkeep);
+        assert!(text.contains("grantbook_snapshots_total 0\n") && !text.contains("_last_"), "{text}");
+        let begun = Instant::now();
+        tokio::time::advance(Duration::from_millis(30)).await;
+        upkeep.snapshots.note(begun, true);
+        upkeep.snapshots.clone().note(Instant::now(), false);
+        upkeep.scrubs.note(begun, true);
+        tokio::time::advance(Duration::from_millis(5)).await;
+        let text = super::text(&upkeep);
+        for line in [
+            "grantbook_snapshots_total 1\n",
+            "grantbook_snapshot_failures_total 1\n",
+            "grantbook_snapshot_last_went_well 0\n",
+            "grantbook_snapshot_last_age_ms 5\n",
+            "grantbook_scrub_last_took_ms 30\n",
+            "grantbook_scrub_last_went_well 1\n",
+            "grantbook_bootstraps_total 0\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! From facts and things to the words of the wire: pure, so that a record gives its answer again.
+
+use grantbook_api::{
+    catalog as catalog_words, grants, groups, keys, members, objects, projects, reference, roles,
+    scope as scope_words, sessions, tokens, users, webhooks,
+};
+use grantbook_domain::{
+    catalog::TypeDefinition,
+    event::Event,
+    model::{self, Effect, Gives, Narrowing},
+    scope::{Atom, ObjectRef, Scope, Selector},
+    time::Timestamp,
+    webhook,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::wire::names::{clear, named_grantee, named_principal};
+use grantbook_command::secret::{KeyKind, preview};
+
+/// A fact as the audit log shows it: its name as `type`, the thing under its kind.
+pub(crate) fn event(event: &Event) -> Value {
+    let kind = event.kind();
+    let mut shown = json!({"type": kind.name(), kind.entity().name(): content(event)});
+    if let (Event::KeyRotated { old, .. }, Some(members)) = (event, shown.as_object_mut()) {
+        members.insert("old".to_owned(), value(&key(old)));
+    }
+    shown
+}
+
+/// The thing after the event.
+pub(crate) fn content(event: &Event) -> Value {
+    match event {
+        Event::OrganizationCreated { id, name, created_at, writers: _ } => {
+            json!({"id": id.to_string(), "name": name, "created_at": created_at.to_string()})
+        }
+        Event::OrganizationUpdated { id, name, settings } => {
+            json!({"id": id.to_string(), "name": name, "settings": settings})
+        }
+        Event::RollbackAccepted { kept, lost } => json!({"kept": kept, "lost": lost}),
+        Event::CatalogExtended { object_types, permissions } => value(&added(object_types, permissions)),
+        Event::UserCreated { user } | Event::UserUpdated { user } | Event::UserDeactivated { user } => {
+            value(&self::user(user))
+        }
+        Event::TokenCreated { token }
+        | Event::TokenUpdated { token }
+        | Event::TokenDeleted { token }
+        | Event::TokenExpired { token } => value(&self::token(token)),
+        Event::KeyIssued { key }
+        | Event::KeyRotated { key, old: _ }
+        | Event::KeyRevoked { key }
+        | Event::KeyExpired { key } => value(&self::key(key)),
+        Event::GroupCreated { group } | Event::GroupUpdated { group } | Event::GroupDeleted { group } => {
+            value(&self::group(group))
+        }
+        Event::MemberAdded { membership }
+        | Event::MemberRemoved { membership }
+        | Event::MemberExpired { membership } => value(&member(membership)),
+        Event::RoleCreated { role } | Event::RoleUpdated { role } | Event::RoleDeleted { role } => {
+            value(&self::role(role))
+        }
+        Event::ProjectCreated { project }
+        | Event::ProjectUpdated { project }
+        | Event::ProjectDeleted { project } => value(&self::project(project)),
+        Event::ObjectRegistered { object }
+        | Event::ObjectUpdated { object }
+        | Event::ObjectRemoved { object } => value(&self::object(object)),
+        Event::GrantCreated { grant } | Event::GrantRevoked { grant } | Event::GrantExpired { grant } => {
+            value(&self::grant(grant))
+        }
+        Event::WebhookCreated { webhook }
+        | Event::WebhookUpdated { webhook }
+        | Event::WebhookRotated { webhook }
+        | Event::WebhookDeleted { webhook } => value(&self::webhook(webhook)),
+    }
+}
+
+/// A user.
+pub(crate) fn user(user: &model::User) -> users::User {
+    users::User {
+        id: user.id.to_string(),
+        email: clear(&user.email),
+        name: user.name.as_ref().map(clear),
+        external_id: user.external_id.as_ref().map(clear),
+        created_at: user.created_at.to_string(),
+        deactivated_at: time(user.ended_at),
+        keys_of_concern: Vec::new(),
+    }
+}
+
+/// A service token.
+pub(crate) fn token(token: &model::Token) -> tokens::Token {
+    tokens::Token {
+        id: token.id.to_string(),
+        name: token.name.clone(),
+        description: token.description.clone(),
+        expires_at: time(token.expires_at),
+        external_id: token.external_id.as_ref().map(clear),
+        created_at: token.created_at.to_string(),
+        deleted_at: time(token.ended_at),
+        keys_of_concern: Vec::new(),
+    }
+}
+
+/// A key, without its secret.
+pub(crate) fn key(key: &model::Key) -> keys::Key {
+    keys::Key {
+        id: key.id.to_string(),
+        principal: named_principal(key.principal, None),
+        name: key.name.clone(),
+        preview: preview(KeyKind::of(key.principal), key.id),
+        secret: None,
+        secret_withheld: false,
+        expires_at: time(key.expires_at),
+        narrow: key.narrow.as_ref().map(narrowing),
+        created_at: key.created_at.to_string(),
+        revoked_at: time(key.ended_at),
+        replaces: key.replaces.map(|id| id.to_string()),
+        session: key.session.map(|session| keys::SessionOf {
+            parent: session.parent.map(|id| id.to_string()),
+            signed_in_at: session.signed_in_at.to_string(),
+        }),
+        old_valid_until: None,
+    }
+}
+
+/// A session, without its secret; none if the key is not one.
+pub(crate) fn session(key: &model::Key) -> Option<sessions::Session> {
+    let session = key.session?;
+    Some(sessions::Session {
+        id: key.id.to_string(),
+        principal: named_principal(key.principal, None),
+        preview: preview(KeyKind::of(key.principal), key.id),
+        secret: None,
+        secret_withheld: false,
+        parent: session.parent.map(|id| id.to_string()),
+        signed_in_at: session.signed_in_at.to_string(),
+        expires_at: Timestamp::end(key.expires_at).to_string(),
+        revoked_at: time(key.ended_at),
+    })
+}
+
+/// A group.
+pub(crate) fn group(group: &model::Group) -> groups::Group {
+    groups::Group {
+        id: group.id.to_string(),
+        name: group.name.clone(),
+        description: group.description.clone(),
+        builtin: group.builtin.is_some(),
+        created_at: group.created_at.to_string(),
+        deleted_at: time(group.ended_at),
+    }
+}
+
+/// A membership.
+pub(crate) fn member(membership: &model::Membership) -> members::Member {
+    members::Member {
+        group: membership.group.to_string(),
+        member: named_grantee(membership.member, None),
+        expires_at: time(membership.expires_at),
+        created_at: membership.created_at.to_string(),
+        removed_at: time(membership.ended_at),
+    }
+}
+
+/// A role.
+pub(crate) fn role(role: &model::Role) -> roles::Role {
+    let permission = |one: &model::RolePermission| roles::RolePermission {
+        permission: one.permission.clone(),
+        object_type: one.object_type.clone(),
+    };
+    roles::Role {
+        id: role.id.to_string(),
+        name: role.name.clone(),
+        permissions: role.permissions.iter().map(permission).collect(),
+        includes: role.includes.iter().map(ToString::to_string).collect(),
+        builtin: role.builtin.is_some(),
+        created_at: role.created_at.to_string(),
+        deleted_at: time(role.ended_at),
+    }
+}
+
+/// A project.
+pub(crate) fn project(project: &model::Project) -> projects::Project {
+    projects::Project {
+        id: project.id.to_string(),
+        name: project.name.clone(),
+        labels: project.labels.clone(),
+        created_at: project.created_at.to_string(),
+        deleted_at: time(project.ended_at),
+    }
+}
+
+/// A registered object.
+pub(crate) fn object(object: &model::RegisteredObject) -> objects::Object {
+    objects::Object {
+        object_type: object.object.object_type.clone(),
+        id: object.object.id.clone(),
+        project: object.object.project.map(|id| id.to_string()),
+        name: object.name.clone(),
+        created_at: object.created_at.to_string(),
+        removed_at: time(object.ended_at),
+    }
+}
+
+/// A grant.
+pub(crate) fn grant(grant: &model::Grant) -> grants::Grant {
+    let (role, permissions) = match &grant.gives {
+        Gives::Role(id) => (Some(id.to_string()), None),
+        Gives::Permissions(names) => (None, Some(names.clone())),
+    };
+    grants::Grant {
+        id: grant.id.to_string(),
+        to: named_grantee(grant.to, None),
+        role,
+        permissions,
+        on: scope(&grant.on),
+        effect: match grant.effect {
+            Effect::Allow => grants::Effect::Allow,
+            Effect::Deny => grants::Effect::Deny,
+        },
+        object_type: grant.object_type.clone(),
+        expires_at: time(grant.expires_at),
+        reason: grant.reason.clone(),
+        builtin: grant.builtin,
+        created_at: grant.created_at.to_string(),
+        revoked_at: time(grant.ended_at),
+    }
+}
+
+/// A webhook, without its secret and without how its delivery goes.
+pub(crate) fn webhook(webhook: &webhook::Webhook) -> webhooks::Webhook {
+    let kind = |kind: &webhook::MessageKind| match kind {
+        webhook::MessageKind::Record => webhooks::MessageKind::Record,
+        webhook::MessageKind::Change => webhooks::MessageKind::Change,
+    };
+    webhooks::Webhook {
+        id: webhook.id.to_string(),
+        url: webhook.url.clone(),
+        events: webhook.events.clone(),
+        kinds: webhook.kinds.iter().map(kind).collect(),
+        description: webhook.description.clone(),
+        enabled: webhook.enabled,
+        secret: None,
+        secret_withheld: false,
+        secret_generation: webhook.signer.generation,
+        old_valid_until: time(webhook.former.as_ref().and_then(|former| former.until)),
+        created_at: webhook.created_at.to_string(),
+        deleted_at: time(webhook.ended_at),
+        delivery: None,
+    }
+}
+
+/// A whole catalog.
+pub(crate) fn catalog(catalog: &grantbook_domain::catalog::Catalog) -> catalog_words::Catalog {
+    let object_type = |(name, parent): (&str, Option<&str>)| catalog_words::ObjectType {
+        name: name.to_owned(),
+        parent: parent.map(str::to_owned),
+    };
+    catalog_words::Catalog {
+        object_types: catalog.types().map(object_type).collect(),
+        permissions: catalog.permissions().to_vec(),
+    }
+}
+
+/// A thing as JSON. The words of the wire always serialize.
+pub(crate) fn value<T: Serialize>(thing: &T) -> Value {
+    serde_json::to_value(thing).unwrap_or_default()
+}
+
+/// An instant that may never come.
+pub(crate) fn time(at: Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+fn added(types: &[TypeDefinition], permissions: &[String]) -> catalog_words::Catalog {
+    let object_type = |one: &TypeDefinition| catalog_words::ObjectType {
+        name: one.name.clone(),
+        parent: Some(one.parent.clone()),
+    };
+    catalog_words::Catalog {
+        object_types: types.iter().map(object_type).collect(),
+        permissions: permissions.to_vec(),
+    }
+}
+
+fn narrowing(narrow: &Narrowing) -> keys::Narrowing {
+    keys::Narrowing { permissions: narrow.permissions.clone(), on: narrow.on.as_ref().map(scope) }
+}
+
+fn scope(scope: &Scope) -> scope_words::Scope {
+    match scope {
+        Scope::Organization => scope_words::Scope::ORGANIZATION,
+        Scope::Projects(Selector { include, exclude }) => {
+            scope_words::Scope::Projects(scope_words::Selector {
+                include: selection(include),
+                exclude: (!exclude.is_empty()).then(|| selection(exclude)),
+            })
+        }
+        Scope::Object(object) => scope_words::Scope::Object(self::object_ref(object)),
+    }
+}
+
+/// An object by type, id and project.
+pub(crate) fn object_ref(object: &ObjectRef) -> reference::ObjectRef {
+    let ObjectRef { object_type, id, project } = object;
+    let project = project.map(|id| id.to_string());
+    reference::ObjectRef { object_type: object_type.clone(), id: id.clone(), project }
+}
+
+/// "Any of" with `all` among them is `all`.
+pub(crate) fn selection(atoms: &[Atom]) -> scope_words::Selection {
+    let one = |atom: &Atom| match atom {
+        Atom::All => None,
+        Atom::Id(id) => Some(scope_words::Atom::Id(id.to_string())),
+        Atom::Name(pattern) => Some(scope_words::Atom::Name(pattern.clone())),
+        Atom::Label(labels) => Some(scope_words::Atom::Label(labels.clone())),
+    };
+    let atoms: Option<Vec<_>> = atoms.iter().map(one).collect();
+    atoms.map_or(scope_words::Selection::ALL, scope_words::Selection::Any)
+}
