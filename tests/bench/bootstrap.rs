@@ -10,8 +10,7 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use grantbook_domain::id::Id;
-use grantbook_journal::Journal as _;
-use grantbook_journal::clock::Clock;
+use grantbook_journal::{Journal as _, stamp::clock::Clock};
 use grantbook_node::{
     bootstrap::{Source, bootstrap},
     project::Projector,

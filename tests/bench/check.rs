@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use anyhow::{Result, ensure};
 use grantbook_domain::{
-    access::{Question, Target},
+    access::check::{Question, Target},
     position::Position,
     record::Recorded,
     state::OrgState,

@@ -15,11 +15,11 @@ use anyhow::{Context, Result};
 use grantbook_command::{CommandHandle, CommandService, Fold, Submission};
 use grantbook_domain::{
     command::{Author, Command, TokenCommand},
-    founding::Founding,
     id::{Id, OrgId},
     model::KeyHash,
     principal::Actor,
     record::{RECORD_SCHEMA, Record},
+    state::founding::Founding,
     time::Timestamp,
 };
 use grantbook_journal::{
@@ -27,8 +27,8 @@ use grantbook_journal::{
     embedded::EmbeddedJournal,
     frame::{Link, encode},
     hash::Hash,
+    stamp::{clock::Clock, ids::IdSource},
 };
-use grantbook_journal::{clock::Clock, ids::IdSource};
 use grantbook_node::project::Projector;
 use grantbook_tests::server::Server;
 use grantbook_views::ViewWriter;

@@ -20,9 +20,9 @@ use grantbook_domain::id::{Id, OrgId};
 use grantbook_journal::{
     Item, Journal, Tail, append_surely,
     jetstream::{JetStreamJournal, NatsOptions},
+    stamp::{clock::Clock, ids::IdSource},
     transfer::{self, Target},
 };
-use grantbook_journal::{clock::Clock, ids::IdSource};
 use grantbook_node::project::Projector;
 use grantbook_tests::{nats::Nats, server::Server};
 use grantbook_views::ViewWriter;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use grantbook_domain::{
-    access::Target,
+    access::check::Target,
     position::Position,
     record::{Record, Recorded},
     state::OrgState,

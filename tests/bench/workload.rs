@@ -2,7 +2,6 @@
 
 use grantbook_domain::{
     event::Event,
-    founding::Founding,
     id::{GrantId, GroupId, Id, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
     model::{
         Effect, Gives, Grant, Group, Key, KeyHash, Membership, Personal, Project, Role, RolePermission,
@@ -11,6 +10,7 @@ use grantbook_domain::{
     principal::{Actor, Grantee, Principal},
     record::{RECORD_SCHEMA, Record},
     scope::{Atom, Labels, ObjectRef, Scope, Selector},
+    state::founding::Founding,
     time::Timestamp,
 };
 

@@ -20,15 +20,15 @@ use std::{
 
 use anyhow::{Context, Result};
 use grantbook_domain::{
-    access::{Question, Target},
+    access::check::{Question, Target},
     id::OrgId,
     position::Position,
     principal::Principal,
 };
-use grantbook_journal::clock::Clock;
 use grantbook_journal::{
     Journal,
     jetstream::{JetStreamJournal, NatsOptions},
+    stamp::clock::Clock,
 };
 use grantbook_node::{
     project::{NodeState, Projector},

@@ -19,9 +19,11 @@ use async_nats::jetstream::{self, consumer::DeliverPolicy, consumer::pull::Order
 use futures_util::StreamExt as _;
 use grantbook_api::{
     client::{Client, Options},
-    feed::EventData,
-    reference::{Actor, ActorType},
-    secret::Secret,
+    questions::feed::EventData,
+    words::{
+        reference::{Actor, ActorType},
+        secret::Secret,
+    },
 };
 use serde_json::Value;
 

@@ -5,14 +5,13 @@
 use grantbook_domain::{
     command::{Author, Command as Wanted, GrantCommand, KeyCommand, ProjectCommand, Request, TokenCommand},
     event::Event,
-    founding::Founding,
     id::{GrantId, GroupId, Id, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
     model::{Effect, Gives, KeyHash},
     position::Position,
     principal::{Actor, Caller, Grantee, Principal},
     record::{Maker, RECORD_SCHEMA, Record, Recorded},
     scope::{ObjectRef, Scope},
-    state::OrgState,
+    state::{OrgState, founding::Founding},
     time::Timestamp,
 };
 

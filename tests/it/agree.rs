@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use grantbook_command::Fold;
 use grantbook_domain::{
-    access::{Question, Target},
+    access::check::{Question, Target},
     id::OrgId,
     principal::Principal,
     state::OrgState,

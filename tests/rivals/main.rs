@@ -18,7 +18,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use grantbook_domain::{
-    access::{Question, Target},
+    access::check::{Question, Target},
     id::{Id, InstallationId},
     position::Position,
     record::Recorded,

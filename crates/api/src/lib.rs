@@ -6,46 +6,17 @@
 //!
 //! In answers, an optional value that is not there is `null`; the moment at which a thing ended (`deleted_at`,
 //! `revoked_at`, ...) is there only once it has ended.
+//
+// Rooms, from below: words; strict; nouns; questions; client.
 
-pub mod access;
-pub mod audit;
 pub mod authzen;
-pub mod batch;
-pub mod catalog;
-pub mod check;
 #[cfg(feature = "client")]
 pub mod client;
-pub mod diff;
-pub mod explain;
-pub mod feed;
-pub mod grant_history;
-pub mod grants;
-pub mod groups;
-pub mod header;
-pub mod keys;
-pub mod list;
-pub mod members;
-pub mod objects;
-pub mod patch;
-pub mod plan;
-pub mod posted;
-pub mod problem;
-pub mod projects;
-pub mod readiness;
-pub mod reference;
-pub mod report;
-pub mod reverse;
-pub mod roles;
-pub mod scope;
-pub mod secret;
-pub mod sessions;
+pub mod nouns;
+pub mod questions;
 pub mod strict;
-pub mod timeline;
-pub mod tokens;
-pub mod users;
-pub mod watch;
-pub mod webhooks;
 pub mod whoami;
+pub mod words;
 
 #[cfg(test)]
 mod wire_test;

@@ -319,8 +319,15 @@ mod tests {
 
     use super::*;
     use crate::{
-        authzen::EvaluationRequest, batch::Batch, check::CheckRequest, grants::CreateGrant, keys::IssueKey,
-        keys::RotateKey, projects::CreateProject, tokens::CreateToken,
+        authzen::EvaluationRequest,
+        nouns::{
+            batch::Batch,
+            grants::CreateGrant,
+            keys::{IssueKey, RotateKey},
+            projects::CreateProject,
+            tokens::CreateToken,
+        },
+        questions::check::CheckRequest,
     };
 
     fn fault<T: DeserializeOwned + fmt::Debug>(body: &Value) -> (String, String) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::reference::{Named, NamedPrincipal};
+use crate::words::reference::{Named, NamedPrincipal};
 
 /// Answer of `GET /v1/whoami`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,14 +4,18 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    access::{ProjectChoice, TypeChoice},
-    batch::{Batch, BatchMethod},
-    check::{CheckRequest, Reason},
-    grants::{CreateGrant, Effect},
-    keys::{IssueKey, Key},
-    projects::UpdateProject,
-    reference::GranteeType,
-    tokens::UpdateToken,
+    nouns::{
+        batch::{Batch, BatchMethod},
+        grants::{CreateGrant, Effect},
+        keys::{IssueKey, Key},
+        projects::UpdateProject,
+        tokens::UpdateToken,
+    },
+    questions::{
+        access::{ProjectChoice, TypeChoice},
+        check::{CheckRequest, Reason},
+    },
+    words::reference::GranteeType,
 };
 
 fn reads<T: DeserializeOwned>(value: Value) -> Result<T, String> {

@@ -1,41 +1,36 @@
 //! The argument tree's trunk; each noun's file has its branch.
 
-use std::convert::Infallible;
-
-use clap::{Args, Parser, Subcommand};
-use grantbook_api::secret::Secret;
+use clap::{Parser, Subcommand};
 
 use crate::{
-    access::AccessArgs,
-    audit::AuditArgs,
-    batch::BatchArgs,
-    catalog::CatalogVerb,
-    changes::{DiffArgs, TimelineArgs},
-    check::CheckArgs,
     declare::{ApplyArgs, PlanArgs},
     demo::DemoArgs,
-    doctor::DoctorArgs,
-    grants::GrantVerb,
-    groups::GroupVerb,
-    journal::JournalVerb,
-    keys::KeyVerb,
     manual::{CompletionsArgs, ManArgs},
-    nats::NatsVerb,
-    objects::ObjectVerb,
-    operate::{FoundArgs, OrgVerb, OwnerVerb},
-    projects::ProjectVerb,
-    report::ReportArgs,
-    reverse::{AccessibleArgs, PermissionsArgs, WhoCanArgs},
-    roles::RoleVerb,
-    serve::ServeArgs,
-    snapshots::SnapshotVerb,
-    tokens::TokenVerb,
-    users::UserVerb,
-    view::ViewVerb,
-    watch::WatchArgs,
-    webhooks::WebhookVerb,
-    when::Bound,
-    why::WhyArgs,
+    nouns::{
+        batch::BatchArgs, catalog::CatalogVerb, grants::GrantVerb, groups::GroupVerb, keys::KeyVerb,
+        objects::ObjectVerb, projects::ProjectVerb, roles::RoleVerb, tokens::TokenVerb, users::UserVerb,
+        webhooks::WebhookVerb,
+    },
+    operator::{
+        doctor::DoctorArgs,
+        found::{FoundArgs, OrgVerb, OwnerVerb},
+        journal::JournalVerb,
+        nats::NatsVerb,
+        serve::ServeArgs,
+        snapshots::SnapshotVerb,
+        view::ViewVerb,
+    },
+    questions::{
+        access::AccessArgs,
+        audit::AuditArgs,
+        changes::{DiffArgs, TimelineArgs},
+        check::CheckArgs,
+        report::ReportArgs,
+        reverse::{AccessibleArgs, PermissionsArgs, WhoCanArgs},
+        watch::WatchArgs,
+        why::WhyArgs,
+    },
+    shared::globals::Globals,
 };
 
 const EXAMPLES: &str = "\
@@ -70,38 +65,6 @@ pub(crate) struct Cli {
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) noun: Noun,
-}
-
-/// Options of every noun.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Globals {
-    /// The server to talk to.
-    #[arg(long, global = true, env = "GRANTBOOK_URL", default_value = "http://127.0.0.1:7878")]
-    pub(crate) url: String,
-    /// Where writes go, if --url is a read node.
-    #[arg(long, global = true, env = "GRANTBOOK_COMMAND_URL", value_name = "URL")]
-    pub(crate) command_url: Option<String>,
-    /// The key to use; better given in the environment, where other users of the machine do not see it.
-    #[arg(long, global = true, env = "GRANTBOOK_KEY", hide_env_values = true, value_parser = secret)]
-    pub(crate) key: Option<Secret>,
-    /// Print JSON, as the API gives it.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Why: kept with the record of a write.
-    #[arg(long, global = true, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
-    /// Request id of a write: repeating the same command with it has no second effect, ever. Give times as instants
-    /// then: 90d is another instant each time.
-    #[arg(long, global = true, value_name = "ID")]
-    pub(crate) idempotency_key: Option<String>,
-    /// Of reads: answer at this position or later; `latest`: with everything acknowledged so far, by whomever.
-    #[arg(long, global = true, value_name = "POSITION|latest", allow_hyphen_values = true)]
-    pub(crate) at_least: Option<String>,
-    /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), a date (its last
-    /// instant, UTC), or an age such as 30d.
-    #[arg(long, global = true, value_name = "POSITION|TIME|DATE|AGE", allow_hyphen_values = true)]
-    pub(crate) as_of: Option<Bound>,
 }
 
 /// What to work on.
@@ -229,11 +192,6 @@ pub(crate) enum Noun {
     Completions(CompletionsArgs),
     /// Write the manual pages into a directory.
     Man(ManArgs),
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "clap wants a parser that could fail")]
-fn secret(text: &str) -> Result<Secret, Infallible> {
-    Ok(Secret::new(text))
 }
 
 #[cfg(test)]

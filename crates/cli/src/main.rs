@@ -1,64 +1,36 @@
 //! The one executable: `serve`, operator verbs, and every call of the API. Noun, then verb.
 //!
 //! Data goes to stdout, talk to stderr. Exit codes: 0 yes, 1 failure, 2 usage, 3 denied.
+//
+// Rooms, from below: shared; questions; nouns; declare; demo; operator.
 
-mod access;
 mod args;
-mod audit;
-mod audit_export;
-mod bar;
-mod batch;
-mod catalog;
-mod changes;
-mod check;
 mod declare;
 mod demo;
-mod doctor;
-mod event_words;
-mod exit;
-mod grant_history;
-mod grants;
-mod groups;
-mod journal;
-mod keys;
 mod manual;
-mod names;
-mod nats;
-mod nats_config;
-mod nodes;
-mod objects;
-mod operate;
-mod output;
-mod projects;
-mod reference;
-mod report;
-mod reverse;
-mod roles;
-mod rollback;
-mod scope;
-mod serve;
-mod session;
-mod snapshots;
-mod store;
-mod tokens;
-mod users;
-mod view;
-mod watch;
-mod webhooks;
-mod when;
-mod whoami;
-mod why;
+mod nouns;
+mod operator;
+mod questions;
+mod shared;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::{
-    args::{Cli, Globals, Noun},
-    exit::Verdict,
-    output::Output,
-    session::Session,
-    webhooks::WebhookVerb,
+    args::{Cli, Noun},
+    nouns::{
+        batch, catalog, grants, groups, keys, objects, projects, roles, tokens, users,
+        webhooks::{self, WebhookVerb},
+    },
+    operator::{doctor, found, journal, nats, serve, snapshots, view},
+    questions::{access, audit, changes, check, report, reverse, watch, whoami, why},
+    shared::{
+        exit::{self, Verdict},
+        globals::Globals,
+        output::Output,
+        session::Session,
+    },
 };
 
 fn main() -> ExitCode {
@@ -73,15 +45,15 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Man(args) => manual::man(&args),
         Noun::Demo(args) => demo::run(*args, out),
         Noun::Serve(args) => serve::run(*args),
-        Noun::Init(args) => operate::init(args, out),
-        Noun::Org { verb } => operate::org(verb, out),
+        Noun::Init(args) => found::init(args, out),
+        Noun::Org { verb } => found::org(verb, out),
         Noun::Journal { verb } => journal::run(verb, globals.reason, out),
         Noun::View { verb } => view::run(verb, out),
         Noun::Snapshot { verb } => snapshots::run(verb, out),
         Noun::Nats { verb } => nats::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
         Noun::Webhook { verb: WebhookVerb::Key { ref file } } => webhooks::make_key(file, out),
-        Noun::Owner { verb } => operate::owner(verb, globals.reason, out),
+        Noun::Owner { verb } => found::owner(verb, globals.reason, out),
         Noun::Project { .. }
         | Noun::Object { .. }
         | Noun::Catalog { .. }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use crate::{args::Cli, exit::Verdict};
+use crate::{args::Cli, shared::exit::Verdict};
 
 const COMPLETIONS: &str = "\
 Examples:

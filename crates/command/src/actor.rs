@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use grantbook_domain::{id::OrgId, position::Position, record::Record, state::OrgState};
-use grantbook_journal::{AppendError, Item, Journal, ReadError, append_surely, frame};
+use grantbook_journal::{
+    AppendError, Item, Journal, ReadError, append_surely,
+    follow::doubt::{Doubts, JournalDoubt},
+    frame,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{JoinSet, yield_now},
@@ -16,7 +20,6 @@ use crate::{
     draft::{Decision, Draft, Finished, Inputs},
     fold::{FoldError, OrgFold},
 };
-use grantbook_journal::follow::doubt::{Doubts, JournalDoubt};
 
 /// How often a command is decided again because another writer came first.
 const ATTEMPTS: usize = 8;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     event::Event,
     id::{InstallationId, KeyId, OrgId},
     model::KeyHash,
@@ -19,6 +19,7 @@ use grantbook_domain::{
 use grantbook_journal::{
     Foreign, Item, Stored,
     chain::{ChainError, ForeignMet, lost_ranges},
+    follow::known_head::SeenEnd,
     frame::Frame,
 };
 use subtle::ConstantTimeEq;
@@ -28,7 +29,6 @@ use crate::{
     fold::{Fold, FoldError, OrgFold, issued_key},
     secret::{KeyKind, ParsedKey},
 };
-use grantbook_journal::follow::known_head::SeenEnd;
 
 /// Compared with when a key is not known, so that it takes as long as a known one.
 const NOBODY: KeyHash = KeyHash([0; 32]);

@@ -17,13 +17,13 @@ use grantbook_journal::{
     chain::OrgEnd,
     frame::{EncodedRecord, FrameBuilder, FrameError, RECORD_MAX_BYTES},
     hash::Hash,
+    stamp::{clock::Clock, ids::IdSource},
 };
 
 use crate::{
     PlannedOutcome, Submission, SubmitError, TextFaults,
     fold::{OrgFold, Request, RequestKey, request_key, to_hex},
 };
-use grantbook_journal::{clock::Clock, ids::IdSource};
 
 /// Most bytes of a record that gives something: what takes it away again carries as much, with a reason of its own, and must fit.
 const GIVING_MAX_BYTES: usize = RECORD_MAX_BYTES - 16 * 1024;

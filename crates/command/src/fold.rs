@@ -13,6 +13,7 @@ use grantbook_domain::{
 use grantbook_journal::{
     Foreign, Item, Journal, ReadError, Stored, Tail,
     chain::{ChainError, Chains, ForeignMet, OrgEnd, Step, StreamEnd},
+    follow::{doubt::JournalDoubt, known_head::SeenEnd, other_copies::other_copies},
     frame::{Frame, Link, decode},
     hash::Hash,
 };
@@ -21,8 +22,6 @@ use tokio::{
     task::{JoinError, spawn_blocking},
     time::{Instant, interval_at, sleep},
 };
-
-use grantbook_journal::follow::{doubt::JournalDoubt, known_head::SeenEnd, other_copies::other_copies};
 
 /// Frames read at once.
 const READ_FRAMES: NonZeroUsize = match NonZeroUsize::new(4096) {

@@ -6,14 +6,15 @@ use std::{
     time::Duration,
 };
 
-use grantbook_journal::{Cause, Item, Journal, ReadError, Tail, chain::ChainError};
-use tokio::{sync::watch, task::yield_now, time::sleep};
-
-use crate::{FoldError, directory::Directory};
 use grantbook_journal::{
+    Cause, Item, Journal, ReadError, Tail,
+    chain::ChainError,
     follow::{doubt::Doubts, other_copies::other_copies},
     log_throttle::LogThrottle,
 };
+use tokio::{sync::watch, task::yield_now, time::sleep};
+
+use crate::{FoldError, directory::Directory};
 
 /// Most frames taken at once.
 const FRAMES: NonZeroUsize = match NonZeroUsize::new(256) {

@@ -3,6 +3,8 @@
 //! One task per organization (`actor`) decides what waits on a copy of its fold (`draft`), appends that as one frame,
 //! and only then publishes it (`directory`) and answers. If other processes append too, a task follows the stream
 //! (`follow`) and publishes what they did.
+//
+// Rooms, from below: secret.
 
 mod actor;
 mod directory;

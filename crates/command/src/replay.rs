@@ -1,9 +1,8 @@
 //! Folding a whole journal before anything is appended to it.
 
-use grantbook_journal::Journal;
+use grantbook_journal::{Journal, follow::open::JournalAddress};
 
 use crate::{Fold, FoldError};
-use grantbook_journal::open::JournalAddress;
 
 /// The journal does not fold.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use std::fmt;
 use grantbook_domain::{id::KeyId, model::KeyHash, principal::Principal};
 use sha2::{Digest, Sha256};
 
-use grantbook_journal::ids::{NoRandomness, fill};
+use grantbook_journal::stamp::ids::{NoRandomness, fill};
 
 /// `0-9`, `A-Z`, `a-z`: double-clicked as one word, in a URL as in a shell.
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -8,9 +8,19 @@ use std::{
 };
 
 use grantbook_domain::{
-    access::Reason, id::OrgId, position::Position, principal::Caller, state::OrgState, time::Timestamp,
+    access::check::Reason, id::OrgId, position::Position, principal::Caller, state::OrgState, time::Timestamp,
 };
-use grantbook_journal::{Cause, Journal, chain::ForeignMet};
+use grantbook_journal::{
+    Cause, Journal,
+    chain::ForeignMet,
+    follow::{
+        doubt::{Doubts, JournalDoubt},
+        head_watch::{Behind, Heard, Pulse},
+        known_head::SeenEnd,
+        read_barrier::{Confirmer, Unconfirmed},
+    },
+    stamp::{clock::Clock, ids::IdSource},
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -25,16 +35,6 @@ use crate::{
     follow::{Fault, Follower},
     secret::ParsedKey,
     sweep::sweep,
-};
-use grantbook_journal::{
-    clock::Clock,
-    follow::{
-        doubt::{Doubts, JournalDoubt},
-        head_watch::{Behind, Heard, Pulse},
-        known_head::SeenEnd,
-        read_barrier::{Confirmer, Unconfirmed},
-    },
-    ids::IdSource,
 };
 
 /// How many commands of one organization may wait.

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{CommandHandle, Submission, SubmitError, TextFaults};
-use grantbook_journal::clock::Clock;
+use grantbook_journal::stamp::clock::Clock;
 
 /// How often expiries are looked for.
 const PERIOD: Duration = Duration::from_secs(1);

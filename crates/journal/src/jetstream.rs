@@ -10,18 +10,14 @@
 mod append;
 mod connection;
 mod copy;
-mod demo;
 mod derived;
 mod elsewhere;
 mod error;
-mod inspect;
 mod nodes;
 mod objects;
 mod options;
-mod roles;
-mod servers;
+mod setup;
 mod stream;
-mod subscribers;
 mod tail;
 
 use std::sync::{Arc, Mutex, OnceLock};
@@ -35,12 +31,12 @@ pub use derived::{
     Derived, DerivedFindings, DerivedState, End, Interrupted, Message, Place, Prepared, Publisher,
 };
 pub use error::JetStreamError;
-pub use inspect::{Inspection, Permission, Permissions, StreamFindings};
 pub use nodes::NodesError;
 pub use objects::{Bucket, BucketError};
 pub use options::{Credentials, NatsOptions, Tls};
-pub use roles::NatsRole;
-pub use servers::{Ports, ServerFile, ServerPlan};
+pub use setup::inspect::{Inspection, Permission, Permissions, StreamFindings};
+pub use setup::roles::NatsRole;
+pub use setup::servers::{Ports, ServerFile, ServerPlan};
 pub use tail::JetStreamTail;
 
 use self::{
@@ -103,7 +99,7 @@ impl JetStreamJournal {
 
     /// Looks at servers, stream and permissions without refusing anything, for `grantbook doctor`.
     pub async fn inspect(options: &NatsOptions) -> Result<Inspection, JetStreamError> {
-        inspect::inspect(options).await
+        setup::inspect::inspect(options).await
     }
 
     /// The stream into which a journal is copied, made or found unfinished.

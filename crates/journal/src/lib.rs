@@ -6,21 +6,22 @@
 //!
 //! Three keep it: a file of one machine ([`embedded`]), a stream of NATS servers ([`jetstream`]), and the memory of a
 //! test ([`memory`]). One [suite](conformance) holds them to the same behaviour.
+//
+// Rooms, from below: stamp; frame; conformance; embedded; jetstream; transfer; follow.
 
 pub mod chain;
-pub mod clock;
 pub mod conformance;
 pub mod embedded;
 pub mod follow;
 pub mod frame;
 pub mod hash;
-pub mod ids;
 mod item;
 pub mod jetstream;
 pub mod log_throttle;
 pub mod memory;
-pub mod open;
 mod outcome;
+pub mod stamp;
+
 pub mod transfer;
 pub mod verify;
 

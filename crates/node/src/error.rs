@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use grantbook_journal::ReadError;
+use grantbook_journal::{ReadError, follow::open::OpenError};
 use grantbook_views::ViewError;
 use tokio::task::JoinError;
 
 use crate::snapshots::SnapshotError;
-use grantbook_journal::open::OpenError;
 
 /// Why a view does not begin, or is not made.
 #[derive(Debug, thiserror::Error)]

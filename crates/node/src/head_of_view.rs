@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use grantbook_journal::{Identity, chain::StreamEnd};
+use grantbook_journal::{
+    Identity,
+    chain::StreamEnd,
+    follow::known_head::{KnownHead, SeenEnd},
+};
 use grantbook_views::{ViewError, ViewWriter};
 
 use crate::project::Checkpoint;
-use grantbook_journal::follow::known_head::{KnownHead, SeenEnd};
 
 /// What a view knows of this journal; none if the file is no view of it that goes on. Blocks.
 ///

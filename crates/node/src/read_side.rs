@@ -9,7 +9,14 @@ use std::{
 };
 
 use grantbook_domain::id::InstallationId;
-use grantbook_journal::Journal;
+use grantbook_journal::{
+    Journal,
+    follow::{
+        doubt::Doubts,
+        open::{OpenError, OpenJournal, make_directory},
+    },
+    stamp::{clock::Clock, ids::IdSource},
+};
 use grantbook_views::{Opened, ViewWriter};
 use tokio::{
     task::{JoinHandle, spawn_blocking},
@@ -23,12 +30,6 @@ use crate::{
     peers::{ANNOUNCE_INTERVAL, Nodes, NodesConfig, Talk, node_id},
     project::{Projector, catching_up},
     snapshots::{Maker, NodeId, Place, SnapshotConfig, SnapshotError, SnapshotKey, Store, keep_making},
-};
-use grantbook_journal::{
-    clock::Clock,
-    follow::doubt::Doubts,
-    ids::IdSource,
-    open::{OpenError, OpenJournal, make_directory},
 };
 
 /// The view's file in the data directory.

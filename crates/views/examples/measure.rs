@@ -14,15 +14,15 @@ use std::{
 };
 
 use grantbook_domain::{
-    access::{Question, Target},
+    access::check::{Question, Target},
     event::Event,
-    founding::Founding,
     id::{GrantId, GroupId, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
     model::{Effect, Gives, Grant, Group, Key, KeyHash, Membership, Project, Role, RolePermission, Token},
     position::Position,
     principal::{Actor, Grantee, Principal},
     record::{RECORD_SCHEMA, Record, Recorded},
     scope::{Atom, Labels, Scope, Selector},
+    state::founding::Founding,
     time::Timestamp,
 };
 use grantbook_views::{Batch, Snapshot, ViewWriter};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use grantbook_domain::{
-    access::{Question, Target},
+    access::check::{Question, Target},
     time::Timestamp,
 };
 

@@ -2,7 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use grantbook_domain::{id::InstallationId, id::OrgId, position::Position, time::Timestamp};
+use grantbook_domain::{
+    id::{InstallationId, OrgId},
+    position::Position,
+    time::Timestamp,
+};
 use grantbook_journal::{
     Identity,
     hash::Hash,

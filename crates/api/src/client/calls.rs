@@ -2,32 +2,38 @@
 
 use reqwest::Method;
 
-use super::{Answer, Client, ClientError};
 use crate::{
-    access::{Access, AccessQuery},
-    audit::{AuditLog, AuditQuery},
-    batch::{Batch, BatchAnswer},
-    catalog::{Catalog, ExtendCatalog},
-    check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest, Reason},
-    diff::{Diff, DiffQuery},
-    explain::Explanation,
-    grant_history::{GrantHistoryQuery, GrantedItem},
-    grants::{CreateGrant, Grant, GrantQuery},
-    groups::{CreateGroup, Group, UpdateGroup},
-    keys::{IssueKey, Key, RotateKey},
-    list::{AsOfQuery, ListQuery, Page, PageQuery},
-    members::{AddMember, Member},
-    objects::{Object, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject},
-    plan::Plan,
-    projects::{CreateProject, Project, UpdateProject},
-    readiness::Readiness,
-    reference::{GranteeRef, PrincipalRef, PrincipalType},
-    reverse::{Accessible, AccessibleQuery, Permissions, PermissionsQuery, WhoCan, WhoCanQuery},
-    roles::{CreateRole, Role, UpdateRole},
-    timeline::{Timeline, TimelineQuery},
-    tokens::{CreateToken, Token, UpdateToken},
-    users::{CreateUser, UpdateUser, User},
+    client::{Answer, Client, ClientError},
+    nouns::{
+        batch::{Batch, BatchAnswer},
+        catalog::{Catalog, ExtendCatalog},
+        grants::{CreateGrant, Grant, GrantQuery},
+        groups::{CreateGroup, Group, UpdateGroup},
+        keys::{IssueKey, Key, RotateKey},
+        members::{AddMember, Member},
+        objects::{Object, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject},
+        projects::{CreateProject, Project, UpdateProject},
+        roles::{CreateRole, Role, UpdateRole},
+        tokens::{CreateToken, Token, UpdateToken},
+        users::{CreateUser, UpdateUser, User},
+    },
+    questions::{
+        access::{Access, AccessQuery},
+        audit::{AuditLog, AuditQuery},
+        check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest, Reason},
+        diff::{Diff, DiffQuery},
+        explain::Explanation,
+        grant_history::{GrantHistoryQuery, GrantedItem},
+        plan::Plan,
+        readiness::Readiness,
+        reverse::{Accessible, AccessibleQuery, Permissions, PermissionsQuery, WhoCan, WhoCanQuery},
+        timeline::{Timeline, TimelineQuery},
+    },
     whoami::Whoami,
+    words::{
+        list::{AsOfQuery, ListQuery, Page, PageQuery},
+        reference::{GranteeRef, PrincipalRef, PrincipalType},
+    },
 };
 
 /// What most calls give.

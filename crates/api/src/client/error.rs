@@ -1,6 +1,6 @@
 //! Why a call of the client has no answer.
 
-use crate::{problem::Problem, watch::WatchEnd};
+use crate::{questions::watch::WatchEnd, words::problem::Problem};
 
 /// No answer. Of a check: treat it as a denial.
 #[derive(Debug, thiserror::Error)]

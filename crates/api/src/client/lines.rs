@@ -7,8 +7,10 @@ use reqwest::{
     header::{ACCEPT, HeaderMap, HeaderValue},
 };
 
-use super::{Client, ClientError, successful};
-use crate::audit::{AuditQuery, End, NDJSON};
+use crate::{
+    client::{Client, ClientError, successful},
+    questions::audit::{AuditQuery, End, NDJSON},
+};
 
 /// How long a whole stream may take: as long as bits of it keep coming.
 pub(super) const STREAM_TIMEOUT: Duration = Duration::from_hours(24 * 365);
@@ -23,8 +25,8 @@ pub struct Lines {
 }
 
 impl Client {
-    /// The whole audit log as it comes, one [`AuditItem`](crate::audit::AuditItem) a line; the last line is an
-    /// [`AuditEnd`](crate::audit::AuditEnd). A stream without that was cut off.
+    /// The whole audit log as it comes, one [`AuditItem`](crate::questions::audit::AuditItem) a line; the last line is an
+    /// [`AuditEnd`](crate::questions::audit::AuditEnd). A stream without that was cut off.
     pub async fn audit_lines(&self, query: &AuditQuery) -> Result<Lines, ClientError> {
         let query = AuditQuery { end: Some(End::Line), ..query.clone() };
         let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(NDJSON))]);

@@ -30,7 +30,7 @@ pub use self::{
     report::ReportStream,
     watch::{Watch, WatchMessage, Watched},
 };
-use crate::{header, list::Page, posted, problem::Problem, secret::Secret};
+use crate::words::{header, list::Page, posted, problem::Problem, secret::Secret};
 
 /// How long to wait for a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -374,7 +374,8 @@ mod tests {
 
     #[test]
     fn absent_members_of_a_query_are_left_out() {
-        let query = crate::list::ListQuery { name: Some("a b".into()), limit: Some(2), ..Default::default() };
+        let query =
+            crate::words::list::ListQuery { name: Some("a b".into()), limit: Some(2), ..Default::default() };
         let url = client().url(&["v1", "groups"], Some(&query)).unwrap();
         let mut pairs: Vec<_> = url.query_pairs().into_owned().collect();
         pairs.sort();
@@ -384,11 +385,11 @@ mod tests {
     #[test]
     fn questions_about_the_past_name_the_moment_once_and_writes_are_none() {
         let client = client().with(Options { as_of: Some("p+1".into()), ..Options::default() });
-        let build = |method: Method, path: &[&str], query: Option<&crate::list::AsOfQuery>| {
+        let build = |method: Method, path: &[&str], query: Option<&crate::words::list::AsOfQuery>| {
             let request = client.request(method, client.url(path, query).unwrap())?;
             Ok(request.build().unwrap().url().query().map(str::to_owned))
         };
-        let own = crate::list::AsOfQuery { as_of: Some("q".into()) };
+        let own = crate::words::list::AsOfQuery { as_of: Some("q".into()) };
         assert_eq!(build(Method::GET, &["v1", "groups"], None).unwrap().as_deref(), Some("as_of=p%2B1"));
         assert_eq!(build(Method::POST, &["v1", "check"], Some(&own)).unwrap().as_deref(), Some("as_of=q"));
         let write: Result<_, ClientError> = build(Method::POST, &["v1", "groups"], None);

@@ -2,10 +2,13 @@
 
 use reqwest::{Method, Response};
 
-use super::{Client, ClientError, header_text, lines::STREAM_TIMEOUT, successful};
-use crate::{header, report::ReportQuery};
+use crate::{
+    client::{Client, ClientError, header_text, lines::STREAM_TIMEOUT, successful},
+    questions::report::ReportQuery,
+    words::header,
+};
 
-/// The text of a report, bit by bit. Only one with an end is whole: see [`crate::report::ReportFormat`].
+/// The text of a report, bit by bit. Only one with an end is whole: see [`crate::questions::report::ReportFormat`].
 #[derive(Debug)]
 pub struct ReportStream {
     response: Response,

@@ -8,12 +8,14 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Client, ClientError, lines::STREAM_TIMEOUT, successful};
 use crate::{
-    audit::AuditItem,
-    feed::AccessChange,
-    header,
-    watch::{EVENT_STREAM, WatchEnd, WatchQuery, WatchStale},
+    client::{Client, ClientError, lines::STREAM_TIMEOUT, successful},
+    questions::{
+        audit::AuditItem,
+        feed::AccessChange,
+        watch::{EVENT_STREAM, WatchEnd, WatchQuery, WatchStale},
+    },
+    words::header,
 };
 
 /// The pause before a second attempt to connect; it doubles up to [`PAUSE_MAX`].

@@ -2,10 +2,12 @@
 
 use reqwest::Method;
 
-use super::{Answer, Client, ClientError};
 use crate::{
-    list::{AsOfQuery, Page, PageQuery},
-    webhooks::{Attempt, CreateWebhook, DeadLetter, ReplayWebhook, RotateWebhook, UpdateWebhook, Webhook},
+    client::{Answer, Client, ClientError},
+    nouns::webhooks::{
+        Attempt, CreateWebhook, DeadLetter, ReplayWebhook, RotateWebhook, UpdateWebhook, Webhook,
+    },
+    words::list::{AsOfQuery, Page, PageQuery},
 };
 
 type Call<T> = Result<Answer<T>, ClientError>;

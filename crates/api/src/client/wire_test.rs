@@ -6,11 +6,11 @@ use std::{
     thread::JoinHandle,
 };
 
-use super::*;
 use crate::{
-    check::{CheckAnswer, CheckObject, CheckRequest, Reason},
-    list::{AsOfQuery, ListQuery},
-    projects::Project,
+    client::*,
+    nouns::projects::Project,
+    questions::check::{CheckAnswer, CheckObject, CheckRequest, Reason},
+    words::list::{AsOfQuery, ListQuery},
 };
 
 /// Serves these answers, one connection each; gives the base URL, and when joined the requests' heads.

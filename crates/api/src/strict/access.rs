@@ -5,7 +5,7 @@ use std::vec;
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_json::{Map, Value, map};
 
-use super::{Fault, Strict, listed, name_of};
+use crate::strict::{Fault, Strict, listed, name_of};
 
 /// The members of an object.
 pub(super) struct Members {

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
-use super::{Fault, escape_pointer};
+use crate::strict::{Fault, escape_pointer};
 
 /// What is said of it.
 pub(super) const TWICE: &str = "a member is named twice";

@@ -5,22 +5,26 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::DateTime;
 use grantbook_api::{
-    batch::{BatchCommand, BatchMethod},
-    groups::Group,
-    reference::{GranteeRef, GranteeType},
-    roles::{Role, RolePermission},
+    nouns::{
+        batch::{BatchCommand, BatchMethod},
+        groups::Group,
+        roles::{Role, RolePermission},
+    },
+    words::reference::{GranteeRef, GranteeType},
 };
 use serde_json::{Value, json};
 
-use super::{
-    file::{Declared, GroupEntry, MemberEntry, RoleEntry, fault},
-    present::Present,
-};
 use crate::{
-    names::{Kind, is_id},
-    reference::GranteeArg,
-    roles::role_permission,
-    scope::label_words,
+    declare::{
+        file::{Declared, GroupEntry, MemberEntry, RoleEntry, fault},
+        present::Present,
+    },
+    nouns::roles::role_permission,
+    shared::{
+        names::{Kind, is_id},
+        reference::GranteeArg,
+        scope::label_words,
+    },
 };
 
 /// The commands, and what each is for.

@@ -10,9 +10,9 @@ use std::{
 
 use anyhow::Context;
 use grantbook_api::{
-    grants::Effect,
-    scope::Scope,
+    nouns::grants::Effect,
     strict::{self, Fault},
+    words::scope::Scope,
 };
 use serde::{
     Deserialize,
@@ -20,7 +20,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::exit::Usage;
+use crate::shared::exit::Usage;
 
 /// Largest file, in bytes.
 const BYTES_MAX: usize = 1 << 20;

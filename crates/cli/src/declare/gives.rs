@@ -1,18 +1,24 @@
 //! The grants of the file against those that are there.
 
 use grantbook_api::{
-    batch::BatchMethod,
-    grants::{CreateGrant, Effect, Grant},
-    reference::{GranteeRef, ObjectRef},
-    scope::{Atom, Scope, Selection, Selector},
+    nouns::{
+        batch::BatchMethod,
+        grants::{CreateGrant, Effect, Grant},
+    },
+    words::{
+        reference::{GranteeRef, ObjectRef},
+        scope::{Atom, Scope, Selection, Selector},
+    },
 };
 use serde_json::Value;
 
-use super::{
-    compare::{Builder, end, millis},
-    file::{GrantEntry, fault},
+use crate::{
+    declare::{
+        compare::{Builder, end, millis},
+        file::{GrantEntry, fault},
+    },
+    shared::names::Kind,
 };
-use crate::names::Kind;
 
 /// What makes two grants the same, besides the reason.
 #[derive(Debug, PartialEq, Eq)]
@@ -210,7 +216,7 @@ impl Builder<'_> {
                 let word = |atom: &Atom| match atom {
                     Atom::Id(id) => project(id),
                     Atom::Name(glob) => format!("named {glob}"),
-                    Atom::Label(labels) => format!("labelled {}", crate::scope::label_words(labels)),
+                    Atom::Label(labels) => format!("labelled {}", crate::shared::scope::label_words(labels)),
                 };
                 atoms.iter().map(word).collect::<Vec<_>>().join(" or ")
             }

@@ -11,9 +11,9 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use grantbook_api::{
-    batch::Batch,
     client::{Client, ClientError, Options},
-    plan::{AccessChange, Plan},
+    nouns::batch::Batch,
+    questions::plan::{AccessChange, Plan},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -24,12 +24,15 @@ use self::{
     outcome::Outcome,
     present::Present,
 };
-use crate::{access, exit::Usage, session::Session};
+use crate::{
+    questions::access,
+    shared::{exit::Usage, session::Session},
+};
 
 /// How often everything is read again because somebody else wrote meanwhile.
 const ATTEMPTS: usize = 5;
 /// Most commands of one record.
-const COMMANDS_MAX: usize = grantbook_api::batch::COMMANDS_MAX;
+const COMMANDS_MAX: usize = grantbook_api::nouns::batch::COMMANDS_MAX;
 
 const FORM: &str = "\
 The file, in YAML; every part may be left out:
@@ -213,7 +216,7 @@ fn explained(error: ClientError, steps: &[Step]) -> anyhow::Error {
 
 fn show(session: &Session, steps: &[Step], plan: &Plan) -> anyhow::Result<()> {
     for Step { words, .. } in steps {
-        session.out.line(&crate::output::clean(words))?;
+        session.out.line(&crate::shared::output::clean(words))?;
     }
     let row = |how: &'static str| move |change: &AccessChange| row(how, change);
     let gained = plan.gained.iter().map(row("gains"));

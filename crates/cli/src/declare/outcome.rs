@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use grantbook_api::plan::Plan;
+use grantbook_api::questions::plan::Plan;
 use serde_json::{Map, Value};
 
 /// Members that say when or where, not what.

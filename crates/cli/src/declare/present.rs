@@ -4,17 +4,19 @@ use std::collections::HashMap;
 
 use grantbook_api::{
     client::Client,
-    grants::{Grant, GrantQuery},
-    groups::Group,
-    list::{ListQuery, PageQuery},
-    members::Member,
-    projects::Project,
-    roles::Role,
-    tokens::Token,
-    users::User,
+    nouns::{
+        grants::{Grant, GrantQuery},
+        groups::Group,
+        members::Member,
+        projects::Project,
+        roles::Role,
+        tokens::Token,
+        users::User,
+    },
+    words::list::{ListQuery, PageQuery},
 };
 
-use super::file::Declared;
+use crate::declare::file::Declared;
 
 /// The present lists.
 #[derive(Debug, Default)]

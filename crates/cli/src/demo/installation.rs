@@ -2,9 +2,9 @@
 
 use std::{env, net::SocketAddr, path::PathBuf};
 
-use super::shell::Served;
+use crate::demo::shell::Served;
 use anyhow::{Context as _, Error, Result};
-use grantbook_api::secret::Secret;
+use grantbook_api::words::secret::Secret;
 use grantbook_files as files;
 use grantbook_server::{
     admin::{
@@ -15,7 +15,7 @@ use grantbook_server::{
         config::{Credentials, NatsOptions, Role, ServeConfig, Tls},
         error::StartError,
     },
-    journal::open::JournalAddress,
+    journal::follow::open::JournalAddress,
     serve_until,
 };
 use tempfile::TempDir;

@@ -13,7 +13,7 @@ use self::{
     installation::Installation,
     shell::{Narrator, Shell},
 };
-use crate::{
+use crate::shared::{
     exit::{Usage, Verdict},
     output::Output,
     store::NatsLogin,

@@ -8,10 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use grantbook_api::secret::Secret;
+use grantbook_api::words::secret::Secret;
 use tokio::process::Command;
 
-use crate::output::Output;
+use crate::shared::output::Output;
 
 const SUCCESS: i32 = 0;
 

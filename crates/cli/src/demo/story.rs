@@ -1,10 +1,10 @@
 //! The story: an application gets a key that can do less than the person who made it.
 
 use anyhow::{Context, Result, ensure};
-use grantbook_api::secret::Secret;
+use grantbook_api::words::secret::Secret;
 use serde_json::Value;
 
-use super::shell::Shell;
+use crate::demo::shell::Shell;
 
 const ALLOWED: i32 = 0;
 const FAILED: i32 = 1;

@@ -1,8 +1,8 @@
 //! The catalog grows; nothing in it is ever removed or moved.
 
-use super::{Events, Judge, text};
 use crate::{
     catalog::{OBJECT_TYPES_MAX, PERMISSIONS_MAX, TypeDefinition},
+    decide::{Events, Judge, text},
     event::Event,
     refusal::{Kind, Refusal},
     text::check_word,

@@ -1,10 +1,10 @@
 //! Grants: given and revoked, allow and deny.
 
-use super::{Events, Judge, projects::require_labels, require_prose};
 use crate::{
-    authority::Holding,
+    access::authority::Holding,
     catalog::{ObjectType, Permission},
     command::GrantCommand,
+    decide::{Events, Judge, projects::require_labels, require_prose},
     event::Event,
     id::GrantId,
     model::{Effect, Gives, Grant},

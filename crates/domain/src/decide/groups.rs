@@ -1,9 +1,9 @@
 //! Groups and their members.
 
-use super::{Events, Judge, changed, is_new, require_name, require_prose};
 use crate::{
     catalog::{ObjectType, Permission},
     command::{Expiry, GroupCommand},
+    decide::{Events, Judge, changed, is_new, require_name, require_prose},
     event::Event,
     id::GroupId,
     model::{Group, Membership},

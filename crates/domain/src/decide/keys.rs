@@ -1,10 +1,10 @@
 //! Keys: issued, rotated with a grace, revoked. A key confers what its principal has, cut by its narrowing.
 
-use super::{Events, Judge, require_name};
 use crate::{
-    authority::{Holding, Narrow},
+    access::authority::{Holding, Narrow},
     catalog::{Permission, PermissionSet, TypeSet},
     command::{Author, KeyCommand},
+    decide::{Events, Judge, require_name},
     event::Event,
     id::KeyId,
     model::{Key, KeyHash, Narrowing},

@@ -3,9 +3,8 @@
 //! Each file below holds the rules of one noun. All share `Judge`: the state, the request's author and time, and
 //! the author's holdings, gathered once a command.
 
-mod authorize;
+mod author;
 mod catalog;
-pub mod confer;
 mod grants;
 mod groups;
 mod keys;
@@ -16,13 +15,12 @@ mod projects;
 mod roles;
 mod sessions;
 mod tokens;
-mod visible;
 mod webhooks;
 
 use std::collections::BTreeSet;
 
 use crate::{
-    authority::Holdings,
+    access::authority::Holdings,
     catalog::Permission,
     command::{Author, Command, MemberCommand, ObjectCommand, Request, SessionCommand, UserCommand},
     event::Event,
@@ -82,7 +80,7 @@ impl OrgState {
             let events = state.decide_one(request, command, &made).map_err(in_batch)?;
             for event in &events {
                 state.apply(request.author.into(), event);
-                made.extend(visible::made_by(event));
+                made.extend(author::visible::made_by(event));
             }
             decided.steps.push(u32::try_from(events.len()).unwrap_or(u32::MAX));
             decided.events.extend(events);

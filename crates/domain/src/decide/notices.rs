@@ -1,7 +1,6 @@
 //! Notices of expiry: for history and subscribers, without effect on access.
 
-use super::Judge;
-use crate::{event::Event, state::Expiring};
+use crate::{decide::Judge, event::Event, state::Expiring};
 
 impl Judge<'_> {
     pub(super) fn note_expiries(&self, limit: usize) -> Vec<Event> {

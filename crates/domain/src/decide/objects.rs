@@ -1,8 +1,8 @@
 //! Registered objects: ids of the caller's own, each within its project. Two projects may use the same id for two objects.
 
-use super::{Events, Judge, changed, require_name, text};
 use crate::{
     catalog::{Lineage, ObjectType, Permission},
+    decide::{Events, Judge, changed, require_name, text},
     event::Event,
     id::{GrantId, GroupId, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId, WebhookId},
     model::{Effect, RegisteredObject},

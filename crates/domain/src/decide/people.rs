@@ -1,15 +1,14 @@
 //! Users: made, changed, deactivated for ever, and the recovery of an owner.
 
-use super::{Events, Judge, changed, is_new, require_name, text};
 use crate::{
-    apply::email_key,
     command::{Author, UserCommand},
+    decide::{Events, Judge, changed, is_new, require_name, text},
     event::Event,
     id::{KeyId, UserId},
     model::{Builtin, Key, KeyHash, Membership, Personal, User},
     principal::{Grantee, Principal},
     refusal::{Kind, Refusal},
-    state::NameKind,
+    state::{NameKind, apply::email_key},
     text::{NAME_MAX_BYTES, check_email, check_line},
     time::Timestamp,
 };

@@ -1,9 +1,9 @@
 //! Projects: made, renamed or relabelled, deleted. A relabelling moves a project in and out of live scopes.
 
-use super::{Events, Judge, is_new, require_name, text};
 use crate::{
     catalog::{ObjectType, Permission},
     command::{Author, ProjectCommand},
+    decide::{Events, Judge, is_new, require_name, text},
     event::Event,
     model::{Effect, Project},
     refusal::{Kind, Refusal},

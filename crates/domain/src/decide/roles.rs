@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Events, Judge, is_new, require_name};
 use crate::{
-    authority::Holding,
+    access::authority::Holding,
     catalog::{PermissionSet, TypeSet},
     command::RoleCommand,
+    decide::{Events, Judge, is_new, require_name},
     event::Event,
     id::RoleId,
     model::{Effect, Role, RolePermission},

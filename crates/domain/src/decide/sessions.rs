@@ -1,11 +1,11 @@
 //! Sessions: short-lived keys that a user starts with a key of its own, for a browser to hold.
 
-use super::{Events, Judge};
 use crate::{
     command::{
         Author, Command, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
         ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
     },
+    decide::{Events, Judge},
     event::Event,
     id::KeyId,
     model::{Key, KeyHash, Session},

@@ -1,8 +1,8 @@
 //! Service tokens: made, changed, deleted for ever.
 
-use super::{Events, Judge, changed, is_new, require_name, require_prose};
 use crate::{
     command::TokenCommand,
+    decide::{Events, Judge, changed, is_new, require_name, require_prose},
     event::Event,
     model::{Personal, Token},
     principal::Principal,

@@ -1,11 +1,10 @@
 //! Webhooks: made, changed, given new secrets, and deleted for good. They belong to the organization and outlive their authors.
 
-use super::{Events, Judge, changed, is_new, require_prose, text};
 use crate::{
     catalog::{ObjectType, Permission},
     command::{Author, WebhookCommand},
-    event::Event,
-    event_kind::EventKind,
+    decide::{Events, Judge, changed, is_new, require_prose, text},
+    event::{Event, kind::EventKind},
     id::WebhookId,
     refusal::{Kind, Refusal},
     text::{TextFault, check_word},

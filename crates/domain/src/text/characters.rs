@@ -2,7 +2,7 @@
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use super::TextFault;
+use crate::text::TextFault;
 
 /// The Unicode version that says which characters there are.
 pub const TABLE_VERSION: (u64, u64, u64) = unicode_properties::UNICODE_VERSION;

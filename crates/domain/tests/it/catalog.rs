@@ -1,7 +1,7 @@
 //! The catalog: it only grows, parents are fixed, and what is new belongs to Owner only.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     catalog::TypeDefinition,
     command::Command,
     model::Builtin,

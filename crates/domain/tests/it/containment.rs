@@ -2,7 +2,7 @@
 //! careful that the usual cases are refused.
 
 use grantbook_domain::{
-    access::{Located, Target},
+    access::check::{Located, Target},
     command::{Author, Command, ProjectCommand},
     event::Event,
     id::{Id, ProjectId},

@@ -1,7 +1,7 @@
 //! Grants: default deny, denies, type restrictions, expiry, and what a grant may look like.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Command, GrantCommand, ProjectCommand},
     model::Builtin,
     principal::{Grantee, Principal},

@@ -1,7 +1,7 @@
 //! Groups: names, ends, nesting to any depth, never a cycle.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Command, Expiry, GroupCommand, MemberCommand},
     id::GroupId,
     model::Builtin,

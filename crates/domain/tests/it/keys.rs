@@ -1,7 +1,7 @@
 //! Keys: expiry and grace to the millisecond, narrowing, rotation, revocation.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Author, Command, KeyCommand, ProjectCommand},
     id::{KeyId, ProjectId},
     model::{KeyHash, Narrowing},

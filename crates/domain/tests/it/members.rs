@@ -1,7 +1,7 @@
 //! Members: added, renewed, removed, and the last Owner.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Author, Command, Expiry, GrantCommand, MemberCommand, UserCommand},
     model::Builtin,
     principal::{Grantee, Principal},

@@ -3,11 +3,11 @@
 use grantbook_domain::{
     command::{Command, GroupCommand, ProjectCommand, RoleCommand, TokenCommand},
     event::Event,
-    founding::Founding,
     id::Id,
     model::KeyHash,
     refusal::{Kind, Refusal},
     scope::Labels,
+    state::founding::Founding,
     text::TextFault,
 };
 

@@ -1,7 +1,7 @@
 //! Notices of expiry: for history, without effect on access; a late one never kills a renewal.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Author, Command, GroupCommand, TokenCommand},
     event::Event,
     principal::{Grantee, Principal},

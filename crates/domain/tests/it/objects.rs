@@ -1,7 +1,7 @@
 //! Registered objects: each project has its own, and removal ends the grants on one for good.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Author, Command, ObjectCommand, ProjectCommand},
     event::Event,
     id::ProjectId,

@@ -1,7 +1,7 @@
 //! Projects and live selectors: created, renamed, relabelled, deleted.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Command, ProjectCommand},
     id::ProjectId,
     principal::Principal,

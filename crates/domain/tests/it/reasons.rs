@@ -1,7 +1,7 @@
 //! The reasons of a check: each of them, in their order, and answers that do not depend on history's order.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{
         Command, Expiry, KeyCommand, MemberCommand, ObjectCommand, ProjectCommand, RoleCommand, UserCommand,
     },
@@ -76,7 +76,11 @@ fn the_first_reason_that_applies_is_given() {
     assert_eq!(org.ask_as((None, Some(plain)), "delete", &experiment, Some(home)), Reason::Granted);
     assert_eq!(org.ask_as((None, None), "delete", &experiment, Some(home)), Reason::UnknownPrincipal);
     seen.insert(0, "Granted".to_owned());
-    assert_eq!(seen, variants(include_str!("../../src/access.rs"), "Reason"), "all of them, in their order");
+    assert_eq!(
+        seen,
+        variants(include_str!("../../src/access/check.rs"), "Reason"),
+        "all of them, in their order"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Recovery of an owner, by the operator only.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Author, Command},
     event::Event,
     model::KeyHash,

@@ -1,6 +1,7 @@
 //! The rights table as text that reviewers read in diffs.
 
 use grantbook_domain::{
+    access::rights::{Ask, needs},
     catalog::TypeDefinition,
     command::{
         Command, Expiry, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
@@ -9,7 +10,6 @@ use grantbook_domain::{
     id::Id,
     model::{Effect, Gives, KeyHash},
     principal::{Grantee, Principal},
-    rights::{Ask, needs},
     scope::{Labels, ObjectRef, Scope},
     webhook::MessageKind,
 };
@@ -232,7 +232,7 @@ fn every_command_and_every_question_has_a_sample() {
     sampled.sort();
     known.sort();
     assert_eq!(sampled, known);
-    let asks = variants(include_str!("../../src/rights.rs"), "Ask");
+    let asks = variants(include_str!("../../src/access/rights.rs"), "Ask");
     let listed: Vec<_> = Ask::ALL.iter().map(|ask| format!("{ask:?}")).collect();
     assert_eq!(listed, asks);
 }

@@ -1,7 +1,7 @@
 //! Roles: names, includes without cycles, use, and the three built-in ones.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Command, GrantCommand, RoleCommand},
     id::RoleId,
     model::{Builtin, RolePermission},

@@ -1,7 +1,7 @@
 //! Sessions: child keys of people, for some hours, with no more than the key they were started with.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{
         Author, Command, Expiry, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ProjectCommand,
         RoleCommand, SessionCommand, TokenCommand, WebhookCommand,

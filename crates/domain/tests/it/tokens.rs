@@ -1,7 +1,7 @@
 //! Service tokens: names, expiry to the millisecond, ends, and what a plain one may ask for.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Command, KeyCommand, ProjectCommand, TokenCommand},
     principal::Principal,
     refusal::{Kind, Refusal},

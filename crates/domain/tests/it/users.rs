@@ -1,7 +1,7 @@
 //! Users: names of theirs, ends, and what changing their e-mail confers.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Command, Expiry, MemberCommand, TokenCommand, UserCommand},
     principal::Principal,
     refusal::Refusal,

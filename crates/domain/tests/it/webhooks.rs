@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use grantbook_domain::{
     command::{Author, Command, WebhookCommand},
-    event_kind::EventKind,
+    event::kind::EventKind,
     id::{Id, WebhookId},
     principal::{Grantee, Principal},
     refusal::{Kind, Refusal},
@@ -147,8 +147,8 @@ fn filters_name_messages_that_there_are() {
     assert_eq!(none.pointer().as_deref(), Some("/kinds"));
     assert_made(&org.decide(ada, filtered(&EventKind::ALL.map(EventKind::name), &both)), "WebhookUpdated");
     let names = EventKind::ALL.map(EventKind::name);
-    assert_eq!(names.to_vec(), variants(include_str!("../../src/event.rs"), "Event"));
-    assert_eq!(names.to_vec(), variants(include_str!("../../src/event_kind.rs"), "EventKind"));
+    assert_eq!(names.to_vec(), variants(include_str!("../../src/event/mod.rs"), "Event"));
+    assert_eq!(names.to_vec(), variants(include_str!("../../src/event/kind.rs"), "EventKind"));
 }
 
 fn parsed(url: &str) -> Destination {

@@ -3,13 +3,15 @@
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{
-    BACKOFF, TIMEOUT, all, append, attempt, expect,
-    history::{amount, behind, head, one},
-    org,
-};
 use crate::{
-    AppendError, Foreign, Item, Journal, Stored, append_surely, found_surely, frame::FRAME_MAX_BYTES,
+    AppendError, Foreign, Item, Journal, Stored, append_surely,
+    conformance::{
+        BACKOFF, TIMEOUT, all, append, attempt, expect,
+        history::{amount, behind, head, one},
+        org,
+    },
+    found_surely,
+    frame::FRAME_MAX_BYTES,
 };
 
 /// Puts what must be taken.

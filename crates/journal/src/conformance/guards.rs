@@ -9,8 +9,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{BACKOFF, TIMEOUT, all, append, attempt, expect, org};
-use crate::{AppendError, Journal, append_surely, frame::FRAME_MAX_BYTES};
+use crate::{
+    AppendError, Journal, append_surely,
+    conformance::{BACKOFF, TIMEOUT, all, append, attempt, expect, org},
+    frame::FRAME_MAX_BYTES,
+};
 
 /// How many appends race.
 const RACERS: usize = 32;

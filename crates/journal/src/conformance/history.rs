@@ -6,8 +6,11 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use tokio::time::timeout;
 
-use super::{TIMEOUT, all, append, attempt, bare, expect, org};
-use crate::{Item, Journal, READ_MAX_BYTES, ReadError, Stored, Tail, frame::FRAME_MAX_BYTES};
+use crate::{
+    Item, Journal, READ_MAX_BYTES, ReadError, Stored, Tail,
+    conformance::{TIMEOUT, all, append, attempt, bare, expect, org},
+    frame::FRAME_MAX_BYTES,
+};
 
 /// One step of the script: an organization's frame, appended behind its last one or behind a stale guard.
 #[derive(Debug, Clone, Copy)]

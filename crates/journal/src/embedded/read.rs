@@ -6,8 +6,10 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use redb::{AccessGuard, Database, Range, ReadOnlyTable, ReadableDatabase};
 
-use super::file::{FRAMES, LAST, foreign_parts, open_foreign};
-use crate::{Foreign, Item, READ_MAX_BYTES, ReadError, Stored};
+use crate::{
+    Foreign, Item, READ_MAX_BYTES, ReadError, Stored,
+    embedded::file::{FRAMES, LAST, foreign_parts, open_foreign},
+};
 
 /// The items behind `after`, each as soon as it is read, within the bounds of [`Tail::next`](crate::Tail::next).
 pub(super) fn behind(

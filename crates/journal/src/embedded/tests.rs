@@ -7,8 +7,10 @@ use tempfile::TempDir;
 mod disk;
 mod power;
 
-use super::*;
-use crate::conformance::{self, org};
+use crate::{
+    conformance::{self, org},
+    embedded::*,
+};
 
 fn identity(number: u128) -> Identity {
     Identity { installation: InstallationId::from_u128(number), created_at: Timestamp::from_millis(1) }

@@ -11,11 +11,14 @@ use grantbook_domain::id::OrgId;
 use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{
-    file::{FOREIGN, FRAMES, LAST, foreign_value},
-    guard::OpenFile,
+use crate::{
+    AppendError, Cause, ReadError,
+    embedded::{
+        file::{FOREIGN, FRAMES, LAST, foreign_value},
+        guard::OpenFile,
+    },
+    outcome::Guard,
 };
-use crate::{AppendError, Cause, ReadError, outcome::Guard};
 
 /// Most appends in one commit.
 const BATCH_MAX: usize = 1024;

@@ -1,11 +1,9 @@
 //! Whether the journal must not be believed: what it holds contradicts what this process, or an earlier one with the same
 //! data directory, saw of it. One doubt stops both sides of the process: no writes, no answers.
 
-use crate::{ReadError, chain::ChainError};
+use crate::{ReadError, chain::ChainError, follow::head_watch::Broken};
 use grantbook_domain::id::InstallationId;
 use tokio::sync::watch;
-
-use crate::follow::head_watch::Broken;
 
 /// What to do about a journal that is older than what is known of it.
 const GO_ON: &str = "stop this process; put the newer journal back, or give up what was lost with `grantbook journal accept-rollback --reason TEXT`";

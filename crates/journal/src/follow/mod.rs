@@ -4,5 +4,6 @@ pub mod burned;
 pub mod doubt;
 pub mod head_watch;
 pub mod known_head;
+pub mod open;
 pub mod other_copies;
 pub mod read_barrier;

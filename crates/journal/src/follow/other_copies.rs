@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{Item, Journal, ReadError, chain::ChainError};
+use crate::{Item, Journal, ReadError, chain::ChainError, log_throttle::LogThrottle};
 use tokio::time::sleep;
-
-use crate::log_throttle::LogThrottle;
 
 /// Between two attempts to ask for them.
 const BACKOFF: Duration = Duration::from_millis(200);

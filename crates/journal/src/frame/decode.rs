@@ -6,11 +6,13 @@ use grantbook_domain::{
 };
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{
-    FRAME_FORMAT, FRAME_MAX_BYTES, Frame, FrameError, FrameHead, HEAD_MAX_BYTES, RECORD_MAX_BYTES, fault_of,
-    write_head,
+use crate::{
+    frame::{
+        FRAME_FORMAT, FRAME_MAX_BYTES, Frame, FrameError, FrameHead, HEAD_MAX_BYTES, RECORD_MAX_BYTES,
+        fault_of, write_head,
+    },
+    hash::Hash,
 };
-use crate::hash::Hash;
 
 /// Reads a frame. Together with the chain's checks, which compare the head with what is known, no changed byte
 /// passes: the body is covered by its hash, and the head has only one way of being written.

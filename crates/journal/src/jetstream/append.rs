@@ -7,12 +7,15 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use serde::Deserialize;
 
-use super::{
-    Guard, Reason,
-    connection::{ApiError, Connection, TIMEOUT, parse},
-    stream::GUARD_HEADER,
+use crate::{
+    AppendError,
+    frame::FRAME_MAX_BYTES,
+    jetstream::{
+        Guard, Reason,
+        connection::{ApiError, Connection, TIMEOUT, parse},
+        stream::GUARD_HEADER,
+    },
 };
-use crate::{AppendError, frame::FRAME_MAX_BYTES};
 
 /// Refuses an append that another stream's subjects would take.
 pub(super) const STREAM_HEADER: &str = "Nats-Expected-Stream";

@@ -19,8 +19,10 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Credentials, JetStreamError, NatsOptions, Tls, options::without_user};
-use crate::frame::FRAME_MAX_BYTES;
+use crate::{
+    frame::FRAME_MAX_BYTES,
+    jetstream::{Credentials, JetStreamError, NatsOptions, Tls, options::without_user},
+};
 
 /// How long connecting may take, to whichever server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -12,13 +12,15 @@ use grantbook_domain::id::OrgId;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{
-    Connection, Inner, JetStreamError, JetStreamJournal,
-    append::{headers_of_copy, headers_of_foreign, is_busy},
-    connection::{ApiError, parse},
-    stream::{self, Marks},
+use crate::{
+    Identity, Item,
+    jetstream::{
+        Connection, Inner, JetStreamError, JetStreamJournal,
+        append::{headers_of_copy, headers_of_foreign, is_busy},
+        connection::{ApiError, parse},
+        stream::{self, Marks},
+    },
 };
-use crate::{Identity, Item};
 
 /// Frames under way at once.
 const WINDOW: usize = 256;

@@ -9,13 +9,15 @@ use serde_json::Value;
 pub use place::Place;
 pub use publisher::{End, Interrupted, Message, Publisher};
 
-use super::{
-    Connection, JetStreamError, JetStreamJournal, NatsOptions,
-    connection::{ApiError, patiently},
-    nodes,
-    stream::{self, StreamInfo},
+use crate::{
+    Identity,
+    jetstream::{
+        Connection, JetStreamError, JetStreamJournal, NatsOptions,
+        connection::{ApiError, patiently},
+        nodes,
+        stream::{self, StreamInfo},
+    },
 };
-use crate::Identity;
 
 /// In the metadata: which of the streams beside a journal it is.
 const DERIVED_MARK: &str = "grantbook.derived";

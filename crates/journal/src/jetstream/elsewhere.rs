@@ -5,12 +5,14 @@ use std::sync::{Arc, PoisonError};
 use async_nats::{HeaderValue, Request};
 use serde_json::json;
 
-use super::{
-    Inner,
-    connection::{ApiError, TIMEOUT},
-    stream::Judged,
+use crate::{
+    Gaps, Item, ReadError,
+    jetstream::{
+        Inner,
+        connection::{ApiError, TIMEOUT},
+        stream::Judged,
+    },
 };
-use crate::{Gaps, Item, ReadError};
 
 /// So often is a frame asked for: who answers is not ours to choose.
 const ASKED: usize = 6;

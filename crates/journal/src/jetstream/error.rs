@@ -1,6 +1,6 @@
 //! Why a journal in NATS is not opened, in an operator's words.
 
-use super::connection::ApiError;
+use crate::jetstream::connection::ApiError;
 
 /// Why a journal in NATS is not opened.
 #[derive(Debug, thiserror::Error)]

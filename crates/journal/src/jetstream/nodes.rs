@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
+use crate::jetstream::{
     DerivedFindings, DerivedState, Inner, JetStreamJournal, NatsOptions,
     connection::{ApiError, Connection, TIMEOUT, parse, patiently},
     stream,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::{io::AsyncReadExt as _, time::timeout};
 
-use super::{JetStreamJournal, NatsOptions, connection::patiently};
+use crate::jetstream::{JetStreamJournal, NatsOptions, connection::patiently};
 
 /// How long one object may take, or one question.
 const TIMEOUT: Duration = Duration::from_mins(1);

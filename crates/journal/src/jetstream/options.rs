@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use grantbook_domain::id::OrgId;
 
-use super::JetStreamError;
+use crate::jetstream::JetStreamError;
 
 /// How to reach a journal in NATS. Its debug text and its display hide every secret.
 #[derive(Clone)]

@@ -8,12 +8,15 @@ use grantbook_domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    JetStreamError, NatsOptions,
-    append::STREAM_HEADER,
-    connection::{ApiError, Connection, patiently},
+use crate::{
+    Foreign, Identity, Item, ReadError, Stored,
+    frame::FRAME_MAX_BYTES,
+    jetstream::{
+        JetStreamError, NatsOptions,
+        append::STREAM_HEADER,
+        connection::{ApiError, Connection, patiently},
+    },
 };
-use crate::{Foreign, Identity, Item, ReadError, Stored, frame::FRAME_MAX_BYTES};
 
 /// The format of the stream as a whole, in its metadata.
 const FORMAT: &str = "1";

@@ -12,12 +12,14 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use super::{
-    Inner, Reason,
-    connection::{ApiError, TIMEOUT},
-    stream::Judged,
+use crate::{
+    Item, READ_MAX_BYTES, ReadError, Tail,
+    jetstream::{
+        Inner, Reason,
+        connection::{ApiError, TIMEOUT},
+        stream::Judged,
+    },
 };
-use crate::{Item, READ_MAX_BYTES, ReadError, Tail};
 
 /// Most messages of one pull: far less than the client can hold back.
 const PULL_MESSAGES: usize = 4096;

@@ -9,12 +9,12 @@ use std::{
 use grantbook_domain::id::OrgId;
 use tokio::task::spawn_blocking;
 
-use super::TransferError;
 use crate::{
     Identity, Item, Journal, Tail,
     embedded::{Append, EmbeddedError, EmbeddedJournal, FILE_NAME},
     jetstream::{CopyInto, JetStreamJournal, NatsOptions},
     outcome::Guard,
+    transfer::TransferError,
     verify::{Report, verify},
 };
 

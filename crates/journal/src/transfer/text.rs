@@ -10,11 +10,11 @@ use bytes::Bytes;
 use grantbook_domain::id::OrgId;
 use serde::{Deserialize, Serialize};
 
-use super::{FRAMES, TIMEOUT, Target, TransferError};
 use crate::{
     Foreign, Identity, Item, Journal, READ_MAX_BYTES, ReadError, Stored, Tail,
     chain::{Chains, ForeignMet, OrgEnd, Step},
     frame::FRAME_MAX_BYTES,
+    transfer::{FRAMES, TIMEOUT, Target, TransferError},
     verify::Report,
 };
 

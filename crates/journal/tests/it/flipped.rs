@@ -4,8 +4,10 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use bytes::Bytes;
-use grantbook_domain::id::{InstallationId, OrgId};
-use grantbook_domain::time::Timestamp;
+use grantbook_domain::{
+    id::{InstallationId, OrgId},
+    time::Timestamp,
+};
 use grantbook_journal::{
     Identity, Item, Journal, Tail,
     chain::Chains,

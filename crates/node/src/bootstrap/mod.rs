@@ -6,7 +6,7 @@ mod load;
 use std::{fs, io, path::Path, sync::Arc};
 
 use grantbook_domain::id::{InstallationId, OrgId};
-use grantbook_journal::{Item, Journal, ReadError, chain::OrgEnd, hash::Hash};
+use grantbook_journal::{Item, Journal, ReadError, chain::OrgEnd, follow::open::OpenError, hash::Hash};
 use grantbook_views::{Disorder, FORMAT_VERSION, ViewError, ViewWriter};
 
 pub(crate) use load::opened;
@@ -15,7 +15,6 @@ use crate::{
     error::ReadSideError,
     snapshots::{Manifest, ManifestError, PublicKey, Signed, SnapshotError, Store},
 };
-use grantbook_journal::open::OpenError;
 
 /// What the name of the file that a view is loaded into ends with, before it is one.
 pub const LOADING: &str = "loading.redb";

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use grantbook_files as files;
 
 use crate::{error::ReadSideError, snapshots::NodeId};
-use grantbook_journal::{ids::IdSource, open::OpenError};
+use grantbook_journal::{follow::open::OpenError, stamp::ids::IdSource};
 
 /// The file in the data directory.
 pub const NODE_ID_FILE: &str = "node-id";

@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use grantbook_domain::id::InstallationId;
-use grantbook_journal::jetstream::{JetStreamJournal, NodesError};
+use grantbook_journal::{
+    jetstream::{JetStreamJournal, NodesError},
+    stamp::clock::Clock,
+};
 use grantbook_views::FORMAT_VERSION;
 use tokio::{
     sync::watch,
@@ -19,7 +22,6 @@ use crate::{
     project::{NodeState, Progress},
     snapshots::NodeId,
 };
-use grantbook_journal::clock::Clock;
 
 /// How often a node says how it is.
 pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(10);

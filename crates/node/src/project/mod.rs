@@ -13,6 +13,13 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use grantbook_journal::{
     Item, Journal, ReadError, Tail,
     chain::{ChainError, Chains, ForeignMet},
+    follow::{
+        doubt::{Comparison, Doubts},
+        head_watch::{Broken, Heard, Pulse},
+        known_head::{KnownHead, SeenEnd, Verdict, compare},
+        other_copies::other_copies,
+    },
+    log_throttle::LogThrottle,
 };
 use grantbook_views::{Snapshot, ViewReader, ViewWriter};
 use tokio::{
@@ -31,15 +38,6 @@ use self::{
     view::{Fault, Intake, Prepared, View, is_much},
 };
 use crate::maintenance::Tally;
-use grantbook_journal::{
-    follow::{
-        doubt::{Comparison, Doubts},
-        head_watch::{Broken, Heard, Pulse},
-        known_head::{KnownHead, SeenEnd, Verdict, compare},
-        other_copies::other_copies,
-    },
-    log_throttle::LogThrottle,
-};
 
 /// Most frames in one transaction.
 const FRAMES_MAX: NonZeroUsize = match NonZeroUsize::new(1024) {

@@ -6,6 +6,7 @@ use grantbook_domain::{position::Position, record::Recorded};
 use grantbook_journal::{
     Item, ReadError,
     chain::{ChainError, Chains, ForeignMet, Step},
+    follow::doubt::JournalDoubt,
 };
 use grantbook_views::{Batch, Snapshot, StagedBatch, Stager, ViewError, ViewReader, ViewWriter};
 use tokio::time::Instant;
@@ -15,7 +16,6 @@ use crate::project::{
     checkpoint::Checkpoint,
     marks::{MARK_EVERY, Marks},
 };
-use grantbook_journal::follow::doubt::JournalDoubt;
 
 /// At most so long are batches committed without being durable: a crash costs the replay of the rest.
 const DURABLE_EVERY: Duration = Duration::from_secs(1);

@@ -6,7 +6,14 @@ use grantbook_domain::{
     id::OrgId,
     position::{Position, RECORDS_PER_FRAME},
 };
-use grantbook_journal::{Journal, chain::ForeignMet};
+use grantbook_journal::{
+    Journal,
+    chain::ForeignMet,
+    follow::{
+        head_watch::Behind,
+        read_barrier::{Confirmer, Unconfirmed},
+    },
+};
 use grantbook_views::{Image, ViewReader};
 use tokio::{sync::watch, time::timeout};
 
@@ -15,10 +22,6 @@ use crate::{
     peers::{Disagreement, Nodes},
     project::{Mark, NodeState, Progress, Projector},
     read::{Freshness, Stale, WhenStale},
-};
-use grantbook_journal::follow::{
-    head_watch::Behind,
-    read_barrier::{Confirmer, Unconfirmed},
 };
 
 /// As long as the journal was heard of so lately, a view that has everything counts as of now.

@@ -9,7 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use grantbook_journal::Journal;
+use grantbook_journal::{
+    Journal,
+    follow::open::{JournalAddress, OpenError, OpenJournal, make_directory},
+    stamp::{clock::Clock, ids::IdSource},
+};
 use grantbook_views::{Verified, ViewWriter};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
@@ -24,11 +28,6 @@ use crate::{
     project::{NodeState, Projector},
     read_side::{NEXT_FILE, VIEW_FILE, open_store, open_view},
     snapshots::{Made, Maker, Manifest, Signed, SnapshotConfig, SnapshotError, SnapshotKey, make},
-};
-use grantbook_journal::{
-    clock::Clock,
-    ids::IdSource,
-    open::{JournalAddress, OpenError, OpenJournal, make_directory},
 };
 
 /// The file of a view that is being built.

@@ -10,7 +10,7 @@ use std::{
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use grantbook_files as files;
 
-use grantbook_journal::ids::{NoRandomness, random};
+use grantbook_journal::stamp::ids::{NoRandomness, random};
 
 /// The secret key of a node. Its debug text shows the public key only.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grantbook_domain::id::InstallationId;
-use grantbook_journal::hash::Hash;
+use grantbook_journal::{hash::Hash, stamp::clock::Clock};
 use grantbook_views::{FORMAT_VERSION, LISTING_FORM, Snapshot, ViewDigest, ViewError};
 use tokio::{
     sync::mpsc,
@@ -18,7 +18,6 @@ use crate::{
         KEPT, Listed, Manifest, NodeId, Piece, SnapshotError, SnapshotKey, SnapshotName, Store, store::Draft,
     },
 };
-use grantbook_journal::clock::Clock;
 
 /// Text of the listing in one piece.
 const LISTING_BYTES: usize = 4 * 1024 * 1024;

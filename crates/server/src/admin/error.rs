@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use grantbook_domain::{id::InstallationId, refusal::Refusal, text::TextFault};
 use grantbook_files as files;
-use grantbook_journal::{AppendError, ReadError, frame::FrameError, jetstream::JetStreamError};
+use grantbook_journal::{
+    AppendError, ReadError,
+    follow::{burned::BurnError, known_head::HeadFileError, open::OpenError},
+    frame::FrameError,
+    jetstream::JetStreamError,
+    stamp::ids::NoRandomness,
+};
 use grantbook_views::ViewError;
 use tokio::task::JoinError;
 
 use grantbook_command::{ReplayError, SubmitError};
-use grantbook_journal::{
-    follow::{burned::BurnError, known_head::HeadFileError},
-    ids::NoRandomness,
-    open::OpenError,
-};
 use grantbook_node::error::ReadSideError;
 
 /// Why an operator's command is not carried out.

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use grantbook_journal::Journal;
-use tokio::task::spawn_blocking;
-
-use crate::admin::error::AdminError;
 use grantbook_journal::{
+    Journal,
     follow::{
         doubt::Doubts,
         known_head::{HeadFile, judge, recall},
+        open::OpenError,
     },
-    open::OpenError,
 };
+use tokio::task::spawn_blocking;
+
+use crate::admin::error::AdminError;
 use grantbook_node::{head_of_view::head_of_view, read_side::VIEW_FILE};
 
 /// Compares the journal with what the data directory knows of it. A doubt ends the command, also one that only the view in

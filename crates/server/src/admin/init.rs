@@ -6,14 +6,23 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use grantbook_domain::{
     command::{Author, Command},
     event::Event,
-    founding::Founding,
     id::OrgId,
     principal::{Actor, Principal},
     record::{RECORD_SCHEMA, Record},
+    state::founding::Founding,
 };
 use grantbook_journal::{
-    AppendError, Identity, Journal, chain::Chains, embedded::EmbeddedJournal, found_surely, frame::encode,
+    AppendError, Identity, Journal,
+    chain::Chains,
+    embedded::EmbeddedJournal,
+    follow::{
+        known_head::{self, HeadFile, SeenEnd},
+        open::{JournalAddress, OpenError, OpenJournal, make_directory},
+    },
+    found_surely,
+    frame::encode,
     hash::Hash,
+    stamp::{clock::Clock, ids::IdSource},
 };
 use tokio::time::Instant;
 
@@ -24,12 +33,6 @@ use crate::{
 use grantbook_command::{
     CommandService, Fold, OrgFold, Submission, TextFaults, expect_reason, replay,
     secret::{KeyKind, Secret},
-};
-use grantbook_journal::{
-    clock::Clock,
-    follow::known_head::{self, HeadFile, SeenEnd},
-    ids::IdSource,
-    open::{JournalAddress, OpenError, OpenJournal, make_directory},
 };
 
 /// How often a new organization's frame is tried while others append theirs.

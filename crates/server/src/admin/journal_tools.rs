@@ -12,27 +12,27 @@ use grantbook_files as files;
 use grantbook_journal::{
     Identity, Journal, ReadError,
     chain::OrgEnd,
+    follow::{
+        doubt::{Doubts, JournalDoubt},
+        known_head::{self, HeadFile, SeenEnd},
+        open::{JournalAddress, OpenError, OpenJournal, make_directory},
+    },
     jetstream::{JetStreamJournal, NatsOptions, ServerFile},
+    stamp::ids::IdSource,
     transfer::{self, Target, TransferError},
     verify::{self, Report},
 };
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-pub use grantbook_journal::jetstream::{
-    DerivedFindings, DerivedState, Inspection, Permission, Ports, Prepared, ServerPlan, StreamFindings,
+pub use grantbook_journal::{
+    jetstream::{
+        DerivedFindings, DerivedState, Inspection, Permission, Ports, Prepared, ServerPlan, StreamFindings,
+    },
+    verify::ForeignFound,
 };
-pub use grantbook_journal::verify::ForeignFound;
 
 use crate::Boxed;
-use grantbook_journal::{
-    follow::{
-        doubt::{Doubts, JournalDoubt},
-        known_head::{self, HeadFile, SeenEnd},
-    },
-    ids::IdSource,
-    open::{JournalAddress, OpenError, OpenJournal, make_directory},
-};
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]

@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
-pub use grantbook_journal::jetstream::{Credentials, NatsOptions, Tls};
-
-pub use grantbook_journal::open::JournalAddress;
+pub use grantbook_journal::{
+    follow::open::JournalAddress,
+    jetstream::{Credentials, NatsOptions, Tls},
+};
 
 use crate::{state::WatchLimits, subscribe::webhooks::WebhookOptions, wire::public_url::PublicUrl};
 use grantbook_node::{

@@ -10,7 +10,7 @@ use crate::{
     subscribe::{relay::RelayError, webhooks::WebhooksError},
 };
 use grantbook_command::ReplayError;
-use grantbook_journal::open::OpenError;
+use grantbook_journal::follow::open::OpenError;
 use grantbook_node::error::ReadSideError;
 
 /// Why the server cannot begin or go on.

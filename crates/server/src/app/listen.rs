@@ -22,7 +22,7 @@ use crate::{
     endpoints,
     http::{self, problem::Failure},
 };
-use grantbook_journal::ids::IdSource;
+use grantbook_journal::stamp::ids::IdSource;
 
 /// How long requests under way may take once the process is to end.
 const GRACE: Duration = Duration::from_secs(10);

@@ -7,7 +7,16 @@ pub(crate) mod listen;
 use std::sync::Arc;
 
 use grantbook_files as files;
-use grantbook_journal::{Journal, jetstream::JetStreamJournal};
+use grantbook_journal::{
+    Journal,
+    follow::{
+        doubt::Doubts,
+        known_head::{self, HeadFile, HeadKeeper},
+        open::OpenJournal,
+    },
+    jetstream::JetStreamJournal,
+    stamp::{clock::Clock, ids::IdSource},
+};
 use tokio::task::spawn_blocking;
 
 pub use crate::app::error::StartError;
@@ -21,15 +30,6 @@ use crate::{
     },
 };
 use grantbook_command::{CommandService, replay};
-use grantbook_journal::{
-    clock::Clock,
-    follow::{
-        doubt::Doubts,
-        known_head::{self, HeadFile, HeadKeeper},
-    },
-    ids::IdSource,
-    open::OpenJournal,
-};
 use grantbook_node::{read::ReadNode, read_side::Viewing};
 
 /// The file in the data directory that says what was sent to webhooks.

@@ -2,13 +2,15 @@
 
 use grantbook_api::{
     authzen::{ActionName, Decision, Entity},
-    check::Reason,
+    questions::check::Reason,
 };
 use grantbook_domain::{
-    access::{Question, Target},
+    access::{
+        check::{Question, Target},
+        rights::Ask,
+    },
     model::{Token, User},
     principal::Principal,
-    rights::Ask,
 };
 use grantbook_views::Document;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use axum::{
 };
 use grantbook_api::{
     authzen::{ActionName, Decision, Decisions, Entity, EvaluationOptions, EvaluationRequest, Semantic},
-    check::CHECKS_MAX,
+    questions::check::CHECKS_MAX,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

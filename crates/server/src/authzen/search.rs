@@ -9,7 +9,7 @@ use axum::{
 use grantbook_api::authzen::{
     ActionName, ActionSearch, EntityId, FoundActions, FoundEntities, ResourceSearch, SubjectSearch,
 };
-use grantbook_domain::{access::Target, rights::Ask};
+use grantbook_domain::access::{check::Target, rights::Ask};
 use grantbook_views::{ListCursor, Listed, Page, Part, Reversed, Whose};
 use serde_json::{Value, json};
 

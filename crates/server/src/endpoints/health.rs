@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use grantbook_api::readiness::{
+use grantbook_api::questions::readiness::{
     ForeignMessages, FreshnessBounds, GapsMet, Health, Quarantine, Readiness, RelayLine,
 };
 use grantbook_domain::position::Position;

@@ -156,7 +156,7 @@ fn operations() -> Router<Arc<Web>> {
 
 #[cfg(test)]
 mod tests {
-    use grantbook_api::posted;
+    use grantbook_api::words::posted;
 
     use super::*;
 

@@ -11,7 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use grantbook_api::header;
+use grantbook_api::words::header;
 
 use crate::{
     endpoints,

@@ -1,6 +1,6 @@
 //! The `OpenAPI` document: what the rows say, and what is so of every operation of a kind.
 
-use grantbook_api::{header, problem::MEDIA_TYPE};
+use grantbook_api::words::{header, problem::MEDIA_TYPE};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -33,8 +33,8 @@ pub(crate) fn document() -> OpenApi {
     let scheme =
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("gb_st_... or gb_pk_...").build();
     components.add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
-    let problem = grantbook_api::problem::Problem::name().into_owned();
-    components.schemas.insert(problem, grantbook_api::problem::Problem::schema());
+    let problem = grantbook_api::words::problem::Problem::name().into_owned();
+    components.schemas.insert(problem, grantbook_api::words::problem::Problem::schema());
     let mut paths = Paths::new();
     for endpoint in TABLE.iter() {
         components.schemas.extend(endpoint.description.schemas.iter().cloned());

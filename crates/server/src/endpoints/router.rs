@@ -9,7 +9,7 @@ use axum::{
     middleware,
     response::{IntoResponse, Response},
 };
-use grantbook_api::check::{CheckAnswer, CheckRequest, Reason};
+use grantbook_api::questions::check::{CheckAnswer, CheckRequest, Reason};
 use tokio::sync::watch;
 
 use crate::{

@@ -6,7 +6,7 @@ use axum::{
     handler::Handler,
     routing::{MethodRouter, on},
 };
-use grantbook_api::list::Page;
+use grantbook_api::words::list::Page;
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{

@@ -10,10 +10,10 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use grantbook_api::header;
+use grantbook_api::words::header;
 
 use crate::http::problem::Failure;
-use grantbook_journal::ids::IdSource;
+use grantbook_journal::stamp::ids::IdSource;
 
 /// Longest head (request line and headers), in bytes.
 pub(crate) const HEAD_MAX: usize = 32 * 1024;

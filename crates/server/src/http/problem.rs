@@ -8,11 +8,13 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use grantbook_api::{header, problem as wire, strict};
+use grantbook_api::{
+    strict,
+    words::{header, problem as wire},
+};
 use grantbook_domain::{
-    access::Reason,
+    access::{check::Reason, rights::Needs},
     refusal::{Kind, Refusal},
-    rights::Needs,
 };
 use grantbook_views::ViewError;
 

@@ -1,7 +1,7 @@
 //! Query parameters: known names only, each at most once, and never a key among them.
 
 use axum::http::Uri;
-use grantbook_api::list::AsOfQuery;
+use grantbook_api::words::list::AsOfQuery;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -78,7 +78,7 @@ fn shown(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use grantbook_api::list::ListQuery;
+    use grantbook_api::words::list::ListQuery;
 
     use super::*;
 

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::Response,
 };
-use grantbook_api::header;
+use grantbook_api::words::header;
 use serde::Serialize;
 
 use crate::http::problem::Failure;

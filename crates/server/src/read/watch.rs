@@ -10,8 +10,8 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use grantbook_api::watch::{EVENT_STREAM, START, WatchKind, WatchQuery};
-use grantbook_domain::{id::ProjectId, position::Position, rights::Ask};
+use grantbook_api::questions::watch::{EVENT_STREAM, START, WatchKind, WatchQuery};
+use grantbook_domain::{access::rights::Ask, id::ProjectId, position::Position};
 
 use self::{pour::pour, watcher::Watcher};
 use crate::{

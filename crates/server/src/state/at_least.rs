@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use grantbook_api::header;
+use grantbook_api::words::header;
 use grantbook_domain::{id::OrgId, position::Position};
 
 use crate::{

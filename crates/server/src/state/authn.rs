@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     id::{KeyId, OrgId},
     principal::{Caller, Principal},
 };

@@ -4,7 +4,11 @@ use std::{fmt, sync::Arc};
 
 use grantbook_command::CommandHandle;
 use grantbook_domain::id::InstallationId;
-use grantbook_journal::{Gaps, Journal, clock::Clock, follow::doubt::Doubts, ids::IdSource};
+use grantbook_journal::{
+    Gaps, Journal,
+    follow::doubt::Doubts,
+    stamp::{clock::Clock, ids::IdSource},
+};
 use grantbook_node::read::{Freshness, ReadNode};
 
 use crate::{

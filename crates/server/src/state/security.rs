@@ -14,7 +14,7 @@ use std::{
 };
 
 use axum::http::{Method, Uri};
-use grantbook_domain::{access::Reason, id::KeyId, principal::Principal};
+use grantbook_domain::{access::check::Reason, id::KeyId, principal::Principal};
 use serde_json::{Map, Value};
 
 use crate::{

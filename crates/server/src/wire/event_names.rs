@@ -1,7 +1,7 @@
 //! Names of events in filters: a list separated by commas, and what was probably meant where a name is unknown.
 
-use grantbook_api::feed::ChangeType;
-use grantbook_domain::event_kind::EventKind;
+use grantbook_api::questions::feed::ChangeType;
+use grantbook_domain::event::kind::EventKind;
 
 use crate::http::problem::Failure;
 

@@ -1,6 +1,8 @@
 //! References with names that were looked up, or without.
 
-use grantbook_api::reference::{Actor, ActorType, GranteeType, NamedGrantee, NamedPrincipal, PrincipalType};
+use grantbook_api::words::reference::{
+    Actor, ActorType, GranteeType, NamedGrantee, NamedPrincipal, PrincipalType,
+};
 use grantbook_domain::{
     model::Personal,
     principal::{self, Grantee, Principal},

@@ -1,8 +1,11 @@
 //! From facts and things to the words of the wire: pure, so that a record gives its answer again.
 
 use grantbook_api::{
-    catalog as catalog_words, grants, groups, keys, members, objects, projects, reference, roles,
-    scope as scope_words, sessions, tokens, users, webhooks,
+    nouns::{
+        catalog as catalog_words, grants, groups, keys, members, objects, projects, roles, sessions, tokens,
+        users, webhooks,
+    },
+    words::{reference, scope as scope_words},
 };
 use grantbook_domain::{
     catalog::TypeDefinition,

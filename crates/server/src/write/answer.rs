@@ -1,12 +1,14 @@
 //! The answer to a write: a function of the record that it made, so that a repeated request gets it again.
 
 use axum::http::StatusCode;
-use grantbook_api::secret;
-use grantbook_domain::{event::Event, event_kind::EventKind};
+use grantbook_api::words::secret;
+use grantbook_domain::{
+    event::{Event, kind::EventKind},
+    model,
+};
 use serde_json::Value;
 
 use crate::{wire::render, write::parse::Secrets};
-use grantbook_domain::model;
 
 /// Status and body of the answer to the command that made these events. Secrets that are not at hand are withheld.
 pub(crate) fn of_events(events: &[Event], secrets: &Secrets) -> (StatusCode, Value) {
@@ -87,10 +89,10 @@ const fn makes(kind: EventKind) -> bool {
 }
 
 fn with_secret(
-    mut shown: grantbook_api::keys::Key,
+    mut shown: grantbook_api::nouns::keys::Key,
     key: &model::Key,
     secrets: &Secrets,
-) -> grantbook_api::keys::Key {
+) -> grantbook_api::nouns::keys::Key {
     let text = secrets.of_key(key.id).map(secret::Secret::new);
     shown.secret_withheld = text.is_none();
     shown.secret = Some(text);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::http::Method;
-use grantbook_api::batch::{Batch, BatchAnswer, BatchCommand, BatchMethod, BatchResult, COMMANDS_MAX};
+use grantbook_api::nouns::batch::{Batch, BatchAnswer, BatchCommand, BatchMethod, BatchResult, COMMANDS_MAX};
 use grantbook_domain::{command::Command, event::Event, record::Record};
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: which request this is, and what it asked for.
 
 use axum::http::HeaderMap;
-use grantbook_api::header;
+use grantbook_api::words::header;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

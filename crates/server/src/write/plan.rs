@@ -4,21 +4,25 @@ use std::collections::{BTreeSet, HashMap};
 
 use axum::{http::StatusCode, response::Response};
 use grantbook_api::{
-    access::{ProjectChoice, TypeChoice},
-    plan::{AccessChange, CHANGES_MAX, Plan, PlanWarning, PlannedConcern},
-    reference::{Named, NamedObject, NamedPrincipal},
+    questions::{
+        access::{ProjectChoice, TypeChoice},
+        plan::{AccessChange, CHANGES_MAX, Plan, PlanWarning, PlannedConcern},
+    },
+    words::reference::{Named, NamedObject, NamedPrincipal},
 };
 use grantbook_domain::{
-    access::{Question, Target},
-    access_diff::{AccessDiff, Change},
+    access::{
+        check::{Question, Target},
+        diff::{AccessDiff, Change},
+        effective::{AccessRow, ProjectSet},
+        rights::{Ask, Needs},
+    },
     catalog::PERMISSIONS,
     id::ProjectId,
     model::{Key, Personal},
     principal::{Caller, Principal},
-    rights::{Ask, Needs},
     scope::ObjectRef,
     state::OrgState,
-    survey::{AccessRow, ProjectSet},
     time::Timestamp,
 };
 

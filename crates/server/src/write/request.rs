@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use grantbook_api::{header, objects::ObjectProjectQuery};
+use grantbook_api::{nouns::objects::ObjectProjectQuery, words::header};
 use grantbook_domain::{
     command::{Author, Command},
     id::OrgId,

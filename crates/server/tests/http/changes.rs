@@ -8,9 +8,8 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use grantbook_journal::clock::Clock;
-use grantbook_server::endpoints;
-use grantbook_server::state::AppState;
+use grantbook_journal::stamp::clock::Clock;
+use grantbook_server::{endpoints, state::AppState};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 

@@ -27,7 +27,8 @@ fn operations() -> Vec<(String, String, String, Handling)> {
             let takes = |name: &str| parameters.iter().any(|one| one["name"] == name);
             let handling = if takes("idempotency-key") {
                 Handling::Write
-            } else if takes("grantbook-at-least") && !grantbook_api::posted::ACTIONS.contains(&path.as_str())
+            } else if takes("grantbook-at-least")
+                && !grantbook_api::words::posted::ACTIONS.contains(&path.as_str())
             {
                 Handling::Read
             } else {

@@ -7,7 +7,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request},
 };
-use grantbook_journal::{clock::Clock, open::JournalAddress};
+use grantbook_journal::{follow::open::JournalAddress, stamp::clock::Clock};
 use grantbook_server::{
     admin::init::{InitOptions, create_org, init},
     app::{App, config::ServeConfig},

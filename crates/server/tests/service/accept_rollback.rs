@@ -8,17 +8,18 @@ use crate::{
 };
 use grantbook_command::SubmitError;
 use grantbook_domain::{event::Event, id::OrgId, position::Position, principal::Actor};
-use grantbook_journal::open::OpenError;
 use grantbook_journal::{
-    Item, Journal, Tail, chain::ChainError, embedded::EmbeddedJournal, frame::decode, verify::verify,
-};
-use grantbook_journal::{
+    Item, Journal, Tail,
+    chain::ChainError,
+    embedded::EmbeddedJournal,
     follow::{
         burned::Burned,
         doubt::JournalDoubt,
         known_head::{HEAD_FILE, HeadFile, KnownHead, SeenEnd},
+        open::{JournalAddress, OpenError},
     },
-    open::JournalAddress,
+    frame::decode,
+    verify::verify,
 };
 use grantbook_node::error::ReadSideError;
 use grantbook_node::project::{NodeState, Progress};

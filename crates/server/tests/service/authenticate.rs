@@ -3,7 +3,7 @@
 use crate::given::{Given, ORG, START, token_id};
 use grantbook_command::secret::{KeyKind, ParsedKey, Secret};
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     command::{Command, KeyCommand, TokenCommand},
     principal::Principal,
     time::Timestamp,

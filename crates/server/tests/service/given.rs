@@ -9,10 +9,10 @@ use grantbook_command::{
 use grantbook_domain::{
     command::{Author, Command, TokenCommand},
     event::Event,
-    founding::Founding,
     id::{GrantId, GroupId, InstallationId, KeyId, OrgId, RoleId, TokenId, UserId},
     principal::{Actor, Caller, Principal},
     record::{RECORD_SCHEMA, Record},
+    state::founding::Founding,
     time::Timestamp,
 };
 use grantbook_journal::{
@@ -20,10 +20,10 @@ use grantbook_journal::{
     chain::{Chains, Step},
     frame::encode,
     memory::{Fault, MemoryJournal},
-};
-use grantbook_journal::{
-    clock::{Clock, ClockHand},
-    ids::IdSource,
+    stamp::{
+        clock::{Clock, ClockHand},
+        ids::IdSource,
+    },
 };
 use tokio::{
     sync::oneshot,

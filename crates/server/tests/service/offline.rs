@@ -10,9 +10,12 @@ use grantbook_domain::{
     principal::{Actor, Grantee, Principal},
     record::Record,
 };
-use grantbook_journal::open::JournalAddress;
-use grantbook_journal::open::OpenError;
-use grantbook_journal::{Journal, Tail, embedded::EmbeddedJournal, frame::decode};
+use grantbook_journal::{
+    Journal, Tail,
+    embedded::EmbeddedJournal,
+    follow::open::{JournalAddress, OpenError},
+    frame::decode,
+};
 use grantbook_server::{
     admin::{
         error::AdminError,

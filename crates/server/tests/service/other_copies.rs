@@ -10,8 +10,8 @@ use grantbook_domain::id::OrgId;
 use grantbook_journal::{
     AppendError, Cause, Identity, Item, Journal, ReadError, Stored,
     memory::{MemoryJournal, MemoryTail},
+    stamp::{clock::Clock, ids::IdSource},
 };
-use grantbook_journal::{clock::Clock, ids::IdSource};
 use grantbook_node::project::{NodeState, Projector};
 use grantbook_views::ViewWriter;
 use tokio::time::{sleep, timeout};

@@ -4,8 +4,11 @@
 use crate::given::{Given, ORG, START};
 use grantbook_command::{PlannedOutcome, Submission, SubmitError};
 use grantbook_domain::{
-    access::{Question, Target},
-    access_diff::{AccessDiff, Change},
+    access::{
+        check::{Question, Target},
+        diff::{AccessDiff, Change},
+        effective::AccessRow,
+    },
     command::{
         Author, Command, GrantCommand, GroupCommand, MemberCommand, ProjectCommand, RoleCommand, TokenCommand,
     },
@@ -14,7 +17,6 @@ use grantbook_domain::{
     principal::{Caller, Grantee, Principal},
     scope::{Atom, Labels, ObjectRef, Scope, Selector},
     state::OrgState,
-    survey::AccessRow,
     time::Timestamp,
 };
 use proptest::{

@@ -6,8 +6,7 @@ use std::{
     time::Duration,
 };
 
-use grantbook_journal::hash::Hash;
-use grantbook_journal::open::JournalAddress;
+use grantbook_journal::{follow::open::JournalAddress, hash::Hash};
 use grantbook_node::read_side::NEXT_FILE;
 use grantbook_node::{
     rebuild::{BUILDING_FILE, BuildOptions, ViewOptions, build, make_offline, verify},

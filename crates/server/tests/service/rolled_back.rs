@@ -15,15 +15,16 @@ use grantbook_domain::{
     position::Position,
     principal::{Caller, Principal},
 };
-use grantbook_journal::open::OpenError;
-use grantbook_journal::{Journal, embedded::EmbeddedJournal, memory::Fault};
 use grantbook_journal::{
-    clock::Clock,
+    Journal,
+    embedded::EmbeddedJournal,
     follow::{
         doubt::{Doubts, JournalDoubt},
         known_head::{HEAD_FILE, HeadFile, KnownHead, SeenEnd},
+        open::{JournalAddress, OpenError},
     },
-    open::JournalAddress,
+    memory::Fault,
+    stamp::clock::Clock,
 };
 use grantbook_node::read_side::VIEW_FILE;
 use grantbook_node::{project::NodeState, read::Unready};

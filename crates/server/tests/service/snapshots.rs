@@ -9,8 +9,7 @@ use std::{
 
 use crate::given::{Given, ORG};
 use grantbook_domain::id::Id;
-use grantbook_journal::clock::Clock;
-use grantbook_journal::{Journal as _, memory::MemoryJournal};
+use grantbook_journal::{Journal as _, memory::MemoryJournal, stamp::clock::Clock};
 use grantbook_node::{
     bootstrap::{Source, Stage, bootstrap},
     project::Projector,

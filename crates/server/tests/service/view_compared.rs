@@ -12,9 +12,9 @@ use std::{
 use crate::given::Given;
 use bytes::Bytes;
 use grantbook_domain::id::OrgId;
-use grantbook_journal::follow::doubt::{Doubts, JournalDoubt};
 use grantbook_journal::{
     AppendError, Cause, Identity, Item, Journal, ReadError,
+    follow::doubt::{Doubts, JournalDoubt},
     memory::{MemoryJournal, MemoryTail},
 };
 use grantbook_node::project::{NodeState, Projector, SCRUB_EVERY};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use grantbook_domain::id::ProjectId;
 
-use super::{
+use crate::image::{
     Image, OrgImage,
     row::{GroupNumber, PrincipalRow, Rights},
     shards::IdKey,

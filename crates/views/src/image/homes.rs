@@ -2,7 +2,7 @@
 
 use grantbook_domain::id::ProjectId;
 
-use crate::row::ObjectRow;
+use crate::store::row::ObjectRow;
 
 /// The registrations, by project. Nearly always there is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

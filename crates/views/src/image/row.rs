@@ -10,8 +10,10 @@ use grantbook_domain::{
     time::Timestamp,
 };
 
-use super::extent::Extent;
-use crate::row::{GrantRow, KeyRow, NarrowRow, ProjectRow};
+use crate::{
+    image::rights_sets::RightsSet,
+    store::row::{GrantRow, KeyRow, NarrowRow, ProjectRow},
+};
 
 /// The number of a group's row.
 pub(super) type GroupNumber = u32;
@@ -23,7 +25,7 @@ const NEAR: usize = 4;
 
 /// What is known of a user's or token's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Life {
+pub(super) enum Lifecycle {
     /// There is no such.
     #[default]
     Unknown,
@@ -41,7 +43,7 @@ pub(super) struct PrincipalRow {
     near: [GroupNumber; NEAR],
     /// What few have.
     pub(super) more: Option<Arc<More>>,
-    pub(super) life: Life,
+    pub(super) life: Lifecycle,
 }
 
 /// Further groups, memberships with an expiry, and grants of one's own.
@@ -53,7 +55,7 @@ pub(super) struct More {
 
 impl Default for PrincipalRow {
     fn default() -> Self {
-        Self { until: Timestamp::FOREVER, near: [NOBODY; NEAR], more: None, life: Life::Unknown }
+        Self { until: Timestamp::FOREVER, near: [NOBODY; NEAR], more: None, life: Lifecycle::Unknown }
     }
 }
 
@@ -114,11 +116,11 @@ pub(super) struct Rights {
     /// Whether the group lives; of a dead one there is nothing else.
     pub(super) lives: bool,
     /// What unexpiring allows give on the organization, on selected projects, or on one project.
-    pub(super) allow: Option<Extent>,
+    pub(super) allow: Option<RightsSet>,
     /// What such denies take.
-    pub(super) deny: Option<Box<Extent>>,
+    pub(super) deny: Option<Box<RightsSet>>,
     /// Every other grant, weighed one by one.
-    pub(super) special: Vec<Arc<Gift>>,
+    pub(super) special: Vec<Arc<CompiledGrant>>,
     /// Memberships with an expiry, of the group or one above it, and where they lead.
     pub(super) timed: Vec<(Timestamp, GroupNumber)>,
 }
@@ -131,13 +133,13 @@ impl Rights {
 
 /// A grant with what it gives, its role resolved.
 #[derive(Debug, Clone)]
-pub(super) struct Gift {
+pub(super) struct CompiledGrant {
     pub(super) row: GrantRow,
     /// Cut by the grant's types.
     pub(super) blocks: Vec<Block>,
 }
 
-impl Gift {
+impl CompiledGrant {
     pub(super) fn gives(&self, permission: Permission, object_type: ObjectType) -> bool {
         self.blocks.iter().any(|block| block.permissions.has(permission) && block.types.has(object_type))
     }
@@ -173,7 +175,7 @@ impl From<KeyRow> for KeyEntry {
 
 /// A project: its number in sets, and itself while it lives.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seat {
+pub(super) struct ProjectSlot {
     pub(super) number: u32,
     pub(super) living: Option<Arc<ProjectRow>>,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     catalog::Lineage,
     model::{Effect, Grant, Key},
     position::Position,

@@ -1,8 +1,7 @@
 //! The history's filters against brute force over the records.
 
 use grantbook_domain::{
-    event::Event,
-    event_kind::EventKind,
+    event::{Event, kind::EventKind},
     id::{GroupId, ProjectId},
     position::Position,
     principal::{Actor, Principal},

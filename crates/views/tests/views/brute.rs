@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    access::{Located, Question, Reason, Target},
+    access::{
+        check::{Located, Question, Reason, Target},
+        effective::AccessRow,
+    },
     id::{GroupId, KeyId, OrgId, ProjectId, TokenId},
     model::Effect,
     principal::{Grantee, Principal},
     scope::ObjectRef,
     state::OrgState,
-    survey::AccessRow,
     time::Timestamp,
 };
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    access::Target, catalog::Lineage, position::Position, principal::Principal, record::Recorded,
+    access::check::Target, catalog::Lineage, position::Position, principal::Principal, record::Recorded,
     scope::ObjectRef, state::OrgState, time::Timestamp,
 };
 use grantbook_views::{AccessRow, Comparison, Moment, Snapshot};

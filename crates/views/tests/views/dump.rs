@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use grantbook_domain::{
+    access::effective::{AccessRow, Extent},
     principal::Principal,
     state::OrgState,
-    survey::{AccessRow, Extent},
 };
 use grantbook_views::{
     Access, AccessParts, Chunk, Groups, Holder, Loader, Snapshot, ViewError, ViewWriter, Whole,

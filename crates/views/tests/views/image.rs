@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use grantbook_domain::{
-    access::Question,
+    access::check::Question,
     command::{Command, ObjectCommand},
     id::OrgId,
     model::{Effect, Gives, KeyHash, Narrowing},

@@ -178,7 +178,7 @@ impl Then<'_> {
     }
 
     fn home(&self, object: &grantbook_domain::scope::ObjectRef) -> Option<grantbook_domain::id::ProjectId> {
-        let target = grantbook_domain::access::Target {
+        let target = grantbook_domain::access::check::Target {
             object_type: &object.object_type,
             id: &object.id,
             project: None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use grantbook_domain::{
-    access::{Question, Reason, Target},
+    access::check::{Question, Reason, Target},
     catalog::Lineage,
     command::{Command, TokenCommand},
     id::{TokenId, UserId},

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    access::{Question, Reason, Target},
+    access::check::{Question, Reason, Target},
     command::{Command, Expiry, MemberCommand, ProjectCommand},
     id::{KeyId, OrgId},
     model::{Builtin, Effect, Gives, KeyHash},
@@ -11,7 +11,7 @@ use grantbook_domain::{
     scope::{Atom, Scope},
     time::Timestamp,
 };
-use grantbook_views::{Coverage, Obstacle, ProjectSet, Snapshot, explain::PATHS_MAX};
+use grantbook_views::{Coverage, Obstacle, PATHS_MAX, ProjectSet, Snapshot};
 
 use crate::world::{World, all_except, hash_of, labels, object, view_of};
 

@@ -7,14 +7,13 @@ use grantbook_domain::{
         ProjectCommand, Request, RoleCommand, TokenCommand, UserCommand,
     },
     event::Event,
-    founding::Founding,
     id::{GrantId, GroupId, Id, InstallationId, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
     model::{Builtin, Effect, Gives, KeyHash, Narrowing, RolePermission},
     position::Position,
     principal::{Actor, Caller, Grantee, Principal},
     record::{RECORD_SCHEMA, Record, Recorded},
     scope::{Atom, Labels, ObjectRef, Scope, Selector},
-    state::OrgState,
+    state::{OrgState, founding::Founding},
     time::Timestamp,
 };
 use grantbook_views::{Batch, ViewWriter};

@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    access::{Question, Target},
-    access_diff::{AccessDiff, Change},
+    access::{
+        check::{Question, Target},
+        diff::{AccessDiff, Change},
+        effective::AccessRow,
+    },
     catalog::Lineage,
     event::Event,
     principal::Principal,
     scope::ObjectRef,
     state::OrgState,
-    survey::AccessRow,
     time::Timestamp,
 };
 use proptest::{

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    access::{Located, Target},
+    access::check::{Located, Target},
     catalog::{ObjectType, Permission, PermissionSet},
     command::{Author, Command, GrantCommand, MemberCommand, TokenCommand},
     event::Event,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use grantbook_domain::{
-    access::{Located, Target},
+    access::check::{Located, Target},
     catalog::{ObjectType, TypeDefinition},
     command::Author,
     event::Event,

@@ -1,21 +1,20 @@
 //! One organization being driven.
 
 use grantbook_domain::{
-    access::{Question, Reason, Target},
+    access::check::{Question, Reason, Target},
     catalog::TypeDefinition,
     command::{
         Author, Command, GroupCommand, KeyCommand, MemberCommand, ObjectCommand, ProjectCommand, Request,
         RoleCommand, TokenCommand, UserCommand,
     },
     event::Event,
-    founding::Founding,
     id::{GrantId, GroupId, Id, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId},
     model::{Builtin, KeyHash, Narrowing, RolePermission},
     principal::{Caller, Grantee, Principal},
     record::Maker,
     refusal::Refusal,
     scope::{ObjectRef, Scope},
-    state::OrgState,
+    state::{OrgState, founding::Founding},
     time::Timestamp,
 };
 

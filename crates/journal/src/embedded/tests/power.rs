@@ -4,11 +4,12 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use redb::ReadableDatabase;
 
-use crate::append_surely;
-
-use super::{
-    disk::{Broken, Disk, Op, apply},
-    *,
+use crate::{
+    append_surely,
+    embedded::tests::{
+        disk::{Broken, Disk, Op, apply},
+        *,
+    },
 };
 
 fn start(disk: &Disk) -> EmbeddedJournal {

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use crate::{Journal, ReadError};
-use tokio::time::{Instant, sleep};
-
-use crate::follow::{
-    burned::{self, Burned},
-    doubt::JournalDoubt,
-    known_head::{HEAD_FILE, KnownHead},
+use crate::{
+    Journal, ReadError,
+    follow::{
+        burned::{self, Burned},
+        doubt::JournalDoubt,
+        known_head::{HEAD_FILE, KnownHead},
+    },
 };
+use tokio::time::{Instant, sleep};
 
 /// A journal that does not answer for so long cannot be compared.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use crate::Identity;
-use tokio::{
-    sync::watch,
-    task::{JoinHandle, spawn_blocking},
-    time::sleep,
-};
-
 use crate::{
+    Identity,
     follow::{
         doubt::Doubts,
         known_head::{HeadFile, KnownHead, SeenEnd},
     },
     log_throttle::LogThrottle,
+};
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, spawn_blocking},
+    time::sleep,
 };
 
 /// Between two writes: with what a write takes, less than a second.

@@ -7,20 +7,19 @@ mod keeper;
 
 use std::path::Path;
 
-use crate::Journal;
+use crate::{
+    Journal,
+    follow::{
+        burned::Burned,
+        doubt::{Doubts, JournalDoubt},
+        open::{OpenError, make_directory},
+    },
+};
 use tokio::task::spawn_blocking;
 
 pub use compare::{Verdict, compare};
 pub use file::{HEAD_FILE, HeadFile, HeadFileError, KnownHead, SeenEnd};
 pub use keeper::HeadKeeper;
-
-use crate::{
-    follow::{
-        burned::Burned,
-        doubt::{Doubts, JournalDoubt},
-    },
-    open::{OpenError, make_directory},
-};
 
 /// What is said where nothing is known.
 pub const UNKNOWN: &str = "No journal-head.json here: a rollback before this start cannot be detected. The head is recorded from now on.";

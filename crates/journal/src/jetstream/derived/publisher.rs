@@ -17,12 +17,14 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{ApiError, Connection, Derived, Place, stream};
 use crate::{
     Cause, Identity, ReadError,
     hash::Hash,
-    jetstream::append::{HEAD_HEADER, STREAM_HEADER, WRONG_LAST_SEQUENCE},
-    jetstream::connection::parse,
+    jetstream::{
+        append::{HEAD_HEADER, STREAM_HEADER, WRONG_LAST_SEQUENCE},
+        connection::parse,
+        derived::{ApiError, Connection, Derived, Place, stream},
+    },
     outcome::Reason,
 };
 

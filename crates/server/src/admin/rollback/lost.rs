@@ -11,6 +11,7 @@ use grantbook_domain::{
 };
 use grantbook_journal::{
     Item, Journal,
+    follow::burned,
     frame::{Frame, decode},
 };
 use grantbook_views::{AuditFilter, AuditPage, Order, Snapshot, ViewError, ViewWriter};
@@ -19,7 +20,6 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use crate::{admin::error::AdminError, wire::position};
-use grantbook_journal::follow::burned;
 
 /// Records read at once.
 const RECORDS: usize = 1000;

@@ -4,7 +4,15 @@
 mod lost;
 mod plan;
 
-use grantbook_journal::follow::burned;
+use grantbook_journal::{
+    Identity, Journal,
+    follow::{
+        burned::{self, Burned},
+        known_head::{self, HeadFile, KnownHead, SeenEnd, Verdict},
+        open::{JournalAddress, OpenError, OpenJournal},
+    },
+    stamp::{clock::Clock, ids::IdSource},
+};
 use std::{
     collections::BTreeSet,
     fs,
@@ -16,7 +24,6 @@ use grantbook_domain::{
     command::{Author, Command},
     id::OrgId,
 };
-use grantbook_journal::{Identity, Journal};
 use grantbook_views::ViewError;
 use tokio::task::spawn_blocking;
 
@@ -24,13 +31,6 @@ pub use lost::{LostEvent, LostEvents};
 
 use crate::{Boxed, admin::error::AdminError};
 use grantbook_command::{CommandService, Submission, TextFaults, expect_reason, replay};
-use grantbook_journal::follow::burned::Burned;
-use grantbook_journal::{
-    clock::Clock,
-    follow::known_head::{self, HeadFile, KnownHead, SeenEnd, Verdict},
-    ids::IdSource,
-    open::{JournalAddress, OpenError, OpenJournal},
-};
 use grantbook_node::{error::ReadSideError, head_of_view::head_of_view, read_side::VIEW_FILE};
 
 /// What becomes of a view that holds what was lost.

@@ -1,17 +1,17 @@
 //! What is kept and what is lost: by what is known of the lost journal, and by what the present one holds.
 
-use grantbook_journal::Journal;
-
-use crate::admin::error::AdminError;
-use grantbook_command::Fold;
 use grantbook_journal::{
+    Journal,
     follow::{
         burned::{self, BURNED_MOST, Burned},
         doubt::JournalDoubt,
         known_head::{self, KnownHead},
+        open::OpenError,
     },
-    open::OpenError,
 };
+
+use crate::admin::error::AdminError;
+use grantbook_command::Fold;
 
 /// What is done, and the head of the journal that it was planned on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,7 +23,7 @@ use crate::{
     app::listen::wire::Exchange,
     http::{head::Refused, problem::Failure},
 };
-use grantbook_journal::clock::Clock;
+use grantbook_journal::stamp::clock::Clock;
 
 /// How long the answer may take, and what is still being sent is read.
 const FAREWELL: Duration = Duration::from_secs(2);

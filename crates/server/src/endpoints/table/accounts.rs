@@ -1,13 +1,15 @@
 //! Accounts and groups.
 
 use grantbook_api::{
-    groups::{CreateGroup, Group, UpdateGroup},
-    keys::{IssueKey, Key, RotateKey},
-    list::{AsOfQuery, ListQuery, PageQuery},
-    members::{AddMember, Member},
-    sessions::{Session, SessionQuery, StartSession},
-    tokens::{CreateToken, Token, UpdateToken},
-    users::{CreateUser, UpdateUser, User},
+    nouns::{
+        groups::{CreateGroup, Group, UpdateGroup},
+        keys::{IssueKey, Key, RotateKey},
+        members::{AddMember, Member},
+        sessions::{Session, SessionQuery, StartSession},
+        tokens::{CreateToken, Token, UpdateToken},
+        users::{CreateUser, UpdateUser, User},
+    },
+    words::list::{AsOfQuery, ListQuery, PageQuery},
 };
 
 use crate::{

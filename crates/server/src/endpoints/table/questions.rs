@@ -1,24 +1,26 @@
 //! Questions: checks, access, history, AuthZEN, and what those who run it ask.
 
 use grantbook_api::{
-    access::{Access, AccessQuery},
-    audit::{AuditItem, AuditLog, AuditQuery},
     authzen::{
         ActionSearch, Decision, Decisions, EvaluationRequest, EvaluationsRequest, FoundActions,
         FoundEntities, PdpConfiguration, ResourceSearch, SubjectSearch,
     },
-    check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest},
-    diff::{Diff, DiffQuery},
-    explain::Explanation,
-    feed::AccessChange,
-    grant_history::{GrantHistoryQuery, GrantedItem},
-    list::AsOfQuery,
-    readiness::{Health, Readiness},
-    report::{Report, ReportQuery, ReportRow},
-    reverse::{Accessible, AccessibleQuery, Permissions, PermissionsQuery, WhoCan, WhoCanQuery},
-    timeline::{Timeline, TimelineQuery},
-    watch::{WatchEnd, WatchQuery, WatchStale},
+    questions::{
+        access::{Access, AccessQuery},
+        audit::{AuditItem, AuditLog, AuditQuery},
+        check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest},
+        diff::{Diff, DiffQuery},
+        explain::Explanation,
+        feed::AccessChange,
+        grant_history::{GrantHistoryQuery, GrantedItem},
+        readiness::{Health, Readiness},
+        report::{Report, ReportQuery, ReportRow},
+        reverse::{Accessible, AccessibleQuery, Permissions, PermissionsQuery, WhoCan, WhoCanQuery},
+        timeline::{Timeline, TimelineQuery},
+        watch::{WatchEnd, WatchQuery, WatchStale},
+    },
     whoami::Whoami,
+    words::list::AsOfQuery,
 };
 
 use crate::{

@@ -1,15 +1,19 @@
 //! What is given, on what, and who hears of it.
 
 use grantbook_api::{
-    batch::{Batch, BatchAnswer},
-    catalog::{Catalog, ExtendCatalog},
-    grants::{CreateGrant, Grant, GrantQuery},
-    list::{AsOfQuery, ListQuery, PageQuery},
-    objects::{Object as Registered, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject},
-    plan::Plan,
-    projects::{CreateProject, Project, UpdateProject},
-    roles::{CreateRole, Role, UpdateRole},
-    webhooks::{Attempt, CreateWebhook, DeadLetter, ReplayWebhook, RotateWebhook, UpdateWebhook, Webhook},
+    nouns::{
+        batch::{Batch, BatchAnswer},
+        catalog::{Catalog, ExtendCatalog},
+        grants::{CreateGrant, Grant, GrantQuery},
+        objects::{Object as Registered, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject},
+        projects::{CreateProject, Project, UpdateProject},
+        roles::{CreateRole, Role, UpdateRole},
+        webhooks::{
+            Attempt, CreateWebhook, DeadLetter, ReplayWebhook, RotateWebhook, UpdateWebhook, Webhook,
+        },
+    },
+    questions::plan::Plan,
+    words::list::{AsOfQuery, ListQuery, PageQuery},
 };
 
 use crate::{

@@ -1,7 +1,7 @@
 //! `as_of`: questions about an earlier position or time. What may be asked is judged by today's rights, and needs the
 //! right to read the audit log besides.
 
-use grantbook_domain::{id::InstallationId, position::Position, rights::Ask, time::Timestamp};
+use grantbook_domain::{access::rights::Ask, id::InstallationId, position::Position, time::Timestamp};
 use grantbook_views::Moment;
 
 use crate::{

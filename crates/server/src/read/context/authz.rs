@@ -1,14 +1,16 @@
 //! What the caller may see. Not seeing is not being: what may not be read is answered like what is not there.
 
 use grantbook_domain::{
-    access::{Question, Reason, Target},
-    authority::Holdings,
+    access::{
+        authority::Holdings,
+        check::{Question, Reason, Target},
+        rights::{Ask, Needs, On},
+    },
     catalog::{PERMISSIONS, Permission},
     id::{GroupId, KeyId, ProjectId, RoleId},
     model,
     principal::Principal,
     refusal::Kind,
-    rights::{Ask, Needs, On},
     scope::ObjectRef,
     webhook,
 };

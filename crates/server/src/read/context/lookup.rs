@@ -1,6 +1,6 @@
 //! Names by id, for the authorizer to show, and for answers that were authorized as a whole.
 
-use grantbook_api::reference::{Actor, NamedPrincipal};
+use grantbook_api::words::reference::{Actor, NamedPrincipal};
 use grantbook_domain::{
     id::{OrgId, ProjectId, RoleId},
     model::{Group, Project, Role, Token, User},

@@ -1,14 +1,14 @@
 //! Names in answers. Each is shown to those who may read what it names; others get the id alone.
 
 use grantbook_api::{
-    keys::KeyOfConcern,
-    reference::{self, Named, NamedGrantee, NamedObject, NamedPrincipal},
+    nouns::keys::KeyOfConcern,
+    words::reference::{self, Named, NamedGrantee, NamedObject, NamedPrincipal},
 };
 use grantbook_domain::{
+    access::rights::Ask,
     id::{GroupId, ProjectId, RoleId},
     model,
     principal::{Actor, Grantee, Principal},
-    rights::Ask,
     scope::ObjectRef,
 };
 

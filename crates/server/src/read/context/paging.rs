@@ -1,7 +1,7 @@
 //! Pages: of lists, and of answers that look at everything. All pages of one list hold at the position of the first.
 
-use grantbook_api::list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, PageQuery};
-use grantbook_domain::{position::Position, rights::Ask, time::Timestamp};
+use grantbook_api::words::list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, PageQuery};
+use grantbook_domain::{access::rights::Ask, position::Position, time::Timestamp};
 use grantbook_views::{Checker, ListCursor, Listed, Listing, Snapshot, ViewError};
 
 use crate::{

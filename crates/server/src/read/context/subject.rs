@@ -1,7 +1,7 @@
 //! Whom a question is about: what must be known before it can be judged whether the caller may ask it.
 
 use grantbook_domain::{
-    access::Reason,
+    access::check::Reason,
     id::{Id, KeyId, OrgId, RoleId},
     model::{Builtin, Key, Token, User},
     principal::Principal,

@@ -1,7 +1,7 @@
 //! `/v1/catalog`: which permissions and object types there are
 
 use axum::{http::Uri, response::Response};
-use grantbook_domain::rights::Ask;
+use grantbook_domain::access::rights::Ask;
 
 use crate::{
     http::query,

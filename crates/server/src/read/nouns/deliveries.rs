@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::{
-    list::{Page, PageQuery},
-    webhooks::{Attempt, DeadLetter, Delivery, DeliveryState, ReplayWebhook, Webhook},
+    nouns::webhooks::{Attempt, DeadLetter, Delivery, DeliveryState, ReplayWebhook, Webhook},
+    words::list::{Page, PageQuery},
 };
 use grantbook_domain::{position::Position, webhook};
 

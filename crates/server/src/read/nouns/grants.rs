@@ -2,15 +2,10 @@
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
-    grants::{Grant, GrantQuery},
-    list::PageQuery,
+    nouns::grants::{Grant, GrantQuery},
+    words::list::PageQuery,
 };
-use grantbook_domain::{
-    id::GrantId,
-    model::{self},
-    refusal::Kind,
-    rights::Ask,
-};
+use grantbook_domain::{access::rights::Ask, id::GrantId, model, refusal::Kind};
 use grantbook_views::GrantFilter;
 
 use crate::{

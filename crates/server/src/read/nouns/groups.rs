@@ -1,7 +1,7 @@
 //! `/v1/groups`; their members are in `members`
 
 use axum::{http::Uri, response::Response};
-use grantbook_domain::{id::GroupId, model, refusal::Kind, rights::Ask};
+use grantbook_domain::{access::rights::Ask, id::GroupId, model, refusal::Kind};
 
 use crate::{
     http::{path::InPath, query},

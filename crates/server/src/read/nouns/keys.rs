@@ -1,8 +1,8 @@
 //! `/v1/tokens/{id}/keys`, `/v1/users/{id}/keys` and `/v1/keys/{id}`
 
 use axum::{http::Uri, response::Response};
-use grantbook_api::{keys::Key, list::PageQuery};
-use grantbook_domain::{id::KeyId, model, principal::Principal, refusal::Kind, rights::Ask};
+use grantbook_api::{nouns::keys::Key, words::list::PageQuery};
+use grantbook_domain::{access::rights::Ask, id::KeyId, model, principal::Principal, refusal::Kind};
 
 use crate::{
     http::{path::InPath, problem::Failure, query},

@@ -1,8 +1,8 @@
 //! `/v1/groups/{id}/members`
 
 use axum::{http::Uri, response::Response};
-use grantbook_api::{list::PageQuery, members::Member};
-use grantbook_domain::{id::GroupId, model, refusal::Kind, rights::Ask};
+use grantbook_api::{nouns::members::Member, words::list::PageQuery};
+use grantbook_domain::{access::rights::Ask, id::GroupId, model, refusal::Kind};
 
 use crate::{
     http::{path::InPath, query},

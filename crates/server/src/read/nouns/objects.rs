@@ -1,8 +1,8 @@
 //! `/v1/objects`: objects whose ids are the callers' own
 
 use axum::{http::Uri, response::Response};
-use grantbook_api::{list::PageQuery, objects::ObjectQuery};
-use grantbook_domain::rights::Ask;
+use grantbook_api::{nouns::objects::ObjectQuery, words::list::PageQuery};
+use grantbook_domain::access::rights::Ask;
 
 use crate::{
     http::{problem::Failure, query},

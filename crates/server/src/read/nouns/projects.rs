@@ -1,7 +1,7 @@
 //! `/v1/projects`
 
 use axum::{http::Uri, response::Response};
-use grantbook_domain::{id::ProjectId, model, refusal::Kind, rights::Ask};
+use grantbook_domain::{access::rights::Ask, id::ProjectId, model, refusal::Kind};
 
 use crate::{
     http::{path::InPath, query},

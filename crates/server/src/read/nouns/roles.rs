@@ -1,7 +1,7 @@
 //! `/v1/roles`. The built-in ones go by their names too.
 
 use axum::{http::Uri, response::Response};
-use grantbook_domain::{id::RoleId, refusal::Kind, rights::Ask};
+use grantbook_domain::{access::rights::Ask, id::RoleId, refusal::Kind};
 use grantbook_views::Listing;
 
 use crate::{

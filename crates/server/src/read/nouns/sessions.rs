@@ -2,8 +2,8 @@
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
-    list::PageQuery,
-    sessions::{Session, SessionQuery},
+    nouns::sessions::{Session, SessionQuery},
+    words::list::PageQuery,
 };
 use grantbook_domain::model;
 

@@ -1,8 +1,8 @@
 //! `/v1/tokens`: service tokens; their keys are in `keys`
 
 use axum::{http::Uri, response::Response};
-use grantbook_api::tokens::Token;
-use grantbook_domain::{id::TokenId, principal::Principal, refusal::Kind, rights::Ask};
+use grantbook_api::nouns::tokens::Token;
+use grantbook_domain::{access::rights::Ask, id::TokenId, principal::Principal, refusal::Kind};
 
 use crate::{
     http::{path::InPath, query},

@@ -1,8 +1,8 @@
 //! `/v1/users`; their keys are in `keys`
 
 use axum::{http::Uri, response::Response};
-use grantbook_api::{list::ListQuery, users::User};
-use grantbook_domain::{id::UserId, principal::Principal, refusal::Kind, rights::Ask};
+use grantbook_api::{nouns::users::User, words::list::ListQuery};
+use grantbook_domain::{access::rights::Ask, id::UserId, principal::Principal, refusal::Kind};
 
 use crate::{
     http::{path::InPath, query},

@@ -1,7 +1,7 @@
 //! `/v1/webhooks`: where messages are sent; how that goes is in `deliveries`
 
 use axum::{http::Uri, response::Response};
-use grantbook_domain::{id::WebhookId, refusal::Kind, rights::Ask, webhook};
+use grantbook_domain::{access::rights::Ask, id::WebhookId, refusal::Kind, webhook};
 
 use crate::{
     http::{path::InPath, problem::Failure, query},

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
-    access::{Access, AccessEntry, AccessQuery, ProjectChoice, TypeChoice},
-    reference::{Named, NamedObject},
+    questions::access::{Access, AccessEntry, AccessQuery, ProjectChoice, TypeChoice},
+    words::reference::{Named, NamedObject},
 };
 use grantbook_domain::{
+    access::rights::Ask,
     id::ProjectId,
     model::{Token, User},
     principal::{Grantee, Principal},
     refusal::Kind,
-    rights::Ask,
     scope::ObjectRef,
 };
 use grantbook_views::{AccessRow, ProjectSet};

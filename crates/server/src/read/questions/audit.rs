@@ -10,13 +10,15 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use grantbook_api::audit::{AuditEnd, AuditItem, AuditLog, AuditQuery, AuditTotal, End, NDJSON, Order};
+use grantbook_api::questions::audit::{
+    AuditEnd, AuditItem, AuditLog, AuditQuery, AuditTotal, End, NDJSON, Order,
+};
 use grantbook_domain::{
-    event_kind::EventKind,
+    access::rights::Ask,
+    event::kind::EventKind,
     position::Position,
     principal::{Actor, Grantee},
     record::Recorded,
-    rights::Ask,
     scope::ObjectRef,
     time::Timestamp,
 };

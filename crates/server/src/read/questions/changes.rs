@@ -1,6 +1,6 @@
 //! What `diff` and `timeline` share: two moments, a page between them, and changes in words.
 
-use grantbook_api::diff::{self, PrincipalChange};
+use grantbook_api::questions::diff::{self, PrincipalChange};
 use grantbook_domain::{position::Position, principal::Principal, time::Timestamp};
 use grantbook_views::{AccessChange, AccessRow, Moment};
 

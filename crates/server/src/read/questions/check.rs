@@ -8,16 +8,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::{
-    check::{
+    questions::check::{
         CHECKS_MAX, CheckAnswer, CheckBatch, CheckBatchAnswer, CheckObject, CheckRequest, CheckResult, Reason,
     },
-    reference::{PrincipalRef, PrincipalType},
+    words::reference::{PrincipalRef, PrincipalType},
 };
 use grantbook_domain::{
-    access::{self, Question, Target},
+    access::{
+        check::{self, Question, Target},
+        rights::Ask,
+    },
     id::{KeyId, TokenId, UserId},
     principal::Principal,
-    rights::Ask,
 };
 use serde::de::DeserializeOwned;
 
@@ -130,9 +132,9 @@ pub(crate) fn reason(
     permit: Permit<'_>,
     subject: &Subject,
     (permission, object): (&str, Target<'_>),
-) -> Result<access::Reason, Failure> {
+) -> Result<check::Reason, Failure> {
     if subject.unknown_key {
-        return Ok(access::Reason::UnknownKey);
+        return Ok(check::Reason::UnknownKey);
     }
     authorizer.check(permit, &Question { principal: subject.principal, key: subject.key, permission, object })
 }
@@ -143,23 +145,23 @@ pub(crate) fn target(object: &CheckObject) -> Target<'_> {
 }
 
 /// The wire's word for a reason.
-pub(crate) fn word(reason: access::Reason) -> Reason {
+pub(crate) fn word(reason: check::Reason) -> Reason {
     match reason {
-        access::Reason::Granted => Reason::Granted,
-        access::Reason::UnknownKey => Reason::UnknownKey,
-        access::Reason::KeyRevoked => Reason::KeyRevoked,
-        access::Reason::KeyExpired => Reason::KeyExpired,
-        access::Reason::KeyMismatch => Reason::KeyMismatch,
-        access::Reason::UnknownPrincipal => Reason::UnknownPrincipal,
-        access::Reason::InactivePrincipal => Reason::InactivePrincipal,
-        access::Reason::UnknownPermission => Reason::UnknownPermission,
-        access::Reason::UnknownObjectType => Reason::UnknownObjectType,
-        access::Reason::UnknownObject => Reason::UnknownObject,
-        access::Reason::AmbiguousObject => Reason::AmbiguousObject,
-        access::Reason::ObjectProjectMismatch => Reason::ObjectProjectMismatch,
-        access::Reason::KeyNarrowed => Reason::KeyNarrowed,
-        access::Reason::DeniedByGrant => Reason::DeniedByGrant,
-        access::Reason::NoGrant => Reason::NoGrant,
+        check::Reason::Granted => Reason::Granted,
+        check::Reason::UnknownKey => Reason::UnknownKey,
+        check::Reason::KeyRevoked => Reason::KeyRevoked,
+        check::Reason::KeyExpired => Reason::KeyExpired,
+        check::Reason::KeyMismatch => Reason::KeyMismatch,
+        check::Reason::UnknownPrincipal => Reason::UnknownPrincipal,
+        check::Reason::InactivePrincipal => Reason::InactivePrincipal,
+        check::Reason::UnknownPermission => Reason::UnknownPermission,
+        check::Reason::UnknownObjectType => Reason::UnknownObjectType,
+        check::Reason::UnknownObject => Reason::UnknownObject,
+        check::Reason::AmbiguousObject => Reason::AmbiguousObject,
+        check::Reason::ObjectProjectMismatch => Reason::ObjectProjectMismatch,
+        check::Reason::KeyNarrowed => Reason::KeyNarrowed,
+        check::Reason::DeniedByGrant => Reason::DeniedByGrant,
+        check::Reason::NoGrant => Reason::NoGrant,
     }
 }
 

@@ -4,11 +4,11 @@ use axum::{
     http::Uri,
     response::{IntoResponse, Response},
 };
-use grantbook_api::diff::{Diff, DiffQuery};
+use grantbook_api::questions::diff::{Diff, DiffQuery};
 use grantbook_domain::{
+    access::rights::Ask,
     id::{Id, ProjectId},
     principal::Principal,
-    rights::Ask,
 };
 use grantbook_views::Comparison;
 

@@ -7,22 +7,25 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::{
-    check::CheckRequest,
-    explain::{
-        self as words, Explanation, Lack, Missing, NearMiss, ObstacleCode, Path, PathRole, RecordRef, Via,
+    nouns::{grants::Grant, keys::Key},
+    questions::{
+        check::CheckRequest,
+        explain as words,
+        explain::{Explanation, Lack, Missing, NearMiss, ObstacleCode, Path, PathRole, RecordRef, Via},
     },
-    grants::Grant,
-    keys::Key,
-    reference::{Named, NamedPrincipal},
+    words::reference::{Named, NamedPrincipal},
 };
 use grantbook_domain::{
-    access::{Question, Reason, Target},
+    access::{
+        check::{Question, Reason, Target},
+        rights::Ask,
+    },
     catalog::Lineage,
     id::KeyId,
     model,
     principal::Principal,
-    rights::Ask,
     scope::ObjectRef,
+    time::Timestamp,
 };
 use grantbook_views::{self as views, Coverage, Obstacle};
 
@@ -42,7 +45,6 @@ use crate::{
     state::Web,
     wire::render,
 };
-use grantbook_domain::time::Timestamp;
 
 /// Most near misses told.
 const NEAR_MAX: usize = 20;

@@ -2,19 +2,20 @@
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
-    audit::Order,
-    explain::RecordRef,
-    grant_history::{GrantHistoryQuery, GrantState, GrantedItem, Reach},
-    grants::Grant,
-    list::Page,
+    nouns::grants::Grant,
+    questions::{
+        audit::Order,
+        explain::RecordRef,
+        grant_history::{GrantHistoryQuery, GrantState, GrantedItem, Reach},
+    },
+    words::list::Page,
 };
 use grantbook_domain::{
-    event::Event,
-    event_kind::EventKind,
+    access::rights::Ask,
+    event::{Event, kind::EventKind},
     model::{self, Gives},
     position::Position,
     record::Record,
-    rights::Ask,
 };
 use grantbook_views::{self as views, Granted, GrantedFilter, GrantedPage, GrantedPlace};
 

@@ -1,16 +1,14 @@
 //! The records behind an answer: who, when, why.
 
-use grantbook_api::explain::RecordRef;
+use grantbook_api::questions::explain::RecordRef;
 use grantbook_domain::{
-    access::Reason,
-    event::Event,
-    event_kind::EventKind,
+    access::{check::Reason, rights::Ask},
+    event::{Event, kind::EventKind},
     id::{GroupId, KeyId, ProjectId, RoleId},
     model::{Grant, Key, Token},
     position::Position,
     principal::{Grantee, Principal},
     record::Recorded,
-    rights::Ask,
 };
 use grantbook_views::{AuditFilter, AuditPage, Order};
 

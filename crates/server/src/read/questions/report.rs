@@ -12,13 +12,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::{
-    audit::NDJSON,
-    header,
-    reference::Named,
-    report::{CSV, Population, ReportEnd, ReportFormat, ReportHead, ReportQuery},
+    questions::{
+        audit::NDJSON,
+        report::{CSV, Population, ReportEnd, ReportFormat, ReportHead, ReportQuery},
+    },
+    words::{header, reference::Named},
 };
 use grantbook_domain::{
-    id::ProjectId, model, principal::Principal, refusal::Kind, rights::Ask, time::Timestamp,
+    access::rights::Ask, id::ProjectId, model, principal::Principal, refusal::Kind, time::Timestamp,
 };
 use grantbook_views::{self as views, ReportFilter};
 
@@ -95,7 +96,7 @@ fn understand(reading: &ReadContext, uri: &Uri, accepted: ReportFormat) -> Resul
     let filter = filter(permit, &query)?;
     let population = permit.rows().population(reading.org, reading.at())?;
     let organization = permit.rows_of_today().organization(reading.org)?;
-    let named = |one: views::reader::Organization| Named { id: one.id.to_string(), name: one.name };
+    let named = |one: views::Organization| Named { id: one.id.to_string(), name: one.name };
     let format = query.format.unwrap_or(accepted);
     let head = ReportHead {
         organization: organization.map(named).ok_or_else(|| Failure::not_found(Kind::Organization))?,

@@ -1,14 +1,16 @@
 //! `GET /v1/who-can`, `GET /v1/accessible`, `GET /v1/permissions`: questions the other way round
 
 use axum::{http::Uri, response::Response};
-use grantbook_api::reverse::{
+use grantbook_api::questions::reverse::{
     Accessible, AccessibleQuery, Holder, Permissions, PermissionsQuery, WhoCan, WhoCanQuery,
 };
 use grantbook_domain::{
-    access::{Reason, Target},
+    access::{
+        check::{Reason, Target},
+        rights::Ask,
+    },
     principal::{Grantee, Principal},
     refusal::Kind,
-    rights::Ask,
     scope::ObjectRef,
 };
 use grantbook_views::{ListCursor, Page, Part, Reversed, ViewError, Whose};

@@ -1,6 +1,6 @@
 //! Scopes in words, for the people who read explanations.
 
-use grantbook_api::{explain::Matched, reference::NamedObject};
+use grantbook_api::{questions::explain::Matched, words::reference::NamedObject};
 use grantbook_domain::scope::{Atom, ObjectRef, Scope, Selector};
 use grantbook_views::Coverage;
 

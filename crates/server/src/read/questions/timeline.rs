@@ -4,8 +4,8 @@ use axum::{
     http::Uri,
     response::{IntoResponse, Response},
 };
-use grantbook_api::timeline::{Cause, StepRecord, Timeline, TimelineQuery, TimelineStep};
-use grantbook_domain::{id::ProjectId, position::Position, principal::Principal, rights::Ask};
+use grantbook_api::questions::timeline::{Cause, StepRecord, Timeline, TimelineQuery, TimelineStep};
+use grantbook_domain::{access::rights::Ask, id::ProjectId, position::Position, principal::Principal};
 use grantbook_views::{AccessStep, ViewError};
 
 use crate::{

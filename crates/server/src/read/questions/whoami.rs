@@ -2,8 +2,8 @@
 
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
-    reference::Named,
     whoami::{Whoami, WhoamiKey},
+    words::reference::Named,
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         authz::{Authorizer, Resource},
     },
 };
-use grantbook_domain::rights::Ask;
+use grantbook_domain::access::rights::Ask;
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     reading.respond(|reading| {

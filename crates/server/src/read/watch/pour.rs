@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::body::Bytes;
-use grantbook_api::watch::WatchStale;
+use grantbook_api::questions::watch::WatchStale;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{

@@ -3,12 +3,15 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use axum::body::Bytes;
-use grantbook_api::watch::WatchEnd;
+use grantbook_api::questions::watch::WatchEnd;
 use grantbook_domain::{
-    access::{Reason, Target},
-    event_kind::EventKind,
+    access::{
+        check::{Reason, Target},
+        rights::Ask,
+    },
+    catalog::Permission,
+    event::kind::EventKind,
     position::Position,
-    rights::Ask,
 };
 use grantbook_views::{AuditFilter, AuditPage, Order, Snapshot};
 
@@ -25,7 +28,6 @@ use crate::{
     subscribe::feed::{Filter, Place},
 };
 use axum::http::StatusCode;
-use grantbook_domain::catalog::Permission;
 
 /// Most records looked at before the caller's right is asked for again.
 const RECORDS: usize = 64;

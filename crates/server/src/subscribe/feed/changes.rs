@@ -1,11 +1,11 @@
 //! A record's changes of effective access as messages.
 
 use grantbook_api::{
-    feed::{
+    questions::feed::{
         AccessChange, ChangeCause, ChangeType, ChangedAccess, CloudEvent, GroupMembers, ProjectIds,
         TYPE_PREFIX, Who,
     },
-    reference::{self, PrincipalRef},
+    words::reference::{self, PrincipalRef},
 };
 use grantbook_domain::{
     id::{InstallationId, ProjectId},

@@ -1,6 +1,6 @@
 //! A record's events as messages.
 
-use grantbook_api::{
+use grantbook_api::questions::{
     audit::AuditItem,
     feed::{CloudEvent, EventData, TYPE_PREFIX},
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use grantbook_api::feed::ChangeType;
+use grantbook_api::questions::feed::ChangeType;
 use grantbook_domain::{event::Event, id::ProjectId, principal::Principal, record::Record};
 use grantbook_views::{RecordChange, Touched};
 

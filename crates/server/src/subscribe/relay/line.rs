@@ -11,6 +11,7 @@ use grantbook_journal::{
     Item, Journal, ReadError, Tail,
     hash::Hash,
     jetstream::{Derived, End, Interrupted, JetStreamTail, Message, Place, Publisher},
+    log_throttle::LogThrottle,
 };
 use tokio::{
     sync::watch,
@@ -23,7 +24,6 @@ use crate::subscribe::relay::{
     render::{RenderError, Rendered, render},
     status::{LineState, LineStatus},
 };
-use grantbook_journal::log_throttle::LogThrottle;
 use grantbook_node::read::Unready;
 
 /// Frames rendered at once.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use grantbook_api::feed::{CloudEvent, TYPE_PREFIX};
+use grantbook_api::questions::feed::{CloudEvent, TYPE_PREFIX};
 use grantbook_domain::{
     id::{InstallationId, OrgId},
     position::{Position, RECORDS_PER_FRAME},

@@ -32,7 +32,7 @@ use crate::subscribe::webhooks::{
     store::{DeadLetter, Standing, Store, StoreError, Tried},
     worker::{Desk, Worker, tried},
 };
-use grantbook_journal::clock::Clock;
+use grantbook_journal::stamp::clock::Clock;
 use grantbook_node::{project::Progress, read::ReadNode};
 
 /// Records are looked through for so many webhooks at once: a page of them is several MiB at most.

@@ -1,6 +1,6 @@
 //! What is sent: one message for each event of a record, then one for each change of access that it caused.
 
-use grantbook_api::feed::{CloudEvent, TYPE_PREFIX};
+use grantbook_api::questions::feed::{CloudEvent, TYPE_PREFIX};
 use grantbook_domain::{
     id::InstallationId,
     position::Position,

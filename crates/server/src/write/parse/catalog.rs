@@ -1,6 +1,6 @@
 //! `/v1/catalog`: which permissions and object types there are
 
-use grantbook_api::catalog::{ExtendCatalog, NewObjectType};
+use grantbook_api::nouns::catalog::{ExtendCatalog, NewObjectType};
 use grantbook_domain::{catalog::TypeDefinition, command::Command};
 use serde_json::Value;
 

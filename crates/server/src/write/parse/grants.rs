@@ -1,8 +1,8 @@
 //! `/v1/grants`: grantee x permissions x scope x effect
 
 use grantbook_api::{
-    grants::{CreateGrant, Effect},
-    scope as words,
+    nouns::grants::{CreateGrant, Effect},
+    words::scope as words,
 };
 use grantbook_domain::{
     command::{Command, GrantCommand},

@@ -1,6 +1,6 @@
 //! `/v1/groups`; their members are in `members`
 
-use grantbook_api::groups::{CreateGroup, UpdateGroup};
+use grantbook_api::nouns::groups::{CreateGroup, UpdateGroup};
 use grantbook_domain::{
     command::{Command, GroupCommand},
     refusal::Kind,

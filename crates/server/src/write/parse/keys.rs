@@ -1,6 +1,6 @@
 //! `/v1/tokens/{id}/keys`, `/v1/users/{id}/keys` and `/v1/keys/{id}`
 
-use grantbook_api::keys::{IssueKey, Narrowing, RotateKey};
+use grantbook_api::nouns::keys::{IssueKey, Narrowing, RotateKey};
 use grantbook_domain::{
     command::{Command, KeyCommand},
     id::KeyId,

@@ -1,6 +1,6 @@
 //! `/v1/groups/{id}/members`
 
-use grantbook_api::members::AddMember;
+use grantbook_api::nouns::members::AddMember;
 use grantbook_domain::{
     command::{Command, Expiry, MemberCommand},
     refusal::Kind,

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::http::Method;
 
-use grantbook_api::reference::{GranteeRef, GranteeType};
+use grantbook_api::words::reference::{GranteeRef, GranteeType};
 use grantbook_domain::{
     command::Command,
     id::{KeyId, RoleId, WebhookId},
@@ -34,7 +34,7 @@ use crate::{
     wire::reference::{builtin, id_in_body},
 };
 use grantbook_command::secret::Secret;
-use grantbook_journal::ids::IdSource;
+use grantbook_journal::stamp::ids::IdSource;
 
 /// Secrets made for one request, for its one answer.
 #[derive(Debug, Default)]

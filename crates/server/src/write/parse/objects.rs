@@ -1,6 +1,6 @@
 //! `/v1/objects`: objects whose ids are the callers' own
 
-use grantbook_api::objects::{RegisterObject, UpdateObject};
+use grantbook_api::nouns::objects::{RegisterObject, UpdateObject};
 use grantbook_domain::{
     command::{Command, ObjectCommand},
     refusal::Kind,

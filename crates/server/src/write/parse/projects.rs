@@ -1,6 +1,6 @@
 //! `/v1/projects`
 
-use grantbook_api::projects::{CreateProject, UpdateProject};
+use grantbook_api::nouns::projects::{CreateProject, UpdateProject};
 use grantbook_domain::{
     command::{Command, ProjectCommand},
     refusal::Kind,

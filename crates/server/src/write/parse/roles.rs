@@ -1,6 +1,6 @@
 //! `/v1/roles`. The built-in ones go by their names too.
 
-use grantbook_api::roles::{CreateRole, RolePermission, UpdateRole};
+use grantbook_api::nouns::roles::{CreateRole, RolePermission, UpdateRole};
 use grantbook_domain::{
     command::{Command, RoleCommand},
     id::RoleId,

@@ -1,6 +1,6 @@
 //! `/v1/sessions`: short-lived keys of people
 
-use grantbook_api::sessions::StartSession;
+use grantbook_api::nouns::sessions::StartSession;
 use grantbook_domain::{
     command::{Command, SessionCommand},
     id::KeyId,

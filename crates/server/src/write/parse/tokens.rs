@@ -1,6 +1,6 @@
 //! `/v1/tokens`: service tokens; their keys are in `keys`
 
-use grantbook_api::tokens::{CreateToken, UpdateToken};
+use grantbook_api::nouns::tokens::{CreateToken, UpdateToken};
 use grantbook_domain::{
     command::{Command, TokenCommand},
     refusal::Kind,

@@ -1,6 +1,6 @@
 //! `/v1/users`; their keys are in `keys`
 
-use grantbook_api::users::{CreateUser, UpdateUser};
+use grantbook_api::nouns::users::{CreateUser, UpdateUser};
 use grantbook_domain::{
     command::{Command, UserCommand},
     refusal::Kind,

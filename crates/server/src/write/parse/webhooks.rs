@@ -1,6 +1,6 @@
 //! `/v1/webhooks`: where messages are sent; how that goes is in `deliveries`
 
-use grantbook_api::webhooks::{CreateWebhook, MessageKind, RotateWebhook, UpdateWebhook};
+use grantbook_api::nouns::webhooks::{CreateWebhook, MessageKind, RotateWebhook, UpdateWebhook};
 use grantbook_domain::{
     command::{Command, WebhookCommand},
     id::WebhookId,

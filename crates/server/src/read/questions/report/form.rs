@@ -1,10 +1,12 @@
 //! A report as text: a table by RFC 4180, one JSON document, or a line of JSON a row.
 
 use grantbook_api::{
-    access::ProjectChoice,
-    explain::RecordRef,
-    reference::{ActorType, GranteeType, Named, NamedObject, PrincipalType},
-    report::{COLUMNS, Gift, PrincipalState, ReportEnd, ReportFormat, ReportHead, ReportRow},
+    questions::{
+        access::ProjectChoice,
+        explain::RecordRef,
+        report::{COLUMNS, Gift, PrincipalState, ReportEnd, ReportFormat, ReportHead, ReportRow},
+    },
+    words::reference::{ActorType, GranteeType, Named, NamedObject, PrincipalType},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -103,7 +105,7 @@ fn record(out: &mut Vec<u8>, cells: impl IntoIterator<Item = String>) {
 fn cells(row: &ReportRow, number: u64) -> Vec<String> {
     let of_gifts =
         |cell: &dyn Fn(&Gift) -> String| row.gives.iter().map(cell).collect::<Vec<_>>().join(" | ");
-    let of_way = |cell: &dyn Fn(&grantbook_api::report::ReportVia) -> String| {
+    let of_way = |cell: &dyn Fn(&grantbook_api::questions::report::ReportVia) -> String| {
         row.via.iter().map(cell).collect::<Vec<_>>().join(" > ")
     };
     let principal = &row.principal;

@@ -3,17 +3,19 @@
 use std::{collections::HashMap, rc::Rc};
 
 use grantbook_api::{
-    access::AccessEntry,
-    explain::RecordRef,
-    reference::{Named, NamedGrantee, PrincipalType},
-    report::{Gift, PrincipalState, ReportPrincipal, ReportRow, ReportVia},
+    questions::{
+        access::AccessEntry,
+        explain::RecordRef,
+        report::{Gift, PrincipalState, ReportPrincipal, ReportRow, ReportVia},
+    },
+    words::reference::{Named, NamedGrantee, PrincipalType},
 };
 use grantbook_domain::{
+    access::effective::AccessRow,
     id::{GrantId, GroupId},
     model::{self, Gives},
     position::Position,
     principal::{Grantee, Principal},
-    survey::AccessRow,
 };
 use grantbook_views::{ReportLine, Step, ViewError};
 

@@ -1,0 +1,81 @@
+//! `GET /v1/access?principal=token:ID`: effective access.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    nouns::keys::KeyOfConcern,
+    words::reference::{Named, NamedObject, NamedPrincipal},
+};
+
+/// Query of `GET /v1/access`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+pub struct AccessQuery {
+    /// `user:ID` or `token:ID`.
+    pub principal: String,
+    /// As it was at this position or time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+}
+
+/// Answer of `GET /v1/access`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Access {
+    /// Who.
+    pub principal: NamedPrincipal,
+    /// The position at which it holds.
+    pub position: String,
+    /// The `as_of` asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+    /// What: in the order of the catalog, nothing for permissions without effect. A permission has several entries
+    /// when it reaches differently for different object types; their `object_types` do not overlap.
+    pub permissions: Vec<AccessEntry>,
+    /// Its working keys, now, whose issuer could not give today what they can do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys_of_concern: Vec<KeyOfConcern>,
+}
+
+/// One permission, on these types of objects, in these places.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccessEntry {
+    /// The permission.
+    pub permission: String,
+    /// On objects of which types.
+    pub object_types: TypeChoice,
+    /// Whether on the organization and on everything in it that lies in no project.
+    pub organization: bool,
+    /// On which projects, and what lies in them; exact at the position.
+    pub projects: ProjectChoice,
+    /// On which single objects besides, and what lies below them.
+    pub objects: Vec<NamedObject>,
+    /// On which single objects not, though they lie in such a place (a deny on the object).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except_objects: Vec<NamedObject>,
+}
+
+/// Object types by name: only these, or all but these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum TypeChoice {
+    /// These.
+    Only(Vec<String>),
+    /// Every other one, also of the future.
+    AllBut(Vec<String>),
+}
+
+/// Projects: only these, or all but these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ProjectChoice {
+    /// These.
+    Only(Vec<Named>),
+    /// Every other one.
+    AllBut(Vec<Named>),
+}

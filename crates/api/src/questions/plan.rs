@@ -1,0 +1,81 @@
+//! `POST /v1/plan`: what a batch would do, without doing it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    questions::access::{ProjectChoice, TypeChoice},
+    words::reference::{Actor, NamedObject, NamedPrincipal},
+};
+
+/// Most entries of `gained` and `lost` together; a plan with more is refused.
+pub const CHANGES_MAX: usize = 20_000;
+
+/// Answer of `POST /v1/plan`, whose body is that of `POST /v1/batch`. Ids of what would be made are not those that it will have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Plan {
+    /// The organization's head, which it was decided on: the batch with this as `Grantbook-If-Position` does this or nothing.
+    pub position: String,
+    /// How many records the batch would append: 1, or 0 if everything is so already.
+    pub records: u8,
+    /// The events of that record, as the audit log would show them.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub events: Vec<Value>,
+    /// What could be done afterwards and could not before, by principal.
+    pub gained: Vec<AccessChange>,
+    /// What could be done before and not afterwards, by principal.
+    pub lost: Vec<AccessChange>,
+    /// Working keys that would then give more than their issuer could give, and do not today.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys_of_concern: Vec<PlannedConcern>,
+    /// What else should be known before this is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<PlanWarning>,
+    /// How many other living users and service tokens keep exactly what they have.
+    pub unaffected: u64,
+}
+
+/// A key that would become one of concern.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlannedConcern {
+    /// Whose key it is.
+    pub principal: NamedPrincipal,
+    /// Id of the key.
+    pub key: String,
+    /// Who issued it, or the key that it was issued with.
+    pub issued_by: Actor,
+}
+
+/// Something that the plan would lead to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlanWarning {
+    /// A stable word: `no_owner_key`.
+    pub code: String,
+    /// What it means, and what to do.
+    pub detail: String,
+}
+
+/// One permission that a principal gains or loses on these types of objects, in these places. A project that comes or goes is
+/// among them; other objects that do are not, where access to all of their type stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccessChange {
+    /// Who.
+    pub principal: NamedPrincipal,
+    /// The permission.
+    pub permission: String,
+    /// On objects of which types.
+    pub object_types: TypeChoice,
+    /// Whether on the organization and on everything in it that lies in no project.
+    pub organization: bool,
+    /// On which projects, and what lies in them.
+    pub projects: ProjectChoice,
+    /// On which single objects besides.
+    pub objects: Vec<NamedObject>,
+    /// On which single objects not, though they lie in such a place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except_objects: Vec<NamedObject>,
+}

@@ -1,0 +1,345 @@
+//! `grantbook why`: an explanation for people.
+
+mod svg;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use grantbook_api::{
+    nouns::grants::{Effect, Grant},
+    questions::explain::{Explanation, NearMiss, Path, PathRole, RecordRef, Via},
+    words::reference::{Actor, ActorType, Named, NamedGrantee, NamedObject},
+};
+use grantbook_files as files;
+
+use crate::{
+    questions::check::CheckArgs,
+    shared::{output::clean, session::Session},
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    #[command(flatten)]
+    check: CheckArgs,
+    /// Draw the ways as a picture (SVG) into this file; `-`: to standard output.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    svg: Option<PathBuf>,
+}
+
+pub(crate) async fn run(session: &Session, args: WhyArgs) -> anyhow::Result<()> {
+    let (request, query) = args.check.request(session).await?;
+    let explanation = session.client.explain(&request, &query).await?.value;
+    if let Some(path) = &args.svg {
+        let picture = svg::picture(&explanation, &headline(&explanation));
+        if path.as_os_str() == "-" {
+            session.out.line(picture.trim_end())?;
+        } else {
+            files::replace(path, picture.as_bytes()).with_context(|| path.display().to_string())?;
+        }
+        return Ok(());
+    }
+    if session.out.is_json() {
+        session.out.json(&explanation)?;
+        return Ok(());
+    }
+    for line in story(&explanation) {
+        session.out.line(&clean(&line))?;
+    }
+    Ok(())
+}
+
+/// The explanation, line by line.
+fn story(explanation: &Explanation) -> Vec<String> {
+    let mut lines = vec![headline(explanation)];
+    if let Some(as_of) = &explanation.as_of {
+        lines.push(format!("  as of {as_of}"));
+    }
+    if let Some(missing) = &explanation.missing {
+        lines.push(format!("  {}", missing.detail));
+        lines.extend(
+            missing.records.iter().map(|record| format!("  {} {}", event_words(&record.event), by(record))),
+        );
+    }
+    ways(&mut lines, "Denied by:", &explanation.denied_by);
+    let title = if explanation.allowed { "Because:" } else { "What would allow it otherwise:" };
+    ways(&mut lines, title, &explanation.paths);
+    let near = explanation.missing.as_ref().map_or(&[][..], |missing| &missing.near);
+    if !near.is_empty() {
+        lines.push(String::new());
+        lines.push("Grants that come close:".to_owned());
+        for (number, miss) in near.iter().enumerate() {
+            lines.extend(item(number, near_lines(miss)));
+        }
+    }
+    if explanation.truncated {
+        lines.push(String::new());
+        lines.push("There is more: an explanation lists at most 1000 ways of each kind.".to_owned());
+    }
+    lines
+}
+
+fn headline(explanation: &Explanation) -> String {
+    let who = match (&explanation.principal, &explanation.key) {
+        (Some(principal), _) => {
+            format!("{}:{}", principal.kind, principal.name.as_ref().unwrap_or(&principal.id))
+        }
+        (None, Some(key)) => format!("key {}", key.id),
+        (None, None) => "the principal".to_owned(),
+    };
+    let place = match &explanation.project {
+        Some(project) if explanation.object.object_type != "project" => {
+            format!(" in project:{}", named(project))
+        }
+        _ => String::new(),
+    };
+    let (verdict, may) = if explanation.allowed { ("ALLOWED", "may") } else { ("DENIED", "may not") };
+    let object = object_words(&explanation.object);
+    format!("{verdict}: {who} {may} {} {object}{place} ({})", explanation.permission, explanation.reason)
+}
+
+fn ways(lines: &mut Vec<String>, title: &str, paths: &[Path]) {
+    if paths.is_empty() {
+        return;
+    }
+    lines.push(String::new());
+    lines.push(title.to_owned());
+    for (number, path) in paths.iter().enumerate() {
+        lines.extend(item(number, path_lines(path)));
+    }
+}
+
+/// A numbered item: the number before the first line, the others indented as far.
+fn item(number: usize, lines: Vec<String>) -> impl Iterator<Item = String> {
+    lines.into_iter().enumerate().map(move |(place, line)| {
+        if place == 0 { format!("{:>3}. {line}", number + 1) } else { format!("     {line}") }
+    })
+}
+
+fn path_lines(path: &Path) -> Vec<String> {
+    let mut lines = via_lines(&path.via, &path.records);
+    lines.extend(grant_lines(&path.grant, path.role.as_ref(), &path.matched.scope, &path.records));
+    lines.push(format!("it covers {}: {}", object_words(&path.matched.covers), path.matched.why));
+    lines.extend(other_records(&path.records));
+    lines
+}
+
+fn near_lines(miss: &NearMiss) -> Vec<String> {
+    let mut lines = via_lines(&miss.via, &miss.records);
+    lines.extend(grant_lines(&miss.grant, miss.role.as_ref(), &miss.scope, &miss.records));
+    if miss.obstacles.is_empty() {
+        lines.push(format!("but {}", miss.why));
+    }
+    for (place, obstacle) in miss.obstacles.iter().enumerate() {
+        lines.push(format!("{} {}", if place == 0 { "but" } else { "and" }, obstacle.detail));
+    }
+    lines.extend(other_records(&miss.records));
+    lines
+}
+
+fn via_lines(via: &[Via], records: &[RecordRef]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (place, step) in via.iter().enumerate() {
+        let until = until(step.expires_at.as_deref());
+        lines.push(format!("{} is in group:{}{until}", grantee_words(&step.member), named(&step.group)));
+        lines.extend(record_line("added", records, &format!("/via/{place}")));
+    }
+    lines
+}
+
+fn grant_lines(grant: &Grant, role: Option<&PathRole>, scope: &str, records: &[RecordRef]) -> Vec<String> {
+    let verb = match grant.effect {
+        Effect::Allow => "is granted",
+        Effect::Deny => "is denied",
+    };
+    let gives = match (role, &grant.permissions) {
+        (Some(role), _) => role_words(role),
+        (None, Some(permissions)) => permissions.join(", "),
+        (None, None) => grant.role.clone().unwrap_or_default(),
+    };
+    let only = grant.object_type.as_ref().map(|name| format!(", for objects of type {name} only"));
+    let to = grantee_words(&grant.to);
+    let until = until(grant.expires_at.as_deref());
+    let mut lines = vec![format!("{to} {verb} {gives} on {scope}{}{until}", only.unwrap_or_default())];
+    lines.extend(record_line(&format!("grant {} given", grant.id), records, "/grant"));
+    if let Some(reason) = &grant.reason {
+        let said = records.iter().any(|record| record.reason.as_ref() == Some(reason));
+        lines.extend((!said).then(|| format!("  grant's reason: {reason}")));
+    }
+    lines
+}
+
+fn role_words(role: &PathRole) -> String {
+    let name = if role.name.is_empty() { &role.id } else { &role.name };
+    let through: Vec<&str> = role.via_roles.iter().map(named).collect();
+    if through.is_empty() {
+        name.clone()
+    } else {
+        format!("{name} (which includes {})", through.join(", which includes "))
+    }
+}
+
+fn record_line(what: &str, records: &[RecordRef], about: &str) -> Option<String> {
+    let record = records.iter().find(|record| record.about == about)?;
+    Some(format!("  {what} {}", by(record)))
+}
+
+/// Records that neither the grant nor a membership accounts for, such as a change of the role.
+fn other_records(records: &[RecordRef]) -> impl Iterator<Item = String> {
+    let others =
+        records.iter().filter(|record| record.about != "/grant" && !record.about.starts_with("/via/"));
+    others.map(|record| format!("  {} {}", event_words(&record.event), by(record)))
+}
+
+/// `RoleCreated` as `role created`.
+pub(crate) fn event_words(event: &str) -> String {
+    let mut words = String::new();
+    for c in event.chars() {
+        if c.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words
+}
+
+/// Who, when, with what, why.
+pub(crate) fn by(record: &RecordRef) -> String {
+    let key = record.credential.as_ref().map(|key| format!(" with key {key}"));
+    let reason = record.reason.as_ref().map(|reason| format!(": \"{reason}\""));
+    format!(
+        "by {} at {}{} (position {}){}",
+        actor_words(&record.actor),
+        record.at,
+        key.unwrap_or_default(),
+        record.position,
+        reason.unwrap_or_default()
+    )
+}
+
+/// An actor as people write it.
+pub(crate) fn actor_words(actor: &Actor) -> String {
+    match actor.kind {
+        ActorType::System => "Grantbook itself".to_owned(),
+        ActorType::Operator => "the operator".to_owned(),
+        ActorType::User | ActorType::Token => {
+            let name = actor.name.as_ref().or(actor.id.as_ref());
+            format!("{}:{}", actor.kind, name.map_or("?", String::as_str))
+        }
+    }
+}
+
+pub(crate) fn grantee_words(grantee: &NamedGrantee) -> String {
+    format!("{}:{}", grantee.kind, grantee.name.as_ref().unwrap_or(&grantee.id))
+}
+
+/// The name, or the id of what has ended or may not be seen.
+fn named(thing: &Named) -> &str {
+    if thing.name.is_empty() { &thing.id } else { &thing.name }
+}
+
+fn object_words(object: &NamedObject) -> String {
+    format!("{}:{}", object.object_type, object.name.as_ref().unwrap_or(&object.id))
+}
+
+fn until(expires_at: Option<&str>) -> String {
+    expires_at.map(|time| format!(" until {time}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn record(about: &str, event: &str, reason: Option<&str>) -> Value {
+        json!({"position": "p7", "event": event, "about": about, "credential": "k1", "reason": reason,
+            "at": "2026-01-02T03:04:05.006Z", "actor": {"type": "user", "id": "u", "name": "ada@example.com"}})
+    }
+
+    fn path() -> Value {
+        json!({
+            "grant": {"id": "g1", "to": {"type": "group", "id": "gr", "name": "not-production"}, "role": "r",
+                "on": {"projects": {"include": "all"}}, "effect": "allow", "object_type": null, "expires_at": null,
+                "reason": "ci", "created_at": "2026-01-02T03:04:05.006Z"},
+            "role": {"id": "r", "name": "Engineer"},
+            "via": [{"member": {"type": "token", "id": "t", "name": "ci-bot"},
+                "group": {"id": "gr", "name": "not-production"}, "expires_at": null}],
+            "matched": {"scope": "all projects", "covers": {"type": "project", "id": "p", "name": "staging"},
+                "why": "every project is included"},
+            "records": [record("/grant", "GrantCreated", Some("ci")), record("/via/0", "MemberAdded", None)],
+        })
+    }
+
+    fn told(allowed: bool, reason: &str, more: &Value) -> String {
+        let mut body = json!({"allowed": allowed, "reason": reason, "position": "p9", "permission": "update",
+            "principal": {"type": "token", "id": "t", "name": "ci-bot"},
+            "object": {"type": "project", "id": "p", "name": "staging"}, "paths": [], "truncated": false});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        story(&serde_json::from_value(body).unwrap()).join("\n")
+    }
+
+    #[test]
+    fn an_allow_names_the_chain_and_who_made_each_link() {
+        let expected = "\
+ALLOWED: token:ci-bot may update project:staging (granted)
+
+Because:
+  1. token:ci-bot is in group:not-production
+       added by user:ada@example.com at 2026-01-02T03:04:05.006Z with key k1 (position p7)
+     group:not-production is granted Engineer on all projects
+       grant g1 given by user:ada@example.com at 2026-01-02T03:04:05.006Z with key k1 (position p7): \"ci\"
+     it covers project:staging: every project is included";
+        assert_eq!(told(true, "granted", &json!({"paths": [path()]})), expected);
+    }
+
+    #[test]
+    fn a_denial_says_what_is_missing_and_which_grant_comes_close() {
+        let mut near = path();
+        near["lacks"] = json!("scope");
+        near["scope"] = json!("all projects except those labelled env=production");
+        near["why"] = json!("production is excluded");
+        let missing = json!({"missing": {"detail": "no grant covers it", "near": [near]}});
+        let text = told(false, "no_grant", &missing);
+        assert!(
+            text.starts_with("DENIED: token:ci-bot may not update project:staging (no_grant)\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("  no grant covers it\n") && text.contains("Grants that come close:\n"),
+            "{text}"
+        );
+        assert!(text.contains("on all projects except those labelled env=production\n"), "{text}");
+        assert!(text.contains("     but production is excluded"), "{text}");
+    }
+
+    #[test]
+    fn what_else_matters_is_told_last() {
+        let mut path = path();
+        path["records"].as_array_mut().unwrap().push(record("/role", "RoleUpdated", None));
+        let text = told(true, "granted", &json!({"paths": [path]}));
+        let last = "       role updated by user:ada@example.com at 2026-01-02T03:04:05.006Z with key k1 (position p7)";
+        assert!(text.ends_with(last), "{text}");
+    }
+
+    #[test]
+    fn a_cut_list_is_said_to_be_cut_and_what_may_not_be_named_goes_by_its_id() {
+        let mut path = path();
+        path["role"]["name"] = json!("");
+        let text = told(true, "granted", &json!({"paths": [path], "truncated": true}));
+        assert!(text.contains("is granted r on all projects\n"), "{text}");
+        assert!(
+            text.ends_with("\n\nThere is more: an explanation lists at most 1000 ways of each kind."),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_deny_is_told_before_what_it_overrules() {
+        let mut deny = path();
+        deny["grant"]["effect"] = json!("deny");
+        let text = told(false, "denied_by_grant", &json!({"paths": [path()], "denied_by": [deny]}));
+        let (deny, allow) = (text.find("Denied by:").unwrap(), text.find("What would allow").unwrap());
+        assert!(deny < allow && text.contains("is denied Engineer"), "{text}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Options of every noun.
+
+use std::convert::Infallible;
+
+use clap::Args;
+use grantbook_api::words::secret::Secret;
+
+use crate::shared::when::Bound;
+
+/// Options of every noun.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// The server to talk to.
+    #[arg(long, global = true, env = "GRANTBOOK_URL", default_value = "http://127.0.0.1:7878")]
+    pub(crate) url: String,
+    /// Where writes go, if --url is a read node.
+    #[arg(long, global = true, env = "GRANTBOOK_COMMAND_URL", value_name = "URL")]
+    pub(crate) command_url: Option<String>,
+    /// The key to use; better given in the environment, where other users of the machine do not see it.
+    #[arg(long, global = true, env = "GRANTBOOK_KEY", hide_env_values = true, value_parser = secret)]
+    pub(crate) key: Option<Secret>,
+    /// Print JSON, as the API gives it.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Why: kept with the record of a write.
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Request id of a write: repeating the same command with it has no second effect, ever. Give times as instants
+    /// then: 90d is another instant each time.
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Of reads: answer at this position or later; `latest`: with everything acknowledged so far, by whomever.
+    #[arg(long, global = true, value_name = "POSITION|latest", allow_hyphen_values = true)]
+    pub(crate) at_least: Option<String>,
+    /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), a date (its last
+    /// instant, UTC), or an age such as 30d.
+    #[arg(long, global = true, value_name = "POSITION|TIME|DATE|AGE", allow_hyphen_values = true)]
+    pub(crate) as_of: Option<Bound>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a parser that could fail")]
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
+}
