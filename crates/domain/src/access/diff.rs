@@ -1,170 +1,103 @@
-//! What a change does to access: who gains and who loses what between two states of one organization.
+//! The difference of effective access: what rows have that others have not. One algorithm, for a plan on two folds and for the
+//! moments of a view.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    rc::Rc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     access::effective::{AccessRow, Extent, ProjectSet, into_rows, join},
-    catalog::Lineage,
-    event::Event,
-    id::{GrantId, ProjectId, RoleId},
-    model::{Gives, Grant},
-    principal::{Grantee, Principal, principals_below},
-    scope::{ObjectRef, Scope},
-    state::{OrgState, project_view},
-    time::Timestamp,
+    catalog::{Catalog, Lineage, ObjectType},
+    id::ProjectId,
+    scope::ObjectRef,
 };
-use std::convert::Infallible;
 
-/// What one principal gains and loses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Who.
-    pub principal: Principal,
-    /// What it may do afterwards and could not before: an object is gained iff its row has it, as in [`AccessRow`].
-    pub gained: Rc<[AccessRow]>,
-    /// What it could do before and may not afterwards; projects are those that lived before.
-    pub lost: Rc<[AccessRow]>,
-}
+/// The objects that are there, with the project that each is or lies in.
+pub type Homes = BTreeMap<ObjectRef, Option<ProjectId>>;
 
-/// Two states of one organization, asked about at one instant, so that time passing is no change.
-///
-/// A project that comes or goes is gained or lost by whoever could reach it. Other objects that come or go are not
-/// listed where access to all of their type stays as it is.
+/// One of the two things that are compared.
 #[derive(Debug, Clone, Copy)]
-pub struct AccessDiff<'a> {
-    /// The state before.
-    pub before: &'a OrgState,
-    /// The state after.
-    pub after: &'a OrgState,
-    /// The instant.
-    pub at: Timestamp,
+pub struct Side<'a> {
+    /// What is held.
+    pub rows: &'a [AccessRow],
+    /// The projects that live.
+    pub living: &'a BTreeSet<ProjectId>,
+    /// Of the objects that the rows of either side name, those that are there.
+    pub homes: &'a Homes,
 }
 
-/// What somebody with these grants has, worked out once for all who have the same.
-type Known = HashMap<Vec<GrantId>, Rc<[AccessRow]>>;
-type Gained = (Rc<[AccessRow]>, Rc<[AccessRow]>);
+/// The objects that rows name: those whose homes a comparison needs.
+pub fn named_objects<'a>(rows: impl IntoIterator<Item = &'a AccessRow>) -> BTreeSet<&'a ObjectRef> {
+    rows.into_iter().flat_map(|row| row.objects.iter().chain(&row.except)).collect()
+}
 
-impl AccessDiff<'_> {
-    /// The changes for these principals, by principal; who keeps exactly what it had is left out.
-    pub fn changes(&self, principals: &BTreeSet<Principal>) -> Vec<Change> {
-        let (mut before, mut after) = (Known::new(), Known::new());
-        let mut known: HashMap<(*const AccessRow, *const AccessRow), Gained> = HashMap::new();
-        let mut changes = Vec::new();
-        for principal in principals {
-            let had = rows(self.before, *principal, self.at, &mut before);
-            let has = rows(self.after, *principal, self.at, &mut after);
-            // Rows are kept as long as this goes on, so that the same address is the same rows.
-            let (gained, lost) = known.entry((had.as_ptr(), has.as_ptr())).or_insert_with(|| {
-                (self.difference(&had, &has, self.after), self.difference(&has, &had, self.before))
-            });
-            if !gained.is_empty() || !lost.is_empty() {
-                let (gained, lost) = (Rc::clone(gained), Rc::clone(lost));
-                changes.push(Change { principal: *principal, gained, lost });
-            }
+/// What is held here and not there, exact for the projects that live here. An object is gained iff its row has it, as in
+/// [`AccessRow`]. The catalog is that of the state here. With a project, only what is on it or in it.
+///
+/// On the organization is gained what is held on all of it and on every project here, and was not there. Of objects that a grant
+/// names, each is judged by itself; others that come or go are not listed where access to all of their type stays as it is.
+pub fn gained(
+    catalog: &Catalog,
+    here: &Side<'_>,
+    there: &Side<'_>,
+    within: Option<ProjectId>,
+) -> Vec<AccessRow> {
+    let (rows, gone) = (by_permission_and_type(here.rows), by_permission_and_type(there.rows));
+    let mut gained = Vec::new();
+    for permission in catalog.all_permissions().map(|one| catalog.permission_name(one)) {
+        let mut extents = Vec::new();
+        for object_type in catalog.all_types() {
+            let name = catalog.type_name(object_type);
+            let Some(row) = rows.get(&(permission, name)) else { continue };
+            let in_project = is_in_project(catalog, object_type);
+            let extent =
+                extent(in_project, (here, row), (there, gone.get(&(permission, name)).copied()), name);
+            let extent = match within {
+                Some(project) => cut(extent, in_project, here, project),
+                None => extent,
+            };
+            join(&mut extents, extent, name);
         }
-        changes
+        gained.extend(into_rows(permission, extents));
     }
-
-    /// What `more` has, at `state`, that `less` has not.
-    fn difference(&self, less: &[AccessRow], more: &[AccessRow], state: &OrgState) -> Rc<[AccessRow]> {
-        let other = if std::ptr::eq(state, self.after) { self.before } else { self.after };
-        let catalog = state.catalog();
-        let (less, more) = (index(less), index(more));
-        let mut rows = Vec::new();
-        for permission in catalog.all_permissions().map(|one| catalog.permission_name(one)) {
-            let mut extents = Vec::new();
-            for object_type in catalog.all_types() {
-                let type_name = catalog.type_name(object_type);
-                let Some(more) = more.get(&(permission, type_name)) else { continue };
-                let less = less.get(&(permission, type_name)).copied();
-                let in_project =
-                    matches!(catalog.lineage(object_type), Lineage::Project | Lineage::InProject);
-                let extent = if in_project {
-                    within_projects(less, more, state, other)
-                } else {
-                    outside_of_projects(less, more)
-                };
-                if !extent.is_empty() {
-                    join(&mut extents, extent, type_name);
-                }
-            }
-            rows.extend(into_rows(permission, extents));
-        }
-        rows.into()
-    }
+    gained
 }
 
-fn rows(state: &OrgState, principal: Principal, at: Timestamp, known: &mut Known) -> Rc<[AccessRow]> {
-    let grants = state.grants_reaching(principal, at).unwrap_or_default();
-    let ids: Vec<GrantId> = grants.iter().map(|grant| grant.id).collect();
-    Rc::clone(known.entry(ids).or_insert_with(|| state.survey(&grants).into()))
+/// Whether objects of a type are or lie in projects.
+pub fn is_in_project(catalog: &Catalog, object_type: ObjectType) -> bool {
+    matches!(catalog.lineage(object_type), Lineage::Project | Lineage::InProject)
 }
 
-fn index(rows: &[AccessRow]) -> HashMap<(&str, &str), &AccessRow> {
-    let mut index = HashMap::new();
+fn by_permission_and_type(rows: &[AccessRow]) -> BTreeMap<(&str, &str), &AccessRow> {
+    let mut found = BTreeMap::new();
     for row in rows {
-        index.extend(row.types.iter().map(|one| ((row.permission.as_str(), one.as_str()), row)));
+        found.extend(row.types.iter().map(|name| ((row.permission.as_str(), name.as_str()), row)));
     }
-    index
+    found
 }
 
-/// Of a type that lies in no project.
-fn outside_of_projects(less: Option<&AccessRow>, more: &AccessRow) -> Extent {
-    let organization = more.organization && less.is_none_or(|less| !less.organization);
-    let projects = if organization { ProjectSet::ALL } else { ProjectSet::NONE };
-    let extent = Extent { organization, projects, objects: BTreeSet::new(), except: BTreeSet::new() };
-    with_objects(extent, less, more, |_| Some(Home { project: None, lives_in_other: true }))
-}
-
-/// Of a type that is or lies in projects; `state` is where `more` holds, `other` where `less` does.
-fn within_projects(less: Option<&AccessRow>, more: &AccessRow, state: &OrgState, other: &OrgState) -> Extent {
-    let had =
-        |id: ProjectId| other.living_project(id).is_some() && less.is_some_and(|less| less.projects.has(id));
-    let projects = match (&more.projects, less.map(|less| &less.projects)) {
-        (ProjectSet::AllBut(out), None) => ProjectSet::AllBut(out.clone()),
-        (ProjectSet::AllBut(out), Some(ProjectSet::Only(ids))) => {
-            let gone = ids.iter().copied().filter(|id| had(*id) && state.living_project(*id).is_some());
-            ProjectSet::AllBut(out.iter().copied().chain(gone).collect())
-        }
-        (has, None | Some(ProjectSet::Only(_) | ProjectSet::AllBut(_))) => {
-            let living = state.living_projects().map(|project| project.id);
-            let ids = living.filter(|id| has.has(*id) && !had(*id));
-            ProjectSet::Only(ids.collect())
-        }
-    };
-    let everywhere = more.organization && less.is_none_or(|less| !less.organization);
-    let organization = everywhere && projects == ProjectSet::ALL;
-    let extent = Extent { organization, projects, objects: BTreeSet::new(), except: BTreeSet::new() };
-    let home = |object: &ObjectRef| {
-        // Where its project does not live, there is no such object.
-        let project = object.project.filter(|id| state.living_project(*id).is_some())?;
-        Some(Home { project: Some(project), lives_in_other: other.living_project(project).is_some() })
-    };
-    with_objects(extent, less, more, home)
-}
-
-/// Where an object lies.
-struct Home {
-    project: Option<ProjectId>,
-    /// Whether it is there in the state with less, too.
-    lives_in_other: bool,
-}
-
-/// Adds the objects that are otherwise than what they lie in. `home` says where an object lies, if it is there.
-fn with_objects(
-    mut extent: Extent,
-    less: Option<&AccessRow>,
-    more: &AccessRow,
-    home: impl Fn(&ObjectRef) -> Option<Home>,
+/// Where one permission is held on one type here and not there.
+fn extent(
+    in_project: bool,
+    (here, row): (&Side<'_>, &AccessRow),
+    (there, gone): (&Side<'_>, Option<&AccessRow>),
+    type_name: &str,
 ) -> Extent {
-    let named = [Some(more), less].into_iter().flatten().flat_map(|row| row.objects.union(&row.except));
-    for object in named {
-        let Some(Home { project, lives_in_other }) = home(object) else { continue };
-        let had = lives_in_other && less.is_some_and(|less| has(less, object, project));
-        match (has(more, object, project) && !had, extent.is_general(project)) {
+    let organization = row.organization && gone.is_none_or(|gone| !gone.organization);
+    let projects = if in_project {
+        projects((here, &row.projects), (there, gone.map(|gone| &gone.projects)))
+    } else if organization {
+        ProjectSet::ALL
+    } else {
+        ProjectSet::NONE
+    };
+    // Objects of a type that lies in projects are nowhere else.
+    let organization = organization && (!in_project || projects == ProjectSet::ALL);
+    let mut extent = Extent { organization, projects, objects: BTreeSet::new(), except: BTreeSet::new() };
+    let named = named_objects([row].into_iter().chain(gone));
+    for object in named.into_iter().filter(|object| object.object_type == type_name) {
+        let Some(home) = here.homes.get(object) else { continue };
+        let held_there =
+            gone.zip(there.homes.get(object)).is_some_and(|(gone, home)| holds(gone, object, *home));
+        match (holds(row, object, *home) && !held_there, extent.is_general(*home)) {
             (true, false) => drop(extent.objects.insert(object.clone())),
             (false, true) => drop(extent.except.insert(object.clone())),
             (true, true) | (false, false) => {}
@@ -173,140 +106,37 @@ fn with_objects(
     extent
 }
 
-fn has(row: &AccessRow, object: &ObjectRef, project: Option<ProjectId>) -> bool {
-    let general = project.map_or(row.organization, |project| row.projects.has(project));
+/// Living projects of this side, and if only this side takes those to come, these too.
+fn projects(
+    (here, set): (&Side<'_>, &ProjectSet),
+    (there, gone): (&Side<'_>, Option<&ProjectSet>),
+) -> ProjectSet {
+    let held_there = |id: &ProjectId| there.living.contains(id) && gone.is_some_and(|gone| gone.has(*id));
+    let takes_those_to_come = matches!(set, ProjectSet::AllBut(_));
+    if takes_those_to_come && !matches!(gone, Some(ProjectSet::AllBut(_))) {
+        let out = |id: &ProjectId| !set.has(*id) || held_there(id);
+        return ProjectSet::AllBut(here.living.iter().copied().filter(out).collect());
+    }
+    let within = |id: &ProjectId| set.has(*id) && !held_there(id);
+    ProjectSet::Only(here.living.iter().copied().filter(within).collect())
+}
+
+/// What of it is on the project, or in it.
+fn cut(extent: Extent, in_project: bool, here: &Side<'_>, project: ProjectId) -> Extent {
+    let held = in_project && here.living.contains(&project) && extent.projects.has(project);
+    let of_project = |objects: BTreeSet<ObjectRef>| -> BTreeSet<ObjectRef> {
+        objects.into_iter().filter(|object| here.homes.get(object) == Some(&Some(project))).collect()
+    };
+    Extent {
+        organization: false,
+        projects: ProjectSet::Only(held.then_some(project).into_iter().collect()),
+        objects: of_project(extent.objects),
+        except: of_project(extent.except),
+    }
+}
+
+/// Whether a row has an object that is there.
+fn holds(row: &AccessRow, object: &ObjectRef, home: Option<ProjectId>) -> bool {
+    let general = home.map_or(row.organization, |project| row.projects.has(project));
     row.objects.contains(object) || (general && !row.except.contains(object))
-}
-
-/// Whom events can touch.
-impl AccessDiff<'_> {
-    /// The principals whose access these events, which lead from one state to the other, can change: never too few.
-    pub fn touched(&self, events: &[Event]) -> BTreeSet<Principal> {
-        let mut grantees = BTreeSet::new();
-        for event in events {
-            self.touch(event, &mut grantees);
-        }
-        self.principals_below(grantees)
-    }
-
-    /// Every principal there is or was.
-    pub fn everybody(&self) -> BTreeSet<Principal> {
-        let users = self.after.users().map(|user| Principal::User(user.id));
-        users.chain(self.after.tokens().map(|token| Principal::Token(token.id))).collect()
-    }
-
-    fn touch(&self, event: &Event, grantees: &mut BTreeSet<Grantee>) {
-        match event {
-            Event::UserCreated { user } | Event::UserUpdated { user } | Event::UserDeactivated { user } => {
-                grantees.insert(Grantee::User(user.id));
-            }
-            Event::TokenCreated { token } | Event::TokenUpdated { token } | Event::TokenDeleted { token } => {
-                grantees.insert(Grantee::Token(token.id));
-            }
-            Event::GroupCreated { group } | Event::GroupUpdated { group } | Event::GroupDeleted { group } => {
-                grantees.insert(Grantee::Group(group.id));
-                let object = ObjectRef::new("group", group.id.to_string());
-                self.touch_grants_on(&object, grantees);
-            }
-            Event::MemberAdded { membership } | Event::MemberRemoved { membership } => {
-                grantees.insert(membership.member);
-            }
-            Event::RoleCreated { role } | Event::RoleUpdated { role } | Event::RoleDeleted { role } => {
-                self.touch_role(role.id, grantees);
-                let object = ObjectRef::new("role", role.id.to_string());
-                self.touch_grants_on(&object, grantees);
-            }
-            Event::ProjectCreated { project }
-            | Event::ProjectUpdated { project }
-            | Event::ProjectDeleted { project } => self.touch_project(project.id, grantees),
-            Event::ObjectRegistered { object }
-            | Event::ObjectUpdated { object }
-            | Event::ObjectRemoved { object } => {
-                self.touch_grants_on(&object.object, grantees);
-            }
-            Event::GrantCreated { grant } | Event::GrantRevoked { grant } => {
-                grantees.insert(grant.to);
-            }
-            // A new name is given by whatever gives all permissions or types.
-            Event::CatalogExtended { .. } | Event::OrganizationCreated { .. } => {
-                grantees.extend(self.grants().map(|grant| grant.to));
-            }
-            Event::OrganizationUpdated { .. }
-            | Event::RollbackAccepted { .. }
-            | Event::KeyIssued { .. }
-            | Event::KeyRotated { .. }
-            | Event::KeyRevoked { .. }
-            | Event::TokenExpired { .. }
-            | Event::KeyExpired { .. }
-            | Event::MemberExpired { .. }
-            | Event::GrantExpired { .. }
-            | Event::WebhookCreated { .. }
-            | Event::WebhookUpdated { .. }
-            | Event::WebhookRotated { .. }
-            | Event::WebhookDeleted { .. } => {}
-        }
-    }
-
-    /// The grants of both states that were not revoked.
-    fn grants(&self) -> impl Iterator<Item = &Grant> {
-        self.before.grants().chain(self.after.grants()).filter(|grant| grant.ended_at.is_none())
-    }
-
-    fn touch_grants_on(&self, object: &ObjectRef, grantees: &mut BTreeSet<Grantee>) {
-        let grants = self.before.grants_on(object).chain(self.after.grants_on(object));
-        grantees.extend(grants.map(|grant| grant.to));
-    }
-
-    /// Whoever has the role, or one that includes it.
-    fn touch_role(&self, role: RoleId, grantees: &mut BTreeSet<Grantee>) {
-        let mut roles = BTreeSet::from([role]);
-        loop {
-            let known = roles.len();
-            for one in self.before.roles().chain(self.after.roles()) {
-                if one.includes.iter().any(|included| roles.contains(included)) {
-                    roles.insert(one.id);
-                }
-            }
-            if roles.len() == known {
-                break;
-            }
-        }
-        let of_these = |grant: &&Grant| matches!(grant.gives, Gives::Role(id) if roles.contains(&id));
-        grantees.extend(self.grants().filter(of_these).map(|grant| grant.to));
-    }
-
-    /// Whoever has a grant that covers the project, or something in it, before or after.
-    fn touch_project(&self, project: ProjectId, grantees: &mut BTreeSet<Grantee>) {
-        let covers = |grant: &&Grant| match &grant.on {
-            Scope::Organization => true,
-            Scope::Projects(selector) => [self.before, self.after]
-                .iter()
-                .filter_map(|state| state.project(project))
-                .any(|known| selector.covers(project_view(known))),
-            Scope::Object(object) => {
-                object.project == Some(project)
-                    || object.id == project.to_string()
-                    || matches!(object.object_type.as_str(), "organization" | "org_project")
-            }
-        };
-        grantees.extend(self.grants().filter(covers).map(|grant| grant.to));
-    }
-
-    /// The grantees that are principals, and the members of those that are groups, to any depth, before or after.
-    fn principals_below(&self, grantees: BTreeSet<Grantee>) -> BTreeSet<Principal> {
-        let below = principals_below(grantees, |group, found| {
-            let members = self.before.members_of(group).chain(self.after.members_of(group));
-            members.for_each(|one| found(one.member));
-            Ok::<(), Infallible>(())
-        });
-        below.unwrap_or_else(|never| match never {})
-    }
-}
-
-/// What was gained and lost, counted.
-impl Change {
-    /// How many rows it has.
-    pub fn rows(&self) -> usize {
-        self.gained.len() + self.lost.len()
-    }
 }

@@ -7,4 +7,5 @@ pub mod coverage;
 pub mod covers;
 pub mod diff;
 pub mod effective;
+pub mod planned;
 pub mod rights;

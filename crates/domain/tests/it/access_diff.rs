@@ -1,7 +1,7 @@
 //! Whom a change touches: each way in which one event reaches somebody far from it.
 
 use grantbook_domain::{
-    access::diff::AccessDiff,
+    access::planned::AccessDiff,
     command::{Command, GroupCommand, ObjectCommand, ProjectCommand, RoleCommand},
     model::RolePermission,
     principal::{Grantee, Principal},

@@ -13,8 +13,8 @@ use grantbook_api::{
 use grantbook_domain::{
     access::{
         check::{Question, Target},
-        diff::{AccessDiff, Change},
         effective::{AccessRow, ProjectSet},
+        planned::{AccessDiff, Change},
         rights::{Ask, Needs},
     },
     catalog::PERMISSIONS,

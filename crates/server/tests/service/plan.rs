@@ -6,8 +6,8 @@ use grantbook_command::{PlannedOutcome, Submission, SubmitError};
 use grantbook_domain::{
     access::{
         check::{Question, Target},
-        diff::{AccessDiff, Change},
         effective::AccessRow,
+        planned::{AccessDiff, Change},
     },
     command::{
         Author, Command, GrantCommand, GroupCommand, MemberCommand, ProjectCommand, RoleCommand, TokenCommand,

@@ -1,10 +1,12 @@
 //! What somebody gained and lost between two moments, as sets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use grantbook_domain::{
-    access::effective::{AccessRow, Extent, ProjectSet, into_rows, join},
-    catalog::{Lineage, ObjectType},
+    access::{
+        diff::{self, Homes, named_objects},
+        effective::AccessRow,
+    },
     event::kind::EventKind,
     id::{OrgId, ProjectId},
     position::Position,
@@ -13,11 +15,10 @@ use grantbook_domain::{
     time::Timestamp,
 };
 
-use crate::access::locate::place_of;
 use crate::{
     access::{
         checker::{Checker, Stop},
-        locate::Place,
+        locate::place_of,
     },
     history::{
         audit::{Order, Span},
@@ -106,9 +107,6 @@ pub(crate) struct Side<'s> {
     pub(crate) living: BTreeSet<ProjectId>,
 }
 
-/// Access by permission and type.
-type Spread<'r> = BTreeMap<(&'r str, &'r str), &'r AccessRow>;
-
 impl<'s> Comparison<'s> {
     /// Between what one snapshot says at an instant, and another at another.
     pub fn between(
@@ -167,10 +165,13 @@ impl<'s> Comparison<'s> {
         if before == after && self.before.living == self.after.living {
             return Ok(AccessChange::default());
         }
-        let (old, new) = (spread(before), spread(after));
+        let named = named_objects(before.iter().chain(after));
+        let (old_homes, new_homes) = (self.before.homes(&named)?, self.after.homes(&named)?);
+        let old = diff::Side { rows: before, living: &self.before.living, homes: &old_homes };
+        let new = diff::Side { rows: after, living: &self.after.living, homes: &new_homes };
         Ok(AccessChange {
-            gained: self.after.beyond(&mut self.before, (&new, &old), self.within)?,
-            lost: self.before.beyond(&mut self.after, (&old, &new), self.within)?,
+            gained: diff::gained(&self.after.checker.catalog, &new, &old, self.within),
+            lost: diff::gained(&self.before.checker.catalog, &old, &new, self.within),
         })
     }
 
@@ -197,127 +198,20 @@ impl<'s> Side<'s> {
         Ok(Self { checker, living })
     }
 
-    /// What is held here and not there.
-    fn beyond(
-        &mut self,
-        other: &mut Self,
-        (here, there): (&Spread<'_>, &Spread<'_>),
-        within: Option<ProjectId>,
-    ) -> Result<Vec<AccessRow>, ViewError> {
-        let catalog = self.checker.catalog.clone();
-        let mut rows = Vec::new();
-        for permission in catalog.all_permissions() {
-            let permission = catalog.permission_name(permission);
-            let mut extents = Vec::new();
-            for object_type in catalog.all_types() {
-                let name = catalog.type_name(object_type);
-                let Some(row) = here.get(&(permission, name)) else { continue };
-                let gone = there.get(&(permission, name)).copied();
-                let extent = self.extent(other, object_type, (row, gone))?;
-                let extent = match within {
-                    Some(project) => self.cut(extent, object_type, project)?,
-                    None => extent,
-                };
-                join(&mut extents, extent, name);
-            }
-            rows.extend(into_rows(permission, extents));
-        }
-        Ok(rows)
-    }
-
-    /// Where one permission is held on one type here and not there.
-    fn extent(
-        &mut self,
-        other: &mut Self,
-        object_type: ObjectType,
-        (row, gone): (&AccessRow, Option<&AccessRow>),
-    ) -> Result<Extent, ViewError> {
-        let organization = row.organization && gone.is_none_or(|gone| !gone.organization);
-        let projects = if self.in_project(object_type) {
-            self.projects_beyond(other, &row.projects, gone.map(|gone| &gone.projects))
-        } else if organization {
-            ProjectSet::ALL
-        } else {
-            ProjectSet::NONE
-        };
-        let mut extent = Extent { organization, projects, objects: BTreeSet::new(), except: BTreeSet::new() };
-        let name = self.checker.catalog.type_name(object_type).to_owned();
-        let sets = [row].into_iter().chain(gone).flat_map(|row| [&row.objects, &row.except]);
-        let named: BTreeSet<_> =
-            sets.flatten().filter(|object| object.object_type == name).cloned().collect();
+    /// Of these objects, those that are there.
+    fn homes(&mut self, named: &BTreeSet<&ObjectRef>) -> Result<Homes, ViewError> {
+        let mut homes = Homes::new();
         for object in named {
-            let Some(place) = place_of(&mut self.checker, &object)? else { continue };
-            let there = place_of(&mut other.checker, &object)?;
-            let held_there = gone.zip(there).is_some_and(|(gone, there)| holds(gone, &object, &there));
-            let gained = holds(row, &object, &place) && !held_there;
-            match (gained, extent.is_general(place.located.project)) {
-                (true, false) => drop(extent.objects.insert(object)),
-                (false, true) => drop(extent.except.insert(object)),
-                (true, true) | (false, false) => {}
+            if let Some(place) = place_of(&mut self.checker, object)? {
+                homes.insert((*object).clone(), place.located.project);
             }
         }
-        Ok(extent)
+        Ok(homes)
     }
 
     /// Whether objects of a type are or lie in projects.
     pub(crate) fn is_in_project(&self, type_name: &str) -> bool {
-        self.checker.catalog.object_type(type_name).is_some_and(|object_type| self.in_project(object_type))
+        let catalog = &self.checker.catalog;
+        catalog.object_type(type_name).is_some_and(|object_type| diff::is_in_project(catalog, object_type))
     }
-
-    fn in_project(&self, object_type: ObjectType) -> bool {
-        matches!(self.checker.catalog.lineage(object_type), Lineage::Project | Lineage::InProject)
-    }
-
-    /// Living projects of this side, and if only this side takes those to come, these too.
-    fn projects_beyond(&self, other: &Self, here: &ProjectSet, there: Option<&ProjectSet>) -> ProjectSet {
-        let held_there = |id: &ProjectId| other.living.contains(id) && there.is_some_and(|set| set.has(*id));
-        let with_those_to_come = matches!(here, ProjectSet::AllBut(_));
-        if with_those_to_come && !matches!(there, Some(ProjectSet::AllBut(_))) {
-            let out = |id: &ProjectId| !here.has(*id) || held_there(id);
-            return ProjectSet::AllBut(self.living.iter().copied().filter(out).collect());
-        }
-        let within = |id: &ProjectId| here.has(*id) && !held_there(id);
-        ProjectSet::Only(self.living.iter().copied().filter(within).collect())
-    }
-
-    /// What of it is on the project, or in it.
-    fn cut(
-        &mut self,
-        extent: Extent,
-        object_type: ObjectType,
-        project: ProjectId,
-    ) -> Result<Extent, ViewError> {
-        let held =
-            self.in_project(object_type) && self.living.contains(&project) && extent.projects.has(project);
-        let mut cut = Extent {
-            organization: false,
-            projects: ProjectSet::Only(held.then_some(project).into_iter().collect()),
-            objects: BTreeSet::new(),
-            except: BTreeSet::new(),
-        };
-        for (from, to) in [(extent.objects, &mut cut.objects), (extent.except, &mut cut.except)] {
-            for object in from {
-                let place = place_of(&mut self.checker, &object)?;
-                if place.is_some_and(|place| place.located.project == Some(project)) {
-                    to.insert(object);
-                }
-            }
-        }
-        Ok(cut)
-    }
-}
-
-fn spread(rows: &[AccessRow]) -> Spread<'_> {
-    let mut spread = Spread::new();
-    for row in rows {
-        let names = row.types.iter().map(|name| ((row.permission.as_str(), name.as_str()), row));
-        spread.extend(names);
-    }
-    spread
-}
-
-/// Whether a row has an object that is there.
-fn holds(row: &AccessRow, object: &ObjectRef, place: &Place) -> bool {
-    let anyway = place.located.project.map_or(row.organization, |project| row.projects.has(project));
-    row.objects.contains(object) || (anyway && !row.except.contains(object))
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use grantbook_domain::{
     access::{
         check::{Question, Target},
-        diff::{AccessDiff, Change},
         effective::AccessRow,
+        planned::{AccessDiff, Change},
     },
     catalog::Lineage,
     event::Event,
