@@ -299,12 +299,12 @@ impl<J: Journal> Actor<J> {
                     round.rest.extend(jobs);
                     break;
                 }
-                Decision::Earlier { position, state } => self.replay(job, position, state),
+                Decision::Replayed { position, state } => self.replay(job, position, state),
                 Decision::Refused(_) | Decision::Unchanged { .. } if certain => {
                     reply(job, without_record(fold, decision));
                 }
                 Decision::Recorded { .. }
-                | Decision::Twin { .. }
+                | Decision::DuplicateInFrame { .. }
                 | Decision::Refused(_)
                 | Decision::Unchanged { .. } => round.waiting.push((job, decision)),
             }
@@ -344,7 +344,7 @@ impl<J: Journal> Actor<J> {
                     Decision::Recorded { index, state } => {
                         Ok(Outcome { position: place(index), record: record(index), replayed: false, state })
                     }
-                    Decision::Twin { index, state } => {
+                    Decision::DuplicateInFrame { index, state } => {
                         Ok(Outcome { position: place(index), record: record(index), replayed: true, state })
                     }
                     Decision::Unchanged { after, state } => {
@@ -353,7 +353,7 @@ impl<J: Journal> Actor<J> {
                     }
                     Decision::Refused(error) => Err(error),
                     // Neither waits: one was answered, the other is in the rest.
-                    Decision::Earlier { .. } | Decision::Full => Err(SubmitError::OutcomeUnknown),
+                    Decision::Replayed { .. } | Decision::Full => Err(SubmitError::OutcomeUnknown),
                 },
             );
         }
@@ -428,9 +428,10 @@ fn without_record(fold: &OrgFold, decision: Decision) -> Result<Outcome, SubmitE
         }
         Decision::Refused(error) => Err(error),
         // None of these is decided without a record.
-        Decision::Recorded { .. } | Decision::Twin { .. } | Decision::Earlier { .. } | Decision::Full => {
-            Err(SubmitError::OutcomeUnknown)
-        }
+        Decision::Recorded { .. }
+        | Decision::DuplicateInFrame { .. }
+        | Decision::Replayed { .. }
+        | Decision::Full => Err(SubmitError::OutcomeUnknown),
     }
 }
 

@@ -36,9 +36,9 @@ pub(super) enum Decision {
     /// It changed nothing, decided on so many of the frame's records.
     Unchanged { after: usize, state: OrgState },
     /// The same request is the frame's record at `index`.
-    Twin { index: usize, state: OrgState },
+    DuplicateInFrame { index: usize, state: OrgState },
     /// The same request had its effect earlier.
-    Earlier { position: Position, state: OrgState },
+    Replayed { position: Position, state: OrgState },
     /// It was refused.
     Refused(SubmitError),
     /// Its record belongs to the next frame: this one is full.
@@ -165,10 +165,10 @@ impl Draft {
         let (hash, known) = match (fold.request(&request.key), self.twins.get(&request.key)) {
             (Some(earlier), _) => {
                 let state = fold.state.clone();
-                (earlier.hash, Decision::Earlier { position: earlier.position, state })
+                (earlier.hash, Decision::Replayed { position: earlier.position, state })
             }
             (None, Some((index, hash))) => {
-                (*hash, Decision::Twin { index: *index, state: self.state.clone() })
+                (*hash, Decision::DuplicateInFrame { index: *index, state: self.state.clone() })
             }
             (None, None) => return None,
         };

@@ -15,9 +15,9 @@ use grantbook_journal::{
     chain::ForeignMet,
     follow::{
         doubt::{Doubts, JournalDoubt},
-        head_watch::{Behind, Heard, Pulse},
+        head_watch::{Behind, HeadSeen, HeadWatch},
         known_head::SeenEnd,
-        read_barrier::{Confirmer, Unconfirmed},
+        read_barrier::{ReadBarrier, Unconfirmed},
     },
     stamp::{clock::Clock, ids::IdSource},
 };
@@ -77,9 +77,9 @@ struct Shared {
     /// Whether the journal is believed.
     doubts: Doubts,
     /// Of a journal that others append to, too: how to be sure that the folds are not behind.
-    confirmer: Option<Confirmer>,
+    confirmer: Option<ReadBarrier>,
     /// What follows the journal, if others append to it.
-    pulse: Option<Pulse>,
+    pulse: Option<HeadWatch>,
     reached: watch::Receiver<u64>,
     closing: watch::Receiver<bool>,
 }
@@ -109,8 +109,8 @@ impl CommandService {
         let (mut confirmer, mut pulse) = (None, None);
         if journal.is_shared() {
             let (journal, directory) = (Arc::clone(&journal), Arc::clone(&directory));
-            confirmer = Some(Confirmer::following(&journal, &known, |sequence| *sequence));
-            let listening = Pulse::start(Arc::clone(&journal), known.clone());
+            confirmer = Some(ReadBarrier::following(&journal, &known, |sequence| *sequence));
+            let listening = HeadWatch::start(Arc::clone(&journal), known.clone());
             tasks.spawn(doubt_broken(listening.heard(), doubts.clone(), closed.clone()));
             pulse = Some(listening);
             let (fault, closing, doubts) = (Arc::clone(&fault), closed.clone(), doubts.clone());
@@ -317,7 +317,11 @@ impl fmt::Debug for CommandHandle {
 }
 
 /// Raises what the pulse says against the journal, until the service closes.
-async fn doubt_broken(mut heard: watch::Receiver<Heard>, doubts: Doubts, mut closing: watch::Receiver<bool>) {
+async fn doubt_broken(
+    mut heard: watch::Receiver<HeadSeen>,
+    doubts: Doubts,
+    mut closing: watch::Receiver<bool>,
+) {
     let broken = async {
         let heard = heard.wait_for(|heard| heard.broken.is_some()).await;
         heard.ok().and_then(|heard| heard.broken.clone())

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// How often one kind of work was done since the process was started, and how the last time went; clone it freely.
 #[derive(Debug, Clone, Default)]
-pub struct Tally(Arc<Mutex<Done>>);
+pub struct JobStats(Arc<Mutex<Done>>);
 
 /// How often work was done.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,16 +35,16 @@ pub struct Last {
 
 /// The kinds of work of a node with a view.
 #[derive(Debug, Clone, Default)]
-pub struct Upkeep {
+pub struct Maintenance {
     /// The view was read whole and compared with its digest.
-    pub scrubs: Tally,
+    pub scrubs: JobStats,
     /// A snapshot was made.
-    pub snapshots: Tally,
+    pub snapshots: JobStats,
     /// The view was made of a snapshot when the process was started.
-    pub bootstraps: Tally,
+    pub bootstraps: JobStats,
 }
 
-impl Tally {
+impl JobStats {
     /// Notes work that was begun then and ends now.
     pub fn note(&self, begun: Instant, went_well: bool) {
         let mut done = self.0.lock().unwrap_or_else(PoisonError::into_inner);

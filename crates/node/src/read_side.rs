@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     bootstrap::{Source, Stage, bootstrap},
     error::ReadSideError,
-    maintenance::{Tally, Upkeep},
+    maintenance::{JobStats, Maintenance},
     peers::{ANNOUNCE_INTERVAL, Nodes, NodesConfig, Talk, node_id},
     project::{Projector, catching_up},
     snapshots::{Maker, NodeId, Place, SnapshotConfig, SnapshotError, SnapshotKey, Store, keep_making},
@@ -54,19 +54,19 @@ pub struct ReadSideConfig {
 
 /// The projector and what runs beside it.
 #[derive(Debug)]
-pub struct Viewing {
+pub struct ReadSide {
     /// Keeps the view.
     pub projector: Projector,
     /// Makes snapshots.
     maker: Option<JoinHandle<()>>,
     /// Compares this node with others.
     talk: Option<Talk>,
-    upkeep: Upkeep,
+    upkeep: Maintenance,
     /// Tells how far the view has come until it has caught up.
     teller: JoinHandle<()>,
 }
 
-impl Viewing {
+impl ReadSide {
     /// Opens the view, by whatever way is the shortest, and follows the journal.
     pub async fn start<J: Journal>(
         config: &ReadSideConfig,
@@ -82,14 +82,14 @@ impl Viewing {
         })
         .await??;
         let store = open_store(config.snapshots.place.as_ref(), opened).await?;
-        let bootstraps = Tally::default();
+        let bootstraps = JobStats::default();
         let writer = match doubts.get() {
             None => open(config, journal, (store.clone(), &bootstraps)).await?,
             Some(_) => open_beside_doubt(config, installation).await?,
         };
         let projector =
             Projector::start_doubting(Arc::clone(journal), writer, config.scrub_every, doubts.clone());
-        let upkeep = Upkeep { scrubs: projector.scrubs(), bootstraps, ..Upkeep::default() };
+        let upkeep = Maintenance { scrubs: projector.scrubs(), bootstraps, ..Maintenance::default() };
         let maker = match (store, &config.snapshots.key) {
             (Some(store), Some(key)) => {
                 let key = SnapshotKey::read(key).map_err(SnapshotError::from)?;
@@ -115,7 +115,7 @@ impl Viewing {
     }
 
     /// What the node does for itself.
-    pub fn upkeep(&self) -> Upkeep {
+    pub fn upkeep(&self) -> Maintenance {
         self.upkeep.clone()
     }
 
@@ -153,7 +153,7 @@ pub(crate) async fn open_store(
 async fn open<J: Journal>(
     config: &ReadSideConfig,
     journal: &Arc<J>,
-    (store, bootstraps): (Option<Store>, &Tally),
+    (store, bootstraps): (Option<Store>, &JobStats),
 ) -> Result<ViewWriter, ReadSideError> {
     let installation = journal.identity().installation;
     let view = config.data.join(VIEW_FILE);

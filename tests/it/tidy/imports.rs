@@ -148,7 +148,7 @@ fn paths(module: &Module, text: &str, reexports: bool) -> Vec<Vec<String>> {
 }
 
 fn is_word_start(text: &str, at: usize) -> bool {
-    text.get(..at).and_then(|before| before.chars().last()).is_none_or(|before| before.is_whitespace())
+    text.get(..at).and_then(|before| before.chars().last()).is_none_or(char::is_whitespace)
 }
 
 /// Writes out every name of a `use` tree.

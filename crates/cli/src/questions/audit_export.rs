@@ -42,7 +42,7 @@ pub(crate) async fn run(
         })?
     };
     let mut file = BufWriter::new(file);
-    let poured = pour(session, &query, &mut file).await;
+    let poured = stream_all(session, &query, &mut file).await;
     // What came before an interruption is kept, so that it need not come again.
     let kept = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
     kept.with_context(named)?;
@@ -68,7 +68,7 @@ fn last_line(text: impl io::Read) -> io::Result<(u64, Vec<u8>)> {
     }
 }
 
-async fn pour(
+async fn stream_all(
     session: &Session,
     query: &AuditQuery,
     file: &mut BufWriter<File>,

@@ -80,21 +80,21 @@ pub(crate) async fn run(session: &Session, args: ReportArgs) -> anyhow::Result<(
         format!("{} rows of {} principals, as of position {}", end.rows, end.principals, end.position)
     };
     let Some(path) = &args.output else {
-        let end = pour(session, &query, format, &mut BufWriter::new(io::stdout())).await?;
+        let end = stream_all(session, &query, format, &mut BufWriter::new(io::stdout())).await?;
         session.out.note(&told(&end));
         return Ok(());
     };
     let named = || path.display().to_string();
     ensure!(!files::is_taken(path), Usage(format!("{} is there already", named())));
     let mut draft = Draft::begin(path).with_context(named)?;
-    let end = pour(session, &query, format, &mut draft).await?;
+    let end = stream_all(session, &query, format, &mut draft).await?;
     draft.finish().with_context(named)?;
     session.out.note(&format!("{}, written to {}", told(&end), named()));
     Ok(())
 }
 
 /// Writes what comes and makes sure that it is whole.
-async fn pour(
+async fn stream_all(
     session: &Session,
     query: &ReportQuery,
     format: ReportFormat,

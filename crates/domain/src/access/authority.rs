@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    access::containment::Ground,
+    access::containment::ScopeContext,
     catalog::{Lineage, ObjectType, Permission, PermissionSet, TypeSet},
     id::{GrantId, ProjectId},
     model::{Effect, Grant, Narrowing},
@@ -71,7 +71,7 @@ impl Holdings {
     /// grant on a containing scope, and no deny overlapping.
     pub fn held_types(
         &self,
-        ground: &Ground<'_>,
+        ground: &ScopeContext<'_>,
         permission: Permission,
         scope: &Scope,
         until: Timestamp,
@@ -95,14 +95,20 @@ impl Holdings {
     }
 
     /// Whether the caller holds the permission now on all of the scope, for all these types.
-    pub fn holds(&self, ground: &Ground<'_>, permission: Permission, types: TypeSet, scope: &Scope) -> bool {
+    pub fn holds(
+        &self,
+        ground: &ScopeContext<'_>,
+        permission: Permission,
+        types: TypeSet,
+        scope: &Scope,
+    ) -> bool {
         types.minus(self.held_types(ground, permission, scope, Timestamp::EPOCH)).is_empty()
     }
 
     /// Whether the caller holds the permission now on all of a grant's scope, for every type that the grant reaches.
     pub fn holds_over(
         &self,
-        ground: &Ground<'_>,
+        ground: &ScopeContext<'_>,
         permission: Permission,
         scope: &Scope,
         object_type: Option<&str>,
@@ -115,7 +121,7 @@ impl Holdings {
 
     /// Whether the caller is given every permission on every type of the organization, those of the future included, as
     /// Owners are, whatever denies take from him.
-    pub fn own_the_organization(&self, ground: &Ground<'_>) -> bool {
+    pub fn own_the_organization(&self, ground: &ScopeContext<'_>) -> bool {
         let given = Self { allows: self.allows.clone(), denies: Vec::new(), narrow: self.narrow.clone() };
         PermissionSet::ALL
             .iter()
@@ -124,7 +130,7 @@ impl Holdings {
 
     /// Whether the caller sees the grant: `read_acls` over its whole scope. No deny hides a deny from the owners of the
     /// organization, who must find it to revoke it.
-    pub fn sees_grant(&self, ground: &Ground<'_>, grant: &Grant) -> bool {
+    pub fn sees_grant(&self, ground: &ScopeContext<'_>, grant: &Grant) -> bool {
         self.holds_over(ground, Permission::READ_ACLS, &grant.on, grant.object_type.as_deref())
             || (grant.effect == Effect::Deny && self.own_the_organization(ground))
     }
@@ -132,7 +138,7 @@ impl Holdings {
     /// Whether the caller may give the right: for each type he holds `delegate` there, or the very right.
     ///
     /// `delegate` on groups lifts attenuation for their memberships, so only a holder of `delegate` on the organization gives it.
-    pub fn may_confer(&self, ground: &Ground<'_>, right: Right<'_>) -> bool {
+    pub fn may_confer(&self, ground: &ScopeContext<'_>, right: Right<'_>) -> bool {
         let delegated = self.held_types(ground, Permission::DELEGATE, right.scope, Timestamp::EPOCH);
         let held = self.held_types(ground, right.permission, right.scope, right.until);
         let mut conferrable = delegated.union(held);
@@ -161,7 +167,7 @@ pub struct Excess {
 /// Giving many rights at once.
 impl Holdings {
     /// The first right that `given` has under `scope` and that the holder of these may not give.
-    pub fn excess_under(&self, ground: &Ground<'_>, given: &Holding, scope: &Scope) -> Option<Excess> {
+    pub fn excess_under(&self, ground: &ScopeContext<'_>, given: &Holding, scope: &Scope) -> Option<Excess> {
         let reach = ground.reach(scope);
         for block in &given.blocks {
             let types = block.types.intersect(reach);
@@ -178,7 +184,12 @@ impl Holdings {
     /// The first right of all these allows, cut by a narrowing, that the holder may not give.
     ///
     /// A grant cut by a narrowing lies within both scopes, so it is enough that either can be given.
-    pub fn excess(&self, ground: &Ground<'_>, given: &[Holding], narrow: Option<&Narrow>) -> Option<Excess> {
+    pub fn excess(
+        &self,
+        ground: &ScopeContext<'_>,
+        given: &[Holding],
+        narrow: Option<&Narrow>,
+    ) -> Option<Excess> {
         given.iter().find_map(|given| {
             let Some(narrow) = narrow else { return self.excess_under(ground, given, &given.scope) };
             let cut = |block: &Block| Block {
@@ -198,7 +209,7 @@ impl Holdings {
     }
 
     /// Whether the holder may issue a key of a user other than itself: such a key does whatever the user may do later.
-    pub fn may_issue_for_others(&self, ground: &Ground<'_>) -> bool {
+    pub fn may_issue_for_others(&self, ground: &ScopeContext<'_>) -> bool {
         self.holds(ground, Permission::DELEGATE, TypeSet::ALL, &Scope::Organization)
     }
 }
@@ -206,11 +217,11 @@ impl Holdings {
 /// Gathering holdings from the state.
 impl OrgState {
     /// Runs `ask` with what is known of projects and objects.
-    pub fn on_ground<T>(&self, ask: impl FnOnce(&Ground<'_>) -> T) -> T {
+    pub fn on_ground<T>(&self, ask: impl FnOnce(&ScopeContext<'_>) -> T) -> T {
         let project = |id: ProjectId| {
             self.projects.get(&id).filter(|project| project.ended_at.is_none()).map(Arc::clone)
         };
-        ask(&Ground { catalog: &self.catalog, project: &project })
+        ask(&ScopeContext { catalog: &self.catalog, project: &project })
     }
 
     /// What reaches the caller at `now`, cut by the narrowing of its key.

@@ -15,20 +15,20 @@ use crate::{
 };
 
 /// What is known of existing projects.
-pub struct Ground<'a> {
+pub struct ScopeContext<'a> {
     /// The organization's catalog.
     pub catalog: &'a Catalog,
     /// A living project.
     pub project: &'a dyn Fn(ProjectId) -> Option<Arc<Project>>,
 }
 
-impl std::fmt::Debug for Ground<'_> {
+impl std::fmt::Debug for ScopeContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ground").finish_non_exhaustive()
+        f.debug_struct("ScopeContext").finish_non_exhaustive()
     }
 }
 
-impl Ground<'_> {
+impl ScopeContext<'_> {
     /// Whether everything that `given` can ever cover is covered by `held`.
     pub fn contains(&self, held: &Scope, given: &Scope) -> bool {
         match (held, given) {

@@ -72,7 +72,7 @@ impl ProjectSet {
 
 /// A grant in force that reaches the principal.
 #[derive(Debug, Clone)]
-pub struct Reaching<B> {
+pub struct ApplicableGrant<B> {
     /// Where it applies.
     pub scope: Scope,
     /// Gives or takes.
@@ -85,7 +85,7 @@ pub struct Reaching<B> {
 
 /// What the sets are held against: everything that there is.
 #[derive(Debug, Clone, Copy)]
-pub struct Surroundings<'a> {
+pub struct Context<'a> {
     /// The organization's id, as singletons have it.
     pub org: OrgId,
     /// Permissions and types.
@@ -96,7 +96,7 @@ pub struct Surroundings<'a> {
 
 /// An object that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct FoundObject {
     /// The project it is, or lies in.
     pub project: Option<ProjectId>,
     /// Which of the scopes asked about cover it, in their order.
@@ -106,18 +106,18 @@ pub struct Seen {
 /// Where a permission is held, for grants that reach somebody. `look` finds an object, if it is there, and says which scopes
 /// cover it.
 pub fn survey<B: AsRef<[Block]>, E>(
-    around: Surroundings<'_>,
-    grants: &[Reaching<B>],
-    look: impl FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>,
+    around: Context<'_>,
+    grants: &[ApplicableGrant<B>],
+    look: impl FnMut(&ObjectRef, &[&Scope]) -> Result<Option<FoundObject>, E>,
 ) -> Result<Vec<AccessRow>, E> {
     Survey::of(around, grants, look).rows()
 }
 
 /// What the grants of one effect cover by themselves: [`survey`] in parts that can be put together, for what many share.
 pub fn covered<B: AsRef<[Block]>, E>(
-    around: Surroundings<'_>,
-    (grants, effect): (&[Reaching<B>], Effect),
-    look: impl FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>,
+    around: Context<'_>,
+    (grants, effect): (&[ApplicableGrant<B>], Effect),
+    look: impl FnMut(&ObjectRef, &[&Scope]) -> Result<Option<FoundObject>, E>,
 ) -> Result<Vec<CoverRow>, E> {
     Survey::of(around, grants, look).cover_rows(effect)
 }
@@ -134,7 +134,7 @@ pub struct CoverRow {
 }
 
 /// A grant with the projects that its scope covers.
-struct Spread<'a> {
+struct ExpandedGrant<'a> {
     scope: &'a Scope,
     effect: Effect,
     types: TypeSet,
@@ -149,8 +149,8 @@ struct Spread<'a> {
 }
 
 struct Survey<'a, F> {
-    around: Surroundings<'a>,
-    grants: Vec<Spread<'a>>,
+    around: Context<'a>,
+    grants: Vec<ExpandedGrant<'a>>,
     /// The projects that some of the grants cover, by their indexes.
     sets: BTreeMap<Vec<usize>, ProjectSet>,
     look: F,
@@ -169,8 +169,8 @@ pub struct Extent {
     pub except: BTreeSet<ObjectRef>,
 }
 
-impl<'a> Spread<'a> {
-    fn of<B: AsRef<[Block]>>(grant: &'a Reaching<B>, around: &Surroundings<'_>) -> Self {
+impl<'a> ExpandedGrant<'a> {
+    fn of<B: AsRef<[Block]>>(grant: &'a ApplicableGrant<B>, around: &Context<'_>) -> Self {
         let scope = &grant.scope;
         let object_type = match scope {
             Scope::Object(object) => around.catalog.object_type(&object.object_type),
@@ -203,9 +203,9 @@ impl<'a> Spread<'a> {
     }
 }
 
-impl<'a, E, F: FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>> Survey<'a, F> {
-    fn of<B: AsRef<[Block]>>(around: Surroundings<'a>, grants: &'a [Reaching<B>], look: F) -> Self {
-        let grants = grants.iter().map(|grant| Spread::of(grant, &around)).collect();
+impl<'a, E, F: FnMut(&ObjectRef, &[&Scope]) -> Result<Option<FoundObject>, E>> Survey<'a, F> {
+    fn of<B: AsRef<[Block]>>(around: Context<'a>, grants: &'a [ApplicableGrant<B>], look: F) -> Self {
+        let grants = grants.iter().map(|grant| ExpandedGrant::of(grant, &around)).collect();
         Self { around, grants, sets: BTreeMap::new(), look }
     }
 
@@ -258,7 +258,7 @@ impl<'a, E, F: FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, E>> Survey<'
         deciding.map(|(index, _)| index).collect()
     }
 
-    fn these(&self, indexes: &[usize]) -> impl Iterator<Item = &Spread<'a>> {
+    fn these(&self, indexes: &[usize]) -> impl Iterator<Item = &ExpandedGrant<'a>> {
         indexes.iter().filter_map(|index| self.grants.get(*index))
     }
 
@@ -383,7 +383,7 @@ impl OrgState {
         let Some(org) = self.id() else { return Vec::new() };
         let reaching: Vec<_> = grants
             .iter()
-            .map(|grant| Reaching {
+            .map(|grant| ApplicableGrant {
                 scope: grant.on.clone(),
                 effect: grant.effect,
                 types: TypeSet::ALL,
@@ -392,11 +392,11 @@ impl OrgState {
             .collect();
         let projects: Vec<ProjectView<'_>> = self.living_projects().map(project_view).collect();
         let catalog = Arc::clone(&self.catalog);
-        let around = Surroundings { org, catalog: &catalog, projects: &projects };
+        let around = Context { org, catalog: &catalog, projects: &projects };
         let look = |object: &ObjectRef, scopes: &[&Scope]| {
             let Ok(located) = self.locate_exactly(object) else { return Ok(None) };
             let covered = scopes.iter().map(|scope| self.covers(scope, &located)).collect();
-            Ok::<_, std::convert::Infallible>(Some(Seen { project: located.project, covered }))
+            Ok::<_, std::convert::Infallible>(Some(FoundObject { project: located.project, covered }))
         };
         survey(around, &reaching, look).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
 //! Whether the journal must not be believed: what it holds contradicts what this process, or an earlier one with the same
 //! data directory, saw of it. One doubt stops both sides of the process: no writes, no answers.
 
-use crate::{ReadError, chain::ChainError, follow::head_watch::Broken};
+use crate::{ReadError, chain::ChainError, follow::head_watch::JournalFault};
 use grantbook_domain::id::InstallationId;
 use tokio::sync::watch;
 
@@ -77,11 +77,11 @@ impl From<ChainError> for JournalDoubt {
     }
 }
 
-impl From<Broken> for JournalDoubt {
-    fn from(broken: Broken) -> Self {
+impl From<JournalFault> for JournalDoubt {
+    fn from(broken: JournalFault) -> Self {
         match broken {
-            Broken::Unreadable(error) => Self::Unreadable(error.to_string()),
-            Broken::Shorter { expected: known, found } => Self::Shorter { known, found },
+            JournalFault::Unreadable(error) => Self::Unreadable(error.to_string()),
+            JournalFault::Shorter { expected: known, found } => Self::Shorter { known, found },
         }
     }
 }

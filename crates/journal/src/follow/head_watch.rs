@@ -19,7 +19,7 @@ const SHORTER: Duration = Duration::from_secs(3);
 
 /// What was heard of the journal.
 #[derive(Debug, Clone)]
-pub struct Heard {
+pub struct HeadSeen {
     /// Its head.
     pub head: u64,
     /// When that was asked for.
@@ -27,12 +27,12 @@ pub struct Heard {
     /// Whether the head was ever told.
     pub ever: bool,
     /// Why it must not be believed any more, if so: it lost what was read of it, or was replaced.
-    pub broken: Option<Broken>,
+    pub broken: Option<JournalFault>,
 }
 
 /// What is wrong with the journal itself.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Broken {
+pub enum JournalFault {
     /// It cannot be read any more.
     #[error("{0}")]
     Unreadable(ReadError),
@@ -61,21 +61,21 @@ pub struct Behind {
 
 /// Listens to a journal until it is dropped.
 #[derive(Debug)]
-pub struct Pulse {
-    heard: watch::Receiver<Heard>,
+pub struct HeadWatch {
+    heard: watch::Receiver<HeadSeen>,
     task: JoinHandle<()>,
 }
 
-impl Pulse {
+impl HeadWatch {
     /// Starts to listen; `seen` is the last sequence read of the journal by whoever wants to know.
     pub fn start<J: Journal>(journal: Arc<J>, seen: watch::Receiver<u64>) -> Self {
-        let nothing = Heard { head: *seen.borrow(), at: Instant::now(), ever: false, broken: None };
+        let nothing = HeadSeen { head: *seen.borrow(), at: Instant::now(), ever: false, broken: None };
         let (tell, heard) = watch::channel(nothing);
         Self { heard, task: tokio::spawn(listen(journal, seen, tell)) }
     }
 
     /// What is heard.
-    pub fn heard(&self) -> watch::Receiver<Heard> {
+    pub fn heard(&self) -> watch::Receiver<HeadSeen> {
         self.heard.clone()
     }
 
@@ -95,13 +95,13 @@ impl Pulse {
     }
 }
 
-impl Drop for Pulse {
+impl Drop for HeadWatch {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn listen<J: Journal>(journal: Arc<J>, seen: watch::Receiver<u64>, tell: watch::Sender<Heard>) {
+async fn listen<J: Journal>(journal: Arc<J>, seen: watch::Receiver<u64>, tell: watch::Sender<HeadSeen>) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shorter_since: Option<Instant> = None;
@@ -113,7 +113,7 @@ async fn listen<J: Journal>(journal: Arc<J>, seen: watch::Receiver<u64>, tell: w
             Ok(Err(
                 error @ (ReadError::Damaged { .. } | ReadError::DamagedFile { .. } | ReadError::Replaced(_)),
             )) => {
-                tell.send_modify(|heard| heard.broken = Some(Broken::Unreadable(error)));
+                tell.send_modify(|heard| heard.broken = Some(JournalFault::Unreadable(error)));
                 return;
             }
             // Whoever reads the frames says so; here the proof just grows old.
@@ -127,7 +127,9 @@ async fn listen<J: Journal>(journal: Arc<J>, seen: watch::Receiver<u64>, tell: w
             }
             let since = *shorter_since.get_or_insert(at);
             if since.elapsed() >= SHORTER {
-                tell.send_modify(|heard| heard.broken = Some(Broken::Shorter { expected, found: head }));
+                tell.send_modify(|heard| {
+                    heard.broken = Some(JournalFault::Shorter { expected, found: head });
+                });
                 return;
             }
             continue;

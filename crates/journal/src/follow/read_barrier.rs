@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Asks where the journal's head is, and waits until what is known here has come so far.
-pub struct Confirmer {
+pub struct ReadBarrier {
     /// The journal's head, asked for now.
     head: Box<dyn Fn() -> Pending<Result<u64, ReadError>> + Send + Sync>,
     /// Returns once what is known here has reached a sequence.
@@ -34,7 +34,7 @@ pub enum Unconfirmed {
     NotReached,
 }
 
-impl Confirmer {
+impl ReadBarrier {
     /// Of a journal and of what follows it, which tells how far it has come.
     pub fn following<J: Journal, T: Send + Sync + 'static>(
         journal: &Arc<J>,
@@ -94,9 +94,9 @@ impl Confirmer {
     }
 }
 
-impl fmt::Debug for Confirmer {
+impl fmt::Debug for ReadBarrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Confirmer").finish_non_exhaustive()
+        f.debug_struct("ReadBarrier").finish_non_exhaustive()
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
         let questions = Arc::new(AtomicU64::new(0));
         let (tell, known) = watch::channel(0_u64);
         let counted = Arc::clone(&questions);
-        let confirmer = Arc::new(Confirmer::new(
+        let confirmer = Arc::new(ReadBarrier::new(
             move || {
                 let head = counted.fetch_add(1, Ordering::SeqCst) + 1;
                 async move { Ok(head) }
@@ -149,7 +149,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_cannot_be_sure_is_told_so() {
-        let confirmer = Confirmer::new(|| async { Ok(1) }, |_| std::future::pending());
+        let confirmer = ReadBarrier::new(|| async { Ok(1) }, |_| std::future::pending());
         assert!(confirmer.confirm().await.is_err());
     }
 }

@@ -15,7 +15,7 @@ use grantbook_journal::{
     chain::{ChainError, Chains, ForeignMet},
     follow::{
         doubt::{Comparison, Doubts},
-        head_watch::{Broken, Heard, Pulse},
+        head_watch::{HeadSeen, HeadWatch, JournalFault},
         known_head::{KnownHead, SeenEnd, Verdict, compare},
         other_copies::other_copies,
     },
@@ -37,7 +37,7 @@ use self::{
     scrub::Scrubber,
     view::{Fault, Intake, Prepared, View, is_much},
 };
-use crate::maintenance::Tally;
+use crate::maintenance::JobStats;
 
 /// Most frames in one transaction.
 const FRAMES_MAX: NonZeroUsize = match NonZeroUsize::new(1024) {
@@ -58,7 +58,7 @@ pub struct Projector {
     progress: watch::Receiver<Progress>,
     stop: watch::Sender<bool>,
     settle: Settle,
-    scrubs: Tally,
+    scrubs: JobStats,
     task: JoinHandle<()>,
 }
 
@@ -103,7 +103,7 @@ impl Projector {
         let (tell, progress) = watch::channel(beginning);
         let (stop, stopping) = watch::channel(false);
         let (settle, asked) = mpsc::channel(1);
-        let (settle, scrubs) = (Settle(settle), Tally::default());
+        let (settle, scrubs) = (Settle(settle), JobStats::default());
         let scrub = (scrub_every, scrubs.clone());
         let comparison = Some(doubts.comparing());
         let doubting = (doubts, comparison);
@@ -119,7 +119,7 @@ impl Projector {
     }
 
     /// How often the view was read whole.
-    pub fn scrubs(&self) -> Tally {
+    pub fn scrubs(&self) -> JobStats {
         self.scrubs.clone()
     }
 
@@ -149,7 +149,7 @@ struct Follower<J> {
     stopping: watch::Receiver<bool>,
     outage: LogThrottle,
     /// How often the view is read whole, and how often it was.
-    scrub: (Duration, Tally),
+    scrub: (Duration, JobStats),
     /// Who wants the view settled.
     asked: mpsc::Receiver<oneshot::Sender<Snapshot>>,
     /// Whether the journal is believed; and the comparison of the view with it, while that is under way.
@@ -247,7 +247,7 @@ impl<J: Journal> Follower<J> {
     /// Follows the journal until it is told to stop, then makes everything durable.
     async fn follow(&mut self, view: View, intake: Intake) -> Result<(), Fault> {
         let (seen, known) = watch::channel(view.sequence());
-        let pulse = Pulse::start(Arc::clone(&self.journal), known);
+        let pulse = HeadWatch::start(Arc::clone(&self.journal), known);
         let scrubber = Scrubber::start(view.reader(), self.scrub.0, self.scrub.1.clone());
         let ended = self.follow_with((view, intake), &seen, pulse.heard(), scrubber.damage()).await;
         scrubber.stop().await;
@@ -259,7 +259,7 @@ impl<J: Journal> Follower<J> {
         &mut self,
         (mut view, mut intake): (View, Intake),
         seen: &watch::Sender<u64>,
-        mut heard: watch::Receiver<Heard>,
+        mut heard: watch::Receiver<HeadSeen>,
         mut damage: watch::Receiver<Option<String>>,
     ) -> Result<(), Fault> {
         let mut tail = self.journal.tail(view.sequence());
@@ -364,12 +364,12 @@ impl<J: Journal> Follower<J> {
     }
 
     /// What the journal's pulse says about a view that has come so far.
-    fn judge(&self, sequence: u64, heard: &Heard) -> Result<(), Fault> {
+    fn judge(&self, sequence: u64, heard: &HeadSeen) -> Result<(), Fault> {
         match &heard.broken {
-            Some(Broken::Shorter { expected, found }) => {
+            Some(JournalFault::Shorter { expected, found }) => {
                 return Err(Fault::Tail { expected: *expected, found: *found });
             }
-            Some(Broken::Unreadable(error)) => return Err(error.clone().into()),
+            Some(JournalFault::Unreadable(error)) => return Err(error.clone().into()),
             None => {}
         }
         self.tell.send_if_modified(|progress| {

@@ -16,7 +16,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::maintenance::Tally;
+use crate::maintenance::JobStats;
 
 /// How often the view is read whole, unless somebody says otherwise.
 pub const SCRUB_EVERY: Duration = Duration::from_hours(1);
@@ -34,7 +34,7 @@ pub(super) struct Scrubber {
 
 impl Scrubber {
     /// The first time at once, then every so often.
-    pub(super) fn start(reader: ViewReader, every: Duration, tally: Tally) -> Self {
+    pub(super) fn start(reader: ViewReader, every: Duration, tally: JobStats) -> Self {
         let (tell, damage) = watch::channel(None);
         let (stop, wake) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
         let task = tokio::spawn(scrub((reader, every, tally), tell, Arc::clone(&stop), Arc::clone(&wake)));
@@ -65,7 +65,7 @@ impl Drop for Scrubber {
 }
 
 async fn scrub(
-    (reader, every, tally): (ViewReader, Duration, Tally),
+    (reader, every, tally): (ViewReader, Duration, JobStats),
     tell: watch::Sender<Option<String>>,
     stop: Arc<AtomicBool>,
     wake: Arc<Notify>,

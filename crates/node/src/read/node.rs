@@ -11,14 +11,14 @@ use grantbook_journal::{
     chain::ForeignMet,
     follow::{
         head_watch::Behind,
-        read_barrier::{Confirmer, Unconfirmed},
+        read_barrier::{ReadBarrier, Unconfirmed},
     },
 };
 use grantbook_views::{Image, ViewReader};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
-    maintenance::Upkeep,
+    maintenance::Maintenance,
     peers::{Disagreement, Nodes},
     project::{Mark, NodeState, Progress, Projector},
     read::{Freshness, Stale, WhenStale},
@@ -34,11 +34,11 @@ pub struct ReadNode {
     pub reader: ViewReader,
     progress: watch::Receiver<Progress>,
     /// How to be sure that the view is not behind, if others append to the journal.
-    confirmer: Option<Arc<Confirmer>>,
+    confirmer: Option<Arc<ReadBarrier>>,
     /// What is heard of other nodes.
     nodes: Option<Nodes>,
     /// What the node does for itself.
-    upkeep: Upkeep,
+    upkeep: Maintenance,
     freshness: Freshness,
 }
 
@@ -131,20 +131,20 @@ impl ReadNode {
     /// Of a projector and the journal that it follows.
     pub fn new<J: Journal>(projector: &Projector, journal: &Arc<J>) -> Self {
         let progress = projector.progress();
-        let confirmer = || Arc::new(Confirmer::following(journal, &progress, |progress| progress.sequence));
+        let confirmer = || Arc::new(ReadBarrier::following(journal, &progress, |progress| progress.sequence));
         let confirmer = journal.is_shared().then(confirmer);
         let freshness = Freshness::default();
-        let upkeep = Upkeep { scrubs: projector.scrubs(), ..Upkeep::default() };
+        let upkeep = Maintenance { scrubs: projector.scrubs(), ..Maintenance::default() };
         Self { reader: projector.reader(), progress, confirmer, nodes: None, upkeep, freshness }
     }
 
     /// The same, that tells of this work.
-    pub fn keeping(self, upkeep: Upkeep) -> Self {
+    pub fn keeping(self, upkeep: Maintenance) -> Self {
         Self { upkeep, ..self }
     }
 
     /// What the node does for itself.
-    pub const fn upkeep(&self) -> &Upkeep {
+    pub const fn upkeep(&self) -> &Maintenance {
         &self.upkeep
     }
 

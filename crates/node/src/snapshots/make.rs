@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    maintenance::Tally,
+    maintenance::JobStats,
     project::{Checkpoint, Settle},
     snapshots::{
         KEPT, Listed, Manifest, NodeId, Piece, SnapshotError, SnapshotKey, SnapshotName, Store, store::Draft,
@@ -148,7 +148,7 @@ fn squeeze(bytes: &[u8]) -> Vec<u8> {
 
 /// Makes one every so often, unless somebody else has just made one or nothing was appended since; tells of it, and goes on
 /// whatever happens.
-pub async fn keep_making(maker: Maker, (settle, tally): (Settle, Tally), every: Duration) {
+pub async fn keep_making(maker: Maker, (settle, tally): (Settle, JobStats), every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -26,11 +26,11 @@ use crate::{
     state::{AppState, GapsMet, Parts},
     subscribe::{
         relay::{self, Followed, Relay},
-        webhooks::{Configured, Deliverer, Setting, Webhooks},
+        webhooks::{Configured, Deliverer, DeliveryOptions, Webhooks},
     },
 };
 use grantbook_command::{CommandService, replay};
-use grantbook_node::{read::ReadNode, read_side::Viewing};
+use grantbook_node::{read::ReadNode, read_side::ReadSide};
 
 /// The file in the data directory that says what was sent to webhooks.
 pub const WEBHOOKS_FILE: &str = "webhooks.redb";
@@ -42,7 +42,7 @@ pub struct App {
     commands: Option<CommandService>,
     /// Keeps how far the journal has come, beside a command side.
     keeper: Option<HeadKeeper>,
-    viewing: Option<Viewing>,
+    viewing: Option<ReadSide>,
     relay: Option<Relay>,
     deliverer: Option<Deliverer>,
     state: AppState,
@@ -113,7 +113,7 @@ impl App {
         let (parts, commands, viewing) = match config.role {
             Role::All => {
                 // The view catches up while the fold is made.
-                let viewing = Viewing::start(&config.read_side(), journal, &opened, &doubts).await?;
+                let viewing = ReadSide::start(&config.read_side(), journal, &opened, &doubts).await?;
                 let (commands, node) = (command().await?, node(config, &viewing, journal));
                 (Parts::All(commands.handle(), node), Some(commands), Some(viewing))
             }
@@ -122,7 +122,7 @@ impl App {
                 (Parts::Command(commands.handle()), Some(commands), None)
             }
             Role::Read => {
-                let viewing = Viewing::start(&config.read_side(), journal, &opened, &doubts).await?;
+                let viewing = ReadSide::start(&config.read_side(), journal, &opened, &doubts).await?;
                 (Parts::Read(node(config, &viewing, journal)), None, Some(viewing))
             }
         };
@@ -194,7 +194,7 @@ async fn recall<J: Journal>(
     Ok(file)
 }
 
-fn node<J: Journal>(config: &ServeConfig, viewing: &Viewing, journal: &Arc<J>) -> ReadNode {
+fn node<J: Journal>(config: &ServeConfig, viewing: &ReadSide, journal: &Arc<J>) -> ReadNode {
     ReadNode::new(&viewing.projector, journal)
         .within(config.freshness)
         .hearing(viewing.nodes())
@@ -208,7 +208,7 @@ async fn deliver(
     configured: &Configured,
 ) -> Result<Option<Deliverer>, StartError> {
     let Some(node) = state.parts.node() else { return Ok(None) };
-    let setting = Setting {
+    let setting = DeliveryOptions {
         node: node.clone(),
         clock: state.clock.clone(),
         installation: state.installation,

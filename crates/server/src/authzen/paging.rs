@@ -16,7 +16,7 @@ const WORD: usize = 4;
 
 /// Which page of a search.
 #[derive(Debug)]
-pub(super) struct Wanted<'r> {
+pub(super) struct SearchPage<'r> {
     /// Whose position and instant all pages share.
     pub(super) turn: PinnedPage<'r>,
     limit: u32,
@@ -25,7 +25,7 @@ pub(super) struct Wanted<'r> {
     asked: bool,
 }
 
-impl<'r> Wanted<'r> {
+impl<'r> SearchPage<'r> {
     /// The page that a body asks for. `search` names the route; all else that is known is what a token is bound to.
     pub(super) fn of(
         reading: &'r ReadContext,

@@ -17,7 +17,7 @@ use crate::{
     authzen::{
         body::begin,
         decide::{explains, subject_id, target},
-        paging::Wanted,
+        paging::SearchPage,
     },
     http::{body::shape, problem::Failure},
     read::context::{
@@ -55,7 +55,7 @@ fn subjects(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failur
     let home = authorizer.home_meant(object, &action.name)?;
     let object = Target { project: home.as_deref().or(object.project), ..object };
     let permit = authorizer.require(Ask::WhoCan, &Resource::Asked(object))?;
-    let wanted = Wanted::of(reading, "subject", body, page.as_ref())?;
+    let wanted = SearchPage::of(reading, "subject", body, page.as_ref())?;
     let whose = match subject.kind.as_str() {
         "user" => Some(Whose::Users),
         "token" => Some(Whose::Tokens),
@@ -82,7 +82,7 @@ fn subjects(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failur
 fn resources(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failure> {
     let ResourceSearch { subject, action, resource, context, page } = shape(body.clone())?;
     let permit = Authorizer::new(reading)?.require(Ask::Accessible, &Resource::Whole)?;
-    let wanted = Wanted::of(reading, "resource", body, page.as_ref())?;
+    let wanted = SearchPage::of(reading, "resource", body, page.as_ref())?;
     let found = match wanted.turn.principal_with_id(&subject.kind, &subject.id)? {
         Some(who) => {
             let mut checker = wanted.turn.checker(permit)?;
@@ -100,7 +100,7 @@ fn resources(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failu
 fn actions(reading: &ReadContext, body: &Value) -> Result<FoundActions, Failure> {
     let ActionSearch { subject, resource, context, page } = shape(body.clone())?;
     let object = target(&resource);
-    let wanted = Wanted::of(reading, "action", body, page.as_ref())?;
+    let wanted = SearchPage::of(reading, "action", body, page.as_ref())?;
     let who = wanted.turn.principal_with_id(&subject.kind, &subject.id)?;
     let mut authorizer = Authorizer::new(reading)?;
     let home = authorizer.home_meant(object, "read")?;
@@ -118,7 +118,7 @@ fn actions(reading: &ReadContext, body: &Value) -> Result<FoundActions, Failure>
 }
 
 /// The position at which all pages hold, for whoever asks.
-fn told(wanted: &Wanted<'_>, context: Option<&Value>) -> Option<Value> {
+fn told(wanted: &SearchPage<'_>, context: Option<&Value>) -> Option<Value> {
     explains(context).then(|| json!({"grantbook": {"position": wanted.turn.position()}}))
 }
 

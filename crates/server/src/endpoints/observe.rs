@@ -18,7 +18,7 @@ use crate::{
     http::{head, problem::Failure},
     state::{
         Web,
-        authn::{ASKER, Asker},
+        authn::{IDENTITY, RequestIdentity},
         security::{Aim, Event, Known, Named},
     },
 };
@@ -45,9 +45,9 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, n
             (Some(_entered), Ok(())) => next.run(request).await,
             (None, _) => Failure::overloaded().into_answer(&id),
         };
-        (response, ASKER.with(Cell::get))
+        (response, IDENTITY.with(Cell::get))
     };
-    let (mut response, asker) = ASKER.scope(Cell::new(Asker::default()), answering).await;
+    let (mut response, asker) = IDENTITY.scope(Cell::new(RequestIdentity::default()), answering).await;
     let (mut code, mut pointer) = (None, None);
     let aim = response.extensions_mut().remove::<Aim>();
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
@@ -102,7 +102,7 @@ struct Line<'a> {
     status: u16,
     code: Option<&'static str>,
     started: Instant,
-    asker: Asker,
+    asker: RequestIdentity,
     peer: Option<SocketAddr>,
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::{
     endpoints::{document, observe, operations},
     http::{body, cursor, problem::Failure, respond::json, stream},
-    state::{AppState, Web, metrics::Metrics, security, threads},
+    state::{AppState, Web, blocking_pool, metrics::Metrics, security},
     subscribe::feed::Newest,
 };
 
@@ -37,7 +37,7 @@ pub fn router_until(state: AppState, stop: Option<watch::Receiver<bool>>) -> Rou
         security: security::SecurityLog::default(),
         readers: stream::Readers::bounded(stream::OF_ONE_MAX, usize::MAX),
         cursors: cursor::Cursors::new(),
-        threads: threads::Threads::default(),
+        blocking_pool: blocking_pool::BlockingPool::default(),
     });
     operations()
         .fallback(|| async { Failure::no_route() })

@@ -1,6 +1,6 @@
 //! `GET /v1/watch`: records and changes of access as they come
 
-mod pour;
+mod send;
 mod watcher;
 
 use axum::{
@@ -13,7 +13,7 @@ use axum::{
 use grantbook_api::questions::watch::{EVENT_STREAM, START, WatchKind, WatchQuery};
 use grantbook_domain::{access::rights::Ask, id::ProjectId, position::Position};
 
-use self::{pour::pour, watcher::Watcher};
+use self::{send::send_all, watcher::Watcher};
 use crate::{
     http::{problem::Failure, query, respond::with_position, stream},
     read::{
@@ -53,7 +53,7 @@ async fn begin(reading: ReadContext, uri: &Uri, headers: &HeaderMap) -> Result<R
     let watcher = Watcher::new(&reading, filter, place);
     tokio::spawn(async move {
         let _held_until_ended = one;
-        pour(watcher, &sink).await;
+        send_all(watcher, &sink).await;
     });
     let mut response = Response::new(body);
     let headers = response.headers_mut();

@@ -20,12 +20,12 @@ use grantbook_node::read::Stale;
 
 tokio::task_local! {
     /// Who asks the request that this task answers, for its log line.
-    pub(crate) static ASKER: Cell<Asker>;
+    pub(crate) static IDENTITY: Cell<RequestIdentity>;
 }
 
 /// As much as is known of who asks.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Asker {
+pub(crate) struct RequestIdentity {
     /// Whose data is asked about.
     pub(crate) org: Option<OrgId>,
     /// Who was recognized.
@@ -60,12 +60,16 @@ pub(crate) async fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authe
     match recognized {
         Ok(Authenticated { org, caller }) => {
             let (principal, key) = (Some(caller.principal), caller.key);
-            note(Asker { org: Some(org), principal, key, ..Asker::default() });
+            note(RequestIdentity { org: Some(org), principal, key, ..RequestIdentity::default() });
             Ok(Authenticated { org, caller })
         }
         Err(reason) => {
             if reason != Reason::UnknownKey {
-                note(Asker { key: Some(key.id), ended: Some(reason), ..Asker::default() });
+                note(RequestIdentity {
+                    key: Some(key.id),
+                    ended: Some(reason),
+                    ..RequestIdentity::default()
+                });
             }
             web.metrics.auth_failed(AuthFailure::Refused);
             Err(Failure::key_refused(reason))
@@ -104,17 +108,19 @@ async fn confirm(web: &Web) -> Result<(), Failure> {
 
 /// Keeps for the end of the request how stale its answer is.
 pub(crate) fn note_stale(stale: Option<Stale>) {
-    ASKER.try_with(|noted| noted.set(Asker { stale, ..noted.get() })).unwrap_or_default();
+    IDENTITY.try_with(|noted| noted.set(RequestIdentity { stale, ..noted.get() })).unwrap_or_default();
 }
 
 /// Keeps for the end of the request that it is about an earlier moment.
 pub(crate) fn note_looks_back() {
-    ASKER.try_with(|noted| noted.set(Asker { looks_back: true, ..noted.get() })).unwrap_or_default();
+    IDENTITY
+        .try_with(|noted| noted.set(RequestIdentity { looks_back: true, ..noted.get() }))
+        .unwrap_or_default();
 }
 
 /// Outside of a request nobody logs who asked.
-fn note(asker: Asker) {
-    ASKER.try_with(|noted| noted.set(asker)).unwrap_or_default();
+fn note(asker: RequestIdentity) {
+    IDENTITY.try_with(|noted| noted.set(asker)).unwrap_or_default();
 }
 
 /// The key presented, whose checksum is right: a wrong one is counted apart and never looked up.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::http::metric_text::{counter, gauge};
-use grantbook_node::maintenance::{Done, Last, Tally, Upkeep};
+use grantbook_node::maintenance::{Done, JobStats, Last, Maintenance};
 
 /// All of it as Prometheus text.
-pub(crate) fn text(upkeep: &Upkeep) -> String {
+pub(crate) fn text(upkeep: &Maintenance) -> String {
     let mut text = String::new();
     one(&upkeep.scrubs, &mut text, "scrub", "the view was read whole and found to be what was written");
     one(&upkeep.snapshots, &mut text, "snapshot", "a snapshot was made");
@@ -15,7 +15,7 @@ pub(crate) fn text(upkeep: &Upkeep) -> String {
 }
 
 /// Prometheus text: `grantbook_<kind>s_total` and its relatives. What never happened has no time.
-fn one(tally: &Tally, text: &mut String, kind: &str, what: &str) {
+fn one(tally: &JobStats, text: &mut String, kind: &str, what: &str) {
     let Done { times, failures, last } = tally.done();
     counter(text, &format!("grantbook_{kind}s_total"), &format!("How often {what}."), times);
     let help = format!("How often that was tried in vain: {what}.");
@@ -40,7 +40,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_done_is_counted_and_what_never_was_has_no_time() {
-        let upkeep = Upkeep::default();
+        let upkeep = Maintenance::default();
         let text = super::text(&upkeep);
         assert!(text.contains("grantbook_snapshots_total 0\n") && !text.contains("_last_"), "{text}");
         let begun = Instant::now();

@@ -1,8 +1,6 @@
 //! Counters, and their Prometheus text.
 
-use crate::http::metric_text::counter;
-use crate::http::metric_text::family;
-use crate::http::metric_text::gauge;
+use crate::http::metric_text::{counter, family, gauge};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Why a caller was not recognized.

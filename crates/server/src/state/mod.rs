@@ -2,11 +2,11 @@
 
 pub(crate) mod at_least;
 pub(crate) mod authn;
+pub(crate) mod blocking_pool;
 pub(crate) mod maintenance;
 pub(crate) mod metrics;
 pub(crate) mod parts;
 pub(crate) mod security;
-pub(crate) mod threads;
 
 use axum::body::Bytes;
 use grantbook_command::CommandHandle;
@@ -38,7 +38,7 @@ pub(crate) struct Web {
     /// Where lists go on.
     pub(crate) cursors: cursor::Cursors,
     /// Who may use a thread for a while.
-    pub(crate) threads: threads::Threads,
+    pub(crate) blocking_pool: blocking_pool::BlockingPool,
     /// Who watches.
     pub(crate) watchers: stream::Readers,
     /// The newest records, as watchers get them.

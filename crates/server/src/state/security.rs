@@ -23,7 +23,7 @@ use crate::{
         path::decode,
         problem::repeats_key,
     },
-    state::authn::Asker,
+    state::authn::RequestIdentity,
 };
 
 /// Something for the log, `-` if it is not known; written out only if the line is.
@@ -100,14 +100,14 @@ pub(crate) struct Event<'a> {
     pub(crate) pointer: Option<&'a str>,
     /// What the body of a command is about.
     pub(crate) aim: Option<&'a Aim>,
-    pub(crate) asker: Asker,
+    pub(crate) asker: RequestIdentity,
     pub(crate) peer: Option<SocketAddr>,
 }
 
 impl Event<'_> {
     /// Why it is of interest, if it is.
     fn kind(&self) -> Option<Kind> {
-        let Asker { principal, ended, looks_back, .. } = self.asker;
+        let RequestIdentity { principal, ended, looks_back, .. } = self.asker;
         if ended.is_some() {
             return Some(Kind::EndedKey);
         }
@@ -189,7 +189,7 @@ impl SecurityLog {
         if let Some(count) = self.counts.get(kind as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        let Asker { principal, key, .. } = event.asker;
+        let RequestIdentity { principal, key, .. } = event.asker;
         // A person with ten keys is one person.
         let whose = (kind, principal, key.filter(|_| principal.is_none()));
         let Some(suppressed) = self.admit(whose, Instant::now()) else {
@@ -243,7 +243,7 @@ impl SecurityLog {
 
 fn write(kind: Kind, event: &Event<'_>, suppressed: u64) {
     let Event { request_id, method, status, code, pointer, aim, asker, peer, .. } = event;
-    let Asker { org, principal, key, ended, .. } = asker;
+    let RequestIdentity { org, principal, key, ended, .. } = asker;
     let (kind_word, method, target) = (kind.word(), method.as_str(), event.target());
     let (principal, key, peer) = (Known(principal.map(Named)), Known(*key), Known(*peer));
     let (org, code) = (Known(*org), code.unwrap_or("-"));
@@ -284,7 +284,7 @@ mod tests {
     const WHO: Principal = Principal::User(UserId::from_u128(1));
 
     /// The kind of a request by [`WHO`].
-    fn kind(method: &Method, template: &str, status: u16, asker: Asker) -> Option<Kind> {
+    fn kind(method: &Method, template: &str, status: u16, asker: RequestIdentity) -> Option<Kind> {
         let uri = Uri::from_static("/v1/x");
         let code = Some(if status == 404 { "not_found" } else { "forbidden" });
         Event {
@@ -312,16 +312,16 @@ mod tests {
 
     #[test]
     fn what_is_of_interest() {
-        let known = Asker { principal: Some(WHO), ..Asker::default() };
-        let back = Asker { looks_back: true, ..known };
-        let ended = Asker { ended: Some(Reason::KeyRevoked), ..Asker::default() };
+        let known = RequestIdentity { principal: Some(WHO), ..RequestIdentity::default() };
+        let back = RequestIdentity { looks_back: true, ..known };
+        let ended = RequestIdentity { ended: Some(Reason::KeyRevoked), ..RequestIdentity::default() };
         let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
         for (method, template, status, asker, expected) in [
             (&post, "/v1/grants", 403, known, Some(Kind::RefusedCommand)),
             (&delete, "/v1/grants/{id}", 404, known, Some(Kind::RefusedCommand)),
             (&delete, "/v1/grants/{id}", 200, known, None),
             (&post, "/v1/check", 403, known, None),
-            (&post, "/v1/grants", 401, Asker::default(), None),
+            (&post, "/v1/grants", 401, RequestIdentity::default(), None),
             (&get, "/v1/whoami", 401, ended, Some(Kind::EndedKey)),
             (&post, "/v1/grants", 401, ended, Some(Kind::EndedKey)),
             (&get, "/v1/audit", 200, known, Some(Kind::HistoryRead)),
@@ -339,7 +339,7 @@ mod tests {
     fn a_target_that_is_not_fit_for_a_log_is_not_written() {
         let target = |uri: &str| {
             let uri: Uri = uri.parse().unwrap();
-            let asker = Asker::default();
+            let asker = RequestIdentity::default();
             let method = &Method::GET;
             Event {
                 request_id: "r",

@@ -5,8 +5,7 @@ use grantbook_api::words::header;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::http::problem::Failure;
-use crate::http::single_header::single;
+use crate::http::{problem::Failure, single_header::single};
 use grantbook_command::Idempotency;
 
 /// Longest request id, in characters.

@@ -51,7 +51,7 @@ pub(crate) fn answer(
     if count > CHANGES_MAX {
         return Err(Failure::plan_too_large(count, CHANGES_MAX));
     }
-    let mut eyes = Eyes { diff, caller, projects: HashMap::new(), reads_members: None };
+    let mut eyes = PlanNames { diff, caller, projects: HashMap::new(), reads_members: None };
     let mut list = |rows: fn(&Change) -> &[AccessRow]| {
         let each = changes.iter().flat_map(|change| rows(change).iter().map(|row| (change.principal, row)));
         each.map(|(principal, row)| eyes.change(principal, row)).collect()
@@ -99,7 +99,7 @@ fn may(
 }
 
 /// The keys that the change would make ones of concern.
-fn concerns(eyes: &mut Eyes<'_>, changes: &[Change]) -> Vec<PlannedConcern> {
+fn concerns(eyes: &mut PlanNames<'_>, changes: &[Change]) -> Vec<PlannedConcern> {
     let AccessDiff { before, after, at } = eyes.diff;
     let mut found = Vec::new();
     // Whose rights change, and whose keys they answer for.
@@ -141,14 +141,14 @@ fn unaffected(after: &OrgState, changes: &[Change]) -> u64 {
 
 /// Names, as far as the caller may read them: of what is there by its rights of now, of what would be made by those that it
 /// would have.
-struct Eyes<'a> {
+struct PlanNames<'a> {
     diff: AccessDiff<'a>,
     caller: Caller,
     projects: HashMap<ProjectId, Named>,
     reads_members: Option<bool>,
 }
 
-impl Eyes<'_> {
+impl PlanNames<'_> {
     fn change(&mut self, principal: Principal, row: &AccessRow) -> AccessChange {
         let AccessRow { permission, types, organization, projects, objects, except } = row;
         AccessChange {

@@ -18,13 +18,13 @@ use grantbook_domain::{
 };
 use serde_json::Value;
 
-use crate::http::single_header::single;
 use crate::{
     http::{
         body, path,
         problem::Failure,
         query,
         respond::{json, with_position},
+        single_header::single,
     },
     state::{
         Web,
@@ -124,7 +124,7 @@ impl WriteRequest {
         let (web, commands, caller) = (Arc::clone(&self.web), self.web.commands()?.clone(), self.who.caller);
         commands.confirm().await.map_err(|why| Failure::unconfirmed(&why))?;
         let (submission, ..) = self.parse(parse)?;
-        let place = web.threads.question().await;
+        let place = web.blocking_pool.question().await;
         let answered = tokio::task::spawn_blocking(move || {
             let _held_until_answered = place;
             plan::answer(&web, &commands, &submission, caller)

@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use grantbook_domain::{
     access::{
         check::Reason,
-        effective::{AccessRow, EffectiveAccess, Reaching, Seen, Surroundings, survey},
+        effective::{AccessRow, ApplicableGrant, Context, EffectiveAccess, FoundObject, survey},
     },
     id::OrgId,
     principal::Principal,
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Finds an object, if it is there, and says which scopes cover it.
-pub(crate) type Look<'a> = dyn FnMut(&ObjectRef, &[&Scope]) -> Result<Option<Seen>, ViewError> + 'a;
+pub(crate) type Look<'a> = dyn FnMut(&ObjectRef, &[&Scope]) -> Result<Option<FoundObject>, ViewError> + 'a;
 
 impl Snapshot {
     /// What the principal may do at `now`.
@@ -55,7 +55,7 @@ impl Checker<'_> {
     }
 
     /// The grants in force that reach the principal.
-    fn reaching(&mut self, principal: Principal) -> Result<Vec<Reaching<Rc<[Block]>>>, Stop> {
+    fn reaching(&mut self, principal: Principal) -> Result<Vec<ApplicableGrant<Rc<[Block]>>>, Stop> {
         let mut grants = Vec::new();
         for node in self.reached(principal)?.iter() {
             grants.extend(self.in_force(node)?);
@@ -64,12 +64,12 @@ impl Checker<'_> {
     }
 
     /// The grants to exactly this one that are in force.
-    pub(crate) fn in_force(&mut self, node: &Node) -> Result<Vec<Reaching<Rc<[Block]>>>, ViewError> {
+    pub(crate) fn in_force(&mut self, node: &Node) -> Result<Vec<ApplicableGrant<Rc<[Block]>>>, ViewError> {
         let mut grants = Vec::new();
         for row in &node.grants {
             if self.now < row.until && self.grant_stands(row)? {
                 let (scope, blocks) = (row.scope.clone(), self.blocks(row)?);
-                grants.push(Reaching { scope, effect: row.effect, types: row.types, blocks });
+                grants.push(ApplicableGrant { scope, effect: row.effect, types: row.types, blocks });
             }
         }
         Ok(grants)
@@ -79,26 +79,29 @@ impl Checker<'_> {
     pub(crate) fn access_by(&mut self, rows: &[GrantRow]) -> Result<Vec<AccessRow>, ViewError> {
         let reaching = |row: &GrantRow| -> Result<_, ViewError> {
             let (scope, blocks) = (row.scope.clone(), self.blocks(row)?);
-            Ok(Reaching { scope, effect: row.effect, types: row.types, blocks })
+            Ok(ApplicableGrant { scope, effect: row.effect, types: row.types, blocks })
         };
         let grants = rows.iter().map(reaching).collect::<Result<Vec<_>, _>>()?;
         self.survey(&grants)
     }
 
     /// What these grants, all in force, give somebody whom all of them reach.
-    pub(crate) fn survey(&mut self, grants: &[Reaching<Rc<[Block]>>]) -> Result<Vec<AccessRow>, ViewError> {
+    pub(crate) fn survey(
+        &mut self,
+        grants: &[ApplicableGrant<Rc<[Block]>>],
+    ) -> Result<Vec<AccessRow>, ViewError> {
         self.with_surroundings(|around, look| survey(around, grants, look))
     }
 
     /// Hands out what sets are held against, and what finds objects among it.
     pub(crate) fn with_surroundings<T>(
         &mut self,
-        ask: impl FnOnce(Surroundings<'_>, &mut Look<'_>) -> Result<T, ViewError>,
+        ask: impl FnOnce(Context<'_>, &mut Look<'_>) -> Result<T, ViewError>,
     ) -> Result<T, ViewError> {
         let (org, catalog) = (self.org, Arc::clone(&self.catalog));
         let living = self.every_project()?;
         let projects: Vec<ProjectView<'_>> = living.iter().map(|project| project.view()).collect();
-        let around = Surroundings { org, catalog: &catalog, projects: &projects };
+        let around = Context { org, catalog: &catalog, projects: &projects };
         ask(around, &mut |object: &ObjectRef, scopes: &[&Scope]| {
             let place = match self.locate_exactly(object) {
                 Ok(place) => place,
@@ -106,7 +109,7 @@ impl Checker<'_> {
                 Err(Stop::Failed(error)) => return Err(error),
             };
             let covered = scopes.iter().map(|scope| self.covers(scope, &place)).collect();
-            Ok(Some(Seen { project: place.located.project, covered }))
+            Ok(Some(FoundObject { project: place.located.project, covered }))
         })
     }
 

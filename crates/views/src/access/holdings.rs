@@ -10,7 +10,7 @@ use std::{
 use grantbook_domain::{
     access::{
         authority::{Holding, Holdings, Narrow},
-        containment::Ground,
+        containment::ScopeContext,
     },
     catalog::{Permission, PermissionSet, TypeSet},
     id::{KeyId, OrgId, ProjectId},
@@ -77,14 +77,14 @@ impl Snapshot {
     }
 
     /// Runs `ask` with what is known of projects.
-    fn on_ground<T>(&self, org: OrgId, ask: impl FnOnce(&Ground<'_>) -> T) -> Result<T, ViewError> {
+    fn on_ground<T>(&self, org: OrgId, ask: impl FnOnce(&ScopeContext<'_>) -> T) -> Result<T, ViewError> {
         let catalog = self.catalog(org)?;
         // The domain asks through closures that cannot fail: a failure is kept and outranks the answer.
         let failed = RefCell::new(None);
         let project =
             |id: ProjectId| keep(&failed, self.get::<Project>(org, &id)).filter(|row| row.ended_at.is_none());
         let project = |id| project(id).map(Arc::new);
-        let answer = ask(&Ground { catalog: &catalog, project: &project });
+        let answer = ask(&ScopeContext { catalog: &catalog, project: &project });
         failed.take().map_or(Ok(answer), Err)
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use grantbook_domain::{
-    access::effective::{AccessRow, ProjectSet, Reaching},
+    access::effective::{AccessRow, ApplicableGrant, ProjectSet},
     catalog::{Lineage, ObjectType},
     id::{GrantId, GroupId, OrgId, ProjectId},
     model::Effect,
@@ -276,10 +276,10 @@ impl Report<'_> {
 
     /// What a grant gives whom these denies reach too.
     fn given(&mut self, row: &GrantRow, denies: &[GrantRow]) -> Result<Vec<AccessRow>, ViewError> {
-        let mut reaching: Vec<Reaching<Rc<[Block]>>> = Vec::new();
+        let mut reaching: Vec<ApplicableGrant<Rc<[Block]>>> = Vec::new();
         for row in [row].into_iter().chain(denies) {
             let (scope, blocks) = (row.scope.clone(), self.checker.blocks(row)?);
-            reaching.push(Reaching { scope, effect: row.effect, types: row.types, blocks });
+            reaching.push(ApplicableGrant { scope, effect: row.effect, types: row.types, blocks });
         }
         let all = self.checker.every_project()?;
         self.checker.every_project = Some(self.touched(&row.scope)?.unwrap_or_else(|| Rc::clone(&all)));

@@ -8,7 +8,7 @@ mod parts;
 use std::collections::HashMap;
 
 use grantbook_domain::{
-    access::effective::{CoverRow, Reaching, covered},
+    access::effective::{ApplicableGrant, CoverRow, covered},
     id::{GroupId, OrgId},
     model::Effect,
     position::{Position, RECORDS_PER_FRAME},
@@ -153,7 +153,7 @@ impl Checker<'_> {
 
     fn covered<B: AsRef<[grantbook_domain::state::Block]>>(
         &mut self,
-        grants: &[Reaching<B>],
+        grants: &[ApplicableGrant<B>],
         effect: Effect,
     ) -> Result<Vec<CoverRow>, ViewError> {
         if grants.iter().all(|grant| grant.effect != effect) {

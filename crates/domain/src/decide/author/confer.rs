@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::{
     access::{
         authority::{Excess, Holding, Narrow},
-        containment::Ground,
+        containment::ScopeContext,
     },
     catalog::Permission,
     command::Author,
@@ -38,7 +38,7 @@ impl Judge<'_> {
     }
 
     /// A right that may not be given is named, unless the author may not see whose it is.
-    fn refuse(&self, ground: &Ground<'_>, excess: Option<Excess>) -> Result<(), Refusal> {
+    fn refuse(&self, ground: &ScopeContext<'_>, excess: Option<Excess>) -> Result<(), Refusal> {
         let Some(Excess { holding, permission, scope }) = excess else { return Ok(()) };
         let seen = self.sees_holding(ground, &holding);
         Err(if seen { self.not_held(permission, &scope) } else { Refusal::NotHeld(None) })
@@ -76,7 +76,7 @@ impl Judge<'_> {
     }
 
     /// Whether the author may see the grant behind a holding.
-    fn sees_holding(&self, ground: &Ground<'_>, holding: &Holding) -> bool {
+    fn sees_holding(&self, ground: &ScopeContext<'_>, holding: &Holding) -> bool {
         let grant = holding.grant.and_then(|id| self.state.grant(id));
         grant.is_none_or(|grant| self.holdings.sees_grant(ground, grant))
     }

@@ -24,7 +24,7 @@ use super::{draw::Bytes, setting::World};
 use crate::given::by;
 
 /// How often a command was decided, and how.
-type Tally = BTreeMap<&'static str, u64>;
+type JobStats = BTreeMap<&'static str, u64>;
 
 fn histories() -> impl Strategy<Value = (Vec<Bytes>, Vec<Bytes>)> {
     (vec(any::<Bytes>(), 4..24), vec(any::<Bytes>(), 30))
@@ -145,7 +145,7 @@ impl World {
     }
 }
 
-fn play(history: &[Bytes], asked: &[Bytes], tally: &mut Tally) -> Result<(), String> {
+fn play(history: &[Bytes], asked: &[Bytes], tally: &mut JobStats) -> Result<(), String> {
     let mut world = World::settled();
     let owner = by(Principal::User(world.org.owner));
     for bytes in history {
@@ -210,7 +210,7 @@ fn play(history: &[Bytes], asked: &[Bytes], tally: &mut Tally) -> Result<(), Str
 #[test]
 fn what_ended_counts_nowhere() {
     let config = Config { max_shrink_iters: 2000, ..crate::given::cases(300) };
-    let tally = std::cell::RefCell::new(Tally::default());
+    let tally = std::cell::RefCell::new(JobStats::default());
     let outcome = TestRunner::new(config).run(&histories(), |(history, asked)| {
         play(&history, &asked, &mut tally.borrow_mut()).map_err(TestCaseError::fail)
     });
@@ -224,7 +224,7 @@ fn what_ended_counts_nowhere() {
 #[test]
 fn the_histories_with_ends_are_strong_enough() {
     let mut runner = TestRunner::deterministic();
-    let mut tally = Tally::default();
+    let mut tally = JobStats::default();
     for _ in 0..100 {
         let (history, asked) = proptest::strategy::Strategy::new_tree(&histories(), &mut runner)
             .map(|tree| proptest::strategy::ValueTree::current(&tree))

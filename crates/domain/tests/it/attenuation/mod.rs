@@ -30,7 +30,7 @@ const CASES: u32 = 800;
 
 /// What happened over some histories.
 #[derive(Debug, Default)]
-struct Tally {
+struct JobStats {
     accepted: BTreeMap<&'static str, u64>,
     /// Of these, by others than the owner.
     by_others: u64,
@@ -46,7 +46,7 @@ fn histories() -> impl Strategy<Value = (Vec<Bytes>, Vec<Bytes>)> {
 }
 
 /// Plays a history and judges every accepted command.
-fn play(settling: &[Bytes], history: &[Bytes], tally: &mut Tally) -> Result<(), String> {
+fn play(settling: &[Bytes], history: &[Bytes], tally: &mut JobStats) -> Result<(), String> {
     let mut world = World::settled();
     for bytes in settling {
         let command = world.draw_settling(*bytes);
@@ -83,7 +83,7 @@ fn play(settling: &[Bytes], history: &[Bytes], tally: &mut Tally) -> Result<(), 
 #[test]
 fn whatever_is_gained_the_actor_had() {
     let config = Config { max_shrink_iters: 2000, ..crate::given::cases(CASES) };
-    let tally = std::cell::RefCell::new(Tally::default());
+    let tally = std::cell::RefCell::new(JobStats::default());
     let outcome = TestRunner::new(config).run(&histories(), |(settling, history)| {
         let tally = &mut *tally.borrow_mut();
         tally.played += u64::from(!tally.failed);
@@ -102,7 +102,7 @@ fn whatever_is_gained_the_actor_had() {
 #[test]
 fn the_histories_are_strong_enough() {
     let mut runner = TestRunner::deterministic();
-    let mut tally = Tally::default();
+    let mut tally = JobStats::default();
     for _ in 0..60 {
         let (settling, history) = histories().new_tree(&mut runner).expect("a history").current();
         play(&settling, &history, &mut tally).expect("nothing is gained that the actor had not");

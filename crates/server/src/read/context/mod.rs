@@ -220,7 +220,7 @@ impl ReadContext {
         self,
         ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
     ) -> Response {
-        let place = self.web.threads.question().await;
+        let place = self.web.blocking_pool.question().await;
         let answered = tokio::task::spawn_blocking(move || {
             let _held_until_answered = place;
             self.respond(ask)

@@ -27,7 +27,7 @@ use crate::{
         nouns::webhooks::find,
     },
     state::{Web, authn},
-    subscribe::webhooks::{Deliveries, Standing, SteerError, Tried, message_id},
+    subscribe::webhooks::{Deliveries, DeliveryAttempt, DeliveryStatus, SteerError, message_id},
     wire::{position, render},
 };
 
@@ -63,7 +63,7 @@ pub(crate) fn shown(permit: Permit<'_>, webhook: &webhook::Webhook) -> Result<We
 fn delivery(
     reading: &ReadContext,
     webhook: &webhook::Webhook,
-    standing: &Standing,
+    standing: &DeliveryStatus,
     can_sign: bool,
 ) -> Delivery {
     let state = if !webhook.enabled {
@@ -89,7 +89,7 @@ fn delivery(
     }
 }
 
-fn attempt(tried: &Tried) -> Attempt {
+fn attempt(tried: &DeliveryAttempt) -> Attempt {
     Attempt {
         at: tried.at.to_string(),
         delivered: tried.is_delivered(),

@@ -128,14 +128,16 @@ async fn all(reading: ReadContext, uri: Uri) -> Response {
         Ok(Err(failure)) => return with_position(failure.into_response(), &position),
         Err(error) => return Failure::internal(&error).into_response(),
     };
-    let Some(place) = reading.web.threads.stream() else { return Failure::overloaded().into_response() };
+    let Some(place) = reading.web.blocking_pool.stream() else {
+        return Failure::overloaded().into_response();
+    };
     let Some(one) = reading.web.readers.enter((reading.org, reading.caller.principal)) else {
         return Failure::too_many_streams().into_response();
     };
     let (sink, body) = stream::body();
     tokio::task::spawn_blocking(move || {
         let _held_until_sent = (place, one);
-        pour(&reading, search, &sink);
+        stream_all(&reading, search, &sink);
     });
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
@@ -143,7 +145,7 @@ async fn all(reading: ReadContext, uri: Uri) -> Response {
 }
 
 /// Sends everything, a chunk a page, until there is no more or nobody listens.
-fn pour(reading: &ReadContext, mut search: Search, sink: &Sink) {
+fn stream_all(reading: &ReadContext, mut search: Search, sink: &Sink) {
     let Ok(permit) = permit(reading) else {
         stream::send(sink, Err(Interrupted));
         return;

@@ -27,7 +27,7 @@ pub(crate) struct Asked {
 
 /// Two moments, and where between them a page begins.
 #[derive(Debug)]
-pub(crate) struct Between {
+pub(crate) struct MomentRange {
     /// The moment asked about, or from which the page goes on.
     pub(crate) from: Moment,
     pub(crate) to: Moment,
@@ -36,7 +36,7 @@ pub(crate) struct Between {
     list: String,
 }
 
-impl Between {
+impl MomentRange {
     /// The moments of a question, from the beginning up to now unless it says otherwise; the reading turns to the later.
     pub(crate) async fn of(mut reading: ReadContext, asked: Asked) -> Result<(ReadContext, Self), Failure> {
         let Asked { list, from, to, cursor } = asked;

@@ -22,7 +22,7 @@ use crate::{
         },
         questions::{
             access::known,
-            changes::{self, Asked, Between},
+            changes::{self, Asked, MomentRange},
         },
     },
 };
@@ -35,7 +35,7 @@ const FETCH: usize = 256;
 /// A question that was understood.
 #[derive(Debug)]
 struct Question {
-    between: Between,
+    between: MomentRange,
     only: Option<Principal>,
     project: Option<ProjectId>,
     limit: usize,
@@ -58,13 +58,13 @@ async fn understand(reading: ReadContext, uri: &Uri) -> Result<(ReadContext, Que
     let wrong = |_| Failure::invalid("the parameter project must be an id");
     let project = project.map(|text| text.parse().map_err(wrong)).transpose()?;
     let asked = Asked { list, from: Some(from), to, cursor };
-    let (reading, between) = Between::of(reading, asked).await?;
+    let (reading, between) = MomentRange::of(reading, asked).await?;
     Ok((reading, Question { between, only, project, limit }))
 }
 
 fn answer(reading: &ReadContext, question: &Question) -> Result<Diff, Failure> {
     let Question { between, only, project, limit } = question;
-    let Between { from, to, .. } = between;
+    let MomentRange { from, to, .. } = between;
     let mut authorizer = Authorizer::new(reading)?;
     let permit = authorizer.require(Ask::Diff, &Resource::Whole)?;
     let then = permit.rows_of_today().as_of(from.position);

@@ -59,7 +59,7 @@ struct Question {
 pub(crate) async fn get(reading: ReadContext, uri: Uri, headers: HeaderMap) -> Response {
     let position = reading.position_text.clone();
     let accepted = accepted(&headers);
-    let place = reading.web.threads.question().await;
+    let place = reading.web.blocking_pool.question().await;
     let begun = tokio::task::spawn_blocking(move || {
         let _held_until_understood = place;
         understand(&reading, &uri, accepted).map(|question| (reading, question))
@@ -154,7 +154,9 @@ fn shown(found: views::Population) -> Population {
 }
 
 fn streamed(reading: ReadContext, question: Question) -> Response {
-    let Some(place) = reading.web.threads.stream() else { return Failure::overloaded().into_response() };
+    let Some(place) = reading.web.blocking_pool.stream() else {
+        return Failure::overloaded().into_response();
+    };
     let Some(one) = reading.web.readers.enter((reading.org, reading.caller.principal)) else {
         return Failure::too_many_streams().into_response();
     };
@@ -169,9 +171,9 @@ fn streamed(reading: ReadContext, question: Question) -> Response {
     response.headers_mut().insert(header::PRINCIPALS, question.principals.into());
     tokio::task::spawn_blocking(move || {
         let _held_until_sent = (place, one);
-        match pour(&reading, &question, &sink) {
-            Ok(Poured::Whole) => stream::send(&sink, Ok(None)),
-            Ok(Poured::Unheard) => false,
+        match stream_all(&reading, &question, &sink) {
+            Ok(Streamed::Whole) => stream::send(&sink, Ok(None)),
+            Ok(Streamed::NobodyListens) => false,
             Err(_) => stream::send(&sink, Err(Interrupted)),
         };
     });
@@ -179,15 +181,15 @@ fn streamed(reading: ReadContext, question: Question) -> Response {
 }
 
 /// How a stream came to its end.
-enum Poured {
+enum Streamed {
     /// Everything was sent.
     Whole,
     /// Nobody takes it any more.
-    Unheard,
+    NobodyListens,
 }
 
 /// Sends everything, some principals a chunk, until there is no more or nobody listens.
-fn pour(reading: &ReadContext, question: &Question, sink: &Sink) -> Result<Poured, Failure> {
+fn stream_all(reading: &ReadContext, question: &Question, sink: &Sink) -> Result<Streamed, Failure> {
     let Question { format, only, filter, head, principals: _ } = question;
     let form = Form(*format);
     let mut authorizer = Authorizer::new(reading)?;
@@ -218,12 +220,12 @@ fn pour(reading: &ReadContext, question: &Question, sink: &Sink) -> Result<Poure
             if chunk.len() >= CHUNK_BYTES {
                 let full = Bytes::from(std::mem::take(&mut chunk));
                 if !stream::send(sink, Ok(Some(full))) {
-                    return Ok(Poured::Unheard);
+                    return Ok(Streamed::NobodyListens);
                 }
             }
         }
     }
     form.end(&mut chunk, head, &end)?;
     let sent = stream::send(sink, Ok(Some(Bytes::from(chunk))));
-    Ok(if sent { Poured::Whole } else { Poured::Unheard })
+    Ok(if sent { Streamed::Whole } else { Streamed::NobodyListens })
 }

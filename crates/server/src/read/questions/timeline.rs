@@ -18,7 +18,7 @@ use crate::{
         },
         questions::{
             access::known,
-            changes::{self, Asked, Between},
+            changes::{self, Asked, MomentRange},
         },
     },
 };
@@ -26,7 +26,7 @@ use crate::{
 /// A question that was understood.
 #[derive(Debug)]
 struct Question {
-    between: Between,
+    between: MomentRange,
     about: About,
     limit: usize,
 }
@@ -62,7 +62,7 @@ async fn understand(reading: ReadContext, uri: &Uri) -> Result<(ReadContext, Que
             ));
         }
     };
-    let (reading, between) = Between::of(reading, Asked { list, from, to, cursor }).await?;
+    let (reading, between) = MomentRange::of(reading, Asked { list, from, to, cursor }).await?;
     Ok((reading, Question { between, about, limit }))
 }
 

@@ -7,12 +7,12 @@ mod changes;
 mod events;
 mod filter;
 mod place;
-mod told;
+pub(crate) mod rendered;
 
 pub use self::{
     changes::{Changed, changes_of},
     events::{events_of, record_of},
     filter::{Filter, Kinds},
     place::Place,
-    told::{Newest, Told},
+    rendered::{Newest, Rendered},
 };

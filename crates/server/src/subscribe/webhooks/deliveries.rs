@@ -28,9 +28,9 @@ use tokio::{
 use crate::subscribe::webhooks::{
     Configured, SigningSecret, WebhooksError,
     message::{self, Message, message_of, test_message, told_of},
-    send::{Lane, Outcome, Sender, Signed},
-    store::{DeadLetter, Standing, Store, StoreError, Tried},
-    worker::{Desk, Worker, tried},
+    send::{Outcome, Priority, Sender, Signed},
+    store::{DeadLetter, DeliveryAttempt, DeliveryStatus, Store, StoreError},
+    worker::{Worker, WorkerHandle, tried},
 };
 use grantbook_journal::stamp::clock::Clock;
 use grantbook_node::{project::Progress, read::ReadNode};
@@ -44,7 +44,7 @@ const TOLD_MAX: usize = 100;
 
 /// What deliveries are made from.
 #[derive(Debug)]
-pub(crate) struct Setting {
+pub(crate) struct DeliveryOptions {
     /// The view that messages come from, and whether it may be believed.
     pub(crate) node: ReadNode,
     /// What time it is.
@@ -111,7 +111,7 @@ pub(super) struct Shared {
 struct Endpoint {
     org: OrgId,
     webhook: watch::Sender<Webhook>,
-    desk: Desk,
+    desk: WorkerHandle,
 }
 
 /// The deliveries, for routes; cheap to clone.
@@ -128,8 +128,8 @@ pub(crate) struct Deliverer {
 
 impl Deliverer {
     /// Begins to deliver. Opens the file beside the runtime.
-    pub(crate) async fn start(setting: Setting) -> Result<Self, WebhooksError> {
-        let Setting { node, clock, installation, configured, file } = setting;
+    pub(crate) async fn start(setting: DeliveryOptions) -> Result<Self, WebhooksError> {
+        let DeliveryOptions { node, clock, installation, configured, file } = setting;
         let progress = node.progress();
         let shared = spawn_blocking(move || -> Result<Shared, WebhooksError> {
             let sender = Sender::new(Arc::clone(&configured.policy))?;
@@ -176,7 +176,7 @@ struct Keeper {
 }
 
 /// The webhooks of an organization that changed, each with how it stands.
-type Living = Vec<(OrgId, Vec<(Webhook, Standing)>)>;
+type Living = Vec<(OrgId, Vec<(Webhook, DeliveryStatus)>)>;
 
 impl Keeper {
     async fn run(mut self) {
@@ -257,7 +257,7 @@ impl Keeper {
                     known.webhook.send_replace(webhook);
                     continue;
                 }
-                let (id, desk) = (webhook.id, Desk::new(standing));
+                let (id, desk) = (webhook.id, WorkerHandle::new(standing));
                 let (tell, told) = watch::channel(webhook);
                 endpoints.insert(id, Endpoint { org, webhook: tell, desk: desk.clone() });
                 let worker = Worker {
@@ -296,7 +296,12 @@ impl Shared {
     }
 
     /// How a webhook stands; before anything was sent, at the record that made it.
-    fn standing(&self, snapshot: &Snapshot, org: OrgId, id: WebhookId) -> Result<Standing, DeliveryError> {
+    fn standing(
+        &self,
+        snapshot: &Snapshot,
+        org: OrgId,
+        id: WebhookId,
+    ) -> Result<DeliveryStatus, DeliveryError> {
         if let Some(endpoint) = self.endpoints().get(&id) {
             return Ok(endpoint.desk.standing());
         }
@@ -307,7 +312,7 @@ impl Shared {
         let page = AuditPage { after: None, order: Order::Ascending, limit: 1 };
         let made = snapshot.audit(org, &AuditFilter { object, ..AuditFilter::default() }, &page)?;
         let made = made.items.first().map_or(Position::START, |recorded| recorded.position);
-        Ok(Standing::beginning(org, made))
+        Ok(DeliveryStatus::beginning(org, made))
     }
 
     /// The secrets that sign now; none if the present one is of another key.
@@ -326,7 +331,7 @@ impl Shared {
     }
 
     /// Signs and sends, once.
-    pub(super) async fn attempt(&self, lane: Lane, webhook: &Webhook, message: &Message) -> Outcome {
+    pub(super) async fn attempt(&self, lane: Priority, webhook: &Webhook, message: &Message) -> Outcome {
         // Signed once it can be sent at once: receivers refuse what is old.
         let _place = self.sender.place(lane).await;
         let now = self.clock.now();
@@ -351,7 +356,7 @@ impl Shared {
         }
     }
 
-    fn put(&self, id: WebhookId, standing: Standing) {
+    fn put(&self, id: WebhookId, standing: DeliveryStatus) {
         if let Some(endpoint) = self.endpoints().get(&id) {
             endpoint.desk.put(standing);
             // The worker looks again.
@@ -367,7 +372,7 @@ impl Deliveries {
         snapshot: &Snapshot,
         org: OrgId,
         id: WebhookId,
-    ) -> Result<Standing, SteerError> {
+    ) -> Result<DeliveryStatus, SteerError> {
         self.0.standing(snapshot, org, id).map_err(|error| match error {
             DeliveryError::View(error) => SteerError::View(error),
             DeliveryError::Store(error) => SteerError::Store(error),
@@ -393,7 +398,12 @@ impl Deliveries {
     }
 
     /// Begins anew after a position. Blocks.
-    pub(crate) fn replay(&self, org: OrgId, id: WebhookId, from: Position) -> Result<Standing, SteerError> {
+    pub(crate) fn replay(
+        &self,
+        org: OrgId,
+        id: WebhookId,
+        from: Position,
+    ) -> Result<DeliveryStatus, SteerError> {
         let standing = self.0.store.replay(id, org, from)?;
         self.0.put(id, standing.clone());
         Ok(standing)
@@ -406,7 +416,7 @@ impl Deliveries {
         org: OrgId,
         webhook: &Webhook,
         message: &str,
-    ) -> Result<Tried, SteerError> {
+    ) -> Result<DeliveryAttempt, SteerError> {
         let place = message::named(self.0.installation, message).ok_or(SteerError::NoSuchLetter)?;
         let letter = self.0.store.dead_letter(webhook.id, place.0, place.1)?;
         let letter = letter.ok_or(SteerError::NoSuchLetter)?;
@@ -433,16 +443,16 @@ impl Deliveries {
     }
 
     /// Sends a test message, once.
-    pub(crate) async fn test(&self, webhook: &Webhook, id: String) -> Result<Tried, SteerError> {
+    pub(crate) async fn test(&self, webhook: &Webhook, id: String) -> Result<DeliveryAttempt, SteerError> {
         let at = self.0.clock.now().to_string();
         self.send_now(webhook, &test_message(id, &at, webhook)).await
     }
 
-    async fn send_now(&self, webhook: &Webhook, message: &Message) -> Result<Tried, SteerError> {
+    async fn send_now(&self, webhook: &Webhook, message: &Message) -> Result<DeliveryAttempt, SteerError> {
         if !self.0.can_sign(webhook) {
             return Err(SteerError::WrongKey);
         }
-        let outcome = self.0.attempt(Lane::Asked, webhook, message).await;
+        let outcome = self.0.attempt(Priority::Asked, webhook, message).await;
         let last = tried(self.0.clock.now(), &outcome);
         self.0.count(if last.is_delivered() { Counted::Delivered } else { Counted::Failed });
         Ok(last)

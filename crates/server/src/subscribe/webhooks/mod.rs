@@ -19,9 +19,9 @@ use tokio::task::JoinError;
 
 pub(crate) use self::{
     allow::Forbidden,
-    deliveries::{Deliverer, Deliveries, Setting, SteerError},
+    deliveries::{Deliverer, Deliveries, DeliveryOptions, SteerError},
     message::message_id,
-    store::{DeadLetter, Standing, Tried},
+    store::{DeadLetter, DeliveryAttempt, DeliveryStatus},
 };
 pub use self::{
     allow::{Allowed, Policy},

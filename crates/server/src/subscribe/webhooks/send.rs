@@ -36,7 +36,7 @@ use crate::subscribe::webhooks::{Forbidden, Policy};
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long the whole attempt may take; the specification asks for 15 to 30 s.
 const ATTEMPT_TIME: Duration = Duration::from_secs(20);
-/// Attempts under way at once, of each [`Lane`].
+/// Attempts under way at once, of each [`Priority`].
 const ATTEMPTS_MAX: [usize; 3] = [384, 96, 32];
 /// Names looked up at once, of each lane. Each takes a thread for as long as the system's resolver may take, and those are
 /// for everything that the process does.
@@ -56,7 +56,7 @@ pub struct TlsError(String);
 
 /// Whose places an attempt takes, so that receivers that do not answer hold up only each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lane {
+pub(super) enum Priority {
     /// A message that was not tried yet.
     Fresh,
     /// One that was not accepted before.
@@ -137,13 +137,19 @@ impl Sender {
     }
 
     /// Waits for a place among the attempts under way.
-    pub(super) async fn place(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn place(&self, lane: Priority) -> Option<SemaphorePermit<'_>> {
         // They are never closed.
         self.lanes.get(lane as usize)?.acquire().await.ok()
     }
 
     /// Tries once.
-    pub(super) async fn attempt(&self, lane: Lane, url: &str, signed: &Signed, now: Timestamp) -> Outcome {
+    pub(super) async fn attempt(
+        &self,
+        lane: Priority,
+        url: &str,
+        signed: &Signed,
+        now: Timestamp,
+    ) -> Outcome {
         match timeout(ATTEMPT_TIME, self.exchange(lane, url, signed, now)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(fault)) => Outcome::Failed(fault),
@@ -153,7 +159,7 @@ impl Sender {
 
     async fn exchange(
         &self,
-        lane: Lane,
+        lane: Priority,
         url: &str,
         signed: &Signed,
         now: Timestamp,
@@ -180,7 +186,7 @@ impl Sender {
     }
 
     /// The addresses that a connection may go to: every one that the name stands for was looked at.
-    async fn addresses(&self, lane: Lane, to: &Destination) -> Result<Vec<SocketAddr>, Fault> {
+    async fn addresses(&self, lane: Priority, to: &Destination) -> Result<Vec<SocketAddr>, Fault> {
         let found = match &to.host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => {
@@ -195,7 +201,7 @@ impl Sender {
 
 impl Sender {
     /// What a name stands for. Its place is free once the resolver has answered, whoever still waits for it.
-    async fn look_up(&self, lane: Lane, name: String) -> Result<Vec<IpAddr>, Fault> {
+    async fn look_up(&self, lane: Priority, name: String) -> Result<Vec<IpAddr>, Fault> {
         let failed = || "the name could not be looked up".to_owned();
         let places = self.lookups.get(lane as usize).ok_or_else(failed)?;
         let place = Arc::clone(places).acquire_owned().await;
@@ -306,7 +312,7 @@ mod tests {
     }
 
     async fn attempt(sender: &Sender, url: &str) -> Outcome {
-        sender.attempt(Lane::Fresh, url, &signed(), Timestamp::EPOCH).await
+        sender.attempt(Priority::Fresh, url, &signed(), Timestamp::EPOCH).await
     }
 
     /// Answers one request with this text; gives what it was asked.
@@ -383,11 +389,11 @@ mod tests {
     async fn receivers_that_hang_hold_up_only_each_other() {
         let sender = sender(&[]);
         let mut hanging = Vec::new();
-        for _ in 0..ATTEMPTS_MAX[Lane::Failing as usize] {
-            hanging.push(sender.place(Lane::Failing).await);
+        for _ in 0..ATTEMPTS_MAX[Priority::Failing as usize] {
+            hanging.push(sender.place(Priority::Failing).await);
         }
-        assert!(timeout(Duration::from_mins(1), sender.place(Lane::Failing)).await.is_err());
-        for lane in [Lane::Fresh, Lane::Asked] {
+        assert!(timeout(Duration::from_mins(1), sender.place(Priority::Failing)).await.is_err());
+        for lane in [Priority::Fresh, Priority::Asked] {
             assert!(timeout(Duration::from_mins(1), sender.place(lane)).await.is_ok(), "{lane:?}");
         }
     }
@@ -395,13 +401,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn resolvers_that_hang_take_few_threads_and_hold_up_only_each_other() {
         let sender = sender(&[]);
-        let places = u32::try_from(LOOKUPS_MAX[Lane::Failing as usize]).unwrap();
-        let _hanging = sender.lookups[Lane::Failing as usize].acquire_many(places).await.unwrap();
+        let places = u32::try_from(LOOKUPS_MAX[Priority::Failing as usize]).unwrap();
+        let _hanging = sender.lookups[Priority::Failing as usize].acquire_many(places).await.unwrap();
         let to = Destination::parse("https://localhost/").unwrap();
-        let waited = sender.addresses(Lane::Failing, &to).await;
+        let waited = sender.addresses(Priority::Failing, &to).await;
         assert_eq!(waited, Err("the name was not looked up in time".to_owned()));
         // Another lane has threads: this machine is found, and refused.
-        assert_eq!(sender.addresses(Lane::Fresh, &to).await, Err(Forbidden::NotPublic.to_string()));
+        assert_eq!(sender.addresses(Priority::Fresh, &to).await, Err(Forbidden::NotPublic.to_string()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// By name: format and installation.
 const META: Rows = TableDefinition::new("webhook_meta");
-/// By webhook: [`Standing`] as JSON.
+/// By webhook: [`DeliveryStatus`] as JSON.
 const STANDINGS: Rows = TableDefinition::new("webhook_standings");
 /// By webhook, position and index: [`DeadLetter`] as JSON.
 const DEAD: Rows = TableDefinition::new("webhook_dead_letters");
@@ -35,7 +35,7 @@ pub(crate) struct Cursor {
 
 /// How the delivery to a webhook stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Standing {
+pub(crate) struct DeliveryStatus {
     /// Whose it is.
     pub(crate) org: OrgId,
     /// What has been done with.
@@ -47,7 +47,7 @@ pub(crate) struct Standing {
     /// How the message in turn fails.
     pub(crate) failing: Option<Failing>,
     /// How the last attempt went.
-    pub(crate) last: Option<Tried>,
+    pub(crate) last: Option<DeliveryAttempt>,
     /// How many dead letters there are.
     pub(crate) dead: u64,
 }
@@ -69,7 +69,7 @@ pub(crate) struct Failing {
 
 /// How an attempt went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tried {
+pub(crate) struct DeliveryAttempt {
     /// When.
     pub(crate) at: Timestamp,
     /// The status of the answer, if there was one.
@@ -90,7 +90,7 @@ pub(crate) struct DeadLetter {
     /// How often it was tried.
     pub(crate) attempts: u32,
     /// How the last attempt went.
-    pub(crate) last: Tried,
+    pub(crate) last: DeliveryAttempt,
 }
 
 /// Why the file is of no use.
@@ -119,7 +119,7 @@ pub(crate) struct Store {
     db: Arc<Database>,
 }
 
-impl Standing {
+impl DeliveryStatus {
     /// Of a webhook that nothing was sent to: everything after the record that made it is to come.
     pub(crate) fn beginning(org: OrgId, made: Position) -> Self {
         let cursor = Cursor { done: made, within: 0 };
@@ -127,7 +127,7 @@ impl Standing {
     }
 }
 
-impl Tried {
+impl DeliveryAttempt {
     /// Whether the receiver accepted the message.
     pub(crate) fn is_delivered(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// How a webhook stands, if anything was noted of it.
-    pub(crate) fn standing(&self, id: WebhookId) -> Result<Option<Standing>, StoreError> {
+    pub(crate) fn standing(&self, id: WebhookId) -> Result<Option<DeliveryStatus>, StoreError> {
         let read = self.db.begin_read()?;
         let table = read.open_table(STANDINGS)?;
         let row = table.get(id.bytes().as_slice())?;
@@ -173,9 +173,9 @@ impl Store {
     pub(crate) fn note(
         &self,
         id: WebhookId,
-        mut standing: Standing,
+        mut standing: DeliveryStatus,
         dead: Option<&DeadLetter>,
-    ) -> Result<Standing, StoreError> {
+    ) -> Result<DeliveryStatus, StoreError> {
         self.change(id, |known, letters| {
             if let Some(known) = known {
                 if known.epoch != standing.epoch {
@@ -195,11 +195,22 @@ impl Store {
     }
 
     /// Begins anew after a position.
-    pub(crate) fn replay(&self, id: WebhookId, org: OrgId, from: Position) -> Result<Standing, StoreError> {
+    pub(crate) fn replay(
+        &self,
+        id: WebhookId,
+        org: OrgId,
+        from: Position,
+    ) -> Result<DeliveryStatus, StoreError> {
         self.change(id, |known, _| {
-            let known = known.unwrap_or_else(|| Standing::beginning(org, from));
+            let known = known.unwrap_or_else(|| DeliveryStatus::beginning(org, from));
             let cursor = Cursor { done: from, within: 0 };
-            Ok(Standing { cursor, epoch: known.epoch.saturating_add(1), gone: None, failing: None, ..known })
+            Ok(DeliveryStatus {
+                cursor,
+                epoch: known.epoch.saturating_add(1),
+                gone: None,
+                failing: None,
+                ..known
+            })
         })
     }
 
@@ -240,7 +251,7 @@ impl Store {
 
     /// Notes how another attempt at a dead letter went; if it was accepted, the letter leaves the list. Answers how the
     /// webhook stands then. Nothing is changed if the letter has left the list meanwhile, or the webhook has ended.
-    pub(crate) fn retried(&self, id: WebhookId, letter: &DeadLetter) -> Result<Standing, StoreError> {
+    pub(crate) fn retried(&self, id: WebhookId, letter: &DeadLetter) -> Result<DeliveryStatus, StoreError> {
         self.change(id, |known, letters| {
             let key = key(id, letter.position, letter.index);
             let is_listed = letters.get(key.as_slice())?.is_some();
@@ -287,10 +298,10 @@ impl Store {
         &self,
         id: WebhookId,
         change: impl FnOnce(
-            Option<Standing>,
+            Option<DeliveryStatus>,
             &mut redb::Table<'_, &'static [u8], &'static [u8]>,
-        ) -> Result<Standing, StoreError>,
-    ) -> Result<Standing, StoreError> {
+        ) -> Result<DeliveryStatus, StoreError>,
+    ) -> Result<DeliveryStatus, StoreError> {
         let write = self.db.begin_write()?;
         let after = {
             let mut standings = write.open_table(STANDINGS)?;
@@ -352,7 +363,7 @@ mod tests {
     const ORG: OrgId = OrgId::from_u128(1);
 
     fn letter(sequence: u64, status: u16) -> DeadLetter {
-        let last = Tried { at: Timestamp::from_millis(5), status: Some(status), error: None };
+        let last = DeliveryAttempt { at: Timestamp::from_millis(5), status: Some(status), error: None };
         DeadLetter {
             position: Position::of(sequence, 0),
             index: 1,
@@ -369,7 +380,7 @@ mod tests {
         let mine = InstallationId::from_u128(1);
         let store = Store::open(&path, mine).unwrap();
         assert_eq!(store.standing(HOOK).unwrap(), None);
-        let standing = Standing::beginning(ORG, Position::of(3, 0));
+        let standing = DeliveryStatus::beginning(ORG, Position::of(3, 0));
         let noted = store.note(HOOK, standing.clone(), Some(&letter(4, 500))).unwrap();
         assert_eq!(noted.dead, 1);
         drop(store);
@@ -389,9 +400,9 @@ mod tests {
     fn what_was_under_way_does_not_undo_a_replay() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("w"), InstallationId::from_u128(1)).unwrap();
-        let before = store.note(HOOK, Standing::beginning(ORG, Position::of(9, 0)), None).unwrap();
+        let before = store.note(HOOK, DeliveryStatus::beginning(ORG, Position::of(9, 0)), None).unwrap();
         let replayed = store.replay(HOOK, ORG, Position::of(2, 0)).unwrap();
-        let late = Standing { cursor: Cursor { done: Position::of(10, 0), within: 0 }, ..before };
+        let late = DeliveryStatus { cursor: Cursor { done: Position::of(10, 0), within: 0 }, ..before };
         assert_eq!(store.note(HOOK, late, Some(&letter(10, 500))).unwrap(), replayed);
         assert_eq!(store.dead_letters(HOOK, None, 9).unwrap(), []);
         assert_eq!(store.standing(HOOK).unwrap().unwrap().cursor.done, Position::of(2, 0));
@@ -401,12 +412,12 @@ mod tests {
     fn dead_letters_come_in_order_and_leave_once_accepted() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("w"), InstallationId::from_u128(1)).unwrap();
-        let mut standing = Standing::beginning(ORG, Position::START);
+        let mut standing = DeliveryStatus::beginning(ORG, Position::START);
         for sequence in [5, 4, 300] {
             standing = store.note(HOOK, standing, Some(&letter(sequence, 500))).unwrap();
         }
         let other = WebhookId::from_u128(8);
-        store.note(other, Standing::beginning(ORG, Position::START), Some(&letter(1, 500))).unwrap();
+        store.note(other, DeliveryStatus::beginning(ORG, Position::START), Some(&letter(1, 500))).unwrap();
         let sequences = |letters: Vec<DeadLetter>| -> Vec<u64> {
             letters.iter().map(|letter| letter.position.sequence()).collect()
         };

@@ -18,8 +18,8 @@ use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 use crate::subscribe::webhooks::{
     deliveries::{Counted, DeliveryError, Shared},
     message::{Message, message_of, told_of},
-    send::{Lane, Outcome},
-    store::{Cursor, DEAD_MAX, DeadLetter, Failing, Standing, Tried},
+    send::{Outcome, Priority},
+    store::{Cursor, DEAD_MAX, DeadLetter, DeliveryAttempt, DeliveryStatus, Failing},
 };
 
 /// Records read at once.
@@ -35,16 +35,16 @@ const ERROR_MAX: usize = 300;
 
 /// What the worker shares with those who look at it.
 #[derive(Debug, Clone)]
-pub(super) struct Desk(Arc<Mutex<(Standing, Option<Timestamp>)>>);
+pub(super) struct WorkerHandle(Arc<Mutex<(DeliveryStatus, Option<Timestamp>)>>);
 
-impl Desk {
+impl WorkerHandle {
     /// Of a webhook that stands so.
-    pub(super) fn new(standing: Standing) -> Self {
+    pub(super) fn new(standing: DeliveryStatus) -> Self {
         Self(Arc::new(Mutex::new((standing, None))))
     }
 
     /// How it stands.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> DeliveryStatus {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
@@ -54,7 +54,7 @@ impl Desk {
     }
 
     /// Takes what is newer: nothing of before a replay comes back.
-    pub(super) fn put(&self, standing: Standing) {
+    pub(super) fn put(&self, standing: DeliveryStatus) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if standing.epoch >= held.0.epoch {
             held.0 = standing;
@@ -84,7 +84,7 @@ pub(super) struct Worker {
     /// Changes when its organization does, or when something was asked for; ends with the webhook. What it says is not
     /// believed: what the view says now is.
     pub(super) webhook: watch::Receiver<Webhook>,
-    pub(super) desk: Desk,
+    pub(super) desk: WorkerHandle,
     pub(super) stop: watch::Receiver<bool>,
     /// The message in turn, to be taken again as long as nothing changes.
     pub(super) held: Option<Turn>,
@@ -162,7 +162,7 @@ impl Worker {
             Found::Nothing(cursor, more) => {
                 self.desk.wait_since(None);
                 if more {
-                    let moved = Standing { cursor, failing: None, ..standing };
+                    let moved = DeliveryStatus { cursor, failing: None, ..standing };
                     let noted = self.note(moved, None).await?;
                     self.desk.put(noted);
                     return Ok(Next::Go);
@@ -175,13 +175,13 @@ impl Worker {
         }
     }
 
-    async fn look(&mut self, standing: Standing) -> Result<Found, DeliveryError> {
+    async fn look(&mut self, standing: DeliveryStatus) -> Result<Found, DeliveryError> {
         let (shared, org, id, held) = (Arc::clone(&self.shared), self.org, self.id, self.held.take());
         let _place = self.shared.looks.acquire().await;
         spawn_blocking(move || look(&shared, org, id, &standing, held)).await?
     }
 
-    async fn send(&mut self, standing: Standing, turn: Turn) -> Result<Next, DeliveryError> {
+    async fn send(&mut self, standing: DeliveryStatus, turn: Turn) -> Result<Next, DeliveryError> {
         self.desk.wait_since(Some(turn.at));
         self.held = Some(turn.clone());
         let failing = standing.failing.clone();
@@ -191,7 +191,7 @@ impl Worker {
             Some(failing) if failing.next > self.shared.clock.now() => return Ok(Next::Until(failing.next)),
             _ => {}
         }
-        let lane = if failing.is_some() { Lane::Failing } else { Lane::Fresh };
+        let lane = if failing.is_some() { Priority::Failing } else { Priority::Fresh };
         let outcome = tokio::select! {
             outcome = self.shared.attempt(lane, &turn.webhook, &turn.message) => outcome,
             _ = self.stop.wait_for(|stop| *stop) => return Ok(Next::Wait),
@@ -202,7 +202,7 @@ impl Worker {
     /// Notes how an attempt went.
     async fn settle(
         &self,
-        standing: Standing,
+        standing: DeliveryStatus,
         turn: Turn,
         failing: Option<Failing>,
         outcome: Outcome,
@@ -211,14 +211,18 @@ impl Worker {
         let last = tried(now, &outcome);
         let attempts = failing.as_ref().map_or(0, |failing| failing.attempts).saturating_add(1);
         let delivered = last.is_delivered();
-        let done =
-            Standing { cursor: turn.after, failing: None, last: Some(last.clone()), ..standing.clone() };
+        let done = DeliveryStatus {
+            cursor: turn.after,
+            failing: None,
+            last: Some(last.clone()),
+            ..standing.clone()
+        };
         let (after, dead, next) = if delivered {
             (done, None, Next::Go)
         } else if last.status == Some(410) {
             tracing::warn!(webhook = %self.id, "the receiver answered 410: nothing is sent to it any more");
             let after =
-                Standing { gone: Some(turn.webhook.url), failing: None, last: Some(last), ..standing };
+                DeliveryStatus { gone: Some(turn.webhook.url), failing: None, last: Some(last), ..standing };
             (after, None, Next::Wait)
         } else {
             let retry_after = match &outcome {
@@ -234,7 +238,7 @@ impl Worker {
                 let since = failing.map_or(now, |failing| failing.since);
                 let (message, url) = (turn.message.id, turn.webhook.url);
                 let failing = Some(Failing { message, url, since, attempts, next });
-                (Standing { failing, last: Some(last), ..standing }, None, Next::Until(next))
+                (DeliveryStatus { failing, last: Some(last), ..standing }, None, Next::Until(next))
             } else {
                 let (position, index) = turn.place;
                 let name = turn.message.name;
@@ -251,19 +255,23 @@ impl Worker {
         Ok(next)
     }
 
-    async fn note(&self, standing: Standing, dead: Option<DeadLetter>) -> Result<Standing, DeliveryError> {
+    async fn note(
+        &self,
+        standing: DeliveryStatus,
+        dead: Option<DeadLetter>,
+    ) -> Result<DeliveryStatus, DeliveryError> {
         let (shared, id) = (Arc::clone(&self.shared), self.id);
         Ok(spawn_blocking(move || shared.store.note(id, standing, dead.as_ref())).await??)
     }
 }
 
 /// How an attempt went, as it is kept.
-pub(super) fn tried(at: Timestamp, outcome: &Outcome) -> Tried {
+pub(super) fn tried(at: Timestamp, outcome: &Outcome) -> DeliveryAttempt {
     match outcome {
-        Outcome::Answered { status, .. } => Tried { at, status: Some(*status), error: None },
+        Outcome::Answered { status, .. } => DeliveryAttempt { at, status: Some(*status), error: None },
         Outcome::Failed(why) => {
             let why = why.get(..why.floor_char_boundary(ERROR_MAX)).unwrap_or_default();
-            Tried { at, status: None, error: Some(why.to_owned()) }
+            DeliveryAttempt { at, status: None, error: Some(why.to_owned()) }
         }
     }
 }
@@ -273,7 +281,7 @@ fn look(
     shared: &Shared,
     org: OrgId,
     id: WebhookId,
-    standing: &Standing,
+    standing: &DeliveryStatus,
     held: Option<Turn>,
 ) -> Result<Found, DeliveryError> {
     let snapshot = shared.node.reader.snapshot()?;

@@ -21,15 +21,15 @@ const LOOK: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The same once the process ends.
-const PATIENCE_AT_END: Duration = Duration::from_secs(1);
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sends until the watcher goes, may no longer watch, or the process ends.
-pub(crate) async fn pour(watcher: Watcher, sink: &Sink) {
+pub(crate) async fn send_all(watcher: Watcher, sink: &Sink) {
     let ended = follow(watcher, sink).await;
     if let Err(ended) = ended {
-        let patience = if ended.is_of_process() { PATIENCE_AT_END } else { TIMEOUT };
-        sink.send_timeout(Ok(Some(ended.text())), patience).await.unwrap_or_default();
-        sink.send_timeout(Ok(None), patience).await.unwrap_or_default();
+        let timeout = if ended.is_of_process() { END_TIMEOUT } else { TIMEOUT };
+        sink.send_timeout(Ok(Some(ended.text())), timeout).await.unwrap_or_default();
+        sink.send_timeout(Ok(None), timeout).await.unwrap_or_default();
     }
 }
 
@@ -124,7 +124,7 @@ impl Trust {
 
 /// The next messages, made on a thread that may take its time; few work at once, however many watch.
 async fn next(mut watcher: Watcher) -> Result<(Watcher, Piece), Ended> {
-    let place = watcher.web.threads.watch().await;
+    let place = watcher.web.blocking_pool.watch().await;
     let made = tokio::task::spawn_blocking(move || {
         let _held_until_made = place;
         watcher.next().map(|piece| (watcher, piece))

@@ -13,13 +13,13 @@ const WATCHES: usize = 8;
 
 /// The places; one is free again when its permit is dropped.
 #[derive(Debug)]
-pub(crate) struct Threads {
+pub(crate) struct BlockingPool {
     questions: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     watches: Arc<Semaphore>,
 }
 
-impl Default for Threads {
+impl Default for BlockingPool {
     fn default() -> Self {
         Self {
             questions: Arc::new(Semaphore::new(QUESTIONS)),
@@ -29,7 +29,7 @@ impl Default for Threads {
     }
 }
 
-impl Threads {
+impl BlockingPool {
     /// Waits for a place for one question.
     pub(crate) async fn question(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.questions).acquire_owned().await.ok()
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn streams_are_bounded_and_a_place_comes_back() {
-        let threads = Threads::default();
+        let threads = BlockingPool::default();
         let mut held: Vec<_> = (0..STREAMS).map(|_| threads.stream().unwrap()).collect();
         assert!(threads.stream().is_none());
         held.pop();

@@ -26,7 +26,7 @@ const LENGTH_MAX: usize = 512 << 10;
 
 /// A record, rendered when first asked for.
 #[derive(Debug)]
-pub struct Told {
+pub struct Rendered {
     /// The record.
     pub recorded: Recorded,
     installation: InstallationId,
@@ -36,7 +36,7 @@ pub struct Told {
     computing: Mutex<()>,
 }
 
-impl Told {
+impl Rendered {
     fn new(installation: InstallationId, recorded: Recorded) -> Self {
         Self {
             recorded,
@@ -90,7 +90,7 @@ pub struct Newest {
 
 #[derive(Debug, Default)]
 struct Held {
-    records: HashMap<(OrgId, Position), Arc<Told>>,
+    records: HashMap<(OrgId, Position), Arc<Rendered>>,
     /// Oldest first.
     order: VecDeque<(OrgId, Position)>,
 }
@@ -107,7 +107,7 @@ impl Newest {
         snapshot: &Snapshot,
         (org, position): (OrgId, Position),
         is_new: bool,
-    ) -> Result<Arc<Told>, ViewError> {
+    ) -> Result<Arc<Rendered>, ViewError> {
         if let Some(told) = self.held().records.get(&(org, position)) {
             return Ok(Arc::clone(told));
         }
@@ -116,7 +116,7 @@ impl Newest {
             table: "history",
             detail: "a record that is pointed to is not there".to_owned(),
         })?;
-        let told = Arc::new(Told::new(self.installation, Recorded { position, org, record }));
+        let told = Arc::new(Rendered::new(self.installation, Recorded { position, org, record }));
         Ok(if is_new { self.held().keep(told) } else { told })
     }
 
@@ -127,7 +127,7 @@ impl Newest {
 
 impl Held {
     /// The one that is kept: another may have been quicker.
-    fn keep(&mut self, told: Arc<Told>) -> Arc<Told> {
+    fn keep(&mut self, told: Arc<Rendered>) -> Arc<Rendered> {
         let place = (told.recorded.org, told.recorded.position);
         if let Some(known) = self.records.get(&place) {
             return Arc::clone(known);
