@@ -20,6 +20,7 @@ use crate::{
     draft::{Decision, Draft, Finished, Inputs},
     fold::{FoldError, OrgFold},
 };
+use grantbook_journal::read_patiently;
 
 /// How often a command is decided again because another writer came first.
 const ATTEMPTS: usize = 8;
@@ -27,8 +28,6 @@ const ATTEMPTS: usize = 8;
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
 /// How often an idle task looks whether a frame of unknown outcome has landed.
 const DOUBT_BACKOFF: Duration = Duration::from_secs(1);
-/// Between two attempts to read a record back.
-const READ_BACKOFF: Duration = Duration::from_millis(100);
 /// Most commands taken from the queue for one frame.
 const JOBS_MAX: usize = 1024;
 /// After so many decisions other tasks get their turn.
@@ -402,14 +401,8 @@ async fn read_back<J: Journal>(
     org: OrgId,
     position: Position,
 ) -> Result<Arc<Record>, SubmitError> {
-    let deadline = Instant::now() + APPEND_DEADLINE;
-    let stored = loop {
-        match journal.read_one(position.sequence()).await {
-            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(READ_BACKOFF).await,
-            Err(error) => return Err(SubmitError::JournalUnavailable(error.to_string())),
-            Ok(stored) => break stored,
-        }
-    };
+    let stored = read_patiently(APPEND_DEADLINE, || journal.read_one(position.sequence())).await;
+    let stored = stored.map_err(|error| SubmitError::JournalUnavailable(error.to_string()))?;
     let frame = stored.and_then(Item::into_frame).filter(|stored| stored.org == org);
     let frame = frame.and_then(|stored| frame::decode(&stored.bytes).ok());
     let index = usize::try_from(position.index()).unwrap_or(usize::MAX);

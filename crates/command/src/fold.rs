@@ -10,6 +10,7 @@ use grantbook_domain::{
     record::{Maker, Record},
     state::OrgState,
 };
+use grantbook_journal::read_patiently;
 use grantbook_journal::{
     Foreign, Item, Journal, ReadError, Stored, Tail,
     chain::{ChainError, Chains, ForeignMet, OrgEnd, Step, StreamEnd},
@@ -20,7 +21,7 @@ use grantbook_journal::{
 use sha2::{Digest, Sha256};
 use tokio::{
     task::{JoinError, spawn_blocking},
-    time::{Instant, interval_at, sleep},
+    time::{Instant, interval_at},
 };
 
 /// Frames read at once.
@@ -31,8 +32,6 @@ const READ_FRAMES: NonZeroUsize = match NonZeroUsize::new(4096) {
 
 /// A journal that gives nothing for so long, although its head lies further, has lost its tail.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between two attempts to learn its head.
-const READ_BACKOFF: Duration = Duration::from_millis(200);
 
 /// Why a journal cannot be folded. Nothing is skipped: whoever gets one stops and says so.
 #[derive(Debug, thiserror::Error)]
@@ -352,13 +351,7 @@ impl Fold {
 
 /// The journal's head, however often it has to be asked for.
 async fn head_of<J: Journal>(journal: &J) -> Result<u64, ReadError> {
-    let deadline = Instant::now() + READ_TIMEOUT;
-    loop {
-        match journal.head().await {
-            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(READ_BACKOFF).await,
-            answer => return answer,
-        }
-    }
+    read_patiently(READ_TIMEOUT, || journal.head()).await
 }
 
 /// The next items, of which there must be some until `head`; none behind it.

@@ -20,6 +20,7 @@ pub mod jetstream;
 pub mod log_throttle;
 pub mod memory;
 mod outcome;
+mod patient_read;
 pub mod stamp;
 
 pub mod transfer;
@@ -40,6 +41,7 @@ use tokio::{
 
 pub use item::{Foreign, Item, Stored};
 pub use outcome::{append_surely, found_surely};
+pub use patient_read::read_patiently;
 
 /// Most bytes of items in one answer of [`Tail::next`]; a single item always fits.
 pub const READ_MAX_BYTES: usize = 8 * 1024 * 1024;

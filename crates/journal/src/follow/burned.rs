@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
+use crate::read_patiently;
 use crate::{
     AppendError, Item, Journal, ReadError, Stored, Tail, embedded::EmbeddedJournal, frame,
     jetstream::JetStreamJournal,
@@ -165,12 +166,12 @@ async fn expect_head<J: Journal>(journal: &J, head: u64) -> Result<(), BurnError
 
 /// The journal's head, however often it has to be asked for.
 pub async fn head_of<J: Journal>(journal: &J) -> Result<u64, ReadError> {
-    patiently(|| journal.head()).await
+    read_patiently(TIMEOUT, || journal.head()).await
 }
 
 /// What stands at a sequence, however often it has to be asked for.
 pub async fn item<J: Journal>(journal: &J, sequence: u64) -> Result<Option<Item>, ReadError> {
-    patiently(|| journal.read_one(sequence)).await
+    read_patiently(TIMEOUT, || journal.read_one(sequence)).await
 }
 
 /// The burned range that a sequence is in, if it is in one.
@@ -224,16 +225,6 @@ pub async fn recorded<J: Journal>(journal: &J, burned: Burned) -> Result<BTreeSe
         found.extend(items.iter().filter_map(Item::frame).filter(says_so).map(|stored| stored.org));
     }
     Ok(found)
-}
-
-async fn patiently<T, F: Future<Output = Result<T, ReadError>>>(ask: impl Fn() -> F) -> Result<T, ReadError> {
-    let deadline = Instant::now() + TIMEOUT;
-    loop {
-        match ask().await {
-            Err(ReadError::Unavailable(_)) if Instant::now() < deadline => sleep(BACKOFF).await,
-            answer => return answer,
-        }
-    }
 }
 
 #[cfg(test)]
