@@ -238,7 +238,7 @@ fn every_command_and_every_question_has_a_sample() {
 }
 
 #[test]
-fn the_rights_table_is_as_agreed() {
+fn golden_the_rights_table_is_as_agreed() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/rights.txt");
     let table = table();
     if std::env::var("GOLDEN").is_ok_and(|wish| wish == "accept") {

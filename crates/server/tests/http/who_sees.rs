@@ -230,7 +230,7 @@ async fn table() -> String {
 }
 
 #[tokio::test]
-async fn what_each_caller_sees_of_each_answer_is_as_agreed() {
+async fn golden_what_each_caller_sees_of_each_answer_is_as_agreed() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/who-sees-what.txt");
     let table = table().await;
     if std::env::var("GOLDEN").is_ok_and(|wish| wish == "accept") {

@@ -420,6 +420,13 @@ async fn walk_as(world: Arc<World>, caller: usize, requests: Arc<Vec<Request>>) 
         for hole in 0..request.holes.len() {
             walk.hole(&world, &world.callers[caller], request, hole).await;
         }
+        // About a thing that the caller may see: the answer must not mention what is hidden beside it.
+        if !request.holes.is_empty() && request.line.starts_with("GET") {
+            let caller = &world.callers[caller];
+            let value = world.nobodys(Form::Name);
+            let sent = request.with(|_, other| world.good(caller, other));
+            walk.ask(&world, (caller, &request.operation), Way::Plain, (sent, value)).await;
+        }
     }
     walk
 }
