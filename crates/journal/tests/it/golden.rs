@@ -1,6 +1,6 @@
 //! The stored forms, as files: written once, never edited, reviewed like code.
 //!
-//! `GOLDEN=accept cargo test -p grantbook-journal golden` writes what is missing or differs.
+//! `GOLDEN=accept cargo test -p grantbook-journal golden` writes what is missing; it changes nothing that is there.
 
 use std::{
     collections::BTreeSet,
@@ -20,10 +20,10 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/journal")
 }
 
-/// Compares with the golden file, or writes it if that was asked for.
+/// Compares with the golden file, or writes it if that was asked for and there is none: what is stored is never changed.
 fn compare(name: &str, actual: &str) {
     let path = directory().join(name);
-    if std::env::var("GOLDEN").is_ok_and(|wish| wish == "accept") {
+    if !path.exists() && std::env::var("GOLDEN").is_ok_and(|wish| wish == "accept") {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, actual).unwrap();
     }

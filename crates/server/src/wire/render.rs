@@ -80,46 +80,60 @@ pub(crate) fn content(event: &Event) -> Value {
 
 /// A user.
 pub(crate) fn user(user: &model::User) -> users::User {
+    let model::User { id, email, name, external_id, identities: _, created_at, ended_at } = user;
     users::User {
-        id: user.id.to_string(),
-        email: clear(&user.email),
-        name: user.name.as_ref().map(clear),
-        external_id: user.external_id.as_ref().map(clear),
-        created_at: user.created_at.to_string(),
-        deactivated_at: time(user.ended_at),
+        id: id.to_string(),
+        email: clear(email),
+        name: name.as_ref().map(clear),
+        external_id: external_id.as_ref().map(clear),
+        created_at: created_at.to_string(),
+        deactivated_at: time(*ended_at),
         keys_of_concern: Vec::new(),
     }
 }
 
 /// A service token.
 pub(crate) fn token(token: &model::Token) -> tokens::Token {
+    let model::Token { id, name, description, external_id, expires_at, created_at, ended_at } = token;
     tokens::Token {
-        id: token.id.to_string(),
-        name: token.name.clone(),
-        description: token.description.clone(),
-        expires_at: time(token.expires_at),
-        external_id: token.external_id.as_ref().map(clear),
-        created_at: token.created_at.to_string(),
-        deleted_at: time(token.ended_at),
+        id: id.to_string(),
+        name: name.clone(),
+        description: description.clone(),
+        expires_at: time(*expires_at),
+        external_id: external_id.as_ref().map(clear),
+        created_at: created_at.to_string(),
+        deleted_at: time(*ended_at),
         keys_of_concern: Vec::new(),
     }
 }
 
 /// A key, without its secret.
 pub(crate) fn key(key: &model::Key) -> keys::Key {
+    let model::Key {
+        id,
+        principal,
+        name,
+        hash: _,
+        expires_at,
+        narrow,
+        replaces,
+        session,
+        created_at,
+        ended_at,
+    } = key;
     keys::Key {
-        id: key.id.to_string(),
-        principal: named_principal(key.principal, None),
-        name: key.name.clone(),
-        preview: preview(KeyKind::of(key.principal), key.id),
+        id: id.to_string(),
+        principal: named_principal(*principal, None),
+        name: name.clone(),
+        preview: preview(KeyKind::of(*principal), *id),
         secret: None,
         secret_withheld: false,
-        expires_at: time(key.expires_at),
-        narrow: key.narrow.as_ref().map(narrowing),
-        created_at: key.created_at.to_string(),
-        revoked_at: time(key.ended_at),
-        replaces: key.replaces.map(|id| id.to_string()),
-        session: key.session.map(|session| keys::SessionOf {
+        expires_at: time(*expires_at),
+        narrow: narrow.as_ref().map(narrowing),
+        created_at: created_at.to_string(),
+        revoked_at: time(*ended_at),
+        replaces: replaces.map(|id| id.to_string()),
+        session: session.map(|session| keys::SessionOf {
             parent: session.parent.map(|id| id.to_string()),
             signed_in_at: session.signed_in_at.to_string(),
         }),
@@ -145,111 +159,142 @@ pub(crate) fn session(key: &model::Key) -> Option<sessions::Session> {
 
 /// A group.
 pub(crate) fn group(group: &model::Group) -> groups::Group {
+    let model::Group { id, name, description, builtin, created_at, ended_at } = group;
     groups::Group {
-        id: group.id.to_string(),
-        name: group.name.clone(),
-        description: group.description.clone(),
-        builtin: group.builtin.is_some(),
-        created_at: group.created_at.to_string(),
-        deleted_at: time(group.ended_at),
+        id: id.to_string(),
+        name: name.clone(),
+        description: description.clone(),
+        builtin: builtin.is_some(),
+        created_at: created_at.to_string(),
+        deleted_at: time(*ended_at),
     }
 }
 
 /// A membership.
 pub(crate) fn member(membership: &model::Membership) -> members::Member {
+    let model::Membership { group, member, expires_at, created_at, ended_at } = membership;
     members::Member {
-        group: membership.group.to_string(),
-        member: named_grantee(membership.member, None),
-        expires_at: time(membership.expires_at),
-        created_at: membership.created_at.to_string(),
-        removed_at: time(membership.ended_at),
+        group: group.to_string(),
+        member: named_grantee(*member, None),
+        expires_at: time(*expires_at),
+        created_at: created_at.to_string(),
+        removed_at: time(*ended_at),
     }
 }
 
 /// A role.
 pub(crate) fn role(role: &model::Role) -> roles::Role {
+    let model::Role { id, name, permissions, includes, builtin, created_at, ended_at } = role;
     let permission = |one: &model::RolePermission| roles::RolePermission {
         permission: one.permission.clone(),
         object_type: one.object_type.clone(),
     };
     roles::Role {
-        id: role.id.to_string(),
-        name: role.name.clone(),
-        permissions: role.permissions.iter().map(permission).collect(),
-        includes: role.includes.iter().map(ToString::to_string).collect(),
-        builtin: role.builtin.is_some(),
-        created_at: role.created_at.to_string(),
-        deleted_at: time(role.ended_at),
+        id: id.to_string(),
+        name: name.clone(),
+        permissions: permissions.iter().map(permission).collect(),
+        includes: includes.iter().map(ToString::to_string).collect(),
+        builtin: builtin.is_some(),
+        created_at: created_at.to_string(),
+        deleted_at: time(*ended_at),
     }
 }
 
 /// A project.
 pub(crate) fn project(project: &model::Project) -> projects::Project {
+    let model::Project { id, name, labels, created_at, ended_at } = project;
     projects::Project {
-        id: project.id.to_string(),
-        name: project.name.clone(),
-        labels: project.labels.clone(),
-        created_at: project.created_at.to_string(),
-        deleted_at: time(project.ended_at),
+        id: id.to_string(),
+        name: name.clone(),
+        labels: labels.clone(),
+        created_at: created_at.to_string(),
+        deleted_at: time(*ended_at),
     }
 }
 
 /// A registered object.
 pub(crate) fn object(object: &model::RegisteredObject) -> objects::Object {
+    let model::RegisteredObject { object, name, minted: _, generation: _, created_at, ended_at } = object;
     objects::Object {
-        object_type: object.object.object_type.clone(),
-        id: object.object.id.clone(),
-        project: object.object.project.map(|id| id.to_string()),
-        name: object.name.clone(),
-        created_at: object.created_at.to_string(),
-        removed_at: time(object.ended_at),
+        object_type: object.object_type.clone(),
+        id: object.id.clone(),
+        project: object.project.map(|id| id.to_string()),
+        name: name.clone(),
+        created_at: created_at.to_string(),
+        removed_at: time(*ended_at),
     }
 }
 
 /// A grant.
 pub(crate) fn grant(grant: &model::Grant) -> grants::Grant {
-    let (role, permissions) = match &grant.gives {
+    let model::Grant {
+        id,
+        to,
+        gives,
+        on,
+        effect,
+        object_type,
+        generation: _,
+        expires_at,
+        reason,
+        builtin,
+        created_at,
+        ended_at,
+    } = grant;
+    let (role, permissions) = match gives {
         Gives::Role(id) => (Some(id.to_string()), None),
         Gives::Permissions(names) => (None, Some(names.clone())),
     };
     grants::Grant {
-        id: grant.id.to_string(),
-        to: named_grantee(grant.to, None),
+        id: id.to_string(),
+        to: named_grantee(*to, None),
         role,
         permissions,
-        on: scope(&grant.on),
-        effect: match grant.effect {
+        on: scope(on),
+        effect: match effect {
             Effect::Allow => grants::Effect::Allow,
             Effect::Deny => grants::Effect::Deny,
         },
-        object_type: grant.object_type.clone(),
-        expires_at: time(grant.expires_at),
-        reason: grant.reason.clone(),
-        builtin: grant.builtin,
-        created_at: grant.created_at.to_string(),
-        revoked_at: time(grant.ended_at),
+        object_type: object_type.clone(),
+        expires_at: time(*expires_at),
+        reason: reason.clone(),
+        builtin: *builtin,
+        created_at: created_at.to_string(),
+        revoked_at: time(*ended_at),
     }
 }
 
 /// A webhook, without its secret and without how its delivery goes.
 pub(crate) fn webhook(webhook: &webhook::Webhook) -> webhooks::Webhook {
+    let webhook::Webhook {
+        id,
+        url,
+        events,
+        kinds,
+        description,
+        enabled,
+        signer,
+        former,
+        created_at,
+        ended_at,
+    } = webhook;
     let kind = |kind: &webhook::MessageKind| match kind {
         webhook::MessageKind::Record => webhooks::MessageKind::Record,
         webhook::MessageKind::Change => webhooks::MessageKind::Change,
     };
     webhooks::Webhook {
-        id: webhook.id.to_string(),
-        url: webhook.url.clone(),
-        events: webhook.events.clone(),
-        kinds: webhook.kinds.iter().map(kind).collect(),
-        description: webhook.description.clone(),
-        enabled: webhook.enabled,
+        id: id.to_string(),
+        url: url.clone(),
+        events: events.clone(),
+        kinds: kinds.iter().map(kind).collect(),
+        description: description.clone(),
+        enabled: *enabled,
         secret: None,
         secret_withheld: false,
-        secret_generation: webhook.signer.generation,
-        old_valid_until: time(webhook.former.as_ref().and_then(|former| former.until)),
-        created_at: webhook.created_at.to_string(),
-        deleted_at: time(webhook.ended_at),
+        secret_generation: signer.generation,
+        old_valid_until: time(former.as_ref().and_then(|former| former.until)),
+        created_at: created_at.to_string(),
+        deleted_at: time(*ended_at),
         delivery: None,
     }
 }
