@@ -7,7 +7,7 @@
 //! In answers, an optional value that is not there is `null`; the moment at which a thing ended (`deleted_at`,
 //! `revoked_at`, ...) is there only once it has ended.
 //
-// Rooms, from below: words; strict; nouns; questions; client.
+// Folders, lowest first: words; strict; nouns; questions; client.
 
 pub mod authzen;
 #[cfg(feature = "client")]

@@ -2,7 +2,7 @@
 //!
 //! Data goes to stdout, talk to stderr. Exit codes: 0 yes, 1 failure, 2 usage, 3 denied.
 //
-// Rooms, from below: shared; questions; nouns; declare; demo; operator.
+// Folders, lowest first: shared; questions; nouns; declare; demo; operator.
 
 mod args;
 mod declare;

@@ -25,7 +25,8 @@ use crate::{
     fold::{OrgFold, Request, RequestKey, request_key, to_hex},
 };
 
-/// Most bytes of a record that gives something: what takes it away again carries as much, with a reason of its own, and must fit.
+/// Largest record that adds access. It is 16 KiB below the limit, so that the record that later revokes it, with its
+/// own reason, always fits.
 const GIVING_MAX_BYTES: usize = RECORD_MAX_BYTES - 16 * 1024;
 
 /// A decided command, before anybody knows whether its frame lands.
@@ -244,7 +245,8 @@ struct Beside {
 }
 
 impl Beside {
-    /// No text refuses what only takes access away: one that cannot be kept is left out, and a reason says so.
+    /// A command that only revokes access is never refused for a bad text. The text is dropped, and the record's
+    /// reason says so.
     fn of(submission: &Submission, only_takes: bool) -> Result<Self, SubmitError> {
         let TextFaults { request_id, reason: fault } = &submission.faults;
         let mut named = submission.idempotency.as_ref().map(|named| named.key.clone());

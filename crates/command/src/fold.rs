@@ -43,7 +43,7 @@ pub enum FoldError {
     #[error("the journal's chain is broken: {0}")]
     Chain(#[from] ChainError),
     /// The journal says that it is longer than what can be read of it.
-    #[error("the journal's head is at sequence {head}, but nothing can be read behind {read}")]
+    #[error("the journal's head is at sequence {head}, but nothing after {read} can be read")]
     MissingTail {
         /// The last sequence read.
         read: u64,
@@ -377,7 +377,7 @@ pub(super) fn issued_key(event: &Event) -> Option<KeyId> {
     if let Event::KeyIssued { key } | Event::KeyRotated { key, .. } = event { Some(key.id) } else { None }
 }
 
-/// A request id with whom it belongs to, as it is remembered: a principal, as far as its key lets it act. A narrow key neither
+/// The key under which a request id is remembered: principal, narrowing and id. A narrow key neither
 /// reads nor occupies the requests of a wider one.
 pub(super) fn request_key(maker: Maker, state: &OrgState, request_id: &str) -> RequestKey {
     let (kind, id) = match maker.actor {

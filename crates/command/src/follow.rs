@@ -50,7 +50,7 @@ impl<J: Journal> Follower<J> {
             _ = closing.wait_for(|closing| *closing) => return,
         };
         if let Err(error) = ended {
-            tracing::error!(%error, "the fold follows the journal no more: no command is accepted until a restart");
+            tracing::error!(%error, "stopped following the journal; commands are refused until this process is restarted");
             if let Some(doubt) = error.doubt() {
                 self.doubts.raise(doubt);
             }

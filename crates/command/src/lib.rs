@@ -4,7 +4,7 @@
 //! and only then publishes it (`directory`) and answers. If other processes append too, a task follows the stream
 //! (`follow`) and publishes what they did.
 //
-// Rooms, from below: secret.
+// Folders, lowest first: secret.
 
 mod actor;
 mod directory;

@@ -7,7 +7,7 @@ use grantbook_domain::{
 
 use crate::{Fold, OrgFold, secret::held};
 
-/// That an operator's reason can be kept, and holds no key that is good now in any organization. Judged before anything is
+/// Checks that an operator's reason is valid text and contains no active key of any organization. Judged before anything is
 /// done that cannot be taken back.
 pub fn expect_reason(reason: &str, fold: &Fold, now: Timestamp) -> Result<(), TextFault> {
     check_prose(reason)?;

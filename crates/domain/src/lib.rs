@@ -2,7 +2,7 @@
 //!
 //! Everything here is pure: time, ids and secrets are inputs, and nothing does IO.
 //
-// Rooms, from below: text; event; state; access; decide. The rest of the vocabulary lies beside this file.
+// Folders, lowest first: text; event; state; access; decide. The rest of the vocabulary lies beside this file.
 
 pub mod access;
 pub mod catalog;

@@ -14,7 +14,8 @@ pub const LABELS_MAX: usize = 64;
 /// Labels of a project: key to value.
 pub type Labels = BTreeMap<String, String>;
 
-/// An object by type name and id; ids of projects, groups and roles are theirs, of singletons the organization's.
+/// An object by type name and id. The id of a project, group or role is its own; the id of a singleton is the
+/// organization's.
 ///
 /// The ids of registered objects are the callers' own, so that two projects may use the same one: an object of a type below
 /// `project` is identified by its project too. References sort by type, id, project.

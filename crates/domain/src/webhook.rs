@@ -94,7 +94,7 @@ pub struct Destination {
     pub path: String,
 }
 
-/// Whom to speak to.
+/// The destination host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
     /// By name.

@@ -25,8 +25,8 @@ pub struct Draft {
 impl Draft {
     /// Begins a file that will be called `target`.
     ///
-    /// Fails if the target is a directory, a device or a pipe, or lies among devices: what names those is replaced, not
-    /// written to.
+    /// Fails if the target is a directory, a device or a pipe, or lies in /dev or /proc: a draft would replace the
+    /// device node, not write to the device.
     pub fn begin(target: &Path) -> io::Result<Self> {
         let (directory, name) = split(target)?;
         let above = fs::canonicalize(&directory)?;

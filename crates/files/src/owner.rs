@@ -19,7 +19,7 @@ pub enum Exposed {
     },
     /// Everybody can exchange it, as everybody can write a directory above it.
     #[error(
-        "everybody can exchange {}, because everybody can write {1}: run `chmod o-w {1}`, or `chmod +t {1}` if it is shared on purpose",
+        "anyone can replace {}, because anyone can write to {1}: run `chmod o-w {1}`, or `chmod +t {1}` if it is shared on purpose",
         path.display(), above.display()
     )]
     Exchangeable {

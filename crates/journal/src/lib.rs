@@ -7,7 +7,7 @@
 //! Three keep it: a file of one machine ([`embedded`]), a stream of NATS servers ([`jetstream`]), and the memory of a
 //! test ([`memory`]). One [suite](conformance) holds them to the same behaviour.
 //
-// Rooms, from below: stamp; frame; conformance; embedded; jetstream; transfer; follow.
+// Folders, lowest first: stamp; frame; conformance; embedded; jetstream; transfer; follow.
 
 pub mod chain;
 pub mod conformance;

@@ -3,7 +3,7 @@
 //! A program that wants checks without a network hop embeds this crate: [`project::Projector`] keeps a view, [`read::ReadNode`]
 //! answers from it (docs/embedding.md). The server's read side is the same code.
 //
-// Rooms, from below: project; snapshots; bootstrap; peers; read; rebuild.
+// Folders, lowest first: project; snapshots; bootstrap; peers; read; rebuild.
 
 pub mod bootstrap;
 pub mod error;

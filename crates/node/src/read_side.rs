@@ -61,7 +61,7 @@ pub struct ReadSide {
     maker: Option<JoinHandle<()>>,
     /// Compares this node with others.
     talk: Option<Talk>,
-    upkeep: Maintenance,
+    maintenance: Maintenance,
     /// Tells how far the view has come until it has caught up.
     teller: JoinHandle<()>,
 }
@@ -89,14 +89,14 @@ impl ReadSide {
         };
         let projector =
             Projector::start_doubting(Arc::clone(journal), writer, config.scrub_every, doubts.clone());
-        let upkeep = Maintenance { scrubs: projector.scrubs(), bootstraps, ..Maintenance::default() };
+        let maintenance = Maintenance { scrubs: projector.scrubs(), bootstraps, ..Maintenance::default() };
         let maker = match (store, &config.snapshots.key) {
             (Some(store), Some(key)) => {
                 let key = SnapshotKey::read(key).map_err(SnapshotError::from)?;
                 let maker = Maker { store, key, installation, node, clock: clock.clone() };
                 Some(tokio::spawn(keep_making(
                     maker,
-                    (projector.settle(), upkeep.snapshots.clone()),
+                    (projector.settle(), maintenance.snapshots.clone()),
                     config.snapshots.every,
                 )))
             }
@@ -111,12 +111,12 @@ impl ReadSide {
             OpenJournal::Embedded(_) => None,
         };
         let teller = tokio::spawn(catching_up::follow(projector.progress(), catching_up::log));
-        Ok(Self { projector, maker, talk, upkeep, teller })
+        Ok(Self { projector, maker, talk, maintenance, teller })
     }
 
     /// What the node does for itself.
-    pub fn upkeep(&self) -> Maintenance {
-        self.upkeep.clone()
+    pub fn maintenance(&self) -> Maintenance {
+        self.maintenance.clone()
     }
 
     /// What is heard of other nodes.

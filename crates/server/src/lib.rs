@@ -1,6 +1,6 @@
 //! HTTP: endpoints, subscribers, the operator's tools, and the wiring of roles.
 //
-// Rooms, from below: http; wire; subscribe; state; read; write; authzen; endpoints; admin; app.
+// Folders, lowest first: http; wire; subscribe; state; read; write; authzen; endpoints; admin; app.
 
 pub mod admin;
 pub mod app;

@@ -4,7 +4,7 @@
 //! disposable: a file of another format is replaced and filled again. [`ViewWriter`] is the only way in,
 //! [`Snapshot`] the only way out. Its answers equal those of the domain's slow fold at every position.
 //
-// Rooms, from below: store; access; history; time; image; write.
+// Folders, lowest first: store; access; history; time; image; write.
 
 mod access;
 mod history;

@@ -144,7 +144,7 @@ const FOLDER_MAX: usize = 14;
 /// Most files that import each other.
 const CIRCLE_MAX: usize = 3;
 /// Begins the line of a crate's root file that gives the order of its folders.
-const ORDER: &str = "// Rooms, from below: ";
+const ORDER: &str = "// Folders, lowest first: ";
 
 fn crates() -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(root().join("crates"))?;

@@ -31,7 +31,7 @@ pub struct Access {
     /// The `as_of` asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<String>,
-    /// What: in the order of the catalog, nothing for permissions without effect. A permission has several entries
+    /// The permissions, in catalog order; those without any access are left out. A permission has several entries
     /// when it reaches differently for different object types; their `object_types` do not overlap.
     pub permissions: Vec<AccessEntry>,
     /// Its working keys, now, whose issuer could not give today what they can do.

@@ -46,8 +46,8 @@ pub struct CheckObject {
     pub object_type: String,
     /// Its id.
     pub id: String,
-    /// Id of its project, for types below project: that project is meant, whether the object is registered there or not.
-    /// Without it, the only project that has such an object registered, among those that the caller sees.
+    /// Id of its project, for types below project. The object is looked up in this project, even if it is not
+    /// registered there. If absent: the one project visible to the caller that has such an object.
     #[serde(
         default,
         deserialize_with = "crate::words::patch::not_null",

@@ -1,5 +1,5 @@
-//! Optional members of requests. In a PATCH an absent one leaves, `null` clears, a value sets. Where absence gives more
-//! access, or cannot be written over, only leaving the member out is absence: `null` is refused.
+//! Optional members of requests. In a PATCH an absent one leaves, `null` clears, a value sets. `null` is refused
+//! where a missing member would give more access, or where the field cannot be cleared.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 

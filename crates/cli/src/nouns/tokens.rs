@@ -22,7 +22,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenVerb {
-    /// Make a service token, an account without any right yet; prints its id.
+    /// Create a service token and print its id. It has no access until you grant some.
     Create {
         /// Unique among the living tokens.
         name: String,
@@ -32,7 +32,7 @@ pub(crate) enum TokenVerb {
         /// When it ends by itself: 90d, 12h or RFC 3339.
         #[arg(long, value_name = "WHEN")]
         expires: Option<Expiry>,
-        /// The id elsewhere.
+        /// The token's id in another system, such as a directory.
         #[arg(long)]
         external_id: Option<String>,
     },
@@ -54,7 +54,7 @@ pub(crate) enum TokenVerb {
         /// Name or id.
         token: String,
     },
-    /// Issue a key to a service token; stdout is exactly the key, shown once.
+    /// Issue a key for a service token. Only the key is written to stdout, and it is never shown again.
     Key {
         /// Name or id.
         token: String,

@@ -249,7 +249,7 @@ fn stream_findings(found: &Inspection, stream: &StreamFindings) -> Vec<Finding> 
             Status::Unsafe,
             "one replica in a cluster: the loss of one server is the loss of the journal; use 3",
         ),
-        _ => (Status::Warn, "an even number of replicas bears no more failures than one less"),
+        _ => (Status::Warn, "use 3 or 5 replicas: an even number tolerates no more failures"),
     };
     let mut findings = vec![
         finding("replicas", status, format!("{replicas}, led by {leader}"), advice),
@@ -260,7 +260,7 @@ fn stream_findings(found: &Inspection, stream: &StreamFindings) -> Vec<Finding> 
                 "configuration",
                 Status::Unsafe,
                 drifts.join("; "),
-                "no service opens it so: find out who changed the stream, and change it back",
+                "services refuse a stream with these settings: find out who changed them, and restore them",
             )
         },
         match identity {

@@ -19,9 +19,9 @@ Examples:
   grantbook report --project production --permission update
   grantbook report --group not-production --format ndjson | head
 
-A row is one principal and one grant that gives it something, with who gave it, when and why, and the groups between.
---as-of with a date is the last instant of that day, UTC. The last line says how many rows there are: a report without it
-is not whole, and is simply made again. A file is put in its place only once it is whole.";
+Each row is one principal and one grant that gives it access: who granted it, when, why, and through which groups.
+--as-of with a date is the last instant of that day, UTC. The last line states the number of rows. If it is missing, the report is
+incomplete: run the command again. With --output, the file appears only when it is complete.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -116,7 +116,8 @@ async fn stream_all(
     bar.clear();
     out.flush()?;
     poured.context("the report broke off: make it again")?;
-    let end = count.end.ok_or_else(|| anyhow!("the report came without its end: make it again"))?;
+    let end =
+        count.end.ok_or_else(|| anyhow!("the report is incomplete (no last line): run the command again"))?;
     let ReportEnd { rows, principals, .. } = end;
     let whole = (rows, principals) == (count.rows, count.principals);
     ensure!(whole, "{} of {rows} rows came: make the report again", count.rows);

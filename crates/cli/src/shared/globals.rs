@@ -26,11 +26,12 @@ pub(crate) struct Globals {
     /// Why: kept with the record of a write.
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Request id of a write: repeating the same command with it has no second effect, ever. Give times as instants
-    /// then: 90d is another instant each time.
+    /// Request id of a write. A repeated command with the same id has no second effect, ever. Write times as instants
+    /// (2027-01-01T00:00:00Z), because 90d means a different time on each run.
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) idempotency_key: Option<String>,
-    /// Of reads: answer at this position or later; `latest`: with everything acknowledged so far, by whomever.
+    /// For reads: wait until the server has reached this position. `latest`: every write acknowledged so far, by any
+    /// client.
     #[arg(long, global = true, value_name = "POSITION|latest", allow_hyphen_values = true)]
     pub(crate) at_least: Option<String>,
     /// Of reads: the answer as it was then, and names as they were: a position, a time (RFC 3339), a date (its last

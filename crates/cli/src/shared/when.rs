@@ -41,7 +41,7 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("`{text}` is no length of time: write 90d, 12h, 30m, 45s or 1d12h");
+        let fault = || format!("`{text}` is not a duration: write 90d, 12h, 30m, 45s or 1d12h");
         let mut seconds = 0_i64;
         let mut number: Option<i64> = None;
         for c in text.chars() {

@@ -56,7 +56,10 @@ impl Judge<'_> {
         let own_calls = matches!(object_type, ObjectType::GROUP | ObjectType::ROLE)
             || matches!(lineage, Lineage::Singleton | Lineage::Project);
         if own_calls {
-            return Err(Refusal::invalid("/type", "objects of this type are made by calls of their own"));
+            return Err(Refusal::invalid(
+                "/type",
+                "objects of this type are created by their own endpoint, not by /v1/objects",
+            ));
         }
         Ok(lineage)
     }

@@ -47,8 +47,9 @@ impl Judge<'_> {
         }
     }
 
-    /// What a rename or relabelling confers: every allow that newly covers the project must be conferrable on it, every
-    /// deny that lets go of it needs `delegate` there, and any change of cover needs `update_acls`.
+    /// What a rename or relabelling confers. Every allow that newly covers the project must be conferrable on it. If a
+    /// deny no longer covers the project, the author needs `delegate` on it. If any grant starts or stops covering it,
+    /// the author needs `update_acls`.
     fn require_move(&self, old: &Project, new: &Project) -> Result<(), Refusal> {
         let place = Scope::Object(ObjectRef::of_project(old.id));
         let cover =
@@ -91,7 +92,7 @@ impl Judge<'_> {
         } else {
             Err(Refusal::forbidden(
                 "update_acls",
-                "the project, as grants or narrowings would cover it otherwise",
+                "the project, because the new name or labels change which grants and narrowings cover it",
             ))
         }
     }

@@ -48,7 +48,8 @@ impl Judge<'_> {
         }
     }
 
-    /// A gained permission is conferred on the whole organization, for ever, whoever has the role today.
+    /// The author must be able to confer each added permission on the whole organization without an expiry, whoever
+    /// holds the role now.
     fn update_role(&self, old: &Role, role: Role) -> Events {
         if role == *old {
             return Ok(Vec::new());

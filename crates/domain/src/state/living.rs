@@ -1,4 +1,5 @@
-//! What lives. Ends are implied, so a look-up in the maps says nothing yet: code that counts, compares or judges asks here.
+//! Whether a thing has ended. Deleting a parent writes no events for its children (ADR 7), so finding a thing in the
+//! maps does not mean that it is alive: use these functions.
 //!
 //! Two degrees: a thing *lives* until it is ended, by itself or with what it belongs to; it is *in force* at an instant if it
 //! lives and its time has not passed. Limits, names, cycles and uses count what lives, as an expired thing may be renewed;
@@ -116,7 +117,8 @@ impl OrgState {
     }
 }
 
-/// What schema 1 left open. It knew one project for each type and id, so the one registration there was is meant.
+/// Completes references of schema 1. It allowed one object for each type and id, so a reference without a project
+/// means the only registration.
 impl OrgState {
     pub(crate) fn settle_scope(&self, scope: &mut Scope) {
         let Scope::Object(object) = scope else { return };

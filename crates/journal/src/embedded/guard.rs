@@ -36,7 +36,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     outcome.map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        format!("the store failed on what it read ({})", text.unwrap_or("no reason given"))
+        format!("the file is damaged: redb failed while reading it ({})", text.unwrap_or("no reason given"))
     })
 }
 

@@ -98,8 +98,8 @@ impl Bucket {
         within(&self.name, self.store.put(name, &mut reader)).await.map(drop)
     }
 
-    /// Gives an object, whole; of one that is longer, `most` bytes and one more. What it says of its own length, whoever may
-    /// write to the bucket has said.
+    /// Gives an object, whole; of one that is longer, `most` bytes and one more. The stored length is not trusted:
+    /// anyone who can write to the bucket can set it.
     pub async fn get(&self, name: &str, most: u64) -> Result<Bytes, BucketError> {
         let object = within(&self.name, self.store.get(name)).await?;
         let mut bytes = Vec::new();

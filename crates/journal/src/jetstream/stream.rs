@@ -170,7 +170,8 @@ impl Judged {
         if !self.is_appended {
             return Ok(Item::Foreign(Foreign { sequence, token: token.to_owned(), bytes }));
         }
-        // A sender that marks a message as an append and addresses no organization may write here, and errs.
+        // The message is marked as an append, but its subject is no organization: a sender with write permission made
+        // an error.
         let org = token.parse().map_err(|_| ReadError::Damaged { sequence })?;
         Ok(Item::Frame(Stored { sequence, org, bytes, guard: self.guard }))
     }
@@ -222,9 +223,9 @@ fn is_meant_for(stream: &str, headers: &impl Headers) -> bool {
     headers.first(STREAM_HEADER) == Some(stream)
 }
 
-/// Whether a message with these stored headers was appended to this very stream. A client that may ask the servers for something
-/// names the subject of the answer, and permissions to publish do not reach so far: an answer, or a message of another
-/// stream, can be made to land in the journal. A direct get of a frame answers with the frame's own headers, and with some
+/// Whether a message with these stored headers was appended to this very stream. A client chooses the reply subject
+/// of its requests, and NATS does not check publish permissions for replies. So it can direct a reply, or a message
+/// of another stream, into the journal. A direct get of a frame answers with the frame's own headers, and with some
 /// of its own, by which a replayed answer is known.
 fn is_appended(stream: &str, headers: &impl Headers) -> bool {
     is_meant_for(stream, headers) && ANSWERED.iter().all(|name| headers.count(name) == 0)

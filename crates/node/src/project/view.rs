@@ -23,7 +23,7 @@ const DURABLE_EVERY: Duration = Duration::from_secs(1);
 /// A batch with so many bytes is worked out while the one before it is committed.
 const MUCH_BYTES: usize = 1 << 20;
 
-/// Whether so much was read at once that there is more: what is read ends where a mark is due.
+/// Whether the batch was cut off by a limit, so that more can be read at once.
 pub(super) fn is_much(items: &[Item]) -> bool {
     let ends_at_mark = items.last().is_some_and(|last| last.sequence().is_multiple_of(MARK_EVERY));
     ends_at_mark
@@ -53,7 +53,7 @@ pub(super) enum Fault {
     },
     /// The view holds what was lost when an operator went on from an older journal.
     #[error(
-        "the view holds records behind sequence {kept} that were lost, and an operator went on without them: remove view.redb and start again"
+        "the view holds records after sequence {kept}, which an operator gave up in a rollback. Remove view.redb and start again; the view is rebuilt"
     )]
     Lost {
         /// The last sequence that was kept.

@@ -38,7 +38,7 @@ pub struct ReadNode {
     /// What is heard of other nodes.
     nodes: Option<Nodes>,
     /// What the node does for itself.
-    upkeep: Maintenance,
+    maintenance: Maintenance,
     freshness: Freshness,
 }
 
@@ -105,7 +105,7 @@ impl NodeStatus {
     }
 
     /// At least and at most so many records are missing: a frame holds one or more, and who has not read it does not know how
-    /// many; a foreign message counts as a frame. Nothing is missing if it is none.
+    /// many; a foreign message counts as a frame. If there is none, nothing is missing.
     pub const fn lag_records(&self) -> (u64, u64) {
         (self.lag_frames, self.lag_frames.saturating_mul(RECORDS_PER_FRAME))
     }
@@ -134,22 +134,22 @@ impl ReadNode {
         let confirmer = || Arc::new(ReadBarrier::following(journal, &progress, |progress| progress.sequence));
         let confirmer = journal.is_shared().then(confirmer);
         let freshness = Freshness::default();
-        let upkeep = Maintenance { scrubs: projector.scrubs(), ..Maintenance::default() };
-        Self { reader: projector.reader(), progress, confirmer, nodes: None, upkeep, freshness }
+        let maintenance = Maintenance { scrubs: projector.scrubs(), ..Maintenance::default() };
+        Self { reader: projector.reader(), progress, confirmer, nodes: None, maintenance, freshness }
     }
 
     /// The same, that tells of this work.
-    pub fn keeping(self, upkeep: Maintenance) -> Self {
-        Self { upkeep, ..self }
+    pub fn with_maintenance(self, maintenance: Maintenance) -> Self {
+        Self { maintenance, ..self }
     }
 
     /// What the node does for itself.
-    pub const fn upkeep(&self) -> &Maintenance {
-        &self.upkeep
+    pub const fn maintenance(&self) -> &Maintenance {
+        &self.maintenance
     }
 
     /// The same, that listens to other nodes.
-    pub fn hearing(self, nodes: Option<Nodes>) -> Self {
+    pub fn with_peers(self, nodes: Option<Nodes>) -> Self {
         Self { nodes, ..self }
     }
 
@@ -160,7 +160,7 @@ impl ReadNode {
 
     /// The same, within other bounds.
     #[must_use]
-    pub fn within(self, freshness: Freshness) -> Self {
+    pub fn with_freshness(self, freshness: Freshness) -> Self {
         Self { freshness, ..self }
     }
 

@@ -66,7 +66,7 @@ pub(super) async fn compare(
         differences(Side::new(parsed), Side::new(received(after).map(Ok)))
     });
     let fetched = fetch(store, (name, manifest), &give_before).await;
-    // An end that is not the listing's is told of before what it makes of the comparison.
+    // Report a failed download before the comparison error that it causes.
     drop(give_before);
     let (listed, differences) = (listing.await?, comparing.await);
     fetched?;

@@ -42,7 +42,7 @@ pub struct App {
     commands: Option<CommandService>,
     /// Keeps how far the journal has come, beside a command side.
     keeper: Option<HeadKeeper>,
-    viewing: Option<ReadSide>,
+    read_side: Option<ReadSide>,
     relay: Option<Relay>,
     deliverer: Option<Deliverer>,
     state: AppState,
@@ -77,8 +77,8 @@ impl App {
 
     /// What a relay here follows.
     fn followed(&self, journal: Arc<JetStreamJournal>) -> Option<Followed> {
-        let (node, viewing) = self.state.parts.node().zip(self.viewing.as_ref())?;
-        let projector = &viewing.projector;
+        let (node, read_side) = self.state.parts.node().zip(self.read_side.as_ref())?;
+        let projector = &read_side.projector;
         let (reader, progress) = (projector.reader(), projector.progress());
         Some(Followed {
             journal,
@@ -110,20 +110,20 @@ impl App {
             let (journal, inputs) = (Arc::clone(journal), (clock.clone(), ids.clone()));
             Ok::<_, StartError>(CommandService::start_doubting(journal, fold, inputs, doubts.clone()))
         };
-        let (parts, commands, viewing) = match config.role {
+        let (parts, commands, read_side) = match config.role {
             Role::All => {
                 // The view catches up while the fold is made.
-                let viewing = ReadSide::start(&config.read_side(), journal, &opened, &doubts).await?;
-                let (commands, node) = (command().await?, node(config, &viewing, journal));
-                (Parts::All(commands.handle(), node), Some(commands), Some(viewing))
+                let read_side = ReadSide::start(&config.read_side(), journal, &opened, &doubts).await?;
+                let (commands, node) = (command().await?, node(config, &read_side, journal));
+                (Parts::All(commands.handle(), node), Some(commands), Some(read_side))
             }
             Role::Command => {
                 let commands = command().await?;
                 (Parts::Command(commands.handle()), Some(commands), None)
             }
             Role::Read => {
-                let viewing = ReadSide::start(&config.read_side(), journal, &opened, &doubts).await?;
-                (Parts::Read(node(config, &viewing, journal)), None, Some(viewing))
+                let read_side = ReadSide::start(&config.read_side(), journal, &opened, &doubts).await?;
+                (Parts::Read(node(config, &read_side, journal)), None, Some(read_side))
             }
         };
         let keeper = head.zip(commands.as_ref()).map(|(file, commands)| {
@@ -149,7 +149,7 @@ impl App {
             let deliveries = deliverer.as_ref().map(Deliverer::deliveries);
             state.webhooks = Some(Webhooks { configured, deliveries });
         }
-        Ok(Self { journal: opened, commands, keeper, viewing, relay: None, deliverer, state })
+        Ok(Self { journal: opened, commands, keeper, read_side, relay: None, deliverer, state })
     }
 
     /// What routes get.
@@ -160,7 +160,7 @@ impl App {
     /// Ends everything in order: commands that wait are decided, appended and answered, the view is made durable,
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { journal, commands, keeper, viewing, relay, deliverer, state } = self;
+        let Self { journal, commands, keeper, read_side, relay, deliverer, state } = self;
         if let Some(deliverer) = deliverer {
             deliverer.stop().await;
         }
@@ -173,8 +173,8 @@ impl App {
         if let Some(relay) = relay {
             relay.stop().await;
         }
-        if let Some(viewing) = viewing {
-            viewing.stop().await;
+        if let Some(read_side) = read_side {
+            read_side.stop().await;
         }
         drop(state);
         Ok(journal.close().await?)
@@ -194,11 +194,11 @@ async fn recall<J: Journal>(
     Ok(file)
 }
 
-fn node<J: Journal>(config: &ServeConfig, viewing: &ReadSide, journal: &Arc<J>) -> ReadNode {
-    ReadNode::new(&viewing.projector, journal)
-        .within(config.freshness)
-        .hearing(viewing.nodes())
-        .keeping(viewing.upkeep())
+fn node<J: Journal>(config: &ServeConfig, read_side: &ReadSide, journal: &Arc<J>) -> ReadNode {
+    ReadNode::new(&read_side.projector, journal)
+        .with_freshness(config.freshness)
+        .with_peers(read_side.nodes())
+        .with_maintenance(read_side.maintenance())
 }
 
 /// Begins to deliver webhooks, if the process has a view.

@@ -57,7 +57,7 @@ fn status(web: &Web) -> NodeStatus {
     }
 }
 
-/// In which state that is, why it is not the best one, and whether it answers all the same.
+/// The state's name, the reason if it is not `running`, and whether the node still answers.
 fn judged(web: &Web, status: &NodeStatus) -> (&'static str, Option<String>, bool) {
     let freshness = &web.app.freshness;
     match &status.state {
@@ -70,7 +70,7 @@ fn judged(web: &Web, status: &NodeStatus) -> (&'static str, Option<String>, bool
                 return ("running", None, true);
             }
             let why = format!(
-                "stale: for {} ms nothing has proved that all of the journal is known here ({} frames behind)",
+                "stale: for {} ms this node could not prove that it is up to date ({} frames behind)",
                 status.age_ms, status.lag_frames
             );
             let answers = freshness.when_stale == WhenStale::Mark && web.app.parts.node().is_some();
@@ -159,7 +159,8 @@ fn foreign_messages(web: &Web) -> ForeignMessages {
 
 /// The messages that nobody appended, for Prometheus.
 fn foreign_metrics(text: &mut String, foreign: &ForeignMessages) {
-    let help = "Messages in the journal's stream that nobody appended to it; they have no effect.";
+    let help =
+        "Foreign messages in the journal's stream: sent by something other than Grantbook, and ignored.";
     counter(text, "grantbook_foreign_messages_total", help, foreign.count);
     let help = "Sequence of the last message in the journal's stream that nobody appended to it; 0 if there is none.";
     gauge(text, "grantbook_foreign_message_last_sequence", help, foreign.last_sequence);
@@ -189,19 +190,19 @@ pub(crate) async fn metrics(State(web): State<Arc<Web>>) -> Response {
         ("journal_head", "Sequence of the last frame in the journal.", head),
         (
             "view_disagreements",
-            "Places of the journal at which another node's view holds something else.",
+            "Journal positions at which this node's view differs from another node's.",
             u64::try_from(disagreements(&web).len()).unwrap_or(u64::MAX),
         ),
         ("ready", "Whether the node answers.", u64::from(told.ready)),
         ("stale", "Whether the node is beyond its bounds.", u64::from(told.state == "stale")),
         (
             "quarantined",
-            "Whether the node stopped at something that it does not take.",
+            "1 if the node is quarantined: its projector stopped at a frame that it could not apply.",
             u64::from(told.quarantine.is_some()),
         ),
         (
             "quarantine_sequence",
-            "The last sequence that a quarantined node took; 0 if it is none.",
+            "The last sequence that a quarantined node applied; 0 if the node is not quarantined.",
             told.quarantine.as_ref().map_or(0, |quarantine| quarantine.sequence),
         ),
         ("max_lag_ms", "For how long the node may be behind, in ms.", told.freshness.max_lag_ms),
@@ -225,10 +226,9 @@ pub(crate) async fn metrics(State(web): State<Arc<Web>>) -> Response {
         gauge(&mut text, "grantbook_last_contact_ms", help, contact);
     }
     if let Some(node) = web.app.parts.node() {
-        text.push_str(&crate::state::maintenance::text(node.upkeep()));
+        text.push_str(&crate::state::maintenance::text(node.maintenance()));
     }
-    let help =
-        "Frames that one replica of the journal did not have, or had damaged, and others were asked for.";
+    let help = "Frames that were missing or damaged on one NATS replica, so that other replicas were asked.";
     counter(&mut text, "grantbook_gaps_total", help, told.gaps.met);
     foreign_metrics(&mut text, &told.foreign_messages);
     if let Some(relay) = &web.app.relay {
@@ -242,7 +242,7 @@ pub(crate) async fn metrics(State(web): State<Arc<Web>>) -> Response {
 }
 
 fn doubt_metric(text: &mut String, told: &Readiness) {
-    let help = "Whether the journal contradicts what was seen of it.";
+    let help = "1 if the journal contradicts what this process saw of it before.";
     gauge(text, "grantbook_journal_doubted", help, u64::from(told.journal_doubt.is_some()));
 }
 

@@ -63,7 +63,7 @@ fn complete(operation: &mut Operation, handling: &Handling) {
             say(
                 operation,
                 header::IDEMPOTENCY_KEY,
-                "The same id always gives the first answer again, and has no second effect.",
+                "A repeated request with the same id returns the first answer and changes nothing.",
             );
             say(operation, header::REASON, "Why; kept with the record.");
         }

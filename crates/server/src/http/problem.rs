@@ -387,7 +387,7 @@ impl From<SubmitError> for Failure {
             }
             SubmitError::OutcomeUnknown => Self::unavailable(
                 "outcome_unknown",
-                "it is not known whether this was written; the same Idempotency-Key resolves it",
+                "the outcome is unknown: send the same request again with the same Idempotency-Key to learn it",
             ),
             SubmitError::JournalUnavailable(_) => {
                 Self::unavailable("journal_unavailable", "the journal takes no writes at present")

@@ -17,7 +17,7 @@ pub(crate) fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Failure> {
             _ => Value::String(text),
         };
         if members.insert(name.clone(), value).is_some() {
-            return Err(Failure::invalid(format!("the parameter {} may come once", shown(&name))));
+            return Err(Failure::invalid(format!("the parameter {} must not be repeated", shown(&name))));
         }
     }
     shape(Value::Object(members)).map_err(Failure::of_query)
@@ -36,7 +36,7 @@ pub(crate) fn as_of(uri: &Uri) -> Result<Option<String>, Failure> {
     let mut found = parameters(uri)?.into_iter().filter(|(name, _)| name == "as_of");
     let first = found.next().map(|(_, text)| text);
     if found.next().is_some() {
-        return Err(Failure::invalid("the parameter as_of may come once"));
+        return Err(Failure::invalid("the parameter as_of must not be repeated"));
     }
     Ok(first)
 }

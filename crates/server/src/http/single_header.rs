@@ -1,10 +1,10 @@
-//! Headers that may come once.
+//! Headers that must not be repeated.
 
 use axum::http::HeaderMap;
 
 use crate::http::problem::Failure;
 
-/// The text of a header that may come once.
+/// The text of a header that must not be repeated.
 pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Failure> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -13,6 +13,6 @@ pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'
             Ok(text) => Ok(Some(text)),
             Err(_) => Err(Failure::invalid(format!("the header {name} is not UTF-8"))),
         },
-        (Some(_), Some(_)) => Err(Failure::invalid(format!("the header {name} may come once"))),
+        (Some(_), Some(_)) => Err(Failure::invalid(format!("the header {name} must not be repeated"))),
     }
 }

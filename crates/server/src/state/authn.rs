@@ -49,7 +49,7 @@ pub(crate) struct Authenticated {
     pub(crate) caller: Caller,
 }
 
-/// Recognizes the caller. Nobody is turned away for a key that this process may only not have heard of yet.
+/// Recognizes the caller. An unknown key is rejected only after this process has caught up.
 pub(crate) async fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authenticated, Failure> {
     let key = presented(web, headers)?;
     let mut recognized = recognize(web, &key)?;

@@ -6,11 +6,11 @@ use crate::http::metric_text::{counter, gauge};
 use grantbook_node::maintenance::{Done, JobStats, Last, Maintenance};
 
 /// All of it as Prometheus text.
-pub(crate) fn text(upkeep: &Maintenance) -> String {
+pub(crate) fn text(maintenance: &Maintenance) -> String {
     let mut text = String::new();
-    one(&upkeep.scrubs, &mut text, "scrub", "the view was read whole and found to be what was written");
-    one(&upkeep.snapshots, &mut text, "snapshot", "a snapshot was made");
-    one(&upkeep.bootstraps, &mut text, "bootstrap", "the view was made of a snapshot at the start");
+    one(&maintenance.scrubs, &mut text, "scrub", "the view was read whole and found to be what was written");
+    one(&maintenance.snapshots, &mut text, "snapshot", "a snapshot was made");
+    one(&maintenance.bootstraps, &mut text, "bootstrap", "the view was made of a snapshot at the start");
     text
 }
 
@@ -40,16 +40,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_done_is_counted_and_what_never_was_has_no_time() {
-        let upkeep = Maintenance::default();
-        let text = super::text(&upkeep);
+        let maintenance = Maintenance::default();
+        let text = super::text(&maintenance);
         assert!(text.contains("grantbook_snapshots_total 0\n") && !text.contains("_last_"), "{text}");
         let begun = Instant::now();
         tokio::time::advance(Duration::from_millis(30)).await;
-        upkeep.snapshots.note(begun, true);
-        upkeep.snapshots.clone().note(Instant::now(), false);
-        upkeep.scrubs.note(begun, true);
+        maintenance.snapshots.note(begun, true);
+        maintenance.snapshots.clone().note(Instant::now(), false);
+        maintenance.scrubs.note(begun, true);
         tokio::time::advance(Duration::from_millis(5)).await;
-        let text = super::text(&upkeep);
+        let text = super::text(&maintenance);
         for line in [
             "grantbook_snapshots_total 1\n",
             "grantbook_snapshot_failures_total 1\n",

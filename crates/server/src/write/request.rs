@@ -155,7 +155,8 @@ impl WriteRequest {
         answer(&web, &outcome, (&command, Author::Caller(self.who.caller)), &secrets)
     }
 
-    /// The answer to the same request that was accepted before, by rules that may have been others; else the failure.
+    /// If this request id was accepted before, repeats its answer: the rules may have changed since. Otherwise
+    /// returns the failure.
     async fn repeat(&self, failure: Failure) -> Result<Response, Failure> {
         let (web, idempotency) = (&self.web, self.idempotency.clone());
         if idempotency.is_none() {

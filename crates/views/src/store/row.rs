@@ -216,7 +216,7 @@ pub(crate) struct GrantRow {
     pub(crate) from: Position,
     pub(crate) until: Timestamp,
     pub(crate) effect: Effect,
-    /// Its type restriction and, for a deny, the administrative types are cut.
+    /// The object types it applies to. A deny never applies to administrative types.
     pub(crate) types: TypeSet,
     pub(crate) given: Given,
     pub(crate) generation: u32,

@@ -1,7 +1,7 @@
 //! Effective access as text, line by line: the same whatever the format of the view that wrote it, so that two can be compared.
 //!
-//! What a group's own grants allow and deny stands once, in the group's line; whoever is in it, also through other groups,
-//! names it. So the listing grows as the organization does, and [`AccessParts::expand`] gives what a check would say.
+//! A group's access is listed once, on the group's line. The line of each direct or indirect member refers to the
+//! group. So the listing grows as the organization does, and [`AccessParts::expand`] gives what a check would say.
 
 mod parts;
 

@@ -98,7 +98,7 @@ pub(crate) fn create(path: &Path) -> Result<Database, ViewError> {
 impl ViewWriter {
     /// Opens the view in the file, or makes one; replaces a view of another format or installation.
     ///
-    /// Only a file that says of itself that it is a view is ever replaced: a wrong path does not cost a journal.
+    /// Only a file that says of itself that it is a view is ever replaced, so a wrong path cannot destroy a journal.
     pub fn open(path: &Path, installation: InstallationId) -> Result<(Self, Opened), ViewError> {
         let db = create(path)?;
         let stale = match look_at(&db)? {
@@ -184,7 +184,7 @@ impl ViewWriter {
         if after != self.sequence {
             return Err(ViewError::OutOfOrder { after: self.sequence, found: last_sequence });
         }
-        // Nothing that only the slot held need be kept over this commit.
+        // Drop the cached read transaction, so that redb can free its pages during this commit.
         self.shared.look_anew();
         let mut transaction = self.shared.db.begin_write()?;
         transaction.set_durability(if durable { Durability::Immediate } else { Durability::None })?;

@@ -6,8 +6,7 @@ use grantbook_server::admin::journal_tools::{DerivedFindings, DerivedState};
 
 /// What is found of a stream beside a journal that ends at `head`.
 pub(super) fn stream(found: &DerivedFindings, head: u64) -> Finding {
-    const REFUSED: &str =
-        "no relay publishes into it: find out who made or changed it, and delete or mend it";
+    const REFUSED: &str = "relays refuse to publish to this stream: find out who created or changed it, then delete or repair it";
     let DerivedFindings { stream, state } = found;
     if stream.ends_with("_NODES") {
         return of_nodes(stream, state);
@@ -46,7 +45,7 @@ pub(super) fn stream(found: &DerivedFindings, head: u64) -> Finding {
                 stream,
                 status,
                 found,
-                "unless a relay is just catching up: start one, `grantbook serve read --relay`",
+                "if no relay is catching up, start one: `grantbook serve read --relay`",
             )
         }
     }
@@ -72,7 +71,7 @@ fn of_nodes(stream: &str, state: &DerivedState) -> Finding {
     }
 }
 
-const REMAKE: &str = "nodes that disagree may not be named: delete it, and run `grantbook nats prepare`; it holds only what nodes said last";
+const REMAKE: &str = "disagreeing nodes may go unreported: delete it and run `grantbook nats prepare`; it holds only each node's last status";
 
 /// What a node says of its relay.
 pub(super) fn line(node: &str, line: &RelayLine) -> Finding {

@@ -1,4 +1,5 @@
-//! What is kept and what is lost: by what is known of the lost journal, and by what the present one holds.
+//! Plans a rollback: compares the known heads with the present journal, and finds the range of sequences that was
+//! lost.
 
 use grantbook_journal::{
     Journal,
@@ -37,7 +38,8 @@ struct Lost {
 
 /// Plans on a fold of the whole journal.
 ///
-/// The range holds no organization's end: readers stop at a record whose range does. So what a burned message says is
+/// No organization's last record may lie in the burned range, because readers stop at a rollback record whose range
+/// covers one. So what a burned message says is
 /// believed only as far as the fold agrees, and a range is extended only while nothing stands behind it.
 pub(super) async fn plan<J: Journal>(
     journal: &J,

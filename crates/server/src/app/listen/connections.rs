@@ -83,7 +83,8 @@ pub(super) async fn raised(mut flag: watch::Receiver<bool>) {
     flag.wait_for(|up| *up).await.map(drop).unwrap_or_default();
 }
 
-/// The next connection. What goes wrong with one is its own affair; what goes wrong here passes.
+/// The next connection. Errors of a single connection are ignored. After an error of the listener, such as too many
+/// open files, it waits and tries again.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {

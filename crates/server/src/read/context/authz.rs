@@ -1,4 +1,4 @@
-//! What the caller may see. Not seeing is not being: what may not be read is answered like what is not there.
+//! What the caller may see. Everything else is reported as not found.
 
 use grantbook_domain::{
     access::{
@@ -220,8 +220,8 @@ impl<'r> Authorizer<'r> {
         Ok(caller.key.map(|key| today.narrowing_of(key)).transpose()?.flatten().is_some())
     }
 
-    /// The key whose narrowing counts in a question about the caller itself, which is free: one's own account beyond the key is
-    /// asked about by right, like others.
+    /// The caller's own key, if its narrowing must limit the answer. A caller with a narrowed key may ask freely only
+    /// about what the key covers; for the rest it needs the right, as for other principals.
     pub(crate) fn own_key(&mut self, ask: Ask, object: Target<'_>) -> Result<Option<KeyId>, Failure> {
         let is_cut = self.is_narrowed()? && !self.may(ask, &Resource::Asked(object))?;
         Ok(self.reading.caller.key.filter(|_| is_cut))
@@ -315,7 +315,8 @@ impl<'r> Authorizer<'r> {
         }
     }
 
-    /// On the object; for one that is not there, on everything, so that those who watch over the organization learn that.
+    /// Checks the permission on the object. If there is no such object, the caller must hold it everywhere; then it
+    /// is told that the object does not exist.
     fn can_ask(&mut self, permission: Permission, object: Target<'_>) -> Result<bool, Failure> {
         match self.reason(permission, object)? {
             Reason::UnknownObjectType
@@ -336,7 +337,8 @@ impl<'r> Authorizer<'r> {
         }
     }
 
-    /// On everything there is or could be: to whom any object were hidden, none is known not to be there.
+    /// Whether the caller holds the permission on every possible object. Only then may it learn that an object does
+    /// not exist.
     fn holds_everywhere(&mut self, permission: Permission) -> Result<bool, Failure> {
         if let Some((_, known)) = self.everywhere.filter(|(asked, _)| *asked == permission) {
             return Ok(known);

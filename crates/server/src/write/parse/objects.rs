@@ -33,7 +33,7 @@ pub(crate) fn remove(path: (&str, &str), project: Option<&str>) -> Result<Parsed
     Ok(ParsedWrite::new(Command::Object(ObjectCommand::Remove { object: in_path(path, project)? }), path.1))
 }
 
-/// A project that cannot be is one that has no such object.
+/// A malformed project id is answered like a project without this object (404).
 fn in_path((object_type, id): (&str, &str), project: Option<&str>) -> Result<ObjectRef, Failure> {
     let project = project.map(|id| id_in_path(id, Kind::Object)).transpose()?;
     Ok(ObjectRef::new(object_type, id).within(project))
