@@ -109,7 +109,12 @@ fn files_are_short_named_well_ascii_and_say_what_they_are() -> Result<()> {
 #[test]
 fn documents_name_no_dead_paths() -> Result<()> {
     let root = root();
-    let mut documents = vec![root.join("README.md"), root.join("CHANGELOG.md"), root.join("SECURITY.md")];
+    let mut documents = vec![
+        root.join("README.md"),
+        root.join("CHANGELOG.md"),
+        root.join("SECURITY.md"),
+        root.join("CONTRIBUTING.md"),
+    ];
     find(&root.join("docs"), "md", &mut documents)?;
     let mut named = 0;
     for document in documents {

@@ -53,7 +53,7 @@ pub(super) enum Fault {
     },
     /// The view holds what was lost when an operator went on from an older journal.
     #[error(
-        "the view holds records after sequence {kept}, which an operator gave up in a rollback. Remove view.redb and start again; the view is rebuilt"
+        "the view holds records after sequence {kept}, which an operator gave up in a rollback: remove view.redb and start again, and the view is rebuilt"
     )]
     Lost {
         /// The last sequence that was kept.

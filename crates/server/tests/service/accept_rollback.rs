@@ -195,7 +195,10 @@ async fn a_view_that_holds_what_was_lost_is_not_read_and_stops_no_writes() {
     let app = scene.start().await.unwrap();
     let state = state_of(&app).await;
     let NodeState::Quarantined { sequence: 4, why } = state else { panic!("{state:?}") };
-    assert!(why.contains("behind sequence 2 that were lost") && why.contains("remove view.redb"), "{why}");
+    assert!(
+        why.contains("after sequence 2, which an operator gave up") && why.contains("remove view.redb"),
+        "{why}"
+    );
     assert_eq!(app.state().doubts.get(), None);
     scene.write(&app, "goes on").await.unwrap();
     app.shutdown().await.unwrap();

@@ -7,7 +7,7 @@ use grantbook_domain::{
         covers::ScopedObject,
     },
     catalog::{Lineage, ObjectType, Permission},
-    id::ProjectId,
+    id::{OrgId, ProjectId},
     model::Effect,
     scope::Scope,
     time::Timestamp,
@@ -45,12 +45,16 @@ struct Evaluation<'a> {
 }
 
 impl Image {
-    pub(super) fn judge(
-        &self,
-        org: &OrgImage,
-        question: &Question<'_>,
-        now: Timestamp,
-    ) -> Result<(), Reason> {
+    /// May the question's principal do it? The same as [`crate::Snapshot::check`] says at this position.
+    pub fn check(&self, org: OrgId, question: &Question<'_>, now: Timestamp) -> Reason {
+        match self.org(org) {
+            Some(org) => self.judge(org, question, now).err().unwrap_or(Reason::Granted),
+            None if question.key.is_some() => Reason::UnknownKey,
+            None => Reason::UnknownPrincipal,
+        }
+    }
+
+    fn judge(&self, org: &OrgImage, question: &Question<'_>, now: Timestamp) -> Result<(), Reason> {
         let key = match question.key {
             None => None,
             Some(id) => {

@@ -21,7 +21,7 @@ mod updater;
 use std::{hash::RandomState, sync::Arc};
 
 use grantbook_domain::{
-    access::check::{Question, Reason},
+    access::check::Reason,
     catalog::Catalog,
     id::{KeyId, OrgId, ProjectId},
     model::KeyHash,
@@ -70,15 +70,6 @@ struct OrgImage {
 }
 
 impl Image {
-    /// May the question's principal do it? The same as [`crate::Snapshot::check`] says at this position.
-    pub fn check(&self, org: OrgId, question: &Question<'_>, now: Timestamp) -> Reason {
-        match self.org(org) {
-            Some(org) => self.judge(org, question, now).err().unwrap_or(Reason::Granted),
-            None if question.key.is_some() => Reason::UnknownKey,
-            None => Reason::UnknownPrincipal,
-        }
-    }
-
     /// The living projects that have a living object of this type and id registered, as [`crate::Checker::homes`] finds them.
     pub fn homes(&self, org: OrgId, object: &ObjectRef) -> Vec<ProjectId> {
         self.org(org).map_or_else(Vec::new, |org| org.living_homes(&object.object_type, &object.id).collect())
