@@ -234,3 +234,26 @@ fn no_folder_holds_more_than_fourteen_files() -> Result<()> {
     }
     Ok(())
 }
+
+/// ADR 33: a handler gets rows from a permit. The compiler sees to the rest; it cannot hide the node's reader from them.
+#[test]
+fn no_handler_takes_rows_from_the_node_itself() -> Result<()> {
+    let server = root().join("crates/server/src");
+    let mut files = Vec::new();
+    for folder in ["read", "write", "authzen", "endpoints"] {
+        find(&server.join(folder), "rs", &mut files)?;
+    }
+    let context = server.join("read/context");
+    let mut judged = 0;
+    for path in files.iter().filter(|path| !path.starts_with(&context)) {
+        let text = std::fs::read_to_string(path)?;
+        judged += 1;
+        ensure!(
+            ![".reader.", ".snapshot()"].iter().any(|way| text.contains(way)),
+            "{} goes around the permit",
+            path.display()
+        );
+    }
+    ensure!(judged > 50, "the handlers were found");
+    Ok(())
+}
