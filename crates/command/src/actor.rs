@@ -44,7 +44,7 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Queue {
     /// Commands that may only take access away, taken in turn with the others: these places are nobody else's.
-    pub(super) takings: mpsc::Receiver<Job>,
+    pub(super) revocations: mpsc::Receiver<Job>,
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) closing: watch::Receiver<bool>,
 }
@@ -53,9 +53,9 @@ impl Queue {
     /// A command that waits already, by turns of either kind.
     fn waiting(&mut self, turn: usize) -> Option<Job> {
         if turn.is_multiple_of(2) {
-            self.takings.try_recv().or_else(|_| self.jobs.try_recv()).ok()
+            self.revocations.try_recv().or_else(|_| self.jobs.try_recv()).ok()
         } else {
-            self.jobs.try_recv().or_else(|_| self.takings.try_recv()).ok()
+            self.jobs.try_recv().or_else(|_| self.revocations.try_recv()).ok()
         }
     }
 
@@ -63,7 +63,7 @@ impl Queue {
     async fn next(&mut self) -> Option<Job> {
         tokio::select! {
             biased;
-            Some(job) = self.takings.recv() => Some(job),
+            Some(job) = self.revocations.recv() => Some(job),
             Some(job) = self.jobs.recv() => Some(job),
             else => None,
         }
@@ -130,7 +130,7 @@ impl<J: Journal> Actor<J> {
                 }
             }
         }
-        queue.takings.close();
+        queue.revocations.close();
         queue.jobs.close();
         queue.next().await
     }

@@ -191,7 +191,7 @@ impl Draft {
             return Ok(None);
         }
         let only_takes = self.state.only_takes(&decided.events);
-        let Beside { named, reason } = Beside::of(submission, only_takes)?;
+        let RecordTexts { named, reason } = RecordTexts::of(submission, only_takes)?;
         let Maker { actor, credential } = submission.author.into();
         let request = request.filter(|_| named.is_some());
         let record = Record {
@@ -239,12 +239,12 @@ impl Draft {
 }
 
 /// The texts beside a command that go into its record.
-struct Beside {
+struct RecordTexts {
     named: Option<String>,
     reason: Option<String>,
 }
 
-impl Beside {
+impl RecordTexts {
     /// A command that only revokes access is never refused for a bad text. The text is dropped, and the record's
     /// reason says so.
     fn of(submission: &Submission, only_takes: bool) -> Result<Self, SubmitError> {

@@ -3,8 +3,6 @@
 //! `gb_st_` or `gb_pk_`, 22 characters of key id, `_`, 43 characters of secret, 6 characters of CRC-32 over all
 //! that precedes; every character of the three in base62. Only the SHA-256 of the 43 is ever kept.
 
-pub mod held;
-
 use std::fmt;
 
 use grantbook_domain::{id::KeyId, model::KeyHash, principal::Principal};
@@ -192,5 +190,6 @@ fn random_digits() -> Result<String, NoRandomness> {
     Ok(text)
 }
 
+pub mod scan;
 #[cfg(test)]
 mod tests;

@@ -40,7 +40,7 @@ use crate::{
 /// How many commands of one organization may wait.
 const QUEUE: usize = 4096;
 /// How many more that may only take access away.
-const TAKINGS: usize = 1024;
+const REVOCATIONS: usize = 1024;
 /// How long a command waits until the journal was compared with what is known of it.
 const VERDICT: Duration = Duration::from_secs(10);
 
@@ -59,16 +59,16 @@ pub struct CommandHandle {
 
 /// The ways to an organization's task.
 #[derive(Debug, Clone)]
-struct Desk {
+struct OrgQueue {
     /// For commands that may only take access away.
-    takings: mpsc::Sender<Job>,
+    revocations: mpsc::Sender<Job>,
     jobs: mpsc::Sender<Job>,
 }
 
 struct Shared {
     directory: Arc<Directory>,
     /// Where the commands go of each organization that had one.
-    desks: Mutex<HashMap<OrgId, Desk>>,
+    queues: Mutex<HashMap<OrgId, OrgQueue>>,
     /// None once the service closes: nothing is started any more.
     tasks: Mutex<Option<JoinSet<()>>>,
     start: Box<Start>,
@@ -121,7 +121,7 @@ impl CommandService {
         let (watched, own_doubts) = (Arc::clone(&journal), doubts.clone());
         let shared = Shared {
             directory: Arc::clone(&directory),
-            desks: Mutex::default(),
+            queues: Mutex::default(),
             tasks: Mutex::new(Some(tasks)),
             start: Box::new(move |org, queue, tasks| {
                 let (journal, directory) = (Arc::clone(&journal), Arc::clone(&directory));
@@ -183,13 +183,13 @@ impl CommandHandle {
         if let Some(cause) = self.halted() {
             return Err(SubmitError::JournalUnavailable(cause.to_string()));
         }
-        let Desk { takings, jobs } = self.shared.open(submission.org)?;
+        let OrgQueue { revocations, jobs } = self.shared.open(submission.org)?;
         let fold = self.shared.directory.fold(submission.org);
         let takes = fold.is_some_and(|fold| fold.state.may_only_take(&submission.command));
         let (answer, answered) = oneshot::channel();
         let job = Job { submission, answer };
-        let sent = match takes.then_some(&takings) {
-            Some(takings) => match takings.try_send(job) {
+        let sent = match takes.then_some(&revocations) {
+            Some(revocations) => match revocations.try_send(job) {
                 // What takes away finds room with the others, too.
                 Err(mpsc::error::TrySendError::Full(job)) => jobs.try_send(job),
                 sent => sent,
@@ -284,19 +284,19 @@ impl CommandHandle {
 
 impl Shared {
     /// The way to the organization's task, which is started if need be.
-    fn open(&self, org: OrgId) -> Result<Desk, SubmitError> {
-        let mut desks = lock(&self.desks);
-        if let Some(desk) = desks.get(&org) {
-            return Ok(desk.clone());
+    fn open(&self, org: OrgId) -> Result<OrgQueue, SubmitError> {
+        let mut queues = lock(&self.queues);
+        if let Some(queue) = queues.get(&org) {
+            return Ok(queue.clone());
         }
         self.directory.fold(org).ok_or(SubmitError::UnknownOrganization)?;
         let mut tasks = lock(&self.tasks);
         let Some(tasks) = tasks.as_mut() else { return Err(self.ended()) };
-        let ((takings, first), (jobs, then)) = (mpsc::channel(TAKINGS), mpsc::channel(QUEUE));
-        (self.start)(org, Queue { takings: first, jobs: then, closing: self.closing.clone() }, tasks);
-        let desk = Desk { takings, jobs };
-        desks.insert(org, desk.clone());
-        Ok(desk)
+        let ((revocations, first), (jobs, then)) = (mpsc::channel(REVOCATIONS), mpsc::channel(QUEUE));
+        (self.start)(org, Queue { revocations: first, jobs: then, closing: self.closing.clone() }, tasks);
+        let queue = OrgQueue { revocations, jobs };
+        queues.insert(org, queue.clone());
+        Ok(queue)
     }
 
     /// Why there is no task: the service is closing, or the task has failed.

@@ -41,7 +41,7 @@ pub use crate::{
     },
     time::{
         access_listing::{
-            Access, AccessParts, CoverPart, Disorder, Groups, Holder, LISTING_FORM, LISTING_FORMS_READ,
+            Access, AccessParts, CoverPart, Groups, Holder, LISTING_FORM, LISTING_FORMS_READ, ListingError,
             access_lines,
         },
         as_of::Moment,

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Pieces that wait between two steps.
-const AHEAD: usize = 2;
+const CHANNEL_CAPACITY: usize = 2;
 
 /// Makes the view in a file of its own.
 pub(super) async fn load(
@@ -26,9 +26,9 @@ pub(super) async fn load(
     (manifest, file): (&Manifest, &Path),
     tell: Tell<'_>,
 ) -> Result<ViewWriter, Refused> {
-    let (give_raw, raw) = mpsc::channel(AHEAD);
-    let (give_chunk, chunks) = mpsc::channel(AHEAD);
-    let (count, mut counted) = mpsc::channel(AHEAD * 2);
+    let (give_raw, raw) = mpsc::channel(CHANNEL_CAPACITY);
+    let (give_chunk, chunks) = mpsc::channel(CHANNEL_CAPACITY);
+    let (count, mut counted) = mpsc::channel(CHANNEL_CAPACITY * 2);
     let opening = spawn_blocking(move || open_all(raw, &give_chunk));
     let writing = write(file, manifest, chunks, count)?;
     let (mut rows, of) = (0, manifest.rows);

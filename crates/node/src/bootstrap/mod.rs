@@ -7,7 +7,7 @@ use std::{fs, io, path::Path, sync::Arc};
 
 use grantbook_domain::id::{InstallationId, OrgId};
 use grantbook_journal::{Item, Journal, ReadError, chain::OrgEnd, follow::open::OpenError, hash::Hash};
-use grantbook_views::{Disorder, FORMAT_VERSION, ViewError, ViewWriter};
+use grantbook_views::{FORMAT_VERSION, ListingError, ViewError, ViewWriter};
 
 pub(crate) use load::opened;
 
@@ -110,7 +110,7 @@ pub enum Refused {
     },
     /// The listing of access is none.
     #[error("{0}")]
-    Disorder(#[from] Disorder),
+    ListingError(#[from] ListingError),
     /// The rows make no view, or not the one that the manifest tells of.
     #[error("{0}")]
     View(#[from] ViewError),

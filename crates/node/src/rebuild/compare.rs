@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, iter::Peekable};
 
 use grantbook_domain::id::{GroupId, OrgId};
 use grantbook_views::{
-    AccessParts, Disorder, Groups, Holder, LISTING_FORM, LISTING_FORMS_READ, Snapshot, ViewError,
+    AccessParts, Groups, Holder, LISTING_FORM, LISTING_FORMS_READ, ListingError, Snapshot, ViewError,
     access_lines,
 };
 use serde::Serialize;
@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// So many principals are told of in full; all are counted.
-const TOLD: usize = 1000;
+const DIFFERENCES_MAX: usize = 1000;
 /// Lines that go from one thread to the other together.
-const TOGETHER: usize = 1000;
-const AHEAD: usize = 4;
+const LINES_PER_BATCH: usize = 1000;
+const CHANNEL_CAPACITY: usize = 4;
 
 /// How two views differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -57,8 +57,8 @@ pub(super) async fn compare(
     if !LISTING_FORMS_READ.contains(&found) {
         return Err(Refused::Listing { found, expected: LISTING_FORM });
     }
-    let (give_before, before) = mpsc::channel::<Vec<String>>(AHEAD);
-    let (give_after, after) = mpsc::channel::<Vec<AccessParts>>(AHEAD);
+    let (give_before, before) = mpsc::channel::<Vec<String>>(CHANNEL_CAPACITY);
+    let (give_after, after) = mpsc::channel::<Vec<AccessParts>>(CHANNEL_CAPACITY);
     let (view, sequence) = (view.clone(), manifest.sequence);
     let listing = spawn_blocking(move || list(&view, sequence, &give_after));
     let comparing = spawn_blocking(move || {
@@ -88,21 +88,21 @@ async fn fetch(
         rest.extend(opened(piece, &store.get(name, &piece.name, piece.bytes).await?)?);
         let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1));
         let tail = rest.split_off(whole);
-        let text = String::from_utf8(rest).map_err(|error| Disorder::Line(error.to_string()))?;
+        let text = String::from_utf8(rest).map_err(|error| ListingError::Line(error.to_string()))?;
         if give.send(text.lines().map(str::to_owned).collect()).await.is_err() {
             // Whoever compares says why.
             return Ok(());
         }
         rest = tail;
     }
-    if rest.is_empty() { Ok(()) } else { Err(Disorder::Line("it has no end".to_owned()).into()) }
+    if rest.is_empty() { Ok(()) } else { Err(ListingError::Line("it has no end".to_owned()).into()) }
 }
 
 fn list(view: &Snapshot, sequence: u64, give: &mpsc::Sender<Vec<AccessParts>>) -> Result<(), ViewError> {
-    let mut held = Vec::with_capacity(TOGETHER);
+    let mut held = Vec::with_capacity(LINES_PER_BATCH);
     view.access_listing(sequence, |parts| {
         held.push(parts.clone());
-        if held.len() == TOGETHER && give.blocking_send(std::mem::take(&mut held)).is_err() {
+        if held.len() == LINES_PER_BATCH && give.blocking_send(std::mem::take(&mut held)).is_err() {
             return Err(ViewError::Interrupted);
         }
         Ok(())
@@ -117,7 +117,7 @@ fn received<T>(mut from: mpsc::Receiver<Vec<T>>) -> impl Iterator<Item = T> {
 }
 
 /// One of two listings, while it is read.
-struct Side<I: Iterator<Item = Result<AccessParts, Disorder>>> {
+struct Side<I: Iterator<Item = Result<AccessParts, ListingError>>> {
     lines: Peekable<I>,
     taken: u64,
     last: Option<(OrgId, Holder)>,
@@ -125,12 +125,12 @@ struct Side<I: Iterator<Item = Result<AccessParts, Disorder>>> {
     groups: Groups,
 }
 
-impl<I: Iterator<Item = Result<AccessParts, Disorder>>> Side<I> {
+impl<I: Iterator<Item = Result<AccessParts, ListingError>>> Side<I> {
     fn new(lines: I) -> Self {
         Self { lines: lines.peekable(), taken: 0, last: None, groups: Groups::new() }
     }
 
-    fn place(&mut self) -> Result<Option<(OrgId, Holder)>, Disorder> {
+    fn place(&mut self) -> Result<Option<(OrgId, Holder)>, ListingError> {
         match self.lines.peek() {
             None => Ok(None),
             Some(Ok(parts)) => Ok(Some(parts.place())),
@@ -138,17 +138,17 @@ impl<I: Iterator<Item = Result<AccessParts, Disorder>>> Side<I> {
         }
     }
 
-    fn org(&mut self) -> Result<Option<OrgId>, Disorder> {
+    fn org(&mut self) -> Result<Option<OrgId>, ListingError> {
         Ok(self.place()?.map(|(org, _)| org))
     }
 
     /// The next line if it is of this place.
-    fn take(&mut self, place: (OrgId, Holder)) -> Result<Option<AccessParts>, Disorder> {
+    fn take(&mut self, place: (OrgId, Holder)) -> Result<Option<AccessParts>, ListingError> {
         if self.place()? != Some(place) {
             return Ok(None);
         }
         if self.last >= Some(place) {
-            return Err(Disorder::Order(place.1));
+            return Err(ListingError::Order(place.1));
         }
         self.last = Some(place);
         self.taken = self.taken.saturating_add(1);
@@ -156,7 +156,7 @@ impl<I: Iterator<Item = Result<AccessParts, Disorder>>> Side<I> {
     }
 
     /// Takes the lines of an organization's groups.
-    fn enter(&mut self, org: OrgId) -> Result<(), Disorder> {
+    fn enter(&mut self, org: OrgId) -> Result<(), ListingError> {
         self.groups.clear();
         while let Some((of, holder @ Holder::Group(id))) = self.place()?
             && of == org
@@ -169,16 +169,16 @@ impl<I: Iterator<Item = Result<AccessParts, Disorder>>> Side<I> {
     }
 
     /// The place of the next line within the organization.
-    fn within(&mut self, org: OrgId) -> Result<Option<Holder>, Disorder> {
+    fn within(&mut self, org: OrgId) -> Result<Option<Holder>, ListingError> {
         Ok(self.place()?.filter(|(of, _)| *of == org).map(|(_, holder)| holder))
     }
 }
 
 /// The differences, and how many lines the first listing had.
-fn differences<A, B>(mut before: Side<A>, mut after: Side<B>) -> Result<(Differences, u64), Disorder>
+fn differences<A, B>(mut before: Side<A>, mut after: Side<B>) -> Result<(Differences, u64), ListingError>
 where
-    A: Iterator<Item = Result<AccessParts, Disorder>>,
-    B: Iterator<Item = Result<AccessParts, Disorder>>,
+    A: Iterator<Item = Result<AccessParts, ListingError>>,
+    B: Iterator<Item = Result<AccessParts, ListingError>>,
 {
     let mut found = Differences::default();
     loop {
@@ -224,7 +224,7 @@ impl Differences {
             return;
         }
         self.total = self.total.saturating_add(1);
-        if self.principals.len() < TOLD {
+        if self.principals.len() < DIFFERENCES_MAX {
             let only = |one: &[String], other: &[String]| {
                 one.iter().filter(|line| !other.contains(line)).cloned().collect::<Vec<_>>()
             };
@@ -270,7 +270,7 @@ mod tests {
         AccessParts { org: ORG, holder: Holder::User(Id::from_u128(id)), groups, allow, deny: vec![] }
     }
 
-    fn compared(before: &[AccessParts], after: &[AccessParts]) -> Result<Differences, Disorder> {
+    fn compared(before: &[AccessParts], after: &[AccessParts]) -> Result<Differences, ListingError> {
         let side = |parts: &[AccessParts]| {
             let lines: Vec<_> = parts.iter().map(|parts| parts.line().unwrap()).collect();
             Side::new(lines.into_iter().map(|line| AccessParts::parse(&line)))
@@ -343,14 +343,14 @@ mod tests {
     #[test]
     fn lines_that_are_not_in_order_or_name_nobody_are_no_listing() {
         let people = [user(2, &[], vec![part("read", &[1])]), user(1, &[], vec![part("read", &[1])])];
-        assert!(matches!(compared(&people, &[]), Err(Disorder::Order(_))));
-        assert!(matches!(compared(&[], &people), Err(Disorder::Order(_))));
+        assert!(matches!(compared(&people, &[]), Err(ListingError::Order(_))));
+        assert!(matches!(compared(&[], &people), Err(ListingError::Order(_))));
         let twice = [people[0].clone(), people[0].clone()];
-        assert!(matches!(compared(&twice, &[]), Err(Disorder::Order(_))));
+        assert!(matches!(compared(&twice, &[]), Err(ListingError::Order(_))));
         let late = [people[0].clone(), group(7, vec![part("read", &[1])])];
-        assert!(matches!(compared(&late, &late), Err(Disorder::Order(_))));
+        assert!(matches!(compared(&late, &late), Err(ListingError::Order(_))));
         let nobody = [user(1, &[9], vec![])];
-        assert!(matches!(compared(&nobody, &[]), Err(Disorder::Group(..))));
+        assert!(matches!(compared(&nobody, &[]), Err(ListingError::Group(..))));
         assert!(AccessParts::parse("{}").is_err());
     }
 }

@@ -12,7 +12,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use grantbook_domain::id::Id;
 use grantbook_journal::jetstream::BucketError;
-use grantbook_views::{Disorder, ViewError};
+use grantbook_views::{ListingError, ViewError};
 
 pub use key::{KeyError, PublicKey, SnapshotKey};
 pub use make::{Made, Maker, keep_making, make};
@@ -123,7 +123,7 @@ pub enum SnapshotError {
     Json(#[from] serde_json::Error),
     /// The listing of access does not serialize.
     #[error("{0}")]
-    Listing(#[from] Disorder),
+    Listing(#[from] ListingError),
     /// A task has failed.
     #[error("a task failed: {0}")]
     Task(#[from] tokio::task::JoinError),

@@ -41,7 +41,7 @@ use crate::{
 };
 use grantbook_command::{
     Idempotency, Outcome, Submission, SubmitError, TextFaults,
-    secret::held::{self, Held},
+    secret::scan::{self, SecretInText},
 };
 
 /// A write whose key was recognized, and which is not parsed yet.
@@ -187,7 +187,7 @@ impl WriteRequest {
     /// What is wrong with the texts of the headers: their form, or that they hold a secret.
     fn faults(&self, state: &OrgState) -> TextFaults {
         let now = self.web.app.clock.now();
-        let holds_none = |text: &str| held::in_text(text, state, now).map_err(|_| TextFault::HoldsKey);
+        let holds_none = |text: &str| scan::in_text(text, state, now).map_err(|_| TextFault::HoldsKey);
         let told = |name: &str, fault: TextFault| format!("{name} {fault}");
         let key = self.idempotency.as_ref().map_or("", |idempotency| &idempotency.key);
         let of_key = require_no_key(key).and_then(|()| holds_none(key)).err();
@@ -203,9 +203,9 @@ impl WriteRequest {
     /// That no text of the body holds a secret.
     fn judge_body(&self, state: &OrgState) -> Result<(), Failure> {
         let now = self.web.app.clock.now();
-        held::in_body(&self.body, state, now).map_err(|held| match held {
-            Held::Secret(pointer) => Failure::invalid_at(pointer, TextFault::HoldsKey.to_string()),
-            Held::TooMuch(pointer) => {
+        scan::in_body(&self.body, state, now).map_err(|held| match held {
+            SecretInText::Secret(pointer) => Failure::invalid_at(pointer, TextFault::HoldsKey.to_string()),
+            SecretInText::TooMuch(pointer) => {
                 let detail = "too much text to check for secrets: split the request";
                 Failure::invalid_at(pointer, detail)
             }

@@ -15,7 +15,7 @@ use grantbook_domain::{
     principal::{Grantee, Principal},
 };
 
-pub use self::parts::{Access, AccessParts, CoverPart, Disorder, Groups, Holder, access_lines};
+pub use self::parts::{Access, AccessParts, CoverPart, Groups, Holder, ListingError, access_lines};
 use crate::{
     access::{
         checker::{Checker, Stop},
@@ -37,7 +37,7 @@ pub const LISTING_FORM: u32 = 3;
 pub const LISTING_FORMS_READ: [u32; 2] = [2, 3];
 
 /// Principals looked up before what is known of them is forgotten.
-const TOGETHER: usize = 1000;
+const PAGE: usize = 1000;
 
 impl Snapshot {
     /// Who may do what as of the frame at `sequence`, expiry judged at the time of each organization's last record up to
@@ -94,7 +94,7 @@ fn list<E: From<ViewError>>(
     }
     let mut after = None;
     loop {
-        let page = then.principals(org, after, TOGETHER)?;
+        let page = then.principals(org, after, PAGE)?;
         for principal in &page {
             let parts = checker.parts_of(*principal, &holding)?;
             if let Some(parts) = parts.filter(|parts| !parts.is_empty()) {
@@ -103,7 +103,7 @@ fn list<E: From<ViewError>>(
         }
         checker.forget_principals();
         after = page.last().copied();
-        if page.len() < TOGETHER {
+        if page.len() < PAGE {
             return Ok(());
         }
     }

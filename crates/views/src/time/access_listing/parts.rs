@@ -77,7 +77,7 @@ pub type Groups = BTreeMap<GroupId, AccessParts>;
 
 /// Why lines are no listing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Disorder {
+pub enum ListingError {
     /// A line is not understood.
     #[error("a line of the listing is not understood: {0}")]
     Line(String),
@@ -96,16 +96,16 @@ impl AccessParts {
     }
 
     /// Its line, without an end.
-    pub fn line(&self) -> Result<String, Disorder> {
-        serde_json::to_string(self).map_err(|error| Disorder::Line(error.to_string()))
+    pub fn line(&self) -> Result<String, ListingError> {
+        serde_json::to_string(self).map_err(|error| ListingError::Line(error.to_string()))
     }
 
     /// Reads a line.
     ///
     /// Up to form 2 an object did not say its project, which stands beside it in every form.
-    pub fn parse(line: &str) -> Result<Self, Disorder> {
+    pub fn parse(line: &str) -> Result<Self, ListingError> {
         let mut parts: Self =
-            serde_json::from_str(line).map_err(|error| Disorder::Line(error.to_string()))?;
+            serde_json::from_str(line).map_err(|error| ListingError::Line(error.to_string()))?;
         for part in parts.allow.iter_mut().chain(&mut parts.deny) {
             for (object, home) in &mut part.objects {
                 object.project = object.project.or(*home);
@@ -120,9 +120,9 @@ impl AccessParts {
     }
 
     /// What the holder may do, of its own and through its groups; what gives nothing is absent.
-    pub fn expand(&self, groups: &Groups) -> Result<Access, Disorder> {
+    pub fn expand(&self, groups: &Groups) -> Result<Access, ListingError> {
         let mut sides: BTreeMap<(&str, &str), [Cover; 2]> = BTreeMap::new();
-        let missing = |id: &GroupId| Disorder::Group(self.holder, *id);
+        let missing = |id: &GroupId| ListingError::Group(self.holder, *id);
         let above = self.groups.iter().map(|id| groups.get(id).ok_or_else(|| missing(id)));
         for parts in std::iter::once(Ok(self)).chain(above) {
             let parts = parts?;

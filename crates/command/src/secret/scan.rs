@@ -14,7 +14,7 @@ const PLACES_MAX: usize = 100_000;
 
 /// Why texts are not stored, each with the JSON pointer to the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held {
+pub enum SecretInText {
     /// One holds the secret of a live key.
     Secret(String),
     /// There is more to look through than a request needs.
@@ -26,21 +26,21 @@ pub enum Held {
 struct Places(HashMap<[u8; 32], String>);
 
 /// Looks through all texts of a body for the secrets of the organization's keys that are active at this time.
-pub fn in_body(body: &Value, state: &OrgState, now: Timestamp) -> Result<(), Held> {
+pub fn in_body(body: &Value, state: &OrgState, now: Timestamp) -> Result<(), SecretInText> {
     let mut places = Places::default();
     places.of_value(body, "")?;
     places.require_none(state, now)
 }
 
 /// The same of one text.
-pub fn in_text(text: &str, state: &OrgState, now: Timestamp) -> Result<(), Held> {
+pub fn in_text(text: &str, state: &OrgState, now: Timestamp) -> Result<(), SecretInText> {
     let mut places = Places::default();
     places.of_text(text, "")?;
     places.require_none(state, now)
 }
 
 impl Places {
-    fn of_value(&mut self, value: &Value, at: &str) -> Result<(), Held> {
+    fn of_value(&mut self, value: &Value, at: &str) -> Result<(), SecretInText> {
         match value {
             Value::String(text) => self.of_text(text, at),
             Value::Array(items) => items
@@ -62,7 +62,7 @@ impl Places {
         }
     }
 
-    fn of_text(&mut self, text: &str, at: &str) -> Result<(), Held> {
+    fn of_text(&mut self, text: &str, at: &str) -> Result<(), SecretInText> {
         if text.len() > TEXT_MAX {
             return Ok(());
         }
@@ -71,14 +71,14 @@ impl Places {
             let KeyHash(hash) = hash(place);
             self.0.insert(hash, at.to_owned());
             if self.0.len() > PLACES_MAX {
-                return Err(Held::TooMuch(at.to_owned()));
+                return Err(SecretInText::TooMuch(at.to_owned()));
             }
         }
         Ok(())
     }
 
     /// The hash of 256 secret bits tells nothing of them, so it is looked up as it is.
-    fn require_none(&self, state: &OrgState, now: Timestamp) -> Result<(), Held> {
+    fn require_none(&self, state: &OrgState, now: Timestamp) -> Result<(), SecretInText> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -86,7 +86,7 @@ impl Places {
             if let Some(at) = self.0.get(&key.hash.0)
                 && state.active_key(key.id, now).is_ok()
             {
-                return Err(Held::Secret(at.clone()));
+                return Err(SecretInText::Secret(at.clone()));
             }
         }
         Ok(())
