@@ -275,9 +275,27 @@ impl Nats {
         Ok(())
     }
 
-    /// Stops a server's process where it is (SIGSTOP).
+    /// Stops a server's process where it is (SIGSTOP); returns once all its threads stand still, as one of them could still answer.
     pub fn pause(&self, index: usize) -> Result<()> {
-        self.signal(index, "STOP")
+        self.signal(index, "STOP")?;
+        let tasks = format!("/proc/{}/task", self.pid(index).context("the server runs")?);
+        let stands_still = || -> Result<bool> {
+            for task in std::fs::read_dir(&tasks)? {
+                // The state follows the name of the program, which is in parentheses (proc(5)).
+                let stat = std::fs::read_to_string(task?.path().join("stat")).unwrap_or_default();
+                if stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('T')) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        for _ in 0..500 {
+            if stands_still()? {
+                return Ok(());
+            }
+            pause();
+        }
+        anyhow::bail!("the server did not stop within 5 s")
     }
 
     /// Lets it go on (SIGCONT).
