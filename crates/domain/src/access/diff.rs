@@ -20,7 +20,7 @@ pub struct Side<'a> {
     pub rows: &'a [AccessRow],
     /// The projects that live.
     pub living: &'a BTreeSet<ProjectId>,
-    /// Of the objects that the rows of either side name, those that are there.
+    /// The objects that exist on this side, of all those that the rows of both sides name.
     pub homes: &'a Homes,
 }
 
@@ -139,4 +139,74 @@ fn cut(extent: Extent, in_project: bool, here: &Side<'_>, project: ProjectId) ->
 fn holds(row: &AccessRow, object: &ObjectRef, home: Option<ProjectId>) -> bool {
     let general = home.map_or(row.organization, |project| row.projects.has(project));
     row.objects.contains(object) || (general && !row.except.contains(object))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: ProjectId = ProjectId::from_u128(1);
+    const OTHER: ProjectId = ProjectId::from_u128(2);
+
+    fn row(object_type: &str, organization: bool, projects: ProjectSet) -> AccessRow {
+        AccessRow {
+            permission: "read".to_owned(),
+            types: vec![object_type.to_owned()],
+            organization,
+            projects,
+            objects: BTreeSet::new(),
+            except: BTreeSet::new(),
+        }
+    }
+
+    /// What `after` has that `before` has not, where both projects live.
+    fn between(before: &[AccessRow], after: &[AccessRow], (then, now): (&Homes, &Homes)) -> Vec<AccessRow> {
+        let living = BTreeSet::from([ONE, OTHER]);
+        let there = Side { rows: before, living: &living, homes: then };
+        let here = Side { rows: after, living: &living, homes: now };
+        gained(&Catalog::default(), &here, &there, None)
+    }
+
+    #[test]
+    fn the_organization_is_gained_with_every_project_or_not_at_all() {
+        let none = Homes::new();
+        let whole = [row("project", true, ProjectSet::ALL)];
+        assert_eq!(between(&[], &whole, (&none, &none)), whole);
+        let part = [row("project", false, ProjectSet::Only(BTreeSet::from([ONE])))];
+        let rest = ProjectSet::AllBut(BTreeSet::from([ONE]));
+        assert_eq!(between(&part, &whole, (&none, &none)), [row("project", false, rest)]);
+        // A grant on all projects became one on the organization: nobody gains anything.
+        let all = [row("project", false, ProjectSet::ALL)];
+        assert_eq!(between(&all, &whole, (&none, &none)), []);
+        // Of a type that lies in no project, the organization is what is gained.
+        let members = [row("org_member", true, ProjectSet::ALL)];
+        assert_eq!(between(&[], &members, (&none, &none)), members);
+    }
+
+    #[test]
+    fn an_object_that_is_not_there_is_not_gained() {
+        let group = ObjectRef::new("group", "g");
+        let mut named = row("group", false, ProjectSet::NONE);
+        named.objects.insert(group.clone());
+        let (absent, there) = (Homes::new(), Homes::from([(group, None)]));
+        let named = [named];
+        assert_eq!(between(&[], &named, (&absent, &there)), named);
+        assert_eq!(between(&[], &named, (&absent, &absent)), []);
+        // It was named before as well, but it was not there: it is gained as it comes.
+        assert_eq!(between(&named, &named, (&absent, &there)), named);
+        assert_eq!(between(&named, &named, (&there, &there)), []);
+    }
+
+    #[test]
+    fn within_a_project_the_rest_is_cut_off() {
+        let living = BTreeSet::from([ONE, OTHER]);
+        let homes = Homes::new();
+        let rows = [row("project", true, ProjectSet::ALL)];
+        let (there, here) = (
+            Side { rows: &[], living: &living, homes: &homes },
+            Side { rows: &rows, living: &living, homes: &homes },
+        );
+        let cut = gained(&Catalog::default(), &here, &there, Some(OTHER));
+        assert_eq!(cut, [row("project", false, ProjectSet::Only(BTreeSet::from([OTHER])))]);
+    }
 }
