@@ -8,9 +8,11 @@ use grantbook_domain::state::OrgState;
 use grantbook_views::{Image, ViewWriter};
 
 use crate::{
-    check::{COMPARED, fill, questions, zipf_questions},
-    durable::{identity, size},
-    image::untimed,
+    parts::{
+        check::{COMPARED, fill, questions, zipf_questions},
+        durable::{identity, size},
+        image::untimed,
+    },
     plot::{Axis, Plot},
     report::{float, histogram, nanos, note, per_second, quantile, rate, resident_mib, row, sizes, table},
     workload::{ORG, Shape},

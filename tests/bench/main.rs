@@ -5,20 +5,11 @@
 //! A debug build runs each on a small
 //! organization, to see that it runs at all.
 
-mod bootstrap;
-mod change;
-mod check;
-mod crowd;
-mod durable;
-mod embed;
 mod http;
-mod image;
-mod jetstream;
 mod large;
 mod load;
+mod parts;
 mod plot;
-mod questions;
-mod rebuild;
 mod relay;
 mod report;
 mod revocation;
@@ -27,6 +18,8 @@ mod watch;
 mod workload;
 
 use anyhow::Result;
+
+use crate::parts::{bootstrap, check, crowd, durable, embed, image, jetstream, questions, rebuild};
 
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();

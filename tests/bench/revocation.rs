@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::{
-    jetstream,
+    parts::jetstream,
     report::{histogram, note, quantile, row, table},
 };
 

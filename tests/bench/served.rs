@@ -8,11 +8,13 @@ use std::{
 };
 
 use crate::{
-    check::{Asked, questions, zipf_questions},
-    durable::PATIENCE,
     load,
+    parts::{
+        check::{Asked, questions, zipf_questions},
+        durable::PATIENCE,
+        rebuild,
+    },
     plot::{Axis, Plot},
-    rebuild,
     report::{float, per_second, quantile, rate, row, sizes, table},
     workload,
 };

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use grantbook_tests::{binary, server::Server};
 use serde_json::{Value, json};
 
-use super::{
+use crate::authzen::{
     ACTIONS, EVALUATION, EVALUATIONS, RESOURCES, SUBJECTS,
     scenario::{Scenario, named, record, user},
 };

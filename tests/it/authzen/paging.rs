@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{
+use crate::authzen::{
     ACTIONS, RESOURCES, SUBJECTS,
     scenario::{Scenario, and, named, record, user},
 };

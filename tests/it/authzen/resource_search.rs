@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
+use crate::authzen::{
     RESOURCES,
     scenario::{Case, Expected, and, case, named, record, refused, user, without},
 };

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::{
+use crate::authzen::{
     ACTIONS, EVALUATION, EVALUATIONS, RESOURCES, SUBJECTS,
     scenario::{Scenario, and, named, record, user},
 };

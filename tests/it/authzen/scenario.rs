@@ -7,7 +7,7 @@ use grantbook_tests::{
 };
 use serde_json::{Value, json};
 
-use super::{ACTIONS, EVALUATION, RESOURCES, SUBJECTS};
+use crate::authzen::{ACTIONS, EVALUATION, RESOURCES, SUBJECTS};
 
 /// alice and bob, record-1 and record-2, and a service that asks.
 pub(super) struct Scenario {

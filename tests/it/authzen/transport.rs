@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::{
+use crate::authzen::{
     ACTIONS, EVALUATION, EVALUATIONS, RESOURCES, SUBJECTS,
     scenario::{Case, Credential, Expected, Scenario, case, named, record, user},
 };

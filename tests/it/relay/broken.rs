@@ -14,7 +14,7 @@ use grantbook_tests::{
 };
 use serde_json::{Value, json};
 
-use super::{
+use crate::relay::{
     EVENTS,
     scene::{Scene, relay, until},
 };

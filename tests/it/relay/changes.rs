@@ -8,7 +8,7 @@ use grantbook_tests::{
 };
 use serde_json::{Value, json};
 
-use super::scene::{Scene, until};
+use crate::relay::scene::{Scene, until};
 
 const CHANGES: &str = "GRANTBOOK_CHANGES";
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use grantbook_tests::nats::{Nats, streams::Told};
 use serde_json::{Value, json};
 
-use super::scene::{Scene, until};
+use crate::relay::scene::{Scene, until};
 
 fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -8,7 +8,7 @@ use grantbook_tests::{
 };
 use serde_json::json;
 
-use super::scene::{Scene, relay, until};
+use crate::relay::scene::{Scene, relay, until};
 
 /// Runs `grantbook` and gives its exit code and what it said.
 fn run(args: &[&str]) -> Result<(i32, String)> {

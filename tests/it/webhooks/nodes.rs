@@ -16,7 +16,7 @@ use grantbook_tests::{
 };
 use serde_json::{Value, json};
 
-use super::hook;
+use crate::webhooks::hook;
 
 /// An installation over NATS with a command service; its read nodes will deliver.
 struct Scene {

@@ -8,7 +8,7 @@ use grantbook_tests::{
 };
 use serde_json::{Value, json};
 
-use super::hook;
+use crate::webhooks::hook;
 
 /// A token that was given this on the whole organization, or on the type of an object; its key.
 fn token(server: &Server, name: &str, given: &[Value]) -> Result<String> {

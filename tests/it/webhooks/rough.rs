@@ -10,7 +10,7 @@ use grantbook_tests::{
 };
 use serde_json::{Value, json};
 
-use super::{delivering, hook, shown_until};
+use crate::webhooks::{delivering, hook, shown_until};
 
 fn answering(server: &Server, answer: Answer) -> Result<(Receiver, String)> {
     let receiver = Receiver::start()?;

@@ -10,7 +10,7 @@ use grantbook_tests::{
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 
-use super::{hook, shown_until};
+use crate::webhooks::{hook, shown_until};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 

@@ -10,8 +10,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use grantbook_tests::hooks::{Received, Receiver};
 use serde_json::{Value, json};
 
-use super::{delivering, hook};
-use crate::relay::python;
+use crate::{
+    relay::python,
+    webhooks::{delivering, hook},
+};
 
 /// What the library says of messages: a line for each.
 fn verified(secret: &str, messages: &[Received]) -> Result<Vec<String>> {

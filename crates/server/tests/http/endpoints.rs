@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::who_sees;
+use crate::questions::who_sees;
 
 /// Commands that are no operation of their own.
 const COMMANDS_WITHOUT: [&str; 3] = ["NoteExpiries", "AcceptRollback", "RecoverOwner"];

@@ -8,22 +8,9 @@
     reason = "a test that cannot go on fails"
 )]
 
-mod accept_rollback;
-mod authenticate;
-mod behind_its_head;
-mod conflict;
-mod exactly_once;
-mod expiry;
-mod foreign;
+mod commands;
 mod given;
-mod group_commit;
-mod offline;
-mod other_copies;
-mod plan;
+mod journal_lost;
 mod project;
 mod rebuild;
-mod replay;
-mod rolled_back;
 mod snapshots;
-mod unknown;
-mod view_compared;

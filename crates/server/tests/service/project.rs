@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
-    behind_its_head::Silent,
     given::{Given, ORG, memory},
+    journal_lost::behind_its_head::Silent,
 };
 use bytes::Bytes;
 use grantbook_domain::{position::Position, record::Recorded};

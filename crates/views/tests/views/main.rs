@@ -6,18 +6,11 @@
 #![expect(clippy::many_single_char_names, reason = "drawn bytes have no better names")]
 
 mod agree;
-mod as_of;
-mod audit;
 mod brute;
-mod changes;
 mod draw;
 mod dump;
-mod granted;
 mod image;
 mod lifecycle;
-mod record_changes;
-mod report;
-mod reverse;
+mod questions;
 mod scrub;
-mod story;
 mod world;

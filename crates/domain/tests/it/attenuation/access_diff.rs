@@ -23,8 +23,10 @@ use proptest::{
     test_runner::{TestCaseError, TestRunner},
 };
 
-use super::{draw::Bytes, setting::World};
-use crate::given::by;
+use crate::{
+    attenuation::{draw::Bytes, setting::World},
+    given::by,
+};
 
 /// A change: the states around it, and its events.
 struct Told {

@@ -12,9 +12,11 @@ use grantbook_domain::{
     scope::{Atom, Labels, ObjectRef, Scope},
 };
 
-use super::setting::{World, expiry};
-use crate::given::{
-    all, all_but, excluding, ids, label, labelled, labels, named, on_project, one_of, webhook, within,
+use crate::{
+    attenuation::setting::{World, expiry},
+    given::{
+        all, all_but, excluding, ids, label, labelled, labels, named, on_project, one_of, webhook, within,
+    },
 };
 
 /// What one command is drawn from: small bytes name the earlier choices, so that failures shrink.

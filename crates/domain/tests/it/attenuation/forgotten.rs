@@ -20,8 +20,10 @@ use proptest::{
     test_runner::{Config, TestCaseError, TestRunner},
 };
 
-use super::{draw::Bytes, setting::World};
-use crate::given::by;
+use crate::{
+    attenuation::{draw::Bytes, setting::World},
+    given::by,
+};
 
 /// How often a command was decided, and how.
 type JobStats = BTreeMap<&'static str, u64>;

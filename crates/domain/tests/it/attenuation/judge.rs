@@ -17,7 +17,7 @@ use grantbook_domain::{
     time::Timestamp,
 };
 
-use super::possible::{Place, instants, places, with_possible_projects};
+use crate::attenuation::possible::{Place, instants, places, with_possible_projects};
 
 /// One accepted command, with the states around it.
 pub(super) struct Step<'a> {

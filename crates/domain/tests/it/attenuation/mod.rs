@@ -69,7 +69,7 @@ fn play(settling: &[Bytes], history: &[Bytes], tally: &mut JobStats) -> Result<(
                 tally.gains.delegated += gains.delegated;
                 tally.gains.by_key += gains.by_key;
                 if !events.is_empty() {
-                    *tally.accepted.entry(crate::rights_table::name(&command)).or_default() += 1;
+                    *tally.accepted.entry(crate::rules::rights_table::name(&command)).or_default() += 1;
                     tally.by_others += u64::from(caller.principal != Principal::User(world.org.owner));
                 }
                 world.remember(&events);

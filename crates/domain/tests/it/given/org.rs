@@ -18,7 +18,7 @@ use grantbook_domain::{
     time::Timestamp,
 };
 
-use super::words::{Give, as_user, labels};
+use crate::given::words::{Give, as_user, labels};
 
 /// When every organization here is founded.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_000_000);

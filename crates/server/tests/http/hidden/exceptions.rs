@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
+use crate::hidden::{
     Case,
     world::{ALL_ON_PROJECT, AUDITOR, CREATOR, Form, HISTORIAN, MANAGER, MANAGER_OF_DENIED, PLANNER},
 };
