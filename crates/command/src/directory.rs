@@ -160,9 +160,9 @@ impl Directory {
         Ok(())
     }
 
-    /// Takes what was decided on the fold whose guard is `guard`, now that its frame is acknowledged at `sequence`; unless
-    /// the stream's own reader was faster. Whether the frame can be there: not if the stream was read up to there already
-    /// and another frame was found.
+    /// Takes what was decided on the fold whose guard is `guard`, now that its frame is acknowledged at `sequence`,
+    /// unless the follower has applied the frame already. Returns false if the follower has read `sequence` without
+    /// finding that frame (then the journal was rolled back), or if the organization is unknown.
     pub(super) fn accept<'a>(
         &self,
         org: OrgId,

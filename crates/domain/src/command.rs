@@ -133,7 +133,7 @@ pub enum UserCommand {
         email: String,
         /// The person's name.
         name: Option<String>,
-        /// The id elsewhere.
+        /// The id in another system, such as a directory.
         external_id: Option<String>,
     },
     /// Changes a user.
@@ -165,7 +165,7 @@ pub enum TokenCommand {
         name: String,
         /// What for.
         description: Option<String>,
-        /// The id elsewhere.
+        /// The id in another system, such as a directory.
         external_id: Option<String>,
         /// When it ends by itself.
         expires_at: Option<Timestamp>,

@@ -86,7 +86,7 @@ pub struct User {
     /// The person's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Personal>,
-    /// The id elsewhere, unique among active users.
+    /// The id in another system, such as a directory; unique among active users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<Personal>,
     /// The identities of issuers that sign in as this user; each unique among active users. From schema 2 on.
@@ -121,7 +121,7 @@ pub struct Token {
     /// What for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The id elsewhere, unique among the living tokens.
+    /// The id in another system, such as a directory; unique among the living tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<Personal>,
     /// Active before this instant.

@@ -56,7 +56,7 @@ pub struct Webhook {
     pub events: Vec<String>,
     /// Messages of these kinds, sorted; at least one.
     pub kinds: Vec<MessageKind>,
-    /// What for.
+    /// What the webhook is for, in its author's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Whether messages are sent; those of the time between are sent once it is enabled again.

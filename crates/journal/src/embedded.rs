@@ -10,7 +10,6 @@
 //! journal *and* the moment of crashes, at the price of a second fsync for every commit.
 
 mod file;
-mod guard;
 mod read;
 mod writer;
 
@@ -30,7 +29,7 @@ pub(crate) use writer::Append;
 use crate::{
     AppendError, Cause, Identity, Item, Journal, ReadError, Tail,
     embedded::{
-        guard::{OpenFile, guarded, is_damage},
+        panic_boundary::{OpenFile, catching_panics, is_damage},
         writer::{Failure, Request},
     },
     frame::FRAME_MAX_BYTES,
@@ -61,14 +60,14 @@ impl EmbeddedJournal {
     /// without frames, as an interrupted `create` leaves it, is made anew. Blocks.
     pub fn create(directory: &Path, identity: Identity) -> Result<Self, EmbeddedError> {
         let path = directory.join(FILE_NAME);
-        let made = guarded(|| file::create(directory, identity));
+        let made = catching_panics(|| file::create(directory, identity));
         Self::start(told(made, &path)?, (identity, 0), &path)
     }
 
     /// Opens the journal in `directory`; makes none. Blocks, after a crash for as long as the file takes to read.
     pub fn open(directory: &Path) -> Result<Self, EmbeddedError> {
         let path = directory.join(FILE_NAME);
-        let (db, identity, head) = told(guarded(|| file::open(directory)), &path)?;
+        let (db, identity, head) = told(catching_panics(|| file::open(directory)), &path)?;
         Self::start(db, (identity, head), &path)
     }
 
@@ -276,5 +275,6 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
+pub(crate) mod panic_boundary;
 #[cfg(test)]
 mod tests;

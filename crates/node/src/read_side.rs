@@ -29,7 +29,9 @@ use crate::{
     maintenance::{JobStats, Maintenance},
     peers::{ANNOUNCE_INTERVAL, Nodes, NodesConfig, Talk, node_id},
     project::{Projector, catching_up},
-    snapshots::{Maker, NodeId, Place, SnapshotConfig, SnapshotError, SnapshotKey, Store, keep_making},
+    snapshots::{
+        NodeId, Place, SnapshotConfig, SnapshotError, SnapshotKey, SnapshotMaker, Store, keep_making,
+    },
 };
 
 /// The view's file in the data directory.
@@ -37,7 +39,7 @@ pub const VIEW_FILE: &str = "view.redb";
 /// The file of a view that was built beside it, for the next start to adopt.
 pub const NEXT_FILE: &str = "view.next.redb";
 
-/// What a read side is told.
+/// The configuration of a read side.
 #[derive(Debug, Clone)]
 pub struct ReadSideConfig {
     /// Where the view is kept.
@@ -93,7 +95,7 @@ impl ReadSide {
         let maker = match (store, &config.snapshots.key) {
             (Some(store), Some(key)) => {
                 let key = SnapshotKey::read(key).map_err(SnapshotError::from)?;
-                let maker = Maker { store, key, installation, node, clock: clock.clone() };
+                let maker = SnapshotMaker { store, key, installation, node, clock: clock.clone() };
                 Some(tokio::spawn(keep_making(
                     maker,
                     (projector.settle(), maintenance.snapshots.clone()),

@@ -16,7 +16,7 @@ use grantbook_journal::{Journal as _, stamp::clock::Clock};
 use grantbook_node::{
     bootstrap::{Source, bootstrap},
     project::Projector,
-    snapshots::{Maker, SnapshotKey, Store, make},
+    snapshots::{SnapshotKey, SnapshotMaker, Store, make},
 };
 use grantbook_views::ViewWriter;
 
@@ -57,7 +57,7 @@ fn compare(principals: u128) -> Result<()> {
         let store = Store::Directory(dir.path().join("snapshots"));
         let key = SnapshotKey::create(&dir.path().join("key"))?;
         let (node, clock) = (Id::from_u128(1), Clock::system());
-        let maker = Maker { store: store.clone(), key: key.clone(), installation, node, clock };
+        let maker = SnapshotMaker { store: store.clone(), key: key.clone(), installation, node, clock };
         let started = (Instant::now(), core_seconds());
         let snapshot = projector.settle().snapshot().await.context("the projector runs")?;
         let made = make(&maker, snapshot).await?;

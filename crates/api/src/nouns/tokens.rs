@@ -22,7 +22,7 @@ pub struct CreateToken {
     )]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<String>,
-    /// The id elsewhere, unique among the living tokens.
+    /// The token's id in another system, such as a directory; unique among the living tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
 }
@@ -78,7 +78,7 @@ pub struct Token {
     pub description: Option<String>,
     /// Active before this instant.
     pub expires_at: Option<String>,
-    /// The id elsewhere.
+    /// The token's id in another system, such as a directory.
     pub external_id: Option<String>,
     /// When it was made.
     pub created_at: String,

@@ -14,7 +14,7 @@ pub struct CreateUser {
     /// The person's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The id elsewhere, unique among the active users.
+    /// The user's id in another system, such as a directory; unique among the active users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
 }
@@ -60,7 +60,7 @@ pub struct User {
     pub email: String,
     /// The person's name.
     pub name: Option<String>,
-    /// The id elsewhere.
+    /// The user's id in another system, such as a directory.
     pub external_id: Option<String>,
     /// When it was made.
     pub created_at: String,

@@ -24,7 +24,7 @@ pub struct AccessQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Access {
-    /// Who.
+    /// The principal whose access this is.
     pub principal: NamedPrincipal,
     /// The position at which it holds.
     pub position: String,

@@ -12,7 +12,7 @@ pub const IF_POSITION: &str = "grantbook-if-position";
 pub const POSITION: &str = "grantbook-position";
 /// On reads: wait until the node has reached this position; or [`LATEST`].
 pub const AT_LEAST: &str = "grantbook-at-least";
-/// In the place of a position: everything that was acknowledged before the question came, by whomever; the journal's
+/// In the place of a position: every write, by any client, that was acknowledged before the question came; the journal's
 /// leader is asked where its head is.
 pub const LATEST: &str = "latest";
 /// On answers of a node that is set to answer although it is stale: `lag_frames=N,age_ms=N`.

@@ -120,7 +120,8 @@ pub struct Named {
     pub name: String,
 }
 
-/// An object by type and id; ids of projects, groups and roles are theirs, of singletons the organization's.
+/// An object by type and id. The id of a project, group or role is its own; the id of a singleton is the
+/// organization's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

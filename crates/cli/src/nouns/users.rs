@@ -20,7 +20,7 @@ pub(crate) enum UserVerb {
         /// The person's name.
         #[arg(long)]
         name: Option<String>,
-        /// The id elsewhere, such as in a directory.
+        /// The user's id in another system, such as a directory.
         #[arg(long)]
         external_id: Option<String>,
     },

@@ -20,8 +20,8 @@ Examples:
   grantbook report --group not-production --format ndjson | head
 
 Each row is one principal and one grant that gives it access: who granted it, when, why, and through which groups.
---as-of with a date is the last instant of that day, UTC. The last line states the number of rows. If it is missing, the report is
-incomplete: run the command again. With --output, the file appears only when it is complete.";
+--as-of with a date is the last instant of that day, UTC. The last line states the number of rows. If it is missing,
+the report is incomplete: run the command again. With --output, the file appears only when it is complete.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -78,7 +78,9 @@ impl FromStr for Expiry {
         if DateTime::parse_from_rfc3339(text).is_ok() {
             return Ok(Self::At(text.to_owned()));
         }
-        text.parse().map(Self::In).map_err(|fault: String| format!("{fault}, `never`, or RFC 3339"))
+        text.parse()
+            .map(Self::In)
+            .map_err(|fault: String| format!("{fault}; or write `never`, or a time in RFC 3339"))
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Change {
 
 /// Two states of one organization, asked about at one instant, so that time passing is no change.
 ///
-/// A project that comes or goes is gained or lost by whoever could reach it; [`diff::gained`] says what counts.
+/// A principal that can reach a project gains it when it is created and loses it when it is deleted; see [`diff::gained`].
 #[derive(Debug, Clone, Copy)]
 pub struct AccessDiff<'a> {
     /// The state before.

@@ -48,8 +48,8 @@ impl Judge<'_> {
     }
 
     /// What a rename or relabelling confers. Every allow that newly covers the project must be conferrable on it. If a
-    /// deny no longer covers the project, the author needs `delegate` on it. If any grant starts or stops covering it,
-    /// the author needs `update_acls`.
+    /// deny no longer covers the project, the author needs `delegate` on it. If any grant, or the
+    /// narrowing of any active key, starts or stops covering it, the author needs `update_acls`.
     fn require_move(&self, old: &Project, new: &Project) -> Result<(), Refusal> {
         let place = Scope::Object(ObjectRef::of_project(old.id));
         let cover =

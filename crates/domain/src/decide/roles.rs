@@ -48,8 +48,8 @@ impl Judge<'_> {
         }
     }
 
-    /// The author must be able to confer each added permission on the whole organization without an expiry, whoever
-    /// holds the role now.
+    /// The author must be able to confer each added permission on the whole organization without an expiry.
+    /// Who holds the role now does not matter: others may get it later.
     fn update_role(&self, old: &Role, role: Role) -> Events {
         if role == *old {
             return Ok(Vec::new());

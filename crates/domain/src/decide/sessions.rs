@@ -58,8 +58,9 @@ impl Judge<'_> {
         Ok(vec![Event::KeyIssued { key }])
     }
 
-    /// Limits the damage of an unattended browser: issuing keys, redirecting webhooks and deleting need a recent sign-in. (What
-    /// delegates is judged where rights are conferred.) Revoking and removing are never held up.
+    /// Limits the damage of an unattended browser: issuing keys, redirecting webhooks and deleting need a recent
+    /// sign-in. (What delegates is judged where rights are conferred.) Revoking grants and keys, and removing members, is
+    /// never held up.
     pub(super) fn require_recent_sign_in(&self, command: &Command) -> Result<(), Refusal> {
         let guarded = match command {
             Command::Key(KeyCommand::Issue { .. } | KeyCommand::Rotate { .. })

@@ -15,7 +15,7 @@ use crate::{
     AppendError, Cause, ReadError,
     embedded::{
         file::{FOREIGN, FRAMES, LAST, foreign_value},
-        guard::OpenFile,
+        panic_boundary::OpenFile,
     },
     outcome::Guard,
 };

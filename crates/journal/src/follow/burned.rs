@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
-use crate::read_patiently;
 use crate::{
     AppendError, Item, Journal, ReadError, Stored, Tail, embedded::EmbeddedJournal, frame,
-    jetstream::JetStreamJournal,
+    jetstream::JetStreamJournal, read_patiently,
 };
 use bytes::Bytes;
 use grantbook_domain::{event::Event, id::OrgId};

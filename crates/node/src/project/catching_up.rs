@@ -1,4 +1,4 @@
-//! Lines for the log while a view that is behind comes up to the journal: whoever started it sees that it goes on.
+//! Log lines while a view catches up with the journal, so that the operator sees progress.
 
 use std::time::Duration;
 

@@ -388,7 +388,7 @@ impl<J: Journal> Follower<J> {
         Ok(())
     }
 
-    /// Gives the view to whoever asked for it.
+    /// Answers a request for the view.
     async fn settle(
         &self,
         mut view: View,

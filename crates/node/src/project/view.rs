@@ -23,7 +23,7 @@ const DURABLE_EVERY: Duration = Duration::from_secs(1);
 /// A batch with so many bytes is worked out while the one before it is committed.
 const MUCH_BYTES: usize = 1 << 20;
 
-/// Whether the batch was cut off by a limit, so that more can be read at once.
+/// Whether the batch ended at a limit or at a mark, so that more may be there to read at once.
 pub(super) fn is_much(items: &[Item]) -> bool {
     let ends_at_mark = items.last().is_some_and(|last| last.sequence().is_multiple_of(MARK_EVERY));
     ends_at_mark

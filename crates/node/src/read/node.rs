@@ -93,7 +93,7 @@ pub enum Unready {
 }
 
 impl NodeStatus {
-    /// Of whoever follows a journal so far behind.
+    /// The status of a node that is so far behind its journal.
     pub fn of(behind: Behind, state: NodeState) -> Self {
         let Behind { sequence, head, unproved, contact } = behind;
         let head = head.max(sequence);
@@ -219,7 +219,7 @@ impl ReadNode {
         }
     }
 
-    /// How far the view has come, for whoever waits for more.
+    /// How far the view has come; changes wake those who wait.
     pub fn follow(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
     }

@@ -27,7 +27,7 @@ use crate::{
     peers::node_id,
     project::{NodeState, Projector},
     read_side::{NEXT_FILE, VIEW_FILE, open_store, open_view},
-    snapshots::{Made, Maker, Manifest, Signed, SnapshotConfig, SnapshotError, SnapshotKey, make},
+    snapshots::{Made, Manifest, Signed, SnapshotConfig, SnapshotError, SnapshotKey, SnapshotMaker, make},
 };
 
 /// The file of a view that is being built.
@@ -263,7 +263,7 @@ pub fn make_offline(options: &ViewOptions) -> Boxed<'_, Result<Made, ReadSideErr
             }
             None => return Err(SnapshotError::Nothing.into()),
         };
-        let maker = Maker { store, key, installation, node, clock: Clock::system() };
+        let maker = SnapshotMaker { store, key, installation, node, clock: Clock::system() };
         Ok(make(&maker, writer.reader().snapshot()?).await?)
     })
 }

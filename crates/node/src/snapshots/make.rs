@@ -24,7 +24,7 @@ const LISTING_BYTES: usize = 4 * 1024 * 1024;
 
 /// Who makes snapshots, for whom, and where.
 #[derive(Debug, Clone)]
-pub struct Maker {
+pub struct SnapshotMaker {
     /// Where they lie.
     pub store: Store,
     /// What signs them.
@@ -53,7 +53,7 @@ enum Part {
 }
 
 /// Makes a snapshot of a view whose checkpoint holds the ends of all chains, and removes those that are too many.
-pub async fn make(maker: &Maker, snapshot: Snapshot) -> Result<Made, SnapshotError> {
+pub async fn make(maker: &SnapshotMaker, snapshot: Snapshot) -> Result<Made, SnapshotError> {
     let (sequence, digest) = (snapshot.sequence()?, snapshot.kept_digest()?);
     let checkpoint = Checkpoint::decode(&snapshot.checkpoint()?).map_err(|_| SnapshotError::Checkpoint)?;
     if sequence == 0 || checkpoint.orgs().is_none() || checkpoint.end.sequence != sequence {
@@ -148,7 +148,7 @@ fn squeeze(bytes: &[u8]) -> Vec<u8> {
 
 /// Makes one every so often, unless somebody else has just made one or nothing was appended since; tells of it, and goes on
 /// whatever happens.
-pub async fn keep_making(maker: Maker, (settle, tally): (Settle, JobStats), every: Duration) {
+pub async fn keep_making(maker: SnapshotMaker, (settle, tally): (Settle, JobStats), every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -170,7 +170,11 @@ pub async fn keep_making(maker: Maker, (settle, tally): (Settle, JobStats), ever
     }
 }
 
-async fn make_if_due(maker: &Maker, settle: &Settle, every: Duration) -> Result<Option<Made>, SnapshotError> {
+async fn make_if_due(
+    maker: &SnapshotMaker,
+    settle: &Settle,
+    every: Duration,
+) -> Result<Option<Made>, SnapshotError> {
     let newest = maker.store.list().await?.first().and_then(|name| SnapshotName::parse(name));
     let snapshot = settle.snapshot().await.ok_or(SnapshotError::Ended)?;
     if let Some(newest) = newest {

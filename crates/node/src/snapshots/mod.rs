@@ -15,7 +15,7 @@ use grantbook_journal::jetstream::BucketError;
 use grantbook_views::{ListingError, ViewError};
 
 pub use key::{KeyError, PublicKey, SnapshotKey};
-pub use make::{Made, Maker, keep_making, make};
+pub use make::{Made, SnapshotMaker, keep_making, make};
 pub use manifest::{Listed, Manifest, ManifestError, Piece, Signed};
 pub use store::{Draft, Store};
 

@@ -119,7 +119,7 @@ impl Default for ServeConfig {
 }
 
 impl ServeConfig {
-    /// What the read side is told.
+    /// The configuration of the read side.
     pub(crate) fn read_side(&self) -> ReadSideConfig {
         ReadSideConfig {
             data: self.data.clone(),

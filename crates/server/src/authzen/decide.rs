@@ -36,7 +36,7 @@ pub(super) struct Asked<'a> {
     pub(super) context: Option<&'a Value>,
 }
 
-/// The decision. Others are asked about by whoever may read who has access; what is not known is a denial.
+/// The decision. A question about another subject needs `read_acls` on the object. An unknown subject, action or resource is denied.
 pub(super) fn decide(authorizer: &mut Authorizer<'_>, asked: &Asked<'_>) -> Result<Decision, Failure> {
     let reading = authorizer.reading();
     let object = target(asked.resource);

@@ -1,7 +1,7 @@
 //! AuthZEN Authorization API 1.0: `/access/v1/*` and `/.well-known/authzen-configuration`.
 //!
-//! Subjects are users and tokens, resources objects, actions permissions. Default answers have no context; whoever asks
-//! for it gets reason and position there.
+//! Subjects are users and tokens, resources objects, actions permissions. A default answer has no context; a request
+//! that asks for it gets reason and position there.
 
 mod body;
 mod decide;

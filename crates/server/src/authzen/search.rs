@@ -117,7 +117,7 @@ fn actions(reading: &ReadContext, body: &Value) -> Result<FoundActions, Failure>
     Ok(FoundActions { page, context: told(&wanted, context.as_ref()), results })
 }
 
-/// The position at which all pages hold, for whoever asks.
+/// The position at which all pages hold, if the context asks for it.
 fn told(wanted: &SearchPage<'_>, context: Option<&Value>) -> Option<Value> {
     explains(context).then(|| json!({"grantbook": {"position": wanted.turn.position()}}))
 }

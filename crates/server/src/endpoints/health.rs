@@ -162,7 +162,7 @@ fn foreign_metrics(text: &mut String, foreign: &ForeignMessages) {
     let help =
         "Foreign messages in the journal's stream: sent by something other than Grantbook, and ignored.";
     counter(text, "grantbook_foreign_messages_total", help, foreign.count);
-    let help = "Sequence of the last message in the journal's stream that nobody appended to it; 0 if there is none.";
+    let help = "Sequence of the last foreign message in the journal's stream; 0 if there is none.";
     gauge(text, "grantbook_foreign_message_last_sequence", help, foreign.last_sequence);
 }
 
@@ -197,7 +197,7 @@ pub(crate) async fn metrics(State(web): State<Arc<Web>>) -> Response {
         ("stale", "Whether the node is beyond its bounds.", u64::from(told.state == "stale")),
         (
             "quarantined",
-            "1 if the node is quarantined: its projector stopped at a frame that it could not apply.",
+            "1 if the node is quarantined: its projector stopped at something that it could not accept.",
             u64::from(told.quarantine.is_some()),
         ),
         (
@@ -242,7 +242,7 @@ pub(crate) async fn metrics(State(web): State<Arc<Web>>) -> Response {
 }
 
 fn doubt_metric(text: &mut String, told: &Readiness) {
-    let help = "1 if the journal contradicts what this process saw of it before.";
+    let help = "1 if the journal contradicts what was seen of it before, or cannot be read any more.";
     gauge(text, "grantbook_journal_doubted", help, u64::from(told.journal_doubt.is_some()));
 }
 

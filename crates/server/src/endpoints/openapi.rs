@@ -15,7 +15,7 @@ use utoipa::{
 use crate::endpoints::{Handling, TABLE};
 
 /// What is said of the demand on a read.
-const AT_LEAST: &str = "Wait until the node has reached this position, at most 2 s; `latest`: everything that was acknowledged before, by whomever.";
+const AT_LEAST: &str = "Wait until the node has reached this position, at most 2 s; `latest`: every write that was acknowledged before, by any client.";
 
 /// Name of the one way to present a key.
 const SCHEME: &str = "key";

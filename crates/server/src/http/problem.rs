@@ -94,7 +94,7 @@ impl Failure {
         failure
     }
 
-    /// The key is refused. Only whoever proved its secret gets a reason other than [`Reason::UnknownKey`].
+    /// The key is refused. Only a caller that proved the secret gets a reason other than [`Reason::UnknownKey`].
     pub(crate) fn key_refused(reason: Reason) -> Self {
         Self::unauthenticated(match reason {
             Reason::KeyRevoked => REVOKED,

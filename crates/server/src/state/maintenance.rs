@@ -1,4 +1,4 @@
-//! What a node does for itself, as metrics.
+//! Metrics of the jobs that a node runs for itself: scrubs, snapshots, bootstraps.
 
 use std::time::Duration;
 
@@ -8,24 +8,33 @@ use grantbook_node::maintenance::{Done, JobStats, Last, Maintenance};
 /// All of it as Prometheus text.
 pub(crate) fn text(maintenance: &Maintenance) -> String {
     let mut text = String::new();
-    one(&maintenance.scrubs, &mut text, "scrub", "the view was read whole and found to be what was written");
-    one(&maintenance.snapshots, &mut text, "snapshot", "a snapshot was made");
-    one(&maintenance.bootstraps, &mut text, "bootstrap", "the view was made of a snapshot at the start");
+    one(
+        &maintenance.scrubs,
+        &mut text,
+        "scrub",
+        ["Scrubs that found the view intact.", "Scrubs that failed or found damage."],
+    );
+    one(&maintenance.snapshots, &mut text, "snapshot", ["Snapshots made.", "Failed snapshot attempts."]);
+    one(
+        &maintenance.bootstraps,
+        &mut text,
+        "bootstrap",
+        ["Starts that made the view of a snapshot.", "Starts that found no usable snapshot."],
+    );
     text
 }
 
-/// Prometheus text: `grantbook_<kind>s_total` and its relatives. What never happened has no time.
-fn one(tally: &JobStats, text: &mut String, kind: &str, what: &str) {
-    let Done { times, failures, last } = tally.done();
-    counter(text, &format!("grantbook_{kind}s_total"), &format!("How often {what}."), times);
-    let help = format!("How often that was tried in vain: {what}.");
-    counter(text, &format!("grantbook_{kind}_failures_total"), &help, failures);
+/// Prometheus text: `grantbook_<kind>s_total` and its relatives. A job that never ran has no last run.
+fn one(job: &JobStats, text: &mut String, kind: &str, [succeeded, failed]: [&str; 2]) {
+    let Done { times, failures, last } = job.done();
+    counter(text, &format!("grantbook_{kind}s_total"), succeeded, times);
+    counter(text, &format!("grantbook_{kind}_failures_total"), failed, failures);
     let Some(Last { ended, took, went_well }) = last else { return };
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let last = [
-        ("went_well", "Whether it went well the last time.", u64::from(went_well)),
-        ("took_ms", "How long it took the last time, in ms.", millis(took)),
-        ("age_ms", "How long ago the last time ended, in ms.", millis(ended.elapsed())),
+        ("went_well", "1 if the last run succeeded.", u64::from(went_well)),
+        ("took_ms", "Duration of the last run, in ms.", millis(took)),
+        ("age_ms", "Time since the last run ended, in ms.", millis(ended.elapsed())),
     ];
     for (name, help, value) in last {
         gauge(text, &format!("grantbook_{kind}_last_{name}"), help, value);

@@ -14,7 +14,7 @@ use grantbook_node::{
     bootstrap::{Source, Stage, bootstrap},
     project::Projector,
     read::ReadNode,
-    snapshots::{Made, Maker, Manifest, PublicKey, SnapshotKey, Store, make},
+    snapshots::{Made, Manifest, PublicKey, SnapshotKey, SnapshotMaker, Store, make},
 };
 use grantbook_views::{ViewDigest, ViewWriter};
 use tempfile::TempDir;
@@ -55,7 +55,7 @@ impl Setting {
     }
 
     async fn make_with(&self, journal: &MemoryJournal, key: &SnapshotKey) -> Made {
-        let maker = Maker {
+        let maker = SnapshotMaker {
             store: self.store(),
             key: key.clone(),
             installation: journal.identity().installation,

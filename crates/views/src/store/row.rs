@@ -252,7 +252,7 @@ impl GrantRow {
         let given = match take.u8()? {
             1 => Given::Role(take.id()?),
             2 => Given::Permissions(PermissionSet(take.u64()?)),
-            other => return Err(take.bad(format!("gift {other}"))),
+            other => return Err(take.bad(format!("unknown kind of grant content: {other}"))),
         };
         let generation = take.u32()?;
         let scope = take_scope(&mut take)?;

@@ -45,7 +45,7 @@ impl Shared {
         Self { latest, db, catalogs, leads }
     }
 
-    /// To be called after each commit, before anybody is told of it: from then on readers look anew.
+    /// Call this after each commit, before the commit is announced: the next reader then takes the new state.
     pub(crate) fn look_anew(&self) {
         let old = self.latest.write().unwrap_or_else(PoisonError::into_inner).take();
         drop(old);
@@ -114,7 +114,7 @@ pub(crate) struct CatalogAdditions {
 }
 
 impl CatalogAdditions {
-    /// Of the row of `things` that holds them, if there is one.
+    /// From the row of `things` that holds them; empty if there is none.
     pub(crate) fn of(row: Option<&[u8]>) -> Result<Self, ViewError> {
         let additions = row.map(|bytes| parse(Table::Things, Version::decode(bytes)?.document));
         additions.transpose().map(Option::unwrap_or_default)

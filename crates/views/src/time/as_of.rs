@@ -1,9 +1,8 @@
 //! The past: which record an earlier moment is after, and the rows that were in force then.
 //!
 //! Each row stores the record it is valid from. A past row also stores the record that replaced it. So a look back is
-//! a look into the tables
-//! of the past, beside the present ones, and nothing is replayed. What it costs beyond a look at the present follows what
-//! has changed since about the very things looked at.
+//! a look into the tables of the past, beside the present ones, and nothing is replayed. What it costs beyond a look at
+//! the present follows what has changed since about the very things looked at.
 
 use grantbook_domain::{
     id::{GroupId, KeyId, OrgId},

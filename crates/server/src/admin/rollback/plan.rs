@@ -39,8 +39,8 @@ struct Lost {
 /// Plans on a fold of the whole journal.
 ///
 /// No organization's last record may lie in the burned range, because readers stop at a rollback record whose range
-/// covers one. So what a burned message says is
-/// believed only as far as the fold agrees, and a range is extended only while nothing stands behind it.
+/// covers one. So what a burned message says is believed only as far as the fold agrees, and a range is extended only
+/// while nothing stands behind it.
 pub(super) async fn plan<J: Journal>(
     journal: &J,
     fold: &Fold,

@@ -144,7 +144,8 @@ impl ReadContext {
     pub(crate) fn cursor(&self, list: &str, text: Option<&str>) -> Result<Option<Cursor>, Failure> {
         let Some(text) = text else { return Ok(None) };
         let cursor = self.web.cursors.decode(text, &self.binding(list), self.now)?;
-        // A cursor of another node may have seen more than this one.
+        // Cursors end with the process, whose view does not go back. Should one ever come from further ahead, this node
+        // must not answer as if there were no more.
         if cursor.at > self.position {
             return Err(Failure::behind(self.position_text.clone()));
         }

@@ -88,7 +88,7 @@ impl Authorizer<'_> {
     /// An object, with its name if objects of its type have names and the caller may read it.
     pub(crate) fn object(&mut self, object: &ObjectRef) -> Result<NamedObject, Failure> {
         let name = match object.object_type.as_str() {
-            // Whoever has a key is told the organization's name.
+            // Every caller may read the organization's name.
             "organization" => {
                 let organization = self.reading().rows().organization(self.reading().org)?;
                 organization.filter(|one| one.id.to_string() == object.id).map(|one| one.name)

@@ -65,7 +65,7 @@ impl PinnedPage<'_> {
     }
 }
 
-/// Whoever has this id, else whoever has it as external id; an id of ours cannot be taken over.
+/// The principal with this id; if there is none, the one with this external id. So an external id never hides an id of ours.
 fn with_id(rows: &Snapshot, org: OrgId, kind: &str, id: &str) -> Result<Option<Principal>, Failure> {
     Ok(match kind {
         "user" => find::<User, _>(rows, org, id)?.map(Principal::User),

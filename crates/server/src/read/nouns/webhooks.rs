@@ -16,7 +16,7 @@ use crate::{
     wire::{reference::id_in_path, render},
 };
 
-/// Webhooks tell what happens in the organization, so whoever looks at them may read the audit log too.
+/// Webhooks send what happens in the organization, so seeing them also needs the right to read the audit log.
 pub(crate) fn require<'r>(authorizer: &mut Authorizer<'r>) -> Result<Permit<'r>, Failure> {
     let _permit = authorizer.require(Ask::Webhooks, &Resource::Whole)?;
     authorizer.require(Ask::Audit, &Resource::Whole)

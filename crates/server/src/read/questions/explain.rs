@@ -187,7 +187,7 @@ pub(crate) fn path(
     })
 }
 
-/// A grant that decides is told to whoever may ask why, its reason only to those who see the grant itself.
+/// A grant that decides is shown to every caller who may ask why; its reason only to callers who may read the grant.
 fn grant(authorizer: &mut Authorizer<'_>, grant: &model::Grant) -> Result<Grant, Failure> {
     let seen = authorizer.may(Ask::Grant, &Resource::Grant(grant))?;
     let reason = grant.reason.clone().filter(|_| seen);

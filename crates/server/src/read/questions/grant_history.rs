@@ -122,7 +122,7 @@ fn item(authorizer: &mut Authorizer<'_>, permit: Permit<'_>, one: &Granted) -> R
     })
 }
 
-/// A record as the audit log tells it: whoever may read that sees all of it.
+/// A record as in the audit log: the caller may read that, and so sees all of it.
 fn reference(
     permit: Permit<'_>,
     (position, record): (Position, &Record),

@@ -118,7 +118,7 @@ fn told<T>(answered: Result<Reversed<Page<T>>, ViewError>) -> Result<Page<T>, Fa
     }
 }
 
-/// What is said of a question that names what there is not, to whoever may know.
+/// The answer to a question that names something unknown, for callers who may learn that it is unknown.
 fn unknown(reason: Reason) -> Failure {
     match reason {
         Reason::UnknownPermission => Failure::invalid("the catalog has no such permission"),

@@ -2,7 +2,7 @@
 //!
 //! What it knows of the stream is its end: sequence and place together, as the leader told them or as its own publishes
 //! were acknowledged. Everything rendered behind that place is pending. After any doubt it asks for the end again and
-//! drops what is there by now; so nothing is published twice and nothing is left out, whoever else publishes.
+//! drops what is there by now; so nothing is published twice and nothing is left out, even if others publish.
 
 use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 

@@ -200,7 +200,7 @@ impl Sender {
 }
 
 impl Sender {
-    /// What a name stands for. Its place is free once the resolver has answered, whoever still waits for it.
+    /// What a name stands for. Its place becomes free once the resolver has answered, even if nobody waits any more.
     async fn look_up(&self, lane: Priority, name: String) -> Result<Vec<IpAddr>, Fault> {
         let failed = || "the name could not be looked up".to_owned();
         let places = self.lookups.get(lane as usize).ok_or_else(failed)?;
@@ -225,7 +225,7 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Fault> {
     Err(last)
 }
 
-/// In words for whoever keeps the receiver.
+/// In words for the operator of the receiver.
 fn tls_fault(error: &io::Error) -> Fault {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {

@@ -3,7 +3,7 @@
 //! redb verifies checksums only after an unclean end; what it reads later it takes as it is. On a page that was changed
 //! outside it, it returns an error, or panics. Reading the whole file before each use would cost as much as the use, and
 //! redb's own integrity check rolls back a damaged last commit without saying so, which for a journal is worse than an error.
-//! So everything that touches redb goes through [`guarded`], which turns a panic into an error. A panic in redb leaves no
+//! So everything that touches redb goes through [`catching_panics`], which turns a panic into an error. A panic in redb leaves no
 //! state of ours half changed: reads have none, and after a failed commit the writer writes nothing any more.
 
 use std::{
@@ -24,7 +24,7 @@ thread_local! {
 }
 
 /// Does something with redb. The error is what a panic said.
-pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn catching_panics<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = take_hook();
@@ -36,7 +36,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     outcome.map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        format!("the file is damaged: redb failed while reading it ({})", text.unwrap_or("no reason given"))
+        format!("redb failed on the file's contents ({})", text.unwrap_or("no reason given"))
     })
 }
 
@@ -79,7 +79,7 @@ impl OpenFile {
         work: impl FnOnce(&Database) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let Some(db) = &self.db else { return Err(ReadError::Unavailable(Arc::new(Reason("it is closed")))) };
-        match guarded(|| work(db)) {
+        match catching_panics(|| work(db)) {
             Ok(Err(ReadError::Damaged { sequence })) => {
                 Err(self.damaged(sequence, "the row is not understood"))
             }
@@ -95,7 +95,7 @@ impl OpenFile {
     /// Writes; none if it panicked, with what it said.
     pub(super) fn write<T>(&self, work: impl FnOnce(&Database) -> T) -> Result<T, ReadError> {
         let Some(db) = &self.db else { return Err(ReadError::Unavailable(Arc::new(Reason("it is closed")))) };
-        guarded(|| work(db)).map_err(|panic| self.damaged(0, &panic))
+        catching_panics(|| work(db)).map_err(|panic| self.damaged(0, &panic))
     }
 
     pub(super) fn damaged(&self, sequence: u64, what: &str) -> ReadError {
@@ -108,6 +108,6 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         let db = self.db.take();
         // Closing writes, and may fail on the same page as what came before: that was told already.
-        guarded(|| drop(db)).unwrap_or_default();
+        catching_panics(|| drop(db)).unwrap_or_default();
     }
 }
