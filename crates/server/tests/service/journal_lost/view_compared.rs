@@ -19,7 +19,7 @@ use grantbook_journal::{
 };
 use grantbook_node::project::{NodeState, Projector, SCRUB_EVERY};
 use grantbook_views::ViewWriter;
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 const LIMIT: Duration = Duration::from_mins(1);
 /// Where the journal ends.
@@ -33,8 +33,8 @@ enum Leader {
     Damaged,
     /// All but the last item, which a copy still has.
     RolledBack,
-    /// No answer.
-    Silent,
+    /// No answer; tells that it was asked.
+    Silent(Arc<Notify>),
 }
 
 struct Shared {
@@ -77,7 +77,8 @@ impl Journal for Shared {
             }
             (Leader::Damaged, item) => item,
             (Leader::RolledBack, item) => item.filter(|_| sequence < LAST),
-            (Leader::Silent, _) => {
+            (Leader::Silent(asked), _) => {
+                asked.notify_one();
                 return Err(ReadError::Unavailable(Arc::new(std::io::Error::other("silent"))));
             }
         })
@@ -146,10 +147,13 @@ async fn a_copy_that_lags_behind_is_not_the_journal() {
 async fn a_comparison_without_an_answer_ends_when_it_is_told_to() {
     let (given, directory) = (Given::settled().await, tempfile::tempdir().unwrap());
     let writer = view(&given, &directory).await;
-    let (journal, doubts) =
-        (Shared { journal: given.journal.clone(), leader: Leader::Silent }, Doubts::default());
+    let asked = Arc::new(Notify::new());
+    let (journal, doubts) = (
+        Shared { journal: given.journal.clone(), leader: Leader::Silent(Arc::clone(&asked)) },
+        Doubts::default(),
+    );
     let projector = Projector::start_doubting(Arc::new(journal), writer, SCRUB_EVERY, doubts.clone());
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    timeout(LIMIT, asked.notified()).await.expect("the leader is asked");
     timeout(Duration::from_secs(2), projector.stop()).await.expect("at once");
     assert_eq!(doubts.get(), None);
 }
