@@ -1,12 +1,13 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
 //! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild bootstrap check questions
-//! embed crowd http served watch relay revocation`; and `large` and `bootstrap-large`, which run only if they are asked for.
+//! embed crowd hostile http served watch relay latest revocation`; and `large` and `bootstrap-large`, which run only if they are asked for.
 //! A debug build runs each on a small
 //! organization, to see that it runs at all.
 
 mod http;
 mod large;
+mod latest;
 mod load;
 mod parts;
 mod plot;
@@ -19,7 +20,7 @@ mod workload;
 
 use anyhow::Result;
 
-use crate::parts::{bootstrap, check, crowd, durable, embed, image, jetstream, questions, rebuild};
+use crate::parts::{bootstrap, check, crowd, durable, embed, hostile, image, jetstream, questions, rebuild};
 
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
@@ -56,6 +57,9 @@ fn main() -> Result<()> {
     if runs("crowd") {
         crowd::run()?;
     }
+    if runs("hostile") {
+        hostile::run()?;
+    }
     if runs("served") {
         served::run()?;
     }
@@ -67,6 +71,9 @@ fn main() -> Result<()> {
     }
     if runs("http") {
         http::run()?;
+    }
+    if runs("latest") {
+        latest::run()?;
     }
     if runs("revocation") {
         revocation::run()?;

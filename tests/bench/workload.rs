@@ -13,6 +13,7 @@ use grantbook_domain::{
     state::founding::Founding,
     time::Timestamp,
 };
+use grantbook_tests::dice::Dice;
 
 /// When everything was made: 2026-01-01T00:00:00Z.
 pub(crate) const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -20,26 +21,6 @@ const GROUPS: u128 = 1_000;
 const PROJECTS: u128 = 1_000;
 /// The number of the owner among the users, and of its key.
 const OWNER: u128 = 1 << 38;
-
-/// A small, well-known generator (SplitMix64): the same seed gives the same workload everywhere.
-#[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    /// From a seed.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: u128) -> u128 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        u128::from(z ^ (z >> 31)) % bound
-    }
-}
 
 /// The organization's id.
 pub(crate) const ORG: OrgId = Id::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
@@ -218,7 +199,10 @@ pub(crate) fn all_but(number: u128) -> Scope {
         0 => ("env".to_owned(), "production".to_owned()),
         _ => ("team".to_owned(), format!("team-{number}")),
     };
-    Scope::Projects(Selector { include: vec![Atom::All], exclude: vec![Atom::Label(Labels::from([label]))] })
+    Scope::Projects(Selector {
+        include: vec![Atom::All].into(),
+        exclude: vec![Atom::Label(Labels::from([label]))].into(),
+    })
 }
 
 pub(crate) fn group(number: u128) -> Event {

@@ -2,7 +2,10 @@
 //! that every view must have.
 
 use anyhow::Result;
-use grantbook_domain::{id::InstallationId, record::Recorded};
+use grantbook_domain::{
+    id::{InstallationId, OrgId},
+    record::Recorded,
+};
 use grantbook_views::{Batch, ViewWriter};
 
 use crate::history::View;
@@ -26,14 +29,14 @@ impl Ledger {
         })
     }
 
-    /// Takes what is new in the journal; the changes of access so far, by position.
-    pub(crate) fn take(&mut self, journal: &[Recorded]) -> Result<Vec<(u64, Vec<String>)>> {
+    /// Takes what is new in the journal; the changes of access in an organization so far, by position.
+    pub(crate) fn take(&mut self, journal: &[Recorded], org: OrgId) -> Result<Vec<(u64, Vec<String>)>> {
         let new = journal.get(self.taken..).unwrap_or_default();
         if let Some(last) = new.last() {
             let last_sequence = last.position.sequence();
             self.writer.apply(&Batch { records: new, last_sequence, checkpoint: &[] }, false)?;
             let snapshot = self.writer.reader().snapshot()?;
-            for recorded in new {
+            for recorded in new.iter().filter(|recorded| recorded.org == org) {
                 let changes = snapshot.changes_of(recorded)?;
                 let name = |gained| if gained { "AccessGained" } else { "AccessLost" };
                 let names: Vec<String> = changes.iter().map(|one| name(one.gained).to_owned()).collect();

@@ -2,7 +2,7 @@
 //! decides from the recorded history whether the promises held.
 //!
 //! Without `FAULT_ROUNDS` the short form runs, a part of the schedule; `FAULT_ROUNDS=n` goes through the whole of it n times;
-//! `FAULTS="part of a name|another"` picks faults.
+//! `FAULTS="part of a name|another"` picks faults. In the soak other organizations ask what is costly instead (`soak/`).
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names the cases that it is about")]
 #![expect(
@@ -19,6 +19,7 @@ mod load;
 mod planted;
 mod rolled_back;
 mod schedule;
+mod soak;
 mod stage;
 mod verdict;
 
@@ -42,8 +43,12 @@ const PROGRESS: usize = 30;
 fn the_promises_hold_whatever_befalls() -> Result<()> {
     let rounds: Option<usize> = std::env::var("FAULT_ROUNDS").ok().and_then(|text| text.parse().ok());
     let wanted = std::env::var("FAULTS").ok();
-    let mut stage = Stage::set()?;
-    let load = Load::new(stage.installation()?, &stage.first.owner_key);
+    perform(&mut Stage::set(NODES.len())?, |stage, run| befall(stage, run, (rounds, wanted.as_deref())))
+}
+
+/// Has everybody work and listen while something is done to the stage, and judges at the end.
+fn perform(stage: &mut Stage, act: impl FnOnce(&mut Stage, &mut Run<'_>) -> Result<()>) -> Result<()> {
+    let load = Load::new((stage.installation()?, stage.org()?), &stage.first.owner_key);
     stage.bases().iter().for_each(|(name, base)| load.is_at(name, base));
     let grounds = Grounds::make(&load)?;
     let listeners = Listener::all();
@@ -51,10 +56,10 @@ fn the_promises_hold_whatever_befalls() -> Result<()> {
     verdict::head();
     thread::scope(|scope| {
         let listening = Listener::start(&listeners, scope, &load, &stage.nats.urls())?;
-        let running = load.start(scope, &grounds, &NODES);
-        let befell = befall(&mut stage, &mut run, (rounds, wanted.as_deref()));
+        let running = load.start(scope, &grounds, &NODES[..stage.nodes.len()]);
+        let acted = act(stage, &mut run);
         load.stop();
-        let judged = both(befell, join(running)).and_then(|()| run.judge_at_the_end(&mut stage));
+        let judged = both(acted, join(running)).and_then(|()| run.judge_at_the_end(stage));
         load.end();
         both(judged, join(listening)).or_else(|error| {
             let kept = std::env::temp_dir().join(format!("grantbook-faults-{}", std::process::id()));

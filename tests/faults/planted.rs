@@ -197,6 +197,7 @@ fn good() -> Evidence {
     entries.extend(listen(&journal));
     Evidence {
         entries,
+        end: journal.last().map_or(Position::START, |recorded| recorded.position),
         journal,
         changes,
         made: vec![view("anew")],

@@ -56,7 +56,7 @@ impl<'a> Run<'a> {
     pub(crate) fn judge_at_the_end(&mut self, stage: &mut Stage) -> Result<()> {
         let sent_again = self.load.resolve(true)?;
         let (mut evidence, _) = self.settle(stage)?;
-        let end = evidence.journal.last().map_or(Position::START, |recorded| recorded.position);
+        let end = evidence.end;
         for (name, node) in NODES.into_iter().zip(&mut stage.nodes) {
             caught_up(self.load, node, end)?;
             ensure!(node.terminate()?.success(), "{name} does not end well:\n{}", node.log());
@@ -64,7 +64,7 @@ impl<'a> Run<'a> {
             evidence.entries.push(Entry::View(view(name, &writer.reader())?));
         }
         let mut rebuilt = Ledger::new(self.load.installation)?;
-        rebuilt.take(&evidence.journal)?;
+        rebuilt.take(&journal(stage)?, self.load.org)?;
         evidence.made.extend_from_slice(rebuilt.made());
         evidence.ended = true;
         let findings = judge(&evidence);
@@ -81,9 +81,8 @@ impl<'a> Run<'a> {
             let sent_again = self.load.resolve(false)?;
             let deadline = Instant::now() + LIMIT;
             loop {
-                let journal = journal(stage)?;
-                let end = journal.last().map_or(Position::START, |recorded| recorded.position);
-                let mut evidence = self.evidence(journal)?;
+                let mut evidence = self.evidence(journal(stage)?)?;
+                let end = evidence.end;
                 self.listeners.iter().try_for_each(|listener| listener.wait_for(&evidence))?;
                 let nodes = NODES.into_iter().zip(&stage.nodes);
                 let views: Vec<View> = nodes.map(|node| seen(load, node, end)).collect::<Result<_>>()?;
@@ -105,12 +104,15 @@ impl Run<'_> {
     /// All but what everybody saw.
     fn evidence(&mut self, journal: Vec<Recorded>) -> Result<Evidence> {
         let bound = u64::try_from(BOUND.as_micros())?;
-        let (changes, made) = (self.ledger.take(&journal)?, self.ledger.made().to_vec());
-        Ok(Evidence { entries: Vec::new(), journal, changes, made, ended: false, bound, settled: true })
+        let org = self.load.org;
+        let (changes, made) = (self.ledger.take(&journal, org)?, self.ledger.made().to_vec());
+        let end = journal.last().map_or(Position::START, |recorded| recorded.position);
+        let journal = journal.into_iter().filter(|recorded| recorded.org == org).collect();
+        Ok(Evidence { entries: Vec::new(), journal, end, changes, made, ended: false, bound, settled: true })
     }
 }
 
-/// All records, read from outside, with every check of a reader.
+/// All records of all organizations, read from outside, with every check of a reader.
 fn journal(stage: &Stage) -> Result<Vec<Recorded>> {
     let journal = stage.journal()?;
     let (mut chains, mut records) = (Chains::new(journal.identity().installation), Vec::new());

@@ -39,6 +39,8 @@ pub enum Answer {
 pub struct Received {
     /// The path.
     pub path: String,
+    /// `authorization`.
+    pub authorization: String,
     /// `webhook-id`.
     pub id: String,
     /// `webhook-timestamp`.
@@ -206,7 +208,9 @@ impl Shared {
             lines.first().and_then(|line| line.split(' ').nth(1)).context("a request line")?.to_owned();
         let (id, timestamp, signatures) =
             (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"));
-        let mut one = Received { path, id, timestamp, signatures, raw, answer: Answer::Silence };
+        let authorization = header("authorization");
+        let mut one =
+            Received { path, authorization, id, timestamp, signatures, raw, answer: Answer::Silence };
         one.answer = (self.script.lock().unwrap_or_else(PoisonError::into_inner))(&one);
         let answer = one.answer.clone();
         self.received.lock().unwrap_or_else(PoisonError::into_inner).push(one);
@@ -214,7 +218,8 @@ impl Shared {
         match answer {
             Answer::Status(status, line) => {
                 let line = if line.is_empty() { String::new() } else { format!("{line}\r\n") };
-                let text = format!("HTTP/1.1 {status} x\r\n{line}content-length: 0\r\n\r\n");
+                let text =
+                    format!("HTTP/1.1 {status} x\r\n{line}connection: close\r\ncontent-length: 0\r\n\r\n");
                 reader.get_mut().write_all(text.as_bytes())?;
             }
             Answer::Silence => drop(reader.read_to_end(&mut Vec::new())?),

@@ -9,10 +9,14 @@
 
 pub mod backup;
 pub mod binary;
+pub mod braintrust;
 pub mod cut;
+pub mod dice;
 pub mod events;
 pub mod frames;
+pub mod front;
 pub mod hooks;
+pub mod hostile;
 pub mod nats;
 pub mod org;
 pub mod server;

@@ -15,6 +15,7 @@ use crate::{
     wire::{Http, Reply},
 };
 
+const ANY_PORT: &str = "127.0.0.1:0";
 const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -24,6 +25,8 @@ pub struct Server {
     dir: PathBuf,
     owned: Option<tempfile::TempDir>,
     child: Option<Child>,
+    /// Where it listens once started.
+    listen: String,
     base: String,
     /// The first owner's key.
     pub owner_key: String,
@@ -32,6 +35,8 @@ pub struct Server {
     env: Vec<(String, String)>,
     /// Which part of the service, and where the journal is, if it is in NATS.
     nats: Option<(String, String)>,
+    /// How many files a process may have open, if not as many as this one.
+    descriptors: Option<u32>,
 }
 
 impl Server {
@@ -51,8 +56,18 @@ impl Server {
     pub fn on(owned: tempfile::TempDir, owner_key: &str) -> Result<Self> {
         let (dir, owner_key) = (owned.path().join("data"), owner_key.to_owned());
         let (base, init, env) = (String::new(), Value::Null, Vec::new());
-        let mut server =
-            Self { dir, owned: Some(owned), child: None, base, owner_key, init, env, nats: None };
+        let mut server = Self {
+            dir,
+            owned: Some(owned),
+            child: None,
+            listen: ANY_PORT.to_owned(),
+            base,
+            owner_key,
+            init,
+            env,
+            nats: None,
+            descriptors: None,
+        };
         server.spawn()?;
         Ok(server)
     }
@@ -64,7 +79,18 @@ impl Server {
         let (dir, owner_key) = (owned.path().join("data"), owner_key.to_owned());
         let (base, init, env) = (String::new(), Value::Null, Vec::new());
         let nats = Some((part.to_owned(), nats.to_owned()));
-        Ok(Self { dir, owned: Some(owned), child: None, base, owner_key, init, env, nats })
+        Ok(Self {
+            dir,
+            owned: Some(owned),
+            child: None,
+            listen: ANY_PORT.to_owned(),
+            base,
+            owner_key,
+            init,
+            env,
+            nats,
+            descriptors: None,
+        })
     }
 
     /// A new installation in NATS, of which this process will be everything; not started.
@@ -90,7 +116,18 @@ impl Server {
         let dir = owned.path().join("data");
         let (owner_key, init, env) = (self.owner_key.clone(), self.init.clone(), self.env.clone());
         let nats = Some(("all".to_owned(), nats.to_owned()));
-        Ok(Self { dir, owned: Some(owned), child: None, base: String::new(), owner_key, init, env, nats })
+        Ok(Self {
+            dir,
+            owned: Some(owned),
+            child: None,
+            listen: ANY_PORT.to_owned(),
+            base: String::new(),
+            owner_key,
+            init,
+            env,
+            nats,
+            descriptors: None,
+        })
     }
 
     /// The same, of which it will be this part: `all`, `command` or `read`.
@@ -128,7 +165,18 @@ impl Server {
         let owner_key = init["key"].as_str().context("init prints a key")?.to_owned();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let base = String::new();
-        Ok(Self { dir, owned: Some(owned), child: None, base, owner_key, init, env, nats })
+        Ok(Self {
+            dir,
+            owned: Some(owned),
+            child: None,
+            listen: ANY_PORT.to_owned(),
+            base,
+            owner_key,
+            init,
+            env,
+            nats,
+            descriptors: None,
+        })
     }
 
     /// Sets an environment variable of the processes started from now on, those of the command line client included.
@@ -141,6 +189,11 @@ impl Server {
         self.env.retain(|(known, _)| known != name);
     }
 
+    /// Lets the processes started from now on have so many files open.
+    pub fn set_descriptors(&mut self, count: u32) {
+        self.descriptors = Some(count);
+    }
+
     /// The environment variables that were set.
     pub fn env(&self) -> &[(String, String)] {
         &self.env
@@ -151,13 +204,21 @@ impl Server {
         let ready = self.outer().join("ready");
         let _absent_at_first = std::fs::remove_file(&ready);
         let log = File::options().create(true).append(true).open(self.log_path())?;
-        let mut command = Command::new(binary::grantbook()?);
+        let mut command = match self.descriptors {
+            None => Command::new(binary::grantbook()?),
+            Some(count) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &count.to_string()]);
+                shell.arg(binary::grantbook()?);
+                shell
+            }
+        };
         command.arg("serve");
         if let Some((part, urls)) = &self.nats {
             command.args([part, "--nats", urls]);
         }
         command.arg("--data").arg(&self.dir);
-        command.args(["--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
+        command.args(["--listen", &self.listen, "--ready-file"]).arg(&ready);
         // Tests search everything that can be logged; benchmarks run as users do.
         command.env("GRANTBOOK_LOG", if cfg!(debug_assertions) { "debug" } else { "info" });
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
@@ -185,6 +246,12 @@ impl Server {
     /// The base URL, `http://127.0.0.1:PORT`.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// From the next start on it listens where it listens now.
+    pub fn keep_address(&mut self) -> Result<()> {
+        self.base.strip_prefix("http://").context("it was started")?.clone_into(&mut self.listen);
+        Ok(())
     }
 
     /// A connection to the server, as nobody.

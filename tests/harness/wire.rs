@@ -166,6 +166,11 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
+    /// The body as text.
+    pub fn text_body(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// The body's member as text, empty if absent.
     pub fn text(&self, pointer: &str) -> String {
         self.json().pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -173,7 +178,7 @@ impl Reply {
 
     /// The body, if the status is as expected; an error that shows both otherwise.
     pub fn expect(self, status: u16) -> Result<Value> {
-        let body = String::from_utf8_lossy(&self.body).into_owned();
+        let body = self.text_body();
         ensure!(self.status == status, "expected {status}, got {}: {body}", self.status);
         Ok(self.json())
     }

@@ -10,6 +10,7 @@ mod access;
 mod agree;
 mod attacks;
 mod authzen;
+mod braintrust;
 mod journal;
 mod project;
 mod quarantine;

@@ -126,7 +126,7 @@ fn give(grant: &Grant, projects: &mut BTreeMap<String, Project>, policies: &mut 
             held.entry(list).or_default().insert(uid_text(grant.to));
         }
         Scope::Projects(selector) => {
-            let [Atom::Label(labels)] = selector.exclude.as_slice() else { bail!("one label is excluded") };
+            let [Atom::Label(labels)] = &*selector.exclude else { bail!("one label is excluded") };
             let (key, value) = labels.iter().next().context("one label")?;
             let group = uid_text(grant.to);
             writeln!(

@@ -17,11 +17,16 @@ const SLOWEST: usize = 20;
 /// What a test executable prints at the end of a run of one test that passed.
 const ONE_PASSED: &str = "test result: ok. 1 passed;";
 
+/// What a line begins with that a test wants to be seen also if it passes.
+const TOLD: &str = "told: ";
+
 /// One test that ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     title: String,
     took: Duration,
+    /// What it wants to be seen.
+    told: Vec<String>,
     /// What it printed, if it failed.
     failure: Option<String>,
 }
@@ -36,19 +41,20 @@ impl Outcome {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed = || test.suite.executable.display().to_string();
         let child = command.spawn().with_context(failed)?;
-        let mut group = Group(child.id());
+        let (mut group, mut told) = (Group(child.id()), Vec::new());
         let failure = match timeout(TEST_LIMIT, child.wait_with_output()).await {
             Err(_) => Some(format!("killed: it took longer than {TEST_LIMIT:?}")),
             Ok(output) => {
                 group.0 = None;
                 let output = output.with_context(failed)?;
                 let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+                told.extend(printed.lines().filter_map(|line| line.strip_prefix(TOLD)).map(str::to_owned));
                 // A name that fits no test, or an ignored one, ends well too.
                 let has_passed = output.status.success() && printed.contains(ONE_PASSED);
                 (!has_passed).then_some(printed)
             }
         };
-        Ok(Self { title: test.title(), took: begun.elapsed(), failure })
+        Ok(Self { title: test.title(), took: begun.elapsed(), told, failure })
     }
 }
 
@@ -80,6 +86,9 @@ impl Summary {
         let (number, total, took) = (self.ended.len() + 1, self.total, outcome.took.as_secs_f64());
         let word = if outcome.failure.is_none() { "ok" } else { "FAILED" };
         print(&format!("[{number:>4}/{total}] {took:>7.2} s  {word}  {}", outcome.title));
+        for line in &outcome.told {
+            print(&format!("{:>29}{line}", ""));
+        }
         self.ended.push(outcome);
     }
 

@@ -12,6 +12,7 @@
 pub mod authzen;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod limits;
 pub mod nouns;
 pub mod questions;
 pub mod strict;

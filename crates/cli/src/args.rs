@@ -6,12 +6,14 @@ use crate::{
     declare::{ApplyArgs, PlanArgs},
     demo::DemoArgs,
     manual::{CompletionsArgs, ManArgs},
+    migrate::ImportVerb,
     nouns::{
         batch::BatchArgs, catalog::CatalogVerb, grants::GrantVerb, groups::GroupVerb, keys::KeyVerb,
         objects::ObjectVerb, projects::ProjectVerb, roles::RoleVerb, tokens::TokenVerb, users::UserVerb,
         webhooks::WebhookVerb,
     },
     operator::{
+        cursors::CursorVerb,
         doctor::DoctorArgs,
         found::{FoundArgs, OrgVerb, OwnerVerb},
         journal::JournalVerb,
@@ -101,6 +103,11 @@ pub(crate) enum Noun {
         #[command(subcommand)]
         verb: SnapshotVerb,
     },
+    /// The key that makes cursors of lists good on several nodes.
+    Cursor {
+        #[command(subcommand)]
+        verb: CursorVerb,
+    },
     /// The NATS servers' side: the streams beside a journal, and configurations of servers.
     Nats {
         #[command(subcommand)]
@@ -164,6 +171,11 @@ pub(crate) enum Noun {
     Plan(PlanArgs),
     /// Make everything as a file of access says, as one record.
     Apply(ApplyArgs),
+    /// Carry access over from another product.
+    Import {
+        #[command(subcommand)]
+        verb: ImportVerb,
+    },
     /// Ask whether something is allowed: exit 0 if so, 3 if not.
     Check(CheckArgs),
     /// Explain an answer: who granted it, when, why; or what is missing.
@@ -186,6 +198,8 @@ pub(crate) enum Noun {
     Audit(AuditArgs),
     /// Follow what is decided, and who gains and loses what, as it comes.
     Watch(WatchArgs),
+    /// Show what the organization may hold, and what it holds.
+    Limits,
     /// Show whose key this is.
     Whoami,
     /// Print the completion script of a shell.
@@ -304,6 +318,9 @@ mod tests {
             "grantbook view bootstrap --nats nats://a --snapshots nats --snapshot-trust 3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
             "grantbook view build --nats nats://a --snapshots s --accept-differences",
             "grantbook snapshot key snapshot.key",
+            "grantbook cursor key cursor.key",
+            "grantbook serve read --nats nats://a --command-url http://c:7878 --cursor-key-file cursor.key",
+            "grantbook serve --trusted-proxy 10.0.0.0/8,fd00::/8 --trusted-proxy 192.0.2.1",
             "grantbook snapshot make --data d --snapshots s --snapshot-key k",
             "grantbook serve read --nats nats://a --snapshots nats --snapshot-key k --snapshot-every 15m --node-name n --scrub-every 1h",
             "grantbook nats prepare --nats nats://a",
@@ -333,6 +350,8 @@ mod tests {
             "grantbook serve --max-lag soon",
             "grantbook serve --when-stale maybe",
             "grantbook serve --public-url http://pdp.example.com",
+            "grantbook serve --trusted-proxy proxy.example.com",
+            "grantbook serve read --nats nats://a --command-url command:7878",
             "grantbook serve --nats nats://a --nats-user ada",
             "grantbook serve --nats nats://a --nats-creds c --nats-nkey k",
             "grantbook init --org acme --owner a@b --replicas 0",

@@ -2,12 +2,13 @@
 //!
 //! Data goes to stdout, talk to stderr. Exit codes: 0 yes, 1 failure, 2 usage, 3 denied.
 //
-// Folders, lowest first: shared; questions; nouns; declare; demo; operator.
+// Folders, lowest first: shared; questions; nouns; declare; migrate; demo; operator.
 
 mod args;
 mod declare;
 mod demo;
 mod manual;
+mod migrate;
 mod nouns;
 mod operator;
 mod questions;
@@ -23,8 +24,8 @@ use crate::{
         batch, catalog, grants, groups, keys, objects, projects, roles, tokens, users,
         webhooks::{self, WebhookVerb},
     },
-    operator::{doctor, found, journal, nats, serve, snapshots, view},
-    questions::{access, audit, changes, check, report, reverse, watch, whoami, why},
+    operator::{cursors, doctor, found, journal, nats, serve, snapshots, view},
+    questions::{access, audit, changes, check, limits, report, reverse, watch, whoami, why},
     shared::{
         exit::{self, Verdict},
         globals::Globals,
@@ -50,6 +51,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Journal { verb } => journal::run(verb, globals.reason, out),
         Noun::View { verb } => view::run(verb, out),
         Noun::Snapshot { verb } => snapshots::run(verb, out),
+        Noun::Cursor { verb } => cursors::run(&verb, out),
         Noun::Nats { verb } => nats::run(verb, out),
         Noun::Doctor(args) => doctor::run(&args, out),
         Noun::Webhook { verb: WebhookVerb::Key { ref file } } => webhooks::make_key(file, out),
@@ -67,6 +69,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         | Noun::Batch(_)
         | Noun::Plan(_)
         | Noun::Apply(_)
+        | Noun::Import { .. }
         | Noun::Check(_)
         | Noun::Why(_)
         | Noun::Access(_)
@@ -78,6 +81,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         | Noun::Report(_)
         | Noun::Audit(_)
         | Noun::Watch(_)
+        | Noun::Limits
         | Noun::Whoami => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(call(&Session::new(globals, out)?, noun))
@@ -101,6 +105,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Batch(args) => batch::run(session, args).await?,
         Noun::Plan(args) => declare::plan(session, args).await?,
         Noun::Apply(args) => declare::apply(session, args).await?,
+        Noun::Import { verb } => migrate::run(session, verb).await?,
         Noun::Check(args) => return check::run(session, args).await,
         Noun::Why(args) => why::run(session, args).await?,
         Noun::Access(args) => access::run(session, args).await?,
@@ -112,6 +117,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         Noun::Report(args) => report::run(session, args).await?,
         Noun::Audit(args) => audit::run(session, args).await?,
         Noun::Watch(args) => watch::run(session, args).await?,
+        Noun::Limits => return limits::run(session).await,
         Noun::Whoami => whoami::run(session).await?,
         // Taken by `run`, which needs no server.
         Noun::Completions(_)
@@ -124,6 +130,7 @@ async fn call(session: &Session, noun: Noun) -> anyhow::Result<Verdict> {
         | Noun::Journal { .. }
         | Noun::View { .. }
         | Noun::Snapshot { .. }
+        | Noun::Cursor { .. }
         | Noun::Nats { .. }
         | Noun::Doctor(_) => {}
     }

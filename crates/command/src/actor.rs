@@ -1,16 +1,24 @@
 //! An organization's task: the only one of this process that decides its commands and appends its frames.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
-use grantbook_domain::{id::OrgId, position::Position, record::Record, state::OrgState};
+use grantbook_domain::{
+    command::{Command, GrantCommand, KeyCommand},
+    id::OrgId,
+    limits::SelectorUse,
+    position::Position,
+    record::Record,
+    state::OrgState,
+};
 use grantbook_journal::{
     AppendError, Item, Journal, ReadError, append_surely,
     follow::doubt::{Doubts, JournalDoubt},
     frame,
 };
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot, watch},
-    task::{JoinSet, yield_now},
+    task::{JoinSet, spawn_blocking, yield_now},
     time::{Instant, sleep},
 };
 
@@ -19,6 +27,7 @@ use crate::{
     directory::Directory,
     draft::{Decision, Draft, Finished, Inputs},
     fold::{FoldError, OrgFold},
+    meter::WorkMeter,
 };
 use grantbook_journal::read_patiently;
 
@@ -30,14 +39,50 @@ const APPEND_DEADLINE: Duration = Duration::from_secs(10);
 const DOUBT_BACKOFF: Duration = Duration::from_secs(1);
 /// Most commands taken from the queue for one frame.
 const JOBS_MAX: usize = 1024;
-/// After so many decisions other tasks get their turn.
-const DECISIONS_PER_TURN: usize = 32;
+
+/// Longest batch, and most conditions of a selector, that are decided like any other command: some 0.2 ms.
+const LONG_BATCH: usize = 32;
+const LONG_SELECTOR: usize = 64;
 
 /// A command and whoever waits for its answer.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) submission: Submission,
     pub(super) answer: oneshot::Sender<Result<Outcome, SubmitError>>,
+}
+
+impl Job {
+    /// Whether deciding it may keep a core busy for long: nobody else's request should wait for that. What only takes access away
+    /// is never put behind others.
+    fn is_long(&self, state: &OrgState) -> bool {
+        is_long(&self.submission.command) && !state.may_only_take(&self.submission.command)
+    }
+}
+
+fn is_long(command: &Command) -> bool {
+    match command {
+        Command::Batch(commands) => commands.len() > LONG_BATCH || commands.iter().any(is_long),
+        Command::Grant(GrantCommand::Create { on, .. }) => SelectorUse::of(on).conditions > LONG_SELECTOR,
+        Command::Key(KeyCommand::Issue { narrow, .. }) => {
+            let on = narrow.as_ref().and_then(|narrow| narrow.on.as_ref());
+            on.is_some_and(|on| SelectorUse::of(on).conditions > LONG_SELECTOR)
+        }
+        Command::ExtendCatalog { .. }
+        | Command::User(_)
+        | Command::Token(_)
+        | Command::Key(KeyCommand::Rotate { .. } | KeyCommand::Revoke { .. })
+        | Command::Session(_)
+        | Command::Group(_)
+        | Command::Member(_)
+        | Command::Role(_)
+        | Command::Project(_)
+        | Command::Object(_)
+        | Command::Grant(GrantCommand::Revoke { .. })
+        | Command::Webhook(_)
+        | Command::NoteExpiries { .. }
+        | Command::AcceptRollback { .. }
+        | Command::RecoverOwner { .. } => false,
+    }
 }
 
 /// Where commands come from; ends after a last drain once closing begins.
@@ -77,6 +122,10 @@ pub(super) struct Actor<J> {
     pub(super) org: OrgId,
     pub(super) directory: Arc<Directory>,
     pub(super) inputs: Inputs,
+    /// Whose blocking threads decide long commands; the own runtime's if absent.
+    pub(super) long_work: Option<Handle>,
+    /// What the organization's commands may still cost.
+    pub(super) meter: WorkMeter,
     pub(super) doubts: Doubts,
     /// Behind this guard a frame of ours may land, or has: as long as the fold ends there, look before deciding.
     pub(super) unresolved_guard: Option<u64>,
@@ -91,6 +140,44 @@ struct Round {
     waiting: Vec<(Job, Decision)>,
     /// Those that did not fit.
     rest: Vec<Job>,
+    /// Those that had their effect earlier, and where.
+    replayed: Vec<(Job, Position, OrgState)>,
+    meter: WorkMeter,
+}
+
+impl Round {
+    /// Decides jobs in order until the frame is full. What depends on no record of the frame is answered at once if it is
+    /// `certain` that nobody else has appended something newer.
+    fn decide(fold: &OrgFold, jobs: Vec<Job>, certain: bool, (inputs, meter): (&Inputs, WorkMeter)) -> Self {
+        let mut round = Self {
+            draft: Draft::new(fold),
+            waiting: Vec::new(),
+            rest: Vec::new(),
+            replayed: Vec::new(),
+            meter,
+        };
+        let mut jobs = jobs.into_iter();
+        while let Some(job) = jobs.next() {
+            let certain = certain && round.draft.is_empty();
+            let decision = round.draft.decide(fold, &job.submission, (inputs, &mut round.meter));
+            match decision {
+                Decision::Full => {
+                    round.rest.push(job);
+                    round.rest.extend(jobs);
+                    break;
+                }
+                Decision::Replayed { position, state } => round.replayed.push((job, position, state)),
+                Decision::Refused(_) | Decision::Unchanged { .. } if certain => {
+                    reply(job, without_record(fold, decision));
+                }
+                Decision::Recorded { .. }
+                | Decision::DuplicateInFrame { .. }
+                | Decision::Refused(_)
+                | Decision::Unchanged { .. } => round.waiting.push((job, decision)),
+            }
+        }
+        round
+    }
 }
 
 impl<J: Journal> Actor<J> {
@@ -152,7 +239,7 @@ impl<J: Journal> Actor<J> {
                     return Vec::new();
                 }
             };
-            let Round { draft, waiting, rest } = self.decide(&fold, jobs).await;
+            let Round { draft, waiting, rest, .. } = self.decide(&fold, jobs).await;
             let waiting = if draft.is_empty() {
                 match self.answer_unchanged(&fold, waiting).await {
                     Ok(()) => return rest,
@@ -283,34 +370,27 @@ impl<J: Journal> Actor<J> {
         }
     }
 
-    /// Decides jobs in order until the frame is full. What depends on no record of the frame is answered at once, if
-    /// nobody else may have appended something newer.
+    /// Decides jobs on a thread that may take its time: what a command costs depends on the size of the organization.
     async fn decide(&mut self, fold: &Arc<OrgFold>, jobs: Vec<Job>) -> Round {
-        let mut round = Round { draft: Draft::new(fold), waiting: Vec::new(), rest: Vec::new() };
-        let mut jobs = jobs.into_iter();
-        let mut turn = 0;
-        while let Some(job) = jobs.next() {
-            let certain = round.draft.is_empty() && !self.journal.is_shared() && !self.is_doubtful();
-            let decision = round.draft.decide(fold, &job.submission, &self.inputs);
-            match decision {
-                Decision::Full => {
-                    round.rest.push(job);
-                    round.rest.extend(jobs);
-                    break;
-                }
-                Decision::Replayed { position, state } => self.replay(job, position, state),
-                Decision::Refused(_) | Decision::Unchanged { .. } if certain => {
-                    reply(job, without_record(fold, decision));
-                }
-                Decision::Recorded { .. }
-                | Decision::DuplicateInFrame { .. }
-                | Decision::Refused(_)
-                | Decision::Unchanged { .. } => round.waiting.push((job, decision)),
-            }
-            turn += 1;
-            if turn % DECISIONS_PER_TURN == 0 {
-                yield_now().await;
-            }
+        let certain = !self.journal.is_shared() && !self.is_doubtful();
+        let (own, inputs, meter) = (Arc::clone(fold), self.inputs.clone(), self.meter);
+        let long_work = self.long_work.as_ref().filter(|_| jobs.iter().any(|job| job.is_long(&fold.state)));
+        let decide = move || Round::decide(&own, jobs, certain, (&inputs, meter));
+        let deciding = match long_work {
+            Some(threads) => threads.spawn_blocking(decide),
+            None => spawn_blocking(decide),
+        };
+        let mut round = match deciding.await {
+            Ok(round) => round,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime ends: nothing was decided.
+                Err(_) => Round::decide(fold, Vec::new(), certain, (&self.inputs, self.meter)),
+            },
+        };
+        self.meter = round.meter;
+        for (job, position, state) in std::mem::take(&mut round.replayed) {
+            self.replay(job, position, state);
         }
         round
     }

@@ -11,6 +11,7 @@ mod directory;
 mod draft;
 mod fold;
 mod follow;
+mod meter;
 mod reason;
 mod replay;
 pub mod secret;
@@ -19,8 +20,9 @@ mod submission;
 mod sweep;
 
 pub use fold::{Fold, FoldError, OrgFold};
+pub use meter::WorkRate;
 pub use reason::expect_reason;
 pub use replay::ReplayError;
 pub use replay::replay;
-pub use service::{CommandHandle, CommandService};
+pub use service::{CommandHandle, CommandOptions, CommandService};
 pub use submission::{Idempotency, Outcome, PlannedOutcome, Submission, SubmitError, TextFaults};

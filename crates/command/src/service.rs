@@ -8,7 +8,8 @@ use std::{
 };
 
 use grantbook_domain::{
-    access::check::Reason, id::OrgId, position::Position, principal::Caller, state::OrgState, time::Timestamp,
+    access::check::Reason, id::OrgId, limits::Limits, position::Position, principal::Caller, state::OrgState,
+    time::Timestamp,
 };
 use grantbook_journal::{
     Cause, Journal,
@@ -22,6 +23,7 @@ use grantbook_journal::{
     stamp::{clock::Clock, ids::IdSource},
 };
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::timeout,
@@ -33,6 +35,7 @@ use crate::{
     directory::Directory,
     draft::{Draft, Inputs},
     follow::{Fault, Follower},
+    meter::{WorkMeter, WorkRate},
     secret::ParsedKey,
     sweep::sweep,
 };
@@ -43,6 +46,31 @@ const QUEUE: usize = 4096;
 const REVOCATIONS: usize = 1024;
 /// How long a command waits until the journal was compared with what is known of it.
 const VERDICT: Duration = Duration::from_secs(10);
+
+/// How a command service runs.
+#[derive(Debug, Clone)]
+pub struct CommandOptions {
+    /// What time it is.
+    pub clock: Clock,
+    /// New ids.
+    pub ids: IdSource,
+    /// Whether the journal is believed: the first write waits for the verdict.
+    pub doubts: Doubts,
+    /// What an organization may hold, and what one command may cost.
+    pub limits: Limits,
+    /// What an organization's commands may cost in the long run.
+    pub rate: WorkRate,
+    /// Whose blocking threads decide long commands, such as those of a lower priority; the own runtime's if absent.
+    pub long_work: Option<Handle>,
+}
+
+impl CommandOptions {
+    /// No doubts, and the limits of docs/limits.md.
+    pub fn of(clock: Clock, ids: IdSource) -> Self {
+        let (doubts, limits, rate) = (Doubts::default(), Limits::DEFAULT, WorkRate::DEFAULT);
+        Self { clock, ids, doubts, limits, rate, long_work: None }
+    }
+}
 
 /// The running service. Dropping it lets the tasks drain unattended; [`CommandService::shutdown`] waits for them.
 #[derive(Debug)]
@@ -90,16 +118,12 @@ type Start = dyn Fn(OrgId, Queue, &mut JoinSet<()>) + Send + Sync;
 impl CommandService {
     /// Starts on a fold that stands at the journal's head.
     pub fn start<J: Journal>(journal: Arc<J>, fold: Fold, clock: Clock, ids: IdSource) -> Self {
-        Self::start_doubting(journal, fold, (clock, ids), Doubts::default())
+        Self::start_with(journal, fold, CommandOptions::of(clock, ids))
     }
 
-    /// The same, of a process that has these doubts: the first write waits for the verdict.
-    pub fn start_doubting<J: Journal>(
-        journal: Arc<J>,
-        fold: Fold,
-        (clock, ids): (Clock, IdSource),
-        doubts: Doubts,
-    ) -> Self {
+    /// The same with options.
+    pub fn start_with<J: Journal>(journal: Arc<J>, fold: Fold, options: CommandOptions) -> Self {
+        let CommandOptions { clock, ids, doubts, limits, rate, long_work } = options;
         let sequence = fold.sequence();
         let directory = Arc::new(Directory::of(fold));
         let (closing, closed) = watch::channel(false);
@@ -116,7 +140,7 @@ impl CommandService {
             let (fault, closing, doubts) = (Arc::clone(&fault), closed.clone(), doubts.clone());
             tasks.spawn(Follower { journal, directory, reached, fault, doubts, closing }.run());
         }
-        let inputs = Inputs { clock: clock.clone(), ids };
+        let inputs = Inputs { clock: clock.clone(), ids, limits };
         let own_inputs = inputs.clone();
         let (watched, own_doubts) = (Arc::clone(&journal), doubts.clone());
         let shared = Shared {
@@ -126,8 +150,18 @@ impl CommandService {
             start: Box::new(move |org, queue, tasks| {
                 let (journal, directory) = (Arc::clone(&journal), Arc::clone(&directory));
                 let (inputs, doubts, replays) = (inputs.clone(), doubts.clone(), JoinSet::new());
-                let actor =
-                    Actor { journal, org, directory, inputs, doubts, unresolved_guard: None, replays };
+                let (meter, unresolved_guard) = (WorkMeter::full(rate), None);
+                let actor = Actor {
+                    journal,
+                    org,
+                    directory,
+                    inputs,
+                    long_work: long_work.clone(),
+                    meter,
+                    doubts,
+                    unresolved_guard,
+                    replays,
+                };
                 tasks.spawn(actor.run(queue));
             }),
             inputs: own_inputs,
@@ -223,6 +257,11 @@ impl CommandHandle {
     /// [`Reason::UnknownKey`].
     pub fn authenticate(&self, key: &ParsedKey, now: Timestamp) -> Result<(OrgId, Caller), Reason> {
         self.shared.directory.authenticate(key, now)
+    }
+
+    /// The limits that commands are decided under.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.inputs.limits
     }
 
     /// The organization's present state; cheap, a copy that shares structure.

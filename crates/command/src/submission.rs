@@ -1,6 +1,6 @@
 //! What is handed to the command service, and what it answers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use grantbook_domain::{
     command::{Author, Command},
@@ -121,6 +121,12 @@ pub enum SubmitError {
     /// There is no such organization.
     #[error("no such organization")]
     UnknownOrganization,
+    /// The organization's commands have made more work than they may; nothing was appended.
+    #[error("the organization's commands make more work than they may: come again in {} s", .wait.as_secs().saturating_add(1))]
+    Busy {
+        /// Until when.
+        wait: Duration,
+    },
     /// Too many commands wait already; nothing was appended.
     #[error("too many commands are waiting")]
     Overloaded,

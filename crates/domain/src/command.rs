@@ -352,6 +352,15 @@ pub enum ProjectCommand {
     },
 }
 
+/// What a new object gets where its name is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfTaken {
+    /// The name with a number.
+    Number,
+    /// Nothing: the object that has the name is used.
+    Use,
+}
+
 /// Commands on registered objects.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ObjectCommand {
@@ -361,6 +370,15 @@ pub enum ObjectCommand {
         object: ObjectRef,
         /// A label for people.
         name: Option<String>,
+    },
+    /// Makes a new object known, with an id that Grantbook chose.
+    Create {
+        /// Type and the id chosen for it, and its project iff its type lies below project.
+        object: ObjectRef,
+        /// Its name.
+        name: String,
+        /// What if a living object of the same type and project has the name.
+        if_taken: IfTaken,
     },
     /// Changes a registered object's name.
     Update {

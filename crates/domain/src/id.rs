@@ -34,6 +34,9 @@ pub mod kind {
     /// A project.
     #[derive(Debug)]
     pub enum Project {}
+    /// A registered object whose id Grantbook chose.
+    #[derive(Debug)]
+    pub enum Object {}
     /// A grant.
     #[derive(Debug)]
     pub enum Grant {}
@@ -59,6 +62,8 @@ pub type GroupId = Id<kind::Group>;
 pub type RoleId = Id<kind::Role>;
 /// Id of a project.
 pub type ProjectId = Id<kind::Project>;
+/// Id that Grantbook chose for a registered object; where objects are named it is a text, as callers choose ids too.
+pub type ObjectId = Id<kind::Object>;
 /// Id of a grant.
 pub type GrantId = Id<kind::Grant>;
 /// Id of a webhook.

@@ -2,7 +2,7 @@
 //!
 //! Everything here is pure: time, ids and secrets are inputs, and nothing does IO.
 //
-// Folders, lowest first: text; event; state; access; decide. The rest of the vocabulary lies beside this file.
+// Folders, lowest first: scope; text; event; limits; state; access; decide. The rest of the vocabulary lies beside this file.
 
 pub mod access;
 pub mod catalog;
@@ -10,6 +10,7 @@ pub mod command;
 pub mod decide;
 pub mod event;
 pub mod id;
+pub mod limits;
 pub mod model;
 pub mod position;
 pub mod principal;

@@ -1,6 +1,6 @@
 //! The answers "no" to commands. They are answers, not errors: each has a stable code.
 
-use crate::text::TextFault;
+use crate::{limits::Limit, text::TextFault};
 
 /// A kind of thing, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -185,6 +185,14 @@ pub enum Refusal {
         /// How many.
         limit: usize,
     },
+    /// The state would grow beyond a limit, or the command costs more than one may. See [`crate::limits`].
+    #[error("at most {most} {}: {}", limit.counts(), limit.advice())]
+    Limit {
+        /// Which.
+        limit: Limit,
+        /// Its figure.
+        most: u64,
+    },
     /// So many sessions were started with the key lately.
     #[error("a key can start at most {limit} sessions within 12 hours")]
     TooManySessions {
@@ -220,6 +228,7 @@ impl Refusal {
             Self::ParentFixed => "parent_fixed",
             Self::CatalogFull(_) => "catalog_full",
             Self::TooMany { .. } | Self::TooManySessions { .. } => "too_many",
+            Self::Limit { limit, .. } => limit.code(),
             Self::InBatch { refusal, .. } => refusal.code(),
         }
     }
@@ -250,6 +259,38 @@ impl Refusal {
             | Self::InUse
             | Self::BuiltIn(_)
             | Self::KeyEnded
+            | Self::ParentFixed
+            | Self::TooMany { .. }
+            | Self::Limit { .. }
+            | Self::TooManySessions { .. }
+            | Self::CatalogFull(_) => None,
+        }
+    }
+
+    /// The limit that it is due to, if it is.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Limit { limit, .. } => Some(*limit),
+            Self::InBatch { refusal, .. } => refusal.limit(),
+            Self::Inactive
+            | Self::NotFound(_)
+            | Self::Forbidden { .. }
+            | Self::NotHeld(_)
+            | Self::SignInAgain
+            | Self::WrongCredential(_)
+            | Self::NeedsDelegate
+            | Self::NoSuch { .. }
+            | Self::Text { .. }
+            | Self::Invalid { .. }
+            | Self::NameTaken(_)
+            | Self::EmailTaken
+            | Self::ExternalIdTaken
+            | Self::Cycle(_)
+            | Self::LastOwner
+            | Self::InUse
+            | Self::BuiltIn(_)
+            | Self::KeyEnded
+            | Self::AmbiguousObject { .. }
             | Self::ParentFixed
             | Self::TooMany { .. }
             | Self::TooManySessions { .. }

@@ -1,13 +1,17 @@
 //! HTTP: endpoints, subscribers, the operator's tools, and the wiring of roles.
 //
-// Folders, lowest first: http; wire; subscribe; state; read; write; authzen; endpoints; admin; app.
+// Folders, lowest first: keys; http; schedule; wire; forward; subscribe; state; read; write; authzen; braintrust; endpoints; admin; app.
 
 pub mod admin;
 pub mod app;
 pub(crate) mod authzen;
+mod braintrust;
 pub mod endpoints;
+pub mod forward;
 mod http;
+pub mod keys;
 mod read;
+mod schedule;
 pub mod state;
 pub mod subscribe;
 pub mod wire;

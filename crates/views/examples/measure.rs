@@ -226,12 +226,12 @@ impl Load {
             self.push(Event::MemberAdded { membership: membership(group_id(above), Grantee::Group(id)) });
         }
         let twenty = (0..20).map(|_| Atom::Id(project_id(self.dice.below(PROJECTS)))).collect();
-        let mut scope = Scope::Projects(Selector { include: twenty, exclude: Vec::new() });
+        let mut scope = Scope::Projects(Selector { include: twenty, exclude: Vec::new().into() });
         if number % 200 == 7 {
             let production = Labels::from([("env".to_owned(), "production".to_owned())]);
             scope = Scope::Projects(Selector {
-                include: vec![Atom::All],
-                exclude: vec![Atom::Label(production)],
+                include: vec![Atom::All].into(),
+                exclude: vec![Atom::Label(production)].into(),
             });
         }
         self.push(Event::GrantCreated { grant: grant(number, Grantee::Group(id), scope, Effect::Allow) });
@@ -263,7 +263,7 @@ impl Load {
         }
         if number.is_multiple_of(100) {
             let object = Atom::Id(project_id(self.dice.below(PROJECTS)));
-            let on = Scope::Projects(Selector { include: vec![object], exclude: Vec::new() });
+            let on = Scope::Projects(Selector { include: vec![object].into(), exclude: Vec::new().into() });
             let effect = if number.is_multiple_of(1000) { Effect::Deny } else { Effect::Allow };
             self.push(Event::GrantCreated {
                 grant: grant(1_000_000 + number, Grantee::Token(id), on, effect),

@@ -12,6 +12,7 @@ mod image;
 mod reader;
 mod store;
 mod time;
+mod work;
 mod write;
 
 pub use grantbook_domain::access::effective::{AccessRow, EffectiveAccess, ProjectSet};
@@ -19,9 +20,11 @@ pub use grantbook_domain::access::effective::{AccessRow, EffectiveAccess, Projec
 pub use crate::{
     access::{
         authenticate::Authenticated,
+        candidate::{Coverage, Obstacle},
         checker::Checker,
-        explain::{Coverage, Explanation, Missing, Obstacle, PATHS_MAX, Path, RoleStep, Step},
-        reverse::{Part, Reversed, Whose},
+        explain::{Explanation, FoundGrant, FoundMembership, GraphPart, Missing, Path, RoleStep, Step},
+        paths::{PATHS_COUNTED_MAX, PathPlace},
+        reverse::{Part, Reversed, Way, Ways, Whose},
     },
     history::{
         audit::{AuditFilter, AuditPage, AuditRecords, Order},
@@ -35,7 +38,7 @@ pub use crate::{
         digest::ViewDigest,
         document::Document,
         error::ViewError,
-        list::{GrantFilter, ListCursor, Listed, Listing, Page},
+        list::{GrantFilter, ListCursor, Listed, Listing, ObjectFilter, Page},
         snapshot::{Organization, Snapshot},
         table::FORMAT_VERSION,
     },
@@ -45,10 +48,11 @@ pub use crate::{
             access_lines,
         },
         as_of::Moment,
-        diff::{AccessChange, Comparison},
+        diff::{AccessChange, Comparison, Tally},
         record_changes::{Cause, RecordChange, Who},
-        timeline::{AccessStep, Timeline},
+        timeline::{AccessStep, Timeline, TimelinePart, TimelinePlace},
     },
+    work::Work,
     write::{
         dump::{Chunk, Loader, Whole},
         stager::{Batch, StagedBatch, Stager},

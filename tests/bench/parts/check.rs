@@ -9,12 +9,13 @@ use grantbook_domain::{
     record::Recorded,
     state::OrgState,
 };
+use grantbook_tests::dice::Dice;
 use grantbook_views::{Batch, Snapshot, ViewWriter};
 
 use crate::{
     parts::durable::identity,
     report::{histogram, nanos, note, per_second, quantile, rate, row, sizes, table},
-    workload::{self, AT, Dice, ORG, Shape},
+    workload::{self, AT, ORG, Shape},
 };
 
 const QUESTIONS: usize = 50_000;

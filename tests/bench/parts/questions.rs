@@ -10,7 +10,7 @@ use grantbook_domain::{
     state::OrgState,
 };
 use grantbook_views::{
-    Batch, Comparison, ListCursor, Moment, Part, ReportFilter, Snapshot, ViewWriter, Whose,
+    Batch, Comparison, ListCursor, Moment, Part, ReportFilter, Snapshot, TimelinePart, ViewWriter, Whose,
 };
 
 use crate::{
@@ -99,11 +99,12 @@ impl Organization {
             after = who_can(1, after.as_ref())?.next;
             Ok(())
         })?;
+        let part = TimelinePart { steps: 100, ..TimelinePart::whole(*then, *now) };
         time("timeline of one", 50, &mut |number| {
-            Ok(snapshot.timeline(ORG, someone(number / 7919 * 97), (*then, *now), 100).map(drop)?)
+            Ok(snapshot.timeline(ORG, someone(number / 7919 * 97), &part).map(drop)?)
         })?;
         time("timeline of a project", 1, &mut |number| {
-            Ok(snapshot.project_timeline(ORG, project_id(number % 1_000), (*then, *now), 100).map(drop)?)
+            Ok(snapshot.project_timeline(ORG, project_id(number % 1_000), &part).map(drop)?)
         })?;
         let started = Instant::now();
         let changed = self.diff()?;

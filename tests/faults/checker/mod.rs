@@ -34,8 +34,10 @@ const FINDINGS: usize = 10;
 #[derive(Debug, Clone)]
 pub(crate) struct Evidence {
     pub(crate) entries: Vec<Entry>,
-    /// The records of the one organization, read from outside, in order.
+    /// The records of the organization in which the load works, read from outside, in order.
     pub(crate) journal: Vec<Recorded>,
+    /// The position of the last record of any organization.
+    pub(crate) end: Position,
     /// The changes of access that each record caused, as a view made from nothing says: position and names.
     pub(crate) changes: Vec<(u64, Vec<String>)>,
     /// Views made from nothing, wherever those of the nodes were looked at.

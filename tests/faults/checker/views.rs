@@ -22,7 +22,7 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<String> {
         }
     }
     if evidence.ended {
-        let end = evidence.journal.last().map_or(0, |recorded| recorded.position.sequence());
+        let end = evidence.end.sequence();
         let short = last.iter().filter(|(_, sequence)| **sequence != end);
         found
             .extend(short.map(|(node, at)| format!("the view of {node} ends at {at}, the journal at {end}")));

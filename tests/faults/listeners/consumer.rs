@@ -28,7 +28,7 @@ const FORGETS: u64 = 50;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source {
     pub(super) stream: &'static str,
-    /// Which of its subjects.
+    /// Which of its subjects; the first star stands for the organization.
     pub(super) subjects: &'static str,
     pub(super) read: fn(&Load, u64, &Delivered) -> Result<Vec<Got>>,
 }
@@ -65,9 +65,10 @@ pub(super) fn listen(listener: &Listener, load: &Load, brokers: &[String], sourc
 
 async fn read(listener: &Listener, load: &Load, client: &Client, source: Source) -> Result<()> {
     let (name, stream) = (listener.name, source.stream);
+    let subjects = source.subjects.replacen('*', &load.org.to_string(), 1);
     // In order also after a redelivery: one at a time.
     let config = json!({"name": name, "durable_name": name, "ack_policy": "explicit", "max_ack_pending": 1,
-        "ack_wait": u64::try_from(ACK_WAIT.as_nanos())?, "deliver_policy": "all", "filter_subject": source.subjects});
+        "ack_wait": u64::try_from(ACK_WAIT.as_nanos())?, "deliver_policy": "all", "filter_subject": subjects});
     let wanted = json!({"stream_name": stream, "config": config, "action": ""}).to_string();
     let made = client.request(format!("$JS.API.CONSUMER.CREATE.{stream}.{name}"), wanted.into()).await?;
     let made: Value = serde_json::from_slice(&made.payload)?;

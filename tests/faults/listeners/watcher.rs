@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::Listener;
-use crate::{history::Kind, load::Load, stage::NODES};
+use crate::{history::Kind, load::Load};
 use anyhow::{Context, Result, bail};
 use grantbook_server::wire::position;
 use serde_json::Value;
@@ -30,7 +30,8 @@ pub(super) fn listen(listener: &Listener, load: &Load, slow: bool) {
         if load.has_ended() {
             break;
         }
-        let node = NODES[turn % NODES.len()];
+        let nodes = load.nodes();
+        let node = &nodes[turn % nodes.len()];
         if let Err(error) = follow(listener, load, (node, slow), &mut last) {
             listener.stumbles(&error);
             thread::sleep(PAUSE);

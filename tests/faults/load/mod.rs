@@ -18,7 +18,10 @@ use std::{
 
 use crate::history::{Entry, History, Outcome};
 use anyhow::{Context, Result, ensure};
-use grantbook_domain::{id::InstallationId, position::Position};
+use grantbook_domain::{
+    id::{InstallationId, OrgId},
+    position::Position,
+};
 use grantbook_server::wire::position;
 use grantbook_tests::wire::Reply;
 use serde_json::json;
@@ -38,6 +41,8 @@ const SUBJECTS: usize = 40;
 pub(crate) struct Load {
     pub(crate) history: History,
     pub(crate) installation: InstallationId,
+    /// In which organization everything happens.
+    pub(crate) org: OrgId,
     /// The owner's key: everything is asked by its holder.
     key: String,
     /// Where each process is, by name: one that was started again has another port.
@@ -56,10 +61,11 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) fn new(installation: InstallationId, key: &str) -> Self {
+    pub(crate) fn new((installation, org): (InstallationId, OrgId), key: &str) -> Self {
         Self {
             history: History::new(),
             installation,
+            org,
             key: key.to_owned(),
             bases: Mutex::default(),
             wishes: Mutex::default(),
@@ -131,6 +137,12 @@ impl Load {
     pub(crate) fn base(&self, name: &str) -> Result<String> {
         let bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
         bases.get(name).cloned().with_context(|| format!("there is a process {name}"))
+    }
+
+    /// The names of the read nodes.
+    pub(crate) fn nodes(&self) -> Vec<String> {
+        let bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        bases.keys().filter(|name| name.starts_with('r')).cloned().collect()
     }
 
     /// Does something while nobody writes.

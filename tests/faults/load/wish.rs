@@ -164,7 +164,8 @@ impl Load {
                     Known::Accepted(position, answer),
                 )
             }
-            503 => (Outcome::Unknown { why: code }, Known::Nothing),
+            // Too much at once: the same command may be taken later.
+            429 | 503 => (Outcome::Unknown { why: format!("{} {code}", reply.status) }, Known::Nothing),
             status @ 400..500 => (Outcome::Refused { status, code, position }, Known::Refused),
             status => bail!("a command was answered {status}: {answer}"),
         })

@@ -1,4 +1,4 @@
-//! The stage: three brokers, two command services, three read nodes. One service and one node reach the brokers through a
+//! The stage: three brokers, two command services, up to three read nodes. One service and one node reach the brokers through a
 //! network that can be cut, as the brokers do each other.
 
 mod clock;
@@ -8,6 +8,7 @@ mod process;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use grantbook_domain::id::{InstallationId, OrgId};
 use grantbook_journal::{
     Journal as _,
     jetstream::{JetStreamJournal, NatsOptions as JournalOptions},
@@ -53,8 +54,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts everything.
-    pub(crate) fn set() -> Result<Self> {
+    /// Starts everything, with so many of the read nodes.
+    pub(crate) fn set(nodes: usize) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let nats = Nats::start_with(&NatsOptions { servers: 3, cuttable: true, ..NatsOptions::default() })?;
         let wires: Vec<Cut> =
@@ -81,7 +82,8 @@ impl Stage {
         // Two nodes publish what subscribers in the brokers get: one of them at a time does.
         hooked.set_env("GRANTBOOK_RELAY", "true");
         beyond.set_env("GRANTBOOK_RELAY", "true");
-        let nodes = vec![hooked.another("read")?, first.another("read")?, beyond.another("read")?];
+        let nodes = [&hooked, &first, &beyond].into_iter().take(nodes).map(|one| one.another("read"));
+        let nodes = nodes.collect::<Result<_>>()?;
         let mut stage =
             Self { nats, wires, services, nodes, hand, first, runtime, _keys: keys, chosen: 0, read: [0; 3] };
         stage.forget_message_ids()?;
@@ -118,8 +120,13 @@ impl Stage {
     }
 
     /// What the journal's name in positions is.
-    pub(crate) fn installation(&self) -> Result<grantbook_domain::id::InstallationId> {
+    pub(crate) fn installation(&self) -> Result<InstallationId> {
         Ok(self.journal()?.identity().installation)
+    }
+
+    /// The organization that `init` made.
+    pub(crate) fn org(&self) -> Result<OrgId> {
+        Ok(self.first.init["organization"]["id"].as_str().context("init prints the organization")?.parse()?)
     }
 
     /// Until every process says that it is ready, as an operator would wait.
@@ -128,6 +135,13 @@ impl Stage {
             wait_ready(server)?;
         }
         Ok(())
+    }
+
+    /// The id of each process, brokers aside.
+    pub(crate) fn processes(&self) -> Vec<(&'static str, u32)> {
+        let services = SERVICES.into_iter().zip(self.services.iter().map(Server::pid));
+        let all = services.chain(NODES.into_iter().zip(self.nodes.iter().map(Server::pid)));
+        all.filter_map(|(name, pid)| Some((name, pid?))).collect()
     }
 
     /// Nothing is left of what must have gone with the stage.

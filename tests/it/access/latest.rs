@@ -48,6 +48,27 @@ fn what_was_acknowledged_anywhere_is_in_the_latest_answer() -> Result<()> {
     Ok(())
 }
 
+/// The key that asks is judged as of the same moment as the question.
+#[test]
+fn a_key_that_ended_anywhere_gets_no_latest_answer() -> Result<()> {
+    let nats = Nats::single()?;
+    let first = Server::init_over(&nats.url())?;
+    let (command, node) = (first.another("command")?, first.another("read")?);
+    let made = command.call("POST", "/v1/tokens", &json!({"name": "bot"}))?.expect(201)?;
+    let keys = format!("/v1/tokens/{}/keys", made["id"].as_str().context("an id")?);
+    for _ in 0..20 {
+        let key = command.call("POST", &keys, &json!({}))?.expect(201)?;
+        let (id, secret) =
+            (key["id"].as_str().context("an id")?, key["secret"].as_str().context("a secret")?);
+        let ask = || node.http()?.as_bearer(secret).send_with("GET", "/v1/whoami", &[LATEST], &Value::Null);
+        ask()?.expect(200)?;
+        command.call("DELETE", &format!("/v1/keys/{id}"), &Value::Null)?.expect(200)?;
+        let refused = ask()?;
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (401, Some("unauthenticated")));
+    }
+    Ok(())
+}
+
 #[test]
 fn a_process_with_a_journal_of_its_own_is_always_the_latest() -> Result<()> {
     let server = Server::start()?;

@@ -2,7 +2,9 @@
 
 pub(crate) mod audit;
 pub(crate) mod bad_input;
+pub(crate) mod ending;
 pub(crate) mod latest;
+pub(crate) mod one_address;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod secrets;

@@ -30,10 +30,14 @@ fn id_of(value: &Value) -> Result<String> {
 
 /// The position of every record so far.
 fn positions(server: &Server) -> Result<Vec<String>> {
-    let log = server.call("GET", "/v1/audit?limit=1000", &Value::Null)?.expect(200)?;
-    ensure!(log["next"].is_null(), "one page");
-    let items = log["items"].as_array().context("items")?;
-    Ok(items.iter().filter_map(|item| item["position"].as_str().map(str::to_owned)).collect())
+    let (mut found, mut path) = (Vec::new(), "/v1/audit?limit=1000".to_owned());
+    loop {
+        let log = server.call("GET", &path, &Value::Null)?.expect(200)?;
+        let items = log["items"].as_array().context("items")?;
+        found.extend(items.iter().filter_map(|item| item["position"].as_str().map(str::to_owned)));
+        let Some(next) = log["next"].as_str() else { return Ok(found) };
+        path = format!("/v1/audit?limit=1000&cursor={next}");
+    }
 }
 
 /// Everything since the beginning, up to the record at a position.

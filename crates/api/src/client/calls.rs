@@ -4,6 +4,7 @@ use reqwest::Method;
 
 use crate::{
     client::{Answer, Client, ClientError},
+    limits::LimitList,
     nouns::{
         batch::{Batch, BatchAnswer},
         catalog::{Catalog, ExtendCatalog},
@@ -22,7 +23,7 @@ use crate::{
         audit::{AuditLog, AuditQuery},
         check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest, Reason},
         diff::{Diff, DiffQuery},
-        explain::Explanation,
+        explain::{ExplainQuery, Explanation},
         grant_history::{GrantHistoryQuery, GrantedItem},
         plan::Plan,
         readiness::Readiness,
@@ -63,8 +64,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// Asks for the answer to a check and what it rests on.
-    pub async fn explain(&self, request: &CheckRequest, query: &AsOfQuery) -> Call<Explanation> {
+    /// Asks for the answer to a check and what it rests on: the whole graph, and one page of paths.
+    pub async fn explain(&self, request: &CheckRequest, query: &ExplainQuery) -> Call<Explanation> {
         let url = self.url(&["v1", "explain"], Some(query))?;
         let answer: Answer<Explanation> = self.send_to(Method::POST, url, request).await?;
         consistent(answer.value.allowed, answer.value.reason)?;
@@ -159,7 +160,7 @@ impl Client {
         self.delete(&["v1", "projects", id]).await
     }
 
-    /// Registers an object of the caller's own.
+    /// Registers an object under the caller's own id, or creates one that gets an id from Grantbook.
     pub async fn register_object(&self, body: &RegisterObject) -> Call<Object> {
         self.send(Method::POST, &["v1", "objects"], body).await
     }
@@ -191,6 +192,11 @@ impl Client {
     /// The permissions and object types.
     pub async fn catalog(&self) -> Call<Catalog> {
         self.get(&["v1", "catalog"], &PLAIN).await
+    }
+
+    /// What the organization may hold, and what it holds.
+    pub async fn limits(&self) -> Call<LimitList> {
+        self.get(&["v1", "limits"], &PLAIN).await
     }
 
     /// Adds names to the catalog.

@@ -148,7 +148,11 @@ impl Client {
         }
     }
 
-    async fn get<T: DeserializeOwned>(
+    /// One answer of any shape: for calls that have no method of their own, also of other servers.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],
         query: &impl Serialize,

@@ -69,6 +69,36 @@ pub struct RotateKey {
     pub grace_seconds: u64,
 }
 
+/// Which keys of a principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum IssuedWith {
+    /// Those that were issued with the key that is presented.
+    Own,
+}
+
+/// Query of `GET /v1/tokens/{id}/keys` and `GET /v1/users/{id}/keys`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+pub struct KeyQuery {
+    /// `own`: only those that were issued with the key that is presented.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub issued_with: Option<IssuedWith>,
+    /// Most items of the page: 1..1000, 100 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// As it was at this position or time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+}
+
 /// The grace of a rotation that asks for none: time to bring the new key to wherever the old one is used.
 pub const fn an_hour() -> u64 {
     3_600

@@ -4,7 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::patch::Change;
 
-/// Body of `POST /v1/objects`: an object whose id is the caller's own.
+/// What if the name of a new object is taken. `number`: it gets the first free name of `NAME-2`, `NAME-3`, ... `use`: nothing is
+/// made, and the answer is the object that has the name, if the caller may read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum IfTaken {
+    /// The name with the first number from 2 on that is free: `NAME-2`.
+    Number,
+    /// Nothing is made: the answer is the object that has the name, if the caller may read it.
+    Use,
+}
+
+/// Body of `POST /v1/objects`: an object whose id is the caller's own, or one that gets an id from Grantbook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -12,8 +24,14 @@ pub struct RegisterObject {
     /// Name of the type in the catalog.
     #[serde(rename = "type")]
     pub object_type: String,
-    /// The caller's own id of it.
-    pub id: String,
+    /// The caller's own id of it. Without it, Grantbook chooses one, and the object needs a name.
+    #[serde(
+        default,
+        deserialize_with = "crate::words::patch::not_null",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub id: Option<String>,
     /// Id of its project: required iff the type lies below project.
     #[serde(
         default,
@@ -22,9 +40,17 @@ pub struct RegisterObject {
     )]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub project: Option<String>,
-    /// A label for people.
+    /// A label for people; required without an id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Only without an id: what if a living object of the same type and project has the name. `number` if absent.
+    #[serde(
+        default,
+        deserialize_with = "crate::words::patch::not_null",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub if_taken: Option<IfTaken>,
 }
 
 /// Body of `PATCH /v1/objects/{type}/{id}`.
@@ -62,6 +88,12 @@ pub struct ObjectQuery {
     /// Which type; required.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub object_type: Option<String>,
+    /// Only those with exactly this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Only those in the project with this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// Most items of the page: 1..1000, 100 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
@@ -80,7 +112,7 @@ pub struct Object {
     /// Name of the type in the catalog.
     #[serde(rename = "type")]
     pub object_type: String,
-    /// The caller's own id of it.
+    /// The caller's own id of it, or the one that Grantbook chose.
     pub id: String,
     /// Id of its project, if its type lies below project.
     pub project: Option<String>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{questions::access::AccessEntry, words::reference::NamedPrincipal};
+use crate::{questions::access::AccessLine, words::reference::NamedPrincipal};
 
 /// Query of `GET /v1/diff`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,20 +47,21 @@ pub struct Diff {
     pub from: Moment,
     /// The later moment.
     pub to: Moment,
-    /// Who gained or lost something: users, then service tokens, each by id.
+    /// Who gained or lost something: users, then service tokens, each by id. A principal whose changes are longer than a page
+    /// is continued on the next: an item of the same principal with further lines.
     pub items: Vec<PrincipalChange>,
     /// Where the next page begins; `null` on the last one. A page may be short, even empty, and still have a next one.
     pub next: Option<String>,
 }
 
-/// What one principal gained and lost. The rows read like those of `GET /v1/access`.
+/// What one principal gained and lost: one line a kind of right, permissions that are held in the same places together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PrincipalChange {
     /// Who.
     pub principal: NamedPrincipal,
     /// What it holds at the later moment and did not at the earlier one.
-    pub gained: Vec<AccessEntry>,
+    pub gained: Vec<AccessLine>,
     /// What it held at the earlier moment and does not at the later one.
-    pub lost: Vec<AccessEntry>,
+    pub lost: Vec<AccessLine>,
 }

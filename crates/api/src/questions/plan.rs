@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    questions::access::{ProjectChoice, TypeChoice},
-    words::reference::{Actor, NamedObject, NamedPrincipal},
+    questions::access::AccessLine,
+    words::reference::{Actor, NamedPrincipal},
 };
 
-/// Most entries of `gained` and `lost` together; a plan with more is refused.
-pub const CHANGES_MAX: usize = 20_000;
+/// Most bytes of `gained` and `lost` together, as JSON; a plan with more is refused.
+pub const PLAN_BYTES: usize = 8 << 20;
 
 /// Answer of `POST /v1/plan`, whose body is that of `POST /v1/batch`. Ids of what would be made are not those that it will have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,9 +22,9 @@ pub struct Plan {
     /// The events of that record, as the audit log would show them.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub events: Vec<Value>,
-    /// What could be done afterwards and could not before, by principal.
+    /// What could be done afterwards and could not before: each change once, with everybody who shares it.
     pub gained: Vec<AccessChange>,
-    /// What could be done before and not afterwards, by principal.
+    /// What could be done before and not afterwards, likewise.
     pub lost: Vec<AccessChange>,
     /// Working keys that would then give more than their issuer could give, and do not today.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -58,24 +58,13 @@ pub struct PlanWarning {
     pub detail: String,
 }
 
-/// One permission that a principal gains or loses on these types of objects, in these places. A project that comes or goes is
-/// among them; other objects that do are not, where access to all of their type stays as it is.
+/// What some principals gain, or lose, alike. A project that comes or goes is among it; other objects that do are not, where
+/// access to all of their type stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AccessChange {
-    /// Who.
-    pub principal: NamedPrincipal,
-    /// The permission.
-    pub permission: String,
-    /// On objects of which types.
-    pub object_types: TypeChoice,
-    /// Whether on the organization and on everything in it that lies in no project.
-    pub organization: bool,
-    /// On which projects, and what lies in them.
-    pub projects: ProjectChoice,
-    /// On which single objects besides.
-    pub objects: Vec<NamedObject>,
-    /// On which single objects not, though they lie in such a place.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub except_objects: Vec<NamedObject>,
+    /// Everybody whose access it is: users, then service tokens, each by id.
+    pub principals: Vec<NamedPrincipal>,
+    /// What: each of them all of it.
+    pub access: Vec<AccessLine>,
 }

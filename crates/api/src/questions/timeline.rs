@@ -42,7 +42,7 @@ pub struct Timeline {
     pub from: Moment,
     /// Up to this one.
     pub to: Moment,
-    /// The steps.
+    /// The steps. One that is longer than a page is continued on the next, which begins with the same step and further changes.
     pub items: Vec<TimelineStep>,
     /// Where the next page begins; `null` on the last one. A page may be short, even empty, and still have a next one.
     pub next: Option<String>,

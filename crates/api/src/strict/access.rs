@@ -5,7 +5,7 @@ use std::vec;
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_json::{Map, Value, map};
 
-use crate::strict::{Fault, Strict, listed, name_of};
+use crate::strict::{Fault, Strict, give_way, listed, name_of};
 
 /// The members of an object.
 pub(super) struct Members {
@@ -55,6 +55,7 @@ impl<'de> SeqAccess<'de> for Items {
         let Some(item) = self.left.next() else { return Ok(None) };
         let index = self.index;
         self.index = index.saturating_add(1);
+        give_way(self.index);
         seed.deserialize(Strict(item)).map(Some).map_err(|fault| fault.under(&index.to_string()))
     }
 

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
-use crate::strict::{Fault, escape_pointer};
+use crate::strict::{Fault, escape_pointer, give_way};
 
 /// What is said of it.
 pub(super) const TWICE: &str = "a member is named twice";
@@ -88,6 +88,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
             |index: usize| list.next_element_seed(self).inspect_err(|_| self.note(index.to_string()));
         while let Some(item) = next(items.len())? {
             items.push(item);
+            give_way(items.len());
         }
         Ok(Value::Array(items))
     }

@@ -21,3 +21,5 @@ pub const STALE: &str = "grantbook-stale";
 pub const PRINCIPALS: &str = "grantbook-principals";
 /// On everything: echoed and logged.
 pub const REQUEST_ID: &str = "x-request-id";
+/// On requests that a read node passes on: what that node is called. A node that would pass such a request on refuses it.
+pub const FORWARDED: &str = "grantbook-forwarded";

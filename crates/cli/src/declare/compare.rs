@@ -9,6 +9,7 @@ use grantbook_api::{
         batch::{BatchCommand, BatchMethod},
         groups::Group,
         roles::{Role, RolePermission},
+        users::User,
     },
     words::reference::{GranteeRef, GranteeType},
 };
@@ -32,6 +33,8 @@ use crate::{
 pub(super) struct Work {
     pub(super) commands: Vec<BatchCommand>,
     pub(super) steps: Vec<Step>,
+    /// What is there and says something else, and is left so.
+    pub(super) left: Vec<String>,
 }
 
 /// What a command is for.
@@ -54,6 +57,7 @@ pub(super) struct Builder<'a> {
 /// The work that the file asks for.
 pub(super) fn compare(declared: &Declared, present: &Present) -> anyhow::Result<Work> {
     let mut builder = Builder { declared, present, work: Work::default(), made: HashMap::new() };
+    builder.users();
     builder.projects();
     builder.tokens();
     builder.roles()?;
@@ -84,6 +88,20 @@ impl Builder<'_> {
         self.made.insert((kind, name.to_owned()), reference);
     }
 
+    fn users(&mut self) {
+        let (declared, present) = (self.declared, self.present);
+        for (index, entry) in declared.users.iter().enumerate() {
+            let is_same = |known: &User| known.email.eq_ignore_ascii_case(&entry.email);
+            if !present.users.iter().any(is_same) {
+                let body = match &entry.name {
+                    Some(name) => json!({"email": entry.email, "name": name}),
+                    None => json!({"email": entry.email}),
+                };
+                self.make(Kind::User, &entry.email, body, format!("/users/{index}"));
+            }
+        }
+    }
+
     fn projects(&mut self) {
         let (declared, present) = (self.declared, self.present);
         for (index, entry) in declared.projects.iter().enumerate() {
@@ -93,8 +111,12 @@ impl Builder<'_> {
                 self.make(Kind::Project, &entry.name, body, place);
                 continue;
             };
-            if let Some(labels) = entry.labels.as_ref().filter(|labels| **labels != known.labels) {
-                let words = format!("label project {}: {}", entry.name, label_words(labels));
+            let Some(mut labels) = entry.labels.clone() else { continue };
+            if declared.only_adds {
+                labels.extend(known.labels.clone());
+            }
+            if labels != known.labels {
+                let words = format!("label project {}: {}", entry.name, label_words(&labels));
                 let path = format!("/v1/projects/{}", known.id);
                 self.push((BatchMethod::Patch, path), json!({"labels": labels}), place, words);
             }
@@ -114,7 +136,7 @@ impl Builder<'_> {
                 );
                 continue;
             };
-            if entry.description.is_some() && entry.description != known.description {
+            if self.describes(entry.description.as_ref(), known.description.as_ref()) {
                 let path = (BatchMethod::Patch, format!("/v1/tokens/{}", known.id));
                 let body = json!({"description": entry.description});
                 self.push(path, body, place, format!("describe token {}", entry.name));
@@ -135,12 +157,17 @@ impl Builder<'_> {
                 );
                 continue;
             };
-            if entry.description.is_some() && entry.description != known.description {
+            if self.describes(entry.description.as_ref(), known.description.as_ref()) {
                 let path = (BatchMethod::Patch, format!("/v1/groups/{}", known.id));
                 let body = json!({"description": entry.description});
                 self.push(path, body, place, format!("describe group {}", entry.name));
             }
         }
+    }
+
+    /// Whether what is there gets another description.
+    fn describes(&self, wanted: Option<&String>, known: Option<&String>) -> bool {
+        !self.declared.only_adds && wanted.is_some() && wanted != known
     }
 
     /// New ones first, each after those that it includes; then changes.
@@ -182,7 +209,10 @@ impl Builder<'_> {
         let (permissions, includes) = self.role(entry, &place)?;
         let same = known.permissions.iter().cloned().collect::<BTreeSet<_>>() == permissions
             && known.includes.iter().cloned().collect::<BTreeSet<_>>() == includes;
-        if !same {
+        if !same && self.declared.only_adds {
+            let text = format!("role {} is there and gives something else: it is left as it is", entry.name);
+            self.work.left.push(text);
+        } else if !same {
             let body = json!({"permissions": permissions, "includes": includes});
             let path = (BatchMethod::Patch, format!("/v1/roles/{}", known.id));
             self.push(path, body, place, format!("change role {}", entry.name));
@@ -238,6 +268,9 @@ impl Builder<'_> {
                 };
                 self.push(path, body, place, words);
             }
+        }
+        if self.declared.only_adds {
+            return Ok(());
         }
         for one in known {
             let (kind, member) = (one.member.kind, &one.member.id);

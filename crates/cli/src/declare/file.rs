@@ -32,94 +32,108 @@ const NODES_MAX: usize = 200_000;
 /// A whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Declared {
-    pub(super) projects: Vec<ProjectEntry>,
-    pub(super) tokens: Vec<TokenEntry>,
-    pub(super) roles: Vec<RoleEntry>,
-    pub(super) groups: Vec<GroupEntry>,
+pub(crate) struct Declared {
+    /// People by e-mail; those who are there are left alone.
+    pub(crate) users: Vec<UserEntry>,
+    pub(crate) projects: Vec<ProjectEntry>,
+    pub(crate) tokens: Vec<TokenEntry>,
+    pub(crate) roles: Vec<RoleEntry>,
+    pub(crate) groups: Vec<GroupEntry>,
     /// Grants that must be there, whatever else the grantee has.
-    pub(super) grants: Vec<GrantEntry>,
+    pub(crate) grants: Vec<GrantEntry>,
+    /// Whether what is there already is left as it is, and only what is missing is added. Never said in a file.
+    #[serde(skip)]
+    pub(crate) only_adds: bool,
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserEntry {
+    pub(crate) email: String,
+    #[serde(default)]
+    pub(crate) name: Option<String>,
 }
 
 /// A project.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ProjectEntry {
-    pub(super) name: String,
+pub(crate) struct ProjectEntry {
+    pub(crate) name: String,
     /// Exactly these; left alone if absent.
     #[serde(default)]
-    pub(super) labels: Option<BTreeMap<String, String>>,
+    pub(crate) labels: Option<BTreeMap<String, String>>,
 }
 
 /// A service token; never its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TokenEntry {
-    pub(super) name: String,
+pub(crate) struct TokenEntry {
+    pub(crate) name: String,
     /// Left alone if absent.
     #[serde(default)]
-    pub(super) description: Option<String>,
+    pub(crate) description: Option<String>,
 }
 
 /// A role.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RoleEntry {
-    pub(super) name: String,
+pub(crate) struct RoleEntry {
+    pub(crate) name: String,
     /// `read`, or `update:dataset` on that type only.
     #[serde(default)]
-    pub(super) permissions: Vec<String>,
+    pub(crate) permissions: Vec<String>,
     /// Roles by name.
     #[serde(default)]
-    pub(super) includes: Vec<String>,
+    pub(crate) includes: Vec<String>,
 }
 
 /// A group.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct GroupEntry {
-    pub(super) name: String,
+pub(crate) struct GroupEntry {
+    pub(crate) name: String,
     /// Left alone if absent.
     #[serde(default)]
-    pub(super) description: Option<String>,
+    pub(crate) description: Option<String>,
     /// Exactly these; left alone if absent.
     #[serde(default)]
-    pub(super) members: Option<Vec<MemberEntry>>,
+    pub(crate) members: Option<Vec<MemberEntry>>,
     /// Exactly these; left alone if absent.
     #[serde(default)]
-    pub(super) grants: Option<Vec<GrantEntry>>,
+    pub(crate) grants: Option<Vec<GrantEntry>>,
 }
 
 /// A member: `token:NAME`, `user:EMAIL` or `group:NAME`, or the same with an expiry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct MemberEntry {
-    pub(super) member: String,
+pub(crate) struct MemberEntry {
+    pub(crate) member: String,
     /// `never` lifts an end; the end that a member has is left alone if absent.
-    pub(super) expires_at: Option<String>,
+    pub(crate) expires_at: Option<String>,
 }
 
 /// A grant.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct GrantEntry {
+pub(crate) struct GrantEntry {
     /// To whom; absent in a group's own list.
     #[serde(default)]
-    pub(super) to: Option<String>,
+    pub(crate) to: Option<String>,
     #[serde(default)]
-    pub(super) role: Option<String>,
+    pub(crate) role: Option<String>,
     #[serde(default)]
-    pub(super) permissions: Option<Vec<String>>,
+    pub(crate) permissions: Option<Vec<String>>,
     /// In the API's form, but with names in the place of ids.
-    pub(super) on: Scope,
+    pub(crate) on: Scope,
     #[serde(default)]
-    pub(super) effect: Effect,
+    pub(crate) effect: Effect,
     #[serde(default)]
-    pub(super) object_type: Option<String>,
+    pub(crate) object_type: Option<String>,
     #[serde(default)]
-    pub(super) expires_at: Option<String>,
+    pub(crate) expires_at: Option<String>,
     /// Compared only if it is given.
     #[serde(default)]
-    pub(super) reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for MemberEntry {
@@ -244,6 +258,7 @@ fn holds_secret(text: &str) -> bool {
 impl Declared {
     /// What can be said without asking the server.
     fn check(&self) -> anyhow::Result<()> {
+        unique("users", self.users.iter().map(|user| user.email.as_str()))?;
         unique("projects", self.projects.iter().map(|one| one.name.as_str()))?;
         unique("tokens", self.tokens.iter().map(|one| one.name.as_str()))?;
         unique("roles", self.roles.iter().map(|one| one.name.as_str()))?;
@@ -298,6 +313,7 @@ mod tests {
     #[test]
     fn a_whole_file_is_read() {
         let text = "
+users: [{email: ada@example.com, name: Ada}, {email: eve@example.com}]
 projects:
   - name: staging
     labels: {env: staging}

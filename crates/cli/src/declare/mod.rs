@@ -1,7 +1,7 @@
 //! `grantbook plan` and `grantbook apply`: access as a file under version control.
 
 mod compare;
-mod file;
+pub(crate) mod file;
 mod gives;
 mod outcome;
 mod present;
@@ -14,13 +14,14 @@ use grantbook_api::{
     client::{Client, ClientError, Options},
     nouns::batch::Batch,
     questions::plan::{AccessChange, Plan},
+    words::reference::NamedPrincipal,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::file::Declared;
 use self::{
     compare::{Step, Work, compare},
-    file::Declared,
     outcome::Outcome,
     present::Present,
 };
@@ -31,11 +32,15 @@ use crate::{
 
 /// How often everything is read again because somebody else wrote meanwhile.
 const ATTEMPTS: usize = 5;
+/// Most principals of one change that are named in a table.
+const NAMED_MAX: usize = 5;
 /// Most commands of one record.
 const COMMANDS_MAX: usize = grantbook_api::nouns::batch::COMMANDS_MAX;
 
 const FORM: &str = "\
 The file, in YAML; every part may be left out:
+  users:
+    - {email: ada@example.com, name: Ada}
   projects:
     - {name: staging, labels: {env: staging}}
   tokens:
@@ -82,7 +87,13 @@ struct Planned {
 
 pub(crate) async fn plan(session: &Session, args: PlanArgs) -> anyhow::Result<()> {
     let (_, declared) = file::read(&args.file)?;
-    let Planned { work, plan } = planned(session, &declared).await?;
+    plan_of(session, &declared).await
+}
+
+/// Shows what it takes until everything is there.
+pub(crate) async fn plan_of(session: &Session, declared: &Declared) -> anyhow::Result<()> {
+    let Planned { work, plan } = planned(session, declared).await?;
+    note_left(session, &work);
     if session.out.is_json() {
         session.out.json(&plan)?;
         return Ok(());
@@ -98,9 +109,18 @@ pub(crate) async fn plan(session: &Session, args: PlanArgs) -> anyhow::Result<()
 
 pub(crate) async fn apply(session: &Session, args: ApplyArgs) -> anyhow::Result<()> {
     let (bytes, declared) = file::read(&args.file)?;
-    let mut expected = args.plan.as_ref().map(reviewed).transpose()?;
+    let expected = args.plan.as_ref().map(reviewed).transpose()?;
+    apply_all(session, &declared, (&bytes, expected)).await
+}
+
+/// Makes everything be there, as one record. `bytes` are what was declared, and what was reviewed if anything was.
+pub(crate) async fn apply_all(
+    session: &Session,
+    declared: &Declared,
+    (bytes, mut expected): (&[u8], Option<Outcome>),
+) -> anyhow::Result<()> {
     for _ in 0..ATTEMPTS {
-        let Planned { work, plan } = planned(session, &declared).await?;
+        let Planned { work, plan } = planned(session, declared).await?;
         if plan.records == 0 {
             return nothing(session, &plan);
         }
@@ -110,7 +130,7 @@ pub(crate) async fn apply(session: &Session, args: ApplyArgs) -> anyhow::Result<
         }
         expected = Some(outcome);
         let batch = Batch { commands: work.commands.clone() };
-        match bound(session, &bytes, &plan.position).batch(&batch).await {
+        match bound(session, bytes, &plan.position).batch(&batch).await {
             Ok(answer) => {
                 let position = answer.value.position;
                 if session.out.is_json() {
@@ -118,6 +138,7 @@ pub(crate) async fn apply(session: &Session, args: ApplyArgs) -> anyhow::Result<
                     session.out.json(&done)?;
                     return Ok(());
                 }
+                note_left(session, &work);
                 show(session, &work.steps, &plan)?;
                 session.out.note(&format!("applied as one record at position {position}"));
                 return Ok(());
@@ -127,6 +148,12 @@ pub(crate) async fn apply(session: &Session, args: ApplyArgs) -> anyhow::Result<
         }
     }
     bail!("others write all the time: nothing was applied; try again")
+}
+
+fn note_left(session: &Session, work: &Work) {
+    for text in &work.left {
+        session.out.note(text);
+    }
 }
 
 fn nothing(session: &Session, plan: &Plan) -> anyhow::Result<()> {
@@ -218,9 +245,8 @@ fn show(session: &Session, steps: &[Step], plan: &Plan) -> anyhow::Result<()> {
     for Step { words, .. } in steps {
         session.out.line(&crate::shared::output::clean(words))?;
     }
-    let row = |how: &'static str| move |change: &AccessChange| row(how, change);
-    let gained = plan.gained.iter().map(row("gains"));
-    let rows: Vec<_> = gained.chain(plan.lost.iter().map(row("loses"))).collect();
+    let gained = plan.gained.iter().flat_map(|change| rows("gains", change));
+    let rows: Vec<_> = gained.chain(plan.lost.iter().flat_map(|change| rows("loses", change))).collect();
     for warning in &plan.warnings {
         session.out.note(&format!("warning: {}", warning.detail));
     }
@@ -236,21 +262,28 @@ fn show(session: &Session, steps: &[Step], plan: &Plan) -> anyhow::Result<()> {
         return Ok(());
     }
     session.out.line("")?;
-    let titles = ["PRINCIPAL", "", "PERMISSION", "ON TYPES", "ORGANIZATION", "PROJECTS", "OBJECTS"];
+    let titles = ["PRINCIPALS", "", "PERMISSIONS", "ON TYPES", "ORGANIZATION", "PROJECTS", "OBJECTS"];
     session.out.table(&titles, &rows)?;
     Ok(())
 }
 
-fn row(how: &str, change: &AccessChange) -> Vec<String> {
-    let AccessChange { principal, .. } = change;
-    let name = principal.name.as_ref().unwrap_or(&principal.id);
-    vec![
-        format!("{}:{name}", principal.kind),
-        how.to_owned(),
-        change.permission.clone(),
-        access::types(&change.object_types),
-        if change.organization { "yes" } else { "-" }.to_owned(),
-        access::projects(&change.projects),
-        access::objects(&change.objects, &change.except_objects),
-    ]
+/// The lines of a change, for each of the first few whose access it is, and how many share it.
+fn rows(how: &'static str, change: &AccessChange) -> impl Iterator<Item = Vec<String>> {
+    let named = |one: &NamedPrincipal| format!("{}:{}", one.kind, one.name.as_ref().unwrap_or(&one.id));
+    let mut who: Vec<String> = change.principals.iter().take(NAMED_MAX).map(named).collect();
+    if let Some(others @ 1..) = change.principals.len().checked_sub(NAMED_MAX) {
+        who.push(format!("and {others} others"));
+    }
+    let who = who.join(", ");
+    change.access.iter().map(move |line| {
+        vec![
+            who.clone(),
+            how.to_owned(),
+            line.permissions.join(", "),
+            access::types(&line.object_types),
+            if line.organization { "yes" } else { "-" }.to_owned(),
+            access::projects(&line.projects),
+            access::objects(&line.objects, &line.except_objects),
+        ]
+    })
 }

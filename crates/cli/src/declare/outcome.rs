@@ -10,7 +10,7 @@ const PASSING: [&str; 2] = ["created_at", "position"];
 
 /// Events, gained and lost of a plan, in a form that can be compared.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Outcome(Value);
+pub(crate) struct Outcome(Value);
 
 impl Outcome {
     pub(super) fn of(plan: &Plan) -> Self {

@@ -1,8 +1,10 @@
 //! `grantbook object`
 
-use anyhow::Context;
-use clap::Subcommand;
-use grantbook_api::nouns::objects::{Object, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject};
+use anyhow::{Context, bail};
+use clap::{Subcommand, ValueEnum};
+use grantbook_api::nouns::objects::{
+    IfTaken, Object, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject,
+};
 
 use crate::shared::{
     names::{Kind, NameBook},
@@ -13,11 +15,11 @@ use crate::shared::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ObjectVerb {
-    /// Make an object of your own known.
+    /// Make an object of your own known, or create one by its name.
     #[command(alias = "register")]
     Create {
-        /// Its type in the catalog and your own id of it.
-        #[arg(value_name = "TYPE:ID")]
+        /// Its type in the catalog and your own id of it. Without the id, Grantbook chooses one, and --name is needed.
+        #[arg(value_name = "TYPE[:ID]", value_parser = new_object)]
         object: ObjectArg,
         /// Its project, by name or id: needed for types below project.
         #[arg(long)]
@@ -25,6 +27,10 @@ pub(crate) enum ObjectVerb {
         /// A label for people.
         #[arg(long)]
         name: Option<String>,
+        /// Without an id: what if an object of this type in the project has the name. `number` takes NAME-2 and so on, `use`
+        /// answers with that object; `number` if absent.
+        #[arg(long)]
+        if_taken: Option<Taken>,
     },
     /// Give an object another name, or none.
     Update {
@@ -43,6 +49,12 @@ pub(crate) enum ObjectVerb {
         /// Which type.
         #[arg(long = "type", value_name = "TYPE")]
         object_type: String,
+        /// Only those with exactly this name.
+        #[arg(long)]
+        name: Option<String>,
+        /// Only those in this project, by name or id.
+        #[arg(long)]
+        project: Option<String>,
     },
     /// Remove an object; the grants on it are dead for ever.
     #[command(alias = "remove")]
@@ -56,18 +68,44 @@ pub(crate) enum ObjectVerb {
     },
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Taken {
+    Number,
+    Use,
+}
+
+/// `type:id`, or a type alone.
+fn new_object(text: &str) -> Result<ObjectArg, String> {
+    if text.is_empty() || text.contains(':') {
+        return text.parse();
+    }
+    Ok(ObjectArg { object_type: text.to_owned(), name: None })
+}
+
 pub(crate) async fn run(session: &Session, verb: ObjectVerb) -> anyhow::Result<()> {
     let Session { client, out, .. } = session;
     match verb {
-        ObjectVerb::Create { object: ObjectArg { object_type, name: id }, project, name } => {
+        ObjectVerb::Create { object: ObjectArg { object_type, name: id }, project, name, if_taken } => {
             let project = home(session, project).await?.project;
-            let id = id.context("an object is registered with its id: write TYPE:ID")?;
-            let body = RegisterObject { object_type, id, project, name };
+            if id.is_none() && name.is_none() {
+                bail!("an object is registered with its id, TYPE:ID, or created with a --name");
+            }
+            let if_taken = if_taken.map(|taken| match taken {
+                Taken::Number => IfTaken::Number,
+                Taken::Use => IfTaken::Use,
+            });
+            let is_minted = id.is_none();
+            let body = RegisterObject { object_type, id, project, name, if_taken };
             let answer = client.register_object(&body).await?;
-            out.done(&answer, &format!("{}:{}", answer.value.object_type, answer.value.id), "registered")?;
+            let Object { object_type, id, name, .. } = &answer.value;
+            let name = name.as_deref().filter(|_| is_minted);
+            let what = name.map_or_else(String::new, |name| format!(" `{name}`"));
+            out.done(&answer, &format!("{object_type}:{id}{what}"), "registered")?;
         }
-        ObjectVerb::List { object_type } => {
-            let query = ObjectQuery { object_type: Some(object_type), ..ObjectQuery::default() };
+        ObjectVerb::List { object_type, name, project } => {
+            let ObjectProjectQuery { project } = home(session, project).await?;
+            let query =
+                ObjectQuery { object_type: Some(object_type), name, project, ..ObjectQuery::default() };
             let objects: Vec<Object> = client.every(&["v1", "objects"], &query).await?;
             list(session, &objects).await?;
         }

@@ -2,6 +2,7 @@
 
 mod derived;
 mod foreign;
+mod limits;
 pub(crate) mod nodes;
 
 use std::path::Path;
@@ -31,6 +32,9 @@ pub(crate) struct DoctorArgs {
     /// Nodes of Grantbook whose lag is looked at.
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     node: Vec<String>,
+    /// Replay the journal, and compare what this organization holds with the limits: a name, an id, or `all`.
+    #[arg(long = "org", value_name = "ORGANIZATION")]
+    organization: Option<String>,
 }
 
 /// How something is.
@@ -57,6 +61,10 @@ pub(crate) fn run(args: &DoctorArgs, out: Output) -> anyhow::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let findings = runtime.block_on(async {
         let address = args.store.journal()?;
+        let organizations = match &args.organization {
+            Some(which) => limits::organizations(&address, which).await,
+            None => Vec::new(),
+        };
         let head = head(&address, &args.store.data).await;
         let mut findings = match address {
             JournalAddress::Nats(options) => {
@@ -67,6 +75,7 @@ pub(crate) fn run(args: &DoctorArgs, out: Output) -> anyhow::Result<Verdict> {
             file @ JournalAddress::Embedded(_) => vec![embedded(&file).await],
         };
         findings.extend(head);
+        findings.extend(organizations);
         for node in &args.node {
             findings.extend(lag(node).await);
         }

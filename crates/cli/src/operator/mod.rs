@@ -1,5 +1,6 @@
 //! Verbs of those who run the installation.
 
+pub(crate) mod cursors;
 pub(crate) mod doctor;
 pub(crate) mod found;
 pub(crate) mod journal;

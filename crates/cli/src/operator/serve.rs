@@ -17,7 +17,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use grantbook_server::{
-    app::config::{ConfigError, Role, ServeConfig},
+    app::config::{BaseUrl, ConfigError, DataPlaneOptions, Limit, Limits, Network, Role, ServeConfig},
     node::read::{Freshness, WhenStale},
     state::WatchLimits,
     subscribe::webhooks::{Allowed, Schedule, WebhookOptions},
@@ -68,6 +68,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "GRANTBOOK_RELAY")]
     relay: bool,
     #[command(flatten)]
+    address: AddressArgs,
+    #[command(flatten)]
     views: ViewArgs,
     #[command(flatten)]
     freshness: FreshnessArgs,
@@ -79,9 +81,68 @@ pub(crate) struct ServeArgs {
     /// How many of them one user or service token may have.
     #[arg(long, env = "GRANTBOOK_WATCHERS_EACH", default_value_t = WatchLimits::default().each, value_name = "NUMBER")]
     watchers_each: usize,
+    /// Another figure for a limit of an organization, such as `patterns=10000`; `GET /v1/limits` names them.
+    #[arg(long = "limit", env = "GRANTBOOK_LIMITS", value_name = "NAME=NUMBER", value_delimiter = ',', value_parser = limit)]
+    limits: Vec<(Limit, u64)>,
+    #[command(flatten)]
+    braintrust: BraintrustArgs,
     /// What to log on stderr, such as `info`, or `warn,grantbook_server=debug`.
     #[arg(long, env = "GRANTBOOK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
+}
+
+/// How Braintrust's clients are served.
+#[derive(Debug, Args)]
+struct BraintrustArgs {
+    /// Do not serve Braintrust's clients below `/braintrust`.
+    #[arg(long, env = "GRANTBOOK_NO_BRAINTRUST")]
+    no_braintrust: bool,
+    /// Where rows of logs go on to once they are authorized, such as `https://api.braintrust.dev`; without it they are counted and
+    /// dropped.
+    #[arg(
+        long,
+        env = "GRANTBOOK_BRAINTRUST_DATA_URL",
+        value_name = "URL",
+        requires = "braintrust_data_key_file"
+    )]
+    braintrust_data_url: Option<BaseUrl>,
+    /// A private file with the bearer key for that server.
+    #[arg(
+        long,
+        env = "GRANTBOOK_BRAINTRUST_DATA_KEY_FILE",
+        value_name = "FILE",
+        requires = "braintrust_data_url"
+    )]
+    braintrust_data_key_file: Option<PathBuf>,
+}
+
+impl BraintrustArgs {
+    fn data_plane(&self) -> Option<DataPlaneOptions> {
+        let (url, key_file) = self.braintrust_data_url.clone().zip(self.braintrust_data_key_file.clone())?;
+        Some(DataPlaneOptions { url, key_file })
+    }
+}
+
+/// What makes several processes one address.
+#[derive(Debug, Args)]
+struct AddressArgs {
+    /// Of a read node: pass writes, plans and questions of the command side on to the command service at this URL, with the
+    /// caller's key.
+    // It stands in the place of the clients' option of this name, and has its type and a variable of its own.
+    #[arg(long, env = "GRANTBOOK_FORWARD_TO", value_name = "URL", value_parser = command_url)]
+    command_url: Option<String>,
+    /// Networks or addresses of proxies: if one of them sends a request, X-Forwarded-For or Forwarded says who the client is.
+    /// A command service must name the read nodes that pass requests on to it.
+    #[arg(long, env = "GRANTBOOK_TRUSTED_PROXIES", value_name = "NET[,..]", value_delimiter = ',')]
+    trusted_proxy: Vec<Network>,
+    /// The file of the cursor key (`grantbook cursor key FILE` makes one): all nodes that have a copy take each other's cursors.
+    #[arg(long, env = "GRANTBOOK_CURSOR_KEY_FILE", value_name = "FILE")]
+    cursor_key_file: Option<PathBuf>,
+}
+
+/// A text, as the global option of this name has one.
+fn command_url(text: &str) -> Result<String, String> {
+    text.parse::<BaseUrl>().map(|url| url.to_string()).map_err(|fault| fault.to_string())
 }
 
 /// What becomes of the view.
@@ -160,6 +221,24 @@ impl WebhookArgs {
     }
 }
 
+/// A limit with its figure: NAME=NUMBER.
+fn limit(text: &str) -> Result<(Limit, u64), String> {
+    let (name, figure) = text.split_once('=').ok_or("expected NAME=NUMBER")?;
+    let named = Limit::named(name).ok_or_else(|| {
+        let names: Vec<_> = Limit::ALL.iter().map(|limit| limit.name()).collect();
+        format!("no limit has this name; there are {}", names.join(", "))
+    })?;
+    let figure = figure.parse().map_err(|_| format!("{figure} is not a number"))?;
+    Ok((named, figure))
+}
+
+fn changed(figures: &[(Limit, u64)]) -> Result<Limits, Usage> {
+    figures.iter().try_fold(Limits::DEFAULT, |limits, (limit, figure)| {
+        let fixed = || Usage(format!("--limit: {} is the same in every installation", limit.name()));
+        limits.with(*limit, *figure).ok_or_else(fixed)
+    })
+}
+
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
     let ServeArgs {
         part,
@@ -167,14 +246,18 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         listen,
         ready_file,
         public_url,
+        address,
         views,
         relay,
         freshness,
         webhooks,
         watchers,
         watchers_each,
+        limits,
+        braintrust,
         log,
     } = args;
+    let AddressArgs { command_url, trusted_proxy, cursor_key_file } = address;
     let ViewArgs { snapshots, node_name, scrub_every } = views;
     let watchers = WatchLimits { all: watchers, each: watchers_each };
     let role = match part {
@@ -195,12 +278,21 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
         relay,
         webhooks: webhooks.options(),
         watchers,
+        limits: changed(&limits)?,
+        braintrust: !braintrust.no_braintrust,
+        data_plane: braintrust.data_plane(),
+        command_url: command_url.as_deref().and_then(|url| url.parse().ok()),
+        trusted_proxies: trusted_proxy,
+        cursor_key: cursor_key_file,
         freshness: freshness.bounds(),
     };
     if let Err(
         fault @ (ConfigError::OnePartAlone(_)
         | ConfigError::Freshness(_)
         | ConfigError::NothingToRelay
+        | ConfigError::NothingToForward
+        | ConfigError::NoCursors
+        | ConfigError::NoRows
         | ConfigError::SnapshotsOfNobody
         | ConfigError::NoPlaceForSnapshots
         | ConfigError::SnapshotsWithoutView),
@@ -210,7 +302,10 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
     }
     start_logging(&log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(grantbook_server::serve(config))?;
+    let served = runtime.block_on(grantbook_server::serve(config));
+    // Threads that have not stopped do not keep the process: what was acknowledged is durable.
+    runtime.shutdown_background();
+    served?;
     Ok(Verdict::Yes)
 }
 

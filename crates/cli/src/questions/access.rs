@@ -3,7 +3,10 @@
 use clap::Args;
 use grantbook_api::{
     questions::access::{AccessEntry, AccessQuery, ProjectChoice, TypeChoice},
-    words::reference::{Named, NamedObject},
+    words::{
+        list::LIMIT_MAX,
+        reference::{Named, NamedObject},
+    },
 };
 
 use crate::shared::{reference::PrincipalArg, session::Session};
@@ -16,14 +19,32 @@ pub(crate) struct AccessArgs {
 
 pub(crate) async fn run(session: &Session, args: AccessArgs) -> anyhow::Result<()> {
     let principal = session.principal(&args.principal).await?;
-    let query = AccessQuery { principal: format!("{}:{}", principal.kind, principal.id), as_of: None };
-    let access = session.client.access(&query).await?.value;
+    let mut query = AccessQuery {
+        principal: format!("{}:{}", principal.kind, principal.id),
+        limit: Some(LIMIT_MAX),
+        cursor: None,
+        as_of: None,
+    };
+    let mut access = session.client.access(&query).await?.value;
+    let mut table =
+        session.out.open_table(&["PERMISSION", "ON TYPES", "ORGANIZATION", "PROJECTS", "OBJECTS"]);
+    loop {
+        query.cursor = access.next.take();
+        if !session.out.is_json() {
+            table.rows(&access.permissions.drain(..).map(|entry| row(&entry)).collect::<Vec<_>>())?;
+        }
+        if query.cursor.is_none() {
+            break;
+        }
+        let more = session.client.access(&query).await?.value;
+        access.permissions.extend(more.permissions);
+        access.next = more.next;
+    }
     if session.out.is_json() {
         session.out.json(&access)?;
-        return Ok(());
+    } else {
+        table.end();
     }
-    let rows: Vec<_> = access.permissions.iter().map(row).collect();
-    session.out.table(&["PERMISSION", "ON TYPES", "ORGANIZATION", "PROJECTS", "OBJECTS"], &rows)?;
     Ok(())
 }
 

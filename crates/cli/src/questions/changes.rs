@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::Args;
 use grantbook_api::{
     questions::{
-        access::AccessEntry,
+        access::AccessLine,
         diff::{Diff, DiffQuery, Moment, PrincipalChange},
         timeline::{Cause, StepRecord, Timeline, TimelineQuery, TimelineStep},
     },
@@ -90,25 +90,36 @@ pub(crate) async fn diff(session: &Session, args: DiffArgs) -> anyhow::Result<()
         query.project = Some(session.id(Kind::Project, project).await?);
     }
     let mut whole: Option<Diff> = None;
+    let mut last = None;
     loop {
         let Diff { from, to, items, next } = session.client.diff(&query).await?.value;
-        let whole = whole.get_or_insert_with(|| Diff { from, to, items: Vec::new(), next: None });
-        whole.items.extend(items);
         query.cursor = next;
+        if session.out.is_json() {
+            let whole = whole.get_or_insert_with(|| Diff { from, to, items: Vec::new(), next: None });
+            whole.items.extend(items);
+        } else {
+            if whole.is_none() {
+                session.out.line(&clean(&format!("From {} to {}:", moment(&from), moment(&to))))?;
+                whole = Some(Diff { from, to, items: Vec::new(), next: None });
+            }
+            for change in items {
+                // What is longer than a page goes on under the same name.
+                let lines = change_lines(&change);
+                let shown = usize::from(last.as_ref() == Some(&change.principal));
+                for line in lines.iter().skip(shown) {
+                    session.out.line(&clean(line))?;
+                }
+                last = Some(change.principal);
+            }
+        }
         if query.cursor.is_none() {
             break;
         }
     }
-    let Some(diff) = whole else { return Ok(()) };
-    if session.out.is_json() {
-        session.out.json(&diff)?;
-        return Ok(());
-    }
-    let lines = [format!("From {} to {}:", moment(&diff.from), moment(&diff.to))];
-    let changes = diff.items.iter().flat_map(change_lines);
-    let nothing = diff.items.is_empty().then(|| "nobody's access differs".to_owned());
-    for line in lines.into_iter().chain(changes).chain(nothing) {
-        session.out.line(&clean(&line))?;
+    match whole {
+        Some(diff) if session.out.is_json() => session.out.json(&diff)?,
+        Some(_) if last.is_none() => session.out.line("nobody's access differs")?,
+        Some(_) | None => {}
     }
     Ok(())
 }
@@ -186,7 +197,7 @@ fn change_lines(change: &PrincipalChange) -> Vec<String> {
 }
 
 /// A row on one line, such as `update on project, dataset in all but production`.
-fn row_words(row: &AccessEntry) -> String {
+fn row_words(row: &AccessLine) -> String {
     let mut places = Vec::new();
     if row.organization {
         places.push("the whole organization".to_owned());
@@ -199,7 +210,7 @@ fn row_words(row: &AccessEntry) -> String {
     if objects != "-" {
         places.push(format!("objects: {objects}"));
     }
-    format!("{} on {} in {}", row.permission, access::types(&row.object_types), places.join("; "))
+    format!("{} on {} in {}", row.permissions.join(", "), access::types(&row.object_types), places.join("; "))
 }
 
 #[cfg(test)]
@@ -210,7 +221,7 @@ mod tests {
 
     fn step(cause: &str) -> TimelineStep {
         let row = |permission: &str, projects: Value| {
-            json!({"permission": permission, "object_types": {"only": ["project", "dataset"]}, "organization": false,
+            json!({"permissions": [permission, "move"], "object_types": {"only": ["project", "dataset"]}, "organization": false,
                 "projects": projects, "objects": []})
         };
         let production = json!({"all_but": [{"id": "p", "name": "production"}]});
@@ -230,8 +241,8 @@ mod tests {
 2026-01-02T03:04:05.006Z  (position p7)
   MemberAdded by user:ada@example.com with key k1: \"for ci\"
   token:ci-bot
-    + update on project, dataset in projects: all but production
-    - read on project, dataset in ";
+    + update, move on project, dataset in projects: all but production
+    - read, move on project, dataset in ";
         assert_eq!(step_lines(&step("record")).join("\n"), expected);
     }
 

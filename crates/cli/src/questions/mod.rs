@@ -7,6 +7,7 @@ pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod event_words;
 pub(crate) mod grant_history;
+pub(crate) mod limits;
 pub(crate) mod report;
 pub(crate) mod reverse;
 pub(crate) mod watch;

@@ -1,10 +1,12 @@
 //! `grantbook who-can`, `grantbook accessible`, `grantbook permissions`
 
+use anyhow::bail;
 use clap::Args;
 use grantbook_api::{
     questions::{
         check::CheckObject,
-        reverse::{AccessibleQuery, Holder, PermissionsQuery, WhoCanQuery},
+        explain::Path,
+        reverse::{AccessibleQuery, Holder, PermissionsQuery, WaysForm, WhoCan, WhoCanQuery},
     },
     words::reference::{NamedObject, NamedPrincipal},
 };
@@ -55,9 +57,28 @@ pub(crate) async fn who_can(session: &Session, args: WhoCanArgs) -> anyhow::Resu
     let WhoCanArgs { permission, object, project } = args;
     let CheckObject { object_type, id, project } = session.asked_object(&object, project.as_deref()).await?;
     let object = format!("{object_type}:{id}");
-    let query = WhoCanQuery { permission, object, project, limit: LIMIT, cursor: None, as_of: None };
-    let holders: Vec<Holder> = session.client.every(&["v1", "who-can"], &query).await?;
-    session.out.list(&holders, &["PRINCIPAL", "BY WAY OF", "GIVES", "ON", "GRANT"], holder)?;
+    let ways = (!session.out.is_json()).then_some(WaysForm::Shared);
+    let mut query =
+        WhoCanQuery { permission, object, project, ways, limit: LIMIT, cursor: None, as_of: None };
+    if session.out.is_json() {
+        let holders: Vec<Holder> = session.client.every(&["v1", "who-can"], &query).await?;
+        session.out.items(&holders)?;
+        return Ok(());
+    }
+    let mut table = session.out.open_table(&["PRINCIPAL", "BY WAY OF", "GIVES", "ON", "GRANT"]);
+    loop {
+        let WhoCan { items, ways, next, .. } = session.client.who_can(&query).await?.value;
+        let rows: Vec<_> = items.iter().filter_map(|one| holder(one, &ways)).collect();
+        if rows.len() != items.len() {
+            bail!("the server gave a holder without its way");
+        }
+        table.rows(&rows)?;
+        query.cursor = next;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    table.end();
     Ok(())
 }
 
@@ -95,11 +116,13 @@ pub(crate) async fn permissions(session: &Session, args: PermissionsArgs) -> any
     Ok(())
 }
 
-fn holder(holder: &Holder) -> Vec<String> {
-    let Holder { principal, path } = holder;
-    let groups: Vec<String> = path
-        .via
+/// A row for a holder; none if its way is missing.
+fn holder(holder: &Holder, ways: &[Path]) -> Option<Vec<String>> {
+    let Holder { principal, path, way, via, record: _ } = holder;
+    let path = path.as_ref().or_else(|| ways.get((*way)?))?;
+    let groups: Vec<String> = via
         .iter()
+        .chain(&path.via)
         .map(|step| if step.group.name.is_empty() { &step.group.id } else { &step.group.name })
         .map(|name| format!("group:{name}"))
         .collect();
@@ -109,7 +132,7 @@ fn holder(holder: &Holder) -> Vec<String> {
         (Some(role), _) => role.name.clone(),
         (None, permissions) => permissions.clone().unwrap_or_default().join(", "),
     };
-    vec![named(principal), way, gives, path.matched.scope.clone(), path.grant.id.clone()]
+    Some(vec![named(principal), way, gives, path.matched.scope.clone(), path.grant.id.clone()])
 }
 
 fn named(principal: &NamedPrincipal) -> String {
@@ -137,7 +160,13 @@ mod tests {
                 "records": [],
             },
         });
-        let row = holder(&serde_json::from_value(body).unwrap());
-        assert_eq!(row, ["token:ci-bot", "group:low > group:b", "Engineer", "the organization", "g1"]);
+        let mut one: Holder = serde_json::from_value(body).unwrap();
+        let expected = ["token:ci-bot", "group:low > group:b", "Engineer", "the organization", "g1"];
+        assert_eq!(holder(&one, &[]).unwrap(), expected);
+        let mut way = one.path.take().unwrap();
+        assert_eq!(holder(&one, &[way.clone()]), None, "neither a path nor a way");
+        (one.way, one.via) = (Some(0), Some(way.via.remove(0)));
+        assert_eq!(holder(&one, &[way]).unwrap(), expected);
+        assert_eq!(holder(&one, &[]), None, "a way that is not there");
     }
 }

@@ -8,8 +8,13 @@ use anyhow::Context as _;
 use clap::Args;
 use grantbook_api::{
     nouns::grants::{Effect, Grant},
-    questions::explain::{Explanation, NearMiss, Path, PathRole, RecordRef, Via},
-    words::reference::{Actor, ActorType, Named, NamedGrantee, NamedObject},
+    questions::explain::{
+        ExplainQuery, Explanation, NearMiss, PATHS_DEFAULT, Path, PathRole, RecordRef, Via,
+    },
+    words::{
+        list::{AsOfQuery, LIMIT_MAX},
+        reference::{Actor, ActorType, Named, NamedGrantee, NamedObject},
+    },
 };
 use grantbook_files as files;
 
@@ -22,14 +27,24 @@ use crate::{
 pub(crate) struct WhyArgs {
     #[command(flatten)]
     check: CheckArgs,
-    /// Draw the ways as a picture (SVG) into this file; `-`: to standard output.
+    /// List at most so many ways, shortest first: 1 to 1000. Very long ways come in pages with fewer.
+    #[arg(long, value_name = "N", default_value_t = PATHS_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=i64::from(LIMIT_MAX)))]
+    limit: u32,
+    /// Go on where the page before ended: its `next` (see --json).
+    #[arg(long, value_name = "CURSOR", conflicts_with_all = ["all", "svg"])]
+    cursor: Option<String>,
+    /// List all ways, page after page. Where groups are nested closely there may be very many.
+    #[arg(long, conflicts_with_all = ["json", "svg"])]
+    all: bool,
+    /// Draw the principal, its groups and the grants as a picture (SVG) into this file; `-`: to standard output.
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     svg: Option<PathBuf>,
 }
 
 pub(crate) async fn run(session: &Session, args: WhyArgs) -> anyhow::Result<()> {
-    let (request, query) = args.check.request(session).await?;
-    let explanation = session.client.explain(&request, &query).await?.value;
+    let (request, AsOfQuery { as_of }) = args.check.request(session).await?;
+    let mut query = ExplainQuery { limit: Some(args.limit), cursor: args.cursor.clone(), as_of };
+    let mut explanation = session.client.explain(&request, &query).await?.value;
     if let Some(path) = &args.svg {
         let picture = svg::picture(&explanation, &headline(&explanation));
         if path.as_os_str() == "-" {
@@ -43,8 +58,19 @@ pub(crate) async fn run(session: &Session, args: WhyArgs) -> anyhow::Result<()> 
         session.out.json(&explanation)?;
         return Ok(());
     }
-    for line in story(&explanation) {
-        session.out.line(&clean(&line))?;
+    let print = |lines: Vec<String>| lines.iter().try_for_each(|line| session.out.line(&clean(line)));
+    print(story(&explanation))?;
+    let mut listed = explanation.paths.len();
+    if !args.all && args.cursor.is_none() {
+        print(more(&explanation).into_iter().flat_map(|line| [String::new(), line]).collect())?;
+    }
+    while let Some(next) = explanation.next.take().filter(|_| args.all) {
+        query.cursor = Some(next);
+        explanation = session.client.explain(&request, &query).await?.value;
+        let lines =
+            explanation.paths.iter().zip(listed..).flat_map(|(path, number)| item(number, path_lines(path)));
+        print(lines.collect())?;
+        listed += explanation.paths.len();
     }
     Ok(())
 }
@@ -62,6 +88,11 @@ fn story(explanation: &Explanation) -> Vec<String> {
         );
     }
     ways(&mut lines, "Denied by:", &explanation.denied_by);
+    let denies = explanation.denied_by.len();
+    if explanation.denied_by_total > denies as u64 {
+        let total = counted(explanation.denied_by_total);
+        lines.push(format!("     {denies} of {total} such ways are listed; --limit N lists more, and the graph of --json has them all."));
+    }
     let title = if explanation.allowed { "Because:" } else { "What would allow it otherwise:" };
     ways(&mut lines, title, &explanation.paths);
     let near = explanation.missing.as_ref().map_or(&[][..], |missing| &missing.near);
@@ -72,11 +103,22 @@ fn story(explanation: &Explanation) -> Vec<String> {
             lines.extend(item(number, near_lines(miss)));
         }
     }
-    if explanation.truncated {
-        lines.push(String::new());
-        lines.push("There is more: an explanation lists at most 1000 ways of each kind.".to_owned());
-    }
     lines
+}
+
+/// What says that ways were left out, if some were.
+fn more(explanation: &Explanation) -> Option<String> {
+    explanation.next.as_ref()?;
+    let listed = explanation.paths.len();
+    let total = counted(explanation.paths_total);
+    Some(format!(
+        "{listed} of {total} ways are listed; --limit N lists up to {LIMIT_MAX} at once, --all lists all."
+    ))
+}
+
+/// A number of ways; the largest stands for all that are not counted.
+fn counted(total: u64) -> String {
+    if total >= (1 << 53) - 1 { format!("at least {total}") } else { total.to_string() }
 }
 
 fn headline(explanation: &Explanation) -> String {
@@ -272,11 +314,7 @@ mod tests {
     }
 
     fn told(allowed: bool, reason: &str, more: &Value) -> String {
-        let mut body = json!({"allowed": allowed, "reason": reason, "position": "p9", "permission": "update",
-            "principal": {"type": "token", "id": "t", "name": "ci-bot"},
-            "object": {"type": "project", "id": "p", "name": "staging"}, "paths": [], "truncated": false});
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        story(&serde_json::from_value(body).unwrap()).join("\n")
+        story(&explained(allowed, reason, more)).join("\n")
     }
 
     #[test]
@@ -322,16 +360,35 @@ Because:
         assert!(text.ends_with(last), "{text}");
     }
 
+    fn explained(allowed: bool, reason: &str, more: &Value) -> Explanation {
+        let mut body = json!({"allowed": allowed, "reason": reason, "position": "p9", "permission": "update",
+            "principal": {"type": "token", "id": "t", "name": "ci-bot"},
+            "object": {"type": "project", "id": "p", "name": "staging"}, "paths": [], "paths_total": 0, "next": null,
+            "graph": {"nodes": [], "edges": []}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(body).unwrap()
+    }
+
     #[test]
-    fn a_cut_list_is_said_to_be_cut_and_what_may_not_be_named_goes_by_its_id() {
+    fn ways_that_are_left_out_are_counted() {
+        let page = |next: Value, total: u64| json!({"paths": [path()], "next": next, "paths_total": total});
+        assert_eq!(more(&explained(true, "granted", &page(Value::Null, 1))), None);
+        let line = more(&explained(true, "granted", &page(json!("c"), 400))).unwrap();
+        assert!(line.starts_with("1 of 400 ways are listed; --limit N"), "{line}");
+        let line = more(&explained(true, "granted", &page(json!("c"), (1 << 53) - 1))).unwrap();
+        assert!(line.starts_with("1 of at least 9007199254740991 ways"), "{line}");
+        let mut deny = path();
+        deny["grant"]["effect"] = json!("deny");
+        let text = told(false, "denied_by_grant", &json!({"denied_by": [deny], "denied_by_total": 3}));
+        assert!(text.ends_with("     1 of 3 such ways are listed; --limit N lists more, and the graph of --json has them all."), "{text}");
+    }
+
+    #[test]
+    fn what_may_not_be_named_goes_by_its_id() {
         let mut path = path();
         path["role"]["name"] = json!("");
-        let text = told(true, "granted", &json!({"paths": [path], "truncated": true}));
+        let text = told(true, "granted", &json!({"paths": [path]}));
         assert!(text.contains("is granted r on all projects\n"), "{text}");
-        assert!(
-            text.ends_with("\n\nThere is more: an explanation lists at most 1000 ways of each kind."),
-            "{text}"
-        );
     }
 
     #[test]

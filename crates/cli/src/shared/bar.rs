@@ -45,6 +45,11 @@ impl Bar {
         self.draw(principals, whole, || format!("{rows} rows, {speed} a second"));
     }
 
+    /// So many things, of so many of so many lists.
+    pub(crate) fn show_import(&mut self, things: u64, lists: u64, whole: u64) {
+        self.draw(lists, whole, || format!("{things} things, {lists} of {whole} lists"));
+    }
+
     pub(crate) fn clear(&self) {
         if self.told.is_some() {
             write!(io::stderr(), "\r\x1b[K").unwrap_or_default();

@@ -14,8 +14,9 @@ pub(crate) struct Globals {
     /// The server to talk to.
     #[arg(long, global = true, env = "GRANTBOOK_URL", default_value = "http://127.0.0.1:7878")]
     pub(crate) url: String,
-    /// Where writes go, if --url is a read node.
-    #[arg(long, global = true, env = "GRANTBOOK_COMMAND_URL", value_name = "URL")]
+    /// Where writes go, if --url is a read node that does not pass them on. Also `GRANTBOOK_COMMAND_URL`.
+    // The variable is read by the session: clap would give it to `serve`, too, whose option of this name is another one.
+    #[arg(long, global = true, value_name = "URL")]
     pub(crate) command_url: Option<String>,
     /// The key to use; better given in the environment, where other users of the machine do not see it.
     #[arg(long, global = true, env = "GRANTBOOK_KEY", hide_env_values = true, value_parser = secret)]

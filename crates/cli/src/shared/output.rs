@@ -77,21 +77,16 @@ impl Output {
 
     /// A table with left-aligned columns.
     pub(crate) fn table(self, titles: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-        if rows.is_empty() {
-            self.note("nothing to show");
-            return Ok(());
-        }
-        let titles: Vec<String> = titles.iter().map(|title| (*title).to_owned()).collect();
-        let widths: Vec<usize> = (0..titles.len())
-            .map(|column| {
-                let cells = rows.iter().chain([&titles]).filter_map(|row| row.get(column));
-                cells.map(|cell| clean(cell).chars().count()).max().unwrap_or(0)
-            })
-            .collect();
-        for row in [&titles].into_iter().chain(rows) {
-            self.line(&padded(row, &widths))?;
-        }
+        let mut table = self.open_table(titles);
+        table.rows(rows)?;
+        table.end();
         Ok(())
+    }
+
+    /// A table whose rows come a page at a time; its columns are as wide as what came so far.
+    pub(crate) fn open_table(self, titles: &[&str]) -> Table {
+        let titles: Vec<String> = titles.iter().map(|title| (*title).to_owned()).collect();
+        Table { out: self, widths: vec![0; titles.len()], titles, is_empty: true }
     }
 
     /// What was made: JSON, or its id alone on stdout and a word about it on stderr.
@@ -111,6 +106,38 @@ impl Output {
         }
         self.note(&format!("{what} {}", outcome(answer, how)));
         Ok(())
+    }
+}
+
+/// A table that is being printed.
+pub(crate) struct Table {
+    out: Output,
+    titles: Vec<String>,
+    widths: Vec<usize>,
+    is_empty: bool,
+}
+
+impl Table {
+    /// Prints more rows.
+    pub(crate) fn rows(&mut self, rows: &[Vec<String>]) -> io::Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let titles = [self.titles.clone()];
+        let titles = if self.is_empty { &titles[..] } else { &[] };
+        for (column, width) in self.widths.iter_mut().enumerate() {
+            let cells = rows.iter().chain(titles).filter_map(|row| row.get(column));
+            *width = cells.map(|cell| clean(cell).chars().count()).max().unwrap_or(0).max(*width);
+        }
+        self.is_empty = false;
+        titles.iter().chain(rows).try_for_each(|row| self.out.line(&padded(row, &self.widths)))
+    }
+
+    /// Says so if there were none.
+    pub(crate) fn end(self) {
+        if self.is_empty {
+            self.out.note("nothing to show");
+        }
     }
 }
 

@@ -23,6 +23,7 @@ impl Session {
         };
         let options = Options { idempotency_key, if_position: None, reason: reason.clone(), at_least, as_of };
         let mut client = Client::new(&url, Some(key))?.with(options);
+        let command_url = command_url.or_else(|| std::env::var("GRANTBOOK_COMMAND_URL").ok());
         if let Some(url) = command_url.filter(|url| !url.is_empty()) {
             client = client.writing_to(&url)?;
         }

@@ -1,12 +1,13 @@
 //! What a caller holds, and therefore may confer: nobody gives what he does not hold.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     access::containment::ScopeContext,
-    catalog::{Lineage, ObjectType, Permission, PermissionSet, TypeSet},
+    catalog::{Lineage, ObjectType, PERMISSIONS_MAX, Permission, PermissionSet, TypeSet},
     id::{GrantId, ProjectId},
-    model::{Effect, Grant, Narrowing},
+    limits::WorkCounter,
+    model::{Effect, Gives, Grant, Narrowing},
     principal::{Caller, Grantee},
     scope::Scope,
     state::{Block, OrgState, permission_set},
@@ -46,52 +47,139 @@ pub struct Holdings {
     pub narrow: Option<Narrow>,
 }
 
-/// A right about to be given: a permission on types under a scope until an instant.
-#[derive(Debug, Clone, Copy)]
-pub struct Right<'a> {
-    /// The permission.
-    pub permission: Permission,
-    /// On objects of these types.
-    pub types: TypeSet,
-    /// Where.
-    pub scope: &'a Scope,
-    /// Until when.
-    pub until: Timestamp,
+impl Holding {
+    /// Whether it gives the permission on objects of the type, wherever its scope is.
+    pub(crate) fn gives(&self, permission: Permission, object_type: ObjectType) -> bool {
+        self.blocks.iter().any(|block| block.permissions.has(permission) && block.types.has(object_type))
+    }
+
+    fn permissions(&self) -> PermissionSet {
+        self.blocks.iter().fold(PermissionSet::EMPTY, |all, block| all.union(block.permissions))
+    }
 }
 
-impl Holding {
-    fn types_of(&self, permission: Permission) -> TypeSet {
-        let giving = self.blocks.iter().filter(|block| block.permissions.has(permission));
-        giving.fold(TypeSet::EMPTY, |types, block| types.union(block.types))
+/// What a caller holds on all of one scope: containment was decided once, for all permissions asked about.
+#[derive(Debug, Clone)]
+pub struct HeldOver {
+    /// Now.
+    now: Table,
+    /// Until at least the instant asked about.
+    lasting: Table,
+}
+
+/// Types by permission.
+#[derive(Debug, Clone)]
+struct Table([TypeSet; PERMISSIONS_MAX]);
+
+impl Table {
+    const EMPTY: Self = Self([TypeSet::EMPTY; PERMISSIONS_MAX]);
+
+    fn types(&self, permission: Permission) -> TypeSet {
+        self.0.get(usize::from(permission.bit())).copied().unwrap_or(TypeSet::EMPTY)
+    }
+
+    fn add(&mut self, blocks: &[Block], of: PermissionSet) {
+        each(blocks, of, |permission, types| {
+            if let Some(held) = self.0.get_mut(usize::from(permission.bit())) {
+                *held = held.union(types);
+            }
+        });
+    }
+
+    fn take(&mut self, blocks: &[Block], of: PermissionSet) {
+        each(blocks, of, |permission, types| {
+            if let Some(held) = self.0.get_mut(usize::from(permission.bit())) {
+                *held = held.minus(types);
+            }
+        });
+    }
+
+    fn has_all(&self, blocks: &[Block], of: PermissionSet) -> bool {
+        let mut all = true;
+        each(blocks, of, |permission, types| all &= types.minus(self.types(permission)).is_empty());
+        all
+    }
+
+    fn has_any(&self, blocks: &[Block], of: PermissionSet) -> bool {
+        let mut any = false;
+        each(blocks, of, |permission, types| any |= !types.intersect(self.types(permission)).is_empty());
+        any
+    }
+}
+
+fn each(blocks: &[Block], of: PermissionSet, mut what: impl FnMut(Permission, TypeSet)) {
+    for block in blocks {
+        for permission in block.permissions.intersect(of).iter() {
+            what(permission, block.types);
+        }
+    }
+}
+
+/// How long it takes to compare a scope, roughly: cheap ones are looked at first, as they may make the others superfluous.
+fn length(scope: &Scope) -> usize {
+    match scope {
+        Scope::Organization => 0,
+        Scope::Object(_) => 1,
+        Scope::Projects(selector) => {
+            selector.include.len().saturating_add(selector.exclude.len()).saturating_add(1)
+        }
+    }
+}
+
+impl HeldOver {
+    /// The types on which the caller holds the permission now.
+    pub fn now(&self, permission: Permission) -> TypeSet {
+        self.now.types(permission)
+    }
+
+    /// The types on which the caller holds the permission until at least the instant asked about.
+    pub fn lasting(&self, permission: Permission) -> TypeSet {
+        self.lasting.types(permission)
     }
 }
 
 impl Holdings {
-    /// The types on which the caller holds the permission on all of `scope` until at least `until`: each by one allow
-    /// grant on a containing scope, and no deny overlapping.
-    pub fn held_types(
+    /// For each of these permissions, the types on which the caller holds it on all of `scope`, now and until at least
+    /// `until`: each by one allow grant on a containing scope, and no deny overlapping.
+    ///
+    /// A grant is compared with the scope only if it would add something, a deny only if it would take something.
+    pub fn held_over(
         &self,
         ground: &ScopeContext<'_>,
-        permission: Permission,
         scope: &Scope,
         until: Timestamp,
-    ) -> TypeSet {
-        let within_key = self.narrow.as_ref().is_none_or(|narrow| {
-            narrow.permissions.has(permission)
-                && narrow.on.as_ref().is_none_or(|limit| ground.contains(limit, scope))
-        });
+        permissions: PermissionSet,
+    ) -> HeldOver {
+        let mut held = HeldOver { now: Table::EMPTY, lasting: Table::EMPTY };
+        let within_key = self
+            .narrow
+            .as_ref()
+            .is_none_or(|narrow| narrow.on.as_ref().is_none_or(|limit| ground.contains(limit, scope)));
         if !within_key {
-            return TypeSet::EMPTY;
+            return held;
         }
-        let allowed = self
-            .allows
-            .iter()
-            .filter(|held| held.until >= until && ground.contains(&held.scope, scope))
-            .fold(TypeSet::EMPTY, |types, held| types.union(held.types_of(permission)));
-        self.denies
-            .iter()
-            .filter(|deny| ground.overlap(&deny.scope, scope))
-            .fold(allowed, |types, deny| types.minus(deny.types_of(permission)))
+        let key = self.narrow.as_ref().map_or(PermissionSet::ALL, |narrow| narrow.permissions);
+        let of = permissions.intersect(key);
+        let giving = |one: &&Holding| !one.permissions().intersect(of).is_empty();
+        let mut allows: Vec<_> = self.allows.iter().filter(giving).collect();
+        allows.sort_by_key(|one| length(&one.scope));
+        for one in allows {
+            let lasts = one.until >= until;
+            let adds = !held.now.has_all(&one.blocks, of) || lasts && !held.lasting.has_all(&one.blocks, of);
+            if adds && ground.contains(&one.scope, scope) {
+                held.now.add(&one.blocks, of);
+                if lasts {
+                    held.lasting.add(&one.blocks, of);
+                }
+            }
+        }
+        for deny in &self.denies {
+            if held.now.has_any(&deny.blocks, of) && ground.overlap(&deny.scope, scope) {
+                held.now.take(&deny.blocks, of);
+                held.lasting.take(&deny.blocks, of);
+            }
+        }
+        held
     }
 
     /// Whether the caller holds the permission now on all of the scope, for all these types.
@@ -102,7 +190,8 @@ impl Holdings {
         types: TypeSet,
         scope: &Scope,
     ) -> bool {
-        types.minus(self.held_types(ground, permission, scope, Timestamp::EPOCH)).is_empty()
+        let held = self.held_over(ground, scope, Timestamp::EPOCH, permission.set());
+        types.minus(held.now(permission)).is_empty()
     }
 
     /// Whether the caller holds the permission now on all of a grant's scope, for every type that the grant reaches.
@@ -122,10 +211,15 @@ impl Holdings {
     /// Whether the caller is given every permission on every type of the organization, those of the future included, as
     /// Owners are, whatever denies take from him.
     pub fn own_the_organization(&self, ground: &ScopeContext<'_>) -> bool {
-        let given = Self { allows: self.allows.clone(), denies: Vec::new(), narrow: self.narrow.clone() };
-        PermissionSet::ALL
-            .iter()
-            .all(|permission| given.holds(ground, permission, TypeSet::ALL, &Scope::Organization))
+        let (mut given, all) = (Table::EMPTY, PermissionSet::ALL);
+        let within_key = self.narrow.as_ref().is_none_or(|narrow| {
+            narrow.permissions == all
+                && narrow.on.as_ref().is_none_or(|limit| ground.contains(limit, &Scope::Organization))
+        });
+        for one in self.allows.iter().filter(|one| ground.contains(&one.scope, &Scope::Organization)) {
+            given.add(&one.blocks, all);
+        }
+        within_key && all.iter().all(|permission| TypeSet::ALL.minus(given.types(permission)).is_empty())
     }
 
     /// Whether the caller sees the grant: `read_acls` over its whole scope. No deny hides a deny from the owners of the
@@ -133,23 +227,6 @@ impl Holdings {
     pub fn sees_grant(&self, ground: &ScopeContext<'_>, grant: &Grant) -> bool {
         self.holds_over(ground, Permission::READ_ACLS, &grant.on, grant.object_type.as_deref())
             || (grant.effect == Effect::Deny && self.own_the_organization(ground))
-    }
-
-    /// Whether the caller may give the right: for each type he holds `delegate` there, or the very right.
-    ///
-    /// `delegate` on groups lifts attenuation for their memberships, so only a holder of `delegate` on the organization gives it.
-    pub fn may_confer(&self, ground: &ScopeContext<'_>, right: Right<'_>) -> bool {
-        let delegated = self.held_types(ground, Permission::DELEGATE, right.scope, Timestamp::EPOCH);
-        let held = self.held_types(ground, right.permission, right.scope, right.until);
-        let mut conferrable = delegated.union(held);
-        if right.permission == Permission::DELEGATE {
-            let over_all =
-                self.held_types(ground, Permission::DELEGATE, &Scope::Organization, Timestamp::EPOCH);
-            if !over_all.has(ObjectType::GROUP) {
-                conferrable = conferrable.minus(ObjectType::GROUP.set());
-            }
-        }
-        right.types.minus(conferrable).is_empty()
     }
 }
 
@@ -166,14 +243,33 @@ pub struct Excess {
 
 /// Giving many rights at once.
 impl Holdings {
-    /// The first right that `given` has under `scope` and that the holder of these may not give.
+    /// The first right that `given` has under `scope` and that the holder of these may not give: he gives a right on the types
+    /// on which he holds `delegate` there, or the very right until then.
+    ///
+    /// `delegate` on groups lifts attenuation for their memberships, so only a holder of `delegate` on the organization gives it.
     pub fn excess_under(&self, ground: &ScopeContext<'_>, given: &Holding, scope: &Scope) -> Option<Excess> {
         let reach = ground.reach(scope);
-        for block in &given.blocks {
+        let blocks: Vec<_> =
+            given.blocks.iter().filter(|block| !block.types.intersect(reach).is_empty()).collect();
+        let needed =
+            blocks.iter().fold(Permission::DELEGATE.set(), |all, block| all.union(block.permissions));
+        let held = self.held_over(ground, scope, given.until, needed);
+        for block in blocks {
             let types = block.types.intersect(reach);
-            for permission in block.permissions.iter().filter(|_| !types.is_empty()) {
-                let right = Right { permission, types, scope, until: given.until };
-                if !self.may_confer(ground, right) {
+            for permission in block.permissions.iter() {
+                let mut conferrable = held.now(Permission::DELEGATE).union(held.lasting(permission));
+                let of_groups = permission == Permission::DELEGATE && conferrable.has(ObjectType::GROUP);
+                if of_groups
+                    && !self.holds(
+                        ground,
+                        Permission::DELEGATE,
+                        ObjectType::GROUP.set(),
+                        &Scope::Organization,
+                    )
+                {
+                    conferrable = conferrable.minus(ObjectType::GROUP.set());
+                }
+                if !types.minus(conferrable).is_empty() {
                     return Some(Excess { holding: given.clone(), permission, scope: scope.clone() });
                 }
             }
@@ -218,10 +314,15 @@ impl Holdings {
 impl OrgState {
     /// Runs `ask` with what is known of projects and objects.
     pub fn on_ground<T>(&self, ask: impl FnOnce(&ScopeContext<'_>) -> T) -> T {
+        self.on_ground_within(&WorkCounter::unlimited(), ask)
+    }
+
+    /// The same; comparisons of scopes are counted.
+    pub fn on_ground_within<T>(&self, work: &WorkCounter, ask: impl FnOnce(&ScopeContext<'_>) -> T) -> T {
         let project = |id: ProjectId| {
             self.projects.get(&id).filter(|project| project.ended_at.is_none()).map(Arc::clone)
         };
-        ask(&ScopeContext { catalog: &self.catalog, project: &project })
+        ask(&ScopeContext { catalog: &self.catalog, project: &project, work })
     }
 
     /// What reaches the caller at `now`, cut by the narrowing of its key.
@@ -238,10 +339,14 @@ impl OrgState {
         reached: impl IntoIterator<Item = (Grantee, Timestamp)>,
         now: Timestamp,
     ) -> Holdings {
-        let mut holdings = Holdings::default();
+        let (mut holdings, mut roles) = (Holdings::default(), BTreeMap::new());
         for (grantee, until) in reached {
             for grant in self.grants_to(grantee).filter(|grant| self.grant_in_force(grant, now)) {
-                let holding = self.holding(grant, until);
+                let given = match grant.gives {
+                    Gives::Role(role) => roles.entry(role).or_insert_with(|| self.role_blocks(role)).clone(),
+                    Gives::Permissions(_) => self.given_blocks(grant),
+                };
+                let holding = self.holding_of(grant, given, until);
                 match grant.effect {
                     Effect::Allow => holdings.allows.push(holding),
                     Effect::Deny => holdings.denies.push(holding),
@@ -253,10 +358,14 @@ impl OrgState {
 
     /// A grant as held by somebody whose path to it ends at `until`.
     pub fn holding(&self, grant: &Grant, until: Timestamp) -> Holding {
+        self.holding_of(grant, self.given_blocks(grant), until)
+    }
+
+    fn holding_of(&self, grant: &Grant, given: Vec<Block>, until: Timestamp) -> Holding {
         Holding {
             grant: Some(grant.id),
             scope: grant.on.clone(),
-            blocks: self.grant_blocks(grant),
+            blocks: self.cut_blocks(grant, given),
             until: until.min(Timestamp::end(grant.expires_at)),
         }
     }

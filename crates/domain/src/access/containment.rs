@@ -9,17 +9,23 @@ use std::sync::Arc;
 use crate::{
     catalog::{Catalog, Lineage, ObjectType, TypeSet},
     id::ProjectId,
+    limits::WorkCounter,
     model::Project,
-    scope::{Atom, ObjectRef, Scope, Selector, glob_matches},
+    scope::{
+        Atom, Atoms, Labels, ObjectRef, Scope, Selector, is_within,
+        patterns::{glob_matches, pattern_within, patterns_disjoint},
+    },
     state::project_view,
 };
 
-/// What is known of existing projects.
+/// What is known of existing projects, and what the comparisons have cost so far.
 pub struct ScopeContext<'a> {
     /// The organization's catalog.
     pub catalog: &'a Catalog,
     /// A living project.
     pub project: &'a dyn Fn(ProjectId) -> Option<Arc<Project>>,
+    /// Counts comparisons of two conditions. Once it is used up, nothing is contained and everything overlaps.
+    pub work: &'a WorkCounter,
 }
 
 impl std::fmt::Debug for ScopeContext<'_> {
@@ -30,6 +36,9 @@ impl std::fmt::Debug for ScopeContext<'_> {
 
 impl ScopeContext<'_> {
     /// Whether everything that `given` can ever cover is covered by `held`.
+    ///
+    /// Costs at most the product of the lengths of two selectors; ids, exact names, labels and equal patterns are looked up
+    /// in an index.
     pub fn contains(&self, held: &Scope, given: &Scope) -> bool {
         match (held, given) {
             (Scope::Organization, _) => true,
@@ -106,104 +115,127 @@ impl ScopeContext<'_> {
     }
 
     /// Each include atom given lies in one include atom held; each exclude atom held lies in an exclude atom given, or
-    /// is disjoint from that include atom.
+    /// is disjoint from that include atom. Only the exclude atoms held that lie in none given are compared with the include
+    /// atoms.
     fn selector_contains(&self, held: &Selector, given: &Selector) -> bool {
-        given.include.iter().all(|atom| match atom {
+        let within = given.include.iter().all(|atom| match atom {
             Atom::Id(id) => (self.project)(*id).is_none() || self.selector_takes(held, *id),
-            Atom::All | Atom::Name(_) | Atom::Label(_) => {
-                held.include.iter().any(|wide| self.atom_within(atom, wide))
-                    && held.exclude.iter().all(|hole| {
-                        given.exclude.iter().any(|kept| self.atom_within(hole, kept))
-                            || self.disjoint(hole, atom)
-                    })
-            }
-        })
+            Atom::All | Atom::Name(_) | Atom::Label(_) => self.within_any(atom, &held.include),
+        });
+        let live = Live::of(&given.include);
+        within
+            && (live.is_empty()
+                || held
+                    .exclude
+                    .iter()
+                    .all(|hole| self.within_any(hole, &given.exclude) || self.misses(hole, &live)))
     }
 
+    /// Whether the atoms that two selectors include can meet outside of what either excludes.
     fn selectors_overlap(&self, one: &Selector, other: &Selector) -> bool {
-        one.include.iter().any(|a| other.include.iter().any(|b| self.meet(one, a, other, b)))
+        let both = |id: ProjectId| self.selector_takes(one, id) && self.selector_takes(other, id);
+        if one.include.iter().chain(&other.include).any(|atom| matches!(atom, Atom::Id(id) if both(*id))) {
+            return true;
+        }
+        let left =
+            |atom: &&Atom| !self.within_any(atom, &one.exclude) && !self.within_any(atom, &other.exclude);
+        let first: Atoms = live_atoms(&one.include).filter(left).cloned().collect();
+        let first = Live::of(&first);
+        !first.is_empty() && live_atoms(&other.include).filter(left).any(|atom| !self.misses(atom, &first))
     }
 
-    /// Whether the parts of two selectors that come from these include atoms may meet.
-    fn meet(&self, one: &Selector, a: &Atom, other: &Selector, b: &Atom) -> bool {
-        if let Atom::Id(id) = a {
-            return self.selector_takes(other, *id) && self.selector_takes(one, *id);
-        }
-        if let Atom::Id(id) = b {
-            return self.selector_takes(one, *id) && self.selector_takes(other, *id);
-        }
-        let cut_away = other.exclude.iter().any(|hole| self.atom_within(a, hole))
-            || one.exclude.iter().any(|hole| self.atom_within(b, hole))
-            || one.exclude.iter().any(|hole| self.atom_within(a, hole))
-            || other.exclude.iter().any(|hole| self.atom_within(b, hole));
-        !cut_away && !self.disjoint(a, b)
-    }
-
-    /// Whether every project that `narrow` takes is taken by `wide`, by form.
-    fn atom_within(&self, narrow: &Atom, wide: &Atom) -> bool {
-        match (narrow, wide) {
-            (_, Atom::All) => true,
-            (Atom::Id(id), _) => {
-                let project = (self.project)(*id);
-                project.is_none_or(|project| wide.matches(project_view(&project)))
+    /// Whether no project can be taken by the atom and by any of the others, none of which is an id.
+    fn misses(&self, atom: &Atom, others: &Live<'_>) -> bool {
+        match atom {
+            Atom::All => others.is_empty(),
+            Atom::Id(id) => (self.project)(*id).is_none_or(|project| {
+                self.work.spend(others.len());
+                !others.takes(&project)
+            }),
+            Atom::Name(name) => {
+                let apart = |other: &&str| self.work.compare() && patterns_disjoint(name, other);
+                !others.all && others.labels.is_empty() && others.names.iter().all(apart)
             }
-            (Atom::Name(narrow), Atom::Name(wide)) => pattern_within(narrow, wide),
-            (Atom::Label(narrow), Atom::Label(wide)) => {
-                wide.iter().all(|(key, value)| narrow.get(key) == Some(value))
+            Atom::Label(labels) => {
+                let apart = |other: &&Labels| self.work.compare() && contradict(labels, other);
+                !others.all && others.names.is_empty() && others.labels.iter().all(apart)
             }
-            (Atom::All, Atom::Name(wide)) => pattern_within("*", wide),
-            (Atom::All, Atom::Label(wide)) => wide.is_empty(),
-            (Atom::Name(_) | Atom::Label(_) | Atom::All, _) => false,
         }
     }
 
-    /// Whether no project can be taken by both atoms.
-    fn disjoint(&self, one: &Atom, other: &Atom) -> bool {
-        match (one, other) {
-            (Atom::Id(id), atom) | (atom, Atom::Id(id)) => {
-                let project = (self.project)(*id);
-                project.is_none_or(|project| !atom.matches(project_view(&project)))
+    /// Whether every project that `narrow` takes is taken by one and the same atom of these, by form.
+    fn within_any(&self, narrow: &Atom, wides: &Atoms) -> bool {
+        if wides.is_empty() || !self.work.compare() {
+            return false;
+        }
+        let index = wides.index();
+        if index.has_all() {
+            return true;
+        }
+        match narrow {
+            Atom::All => {
+                let everything = |wide: &str| self.work.compare() && pattern_within("*", wide);
+                wides.pattern_texts(index).any(everything)
+                    || wides.label_sets(index, &Labels::new()).next().is_some()
             }
-            (Atom::Name(one), Atom::Name(other)) => patterns_disjoint(one, other),
-            (Atom::Label(one), Atom::Label(other)) => {
-                one.iter().any(|(key, value)| other.get(key).is_some_and(|different| different != value))
+            Atom::Id(id) => {
+                (self.project)(*id).is_none_or(|project| wides.matches_any(project_view(&project)))
             }
-            (Atom::All | Atom::Name(_) | Atom::Label(_), _) => false,
+            Atom::Name(name) => {
+                let contains = |wide: &str| self.work.compare() && pattern_within(name, wide);
+                wides.has_name(index, name)
+                    || wides.has_pattern(index, name)
+                    || wides.patterns_before(index, name).any(contains)
+            }
+            Atom::Label(labels) => {
+                let contains = |wide: &Labels| self.work.compare() && is_within(wide, labels);
+                wides.label_sets(index, labels).any(contains)
+            }
         }
     }
 }
 
-/// `wide` is the same pattern, or a literal prefix and one star that `narrow` starts with.
-fn pattern_within(narrow: &str, wide: &str) -> bool {
-    if narrow == wide {
-        return true;
-    }
-    let literal = narrow.split('*').next().unwrap_or("");
-    match wide.split_once('*') {
-        Some((prefix, rest)) if rest.trim_matches('*').is_empty() => literal.starts_with(prefix),
-        _ => !narrow.contains('*') && glob_matches(wide, narrow),
-    }
+/// The atoms of a list that decide by name or labels, or take all: those that may take projects of the future.
+struct Live<'a> {
+    all: bool,
+    names: Vec<&'a str>,
+    labels: Vec<&'a Labels>,
 }
 
-/// Two patterns whose literal beginnings or ends cannot agree.
-fn patterns_disjoint(one: &str, other: &str) -> bool {
-    match (one.contains('*'), other.contains('*')) {
-        (false, _) => !glob_matches(other, one),
-        (_, false) => !glob_matches(one, other),
-        (true, true) => {
-            let (start, other_start) = (first_piece(one), first_piece(other));
-            let (end, other_end) = (last_piece(one), last_piece(other));
-            let starts_agree = start.starts_with(other_start) || other_start.starts_with(start);
-            let ends_agree = end.ends_with(other_end) || other_end.ends_with(end);
-            !(starts_agree && ends_agree)
+impl<'a> Live<'a> {
+    fn of(atoms: &'a [Atom]) -> Self {
+        let mut live = Self { all: false, names: Vec::new(), labels: Vec::new() };
+        for atom in atoms {
+            match atom {
+                Atom::All => live.all = true,
+                Atom::Id(_) => {}
+                Atom::Name(name) => live.names.push(name),
+                Atom::Label(labels) => live.labels.push(labels),
+            }
         }
+        live
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.all && self.names.is_empty() && self.labels.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.names.len().saturating_add(self.labels.len())
+    }
+
+    fn takes(&self, project: &Project) -> bool {
+        self.all
+            || self.names.iter().any(|name| glob_matches(name, &project.name))
+            || self.labels.iter().any(|wanted| is_within(wanted, &project.labels))
     }
 }
 
-fn first_piece(pattern: &str) -> &str {
-    pattern.split('*').next().unwrap_or("")
+fn live_atoms(atoms: &[Atom]) -> impl Iterator<Item = &Atom> {
+    atoms.iter().filter(|atom| !matches!(atom, Atom::Id(_)))
 }
 
-fn last_piece(pattern: &str) -> &str {
-    pattern.rsplit('*').next().unwrap_or("")
+/// Whether no project can carry both sets of labels.
+fn contradict(one: &Labels, other: &Labels) -> bool {
+    one.iter().any(|(key, value)| other.get(key).is_some_and(|different| different != value))
 }

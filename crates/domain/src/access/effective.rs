@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    access::{check::Reason, coverage::Cover},
+    access::{check::Reason, coverage::Cover, project_bits::ProjectBits},
     catalog::{Catalog, Lineage, ObjectType, Permission, TypeSet},
     id::{OrgId, ProjectId},
     model::{Effect, Grant},
@@ -110,7 +110,29 @@ pub fn survey<B: AsRef<[Block]>, E>(
     grants: &[ApplicableGrant<B>],
     look: impl FnMut(&ObjectRef, &[&Scope]) -> Result<Option<FoundObject>, E>,
 ) -> Result<Vec<AccessRow>, E> {
-    Survey::of(around, grants, look).rows()
+    let mut rows = Vec::new();
+    survey_each(around, grants, (0, look), |_, some| {
+        rows.extend(some);
+        Ok::<_, E>(true)
+    })?;
+    Ok(rows)
+}
+
+/// The same, a permission at a time: by its place in the catalog, from one on, until `show` has enough. What comes before costs
+/// nothing.
+pub fn survey_each<B: AsRef<[Block]>, E, F: From<E>>(
+    around: Context<'_>,
+    grants: &[ApplicableGrant<B>],
+    (from, look): (usize, impl FnMut(&ObjectRef, &[&Scope]) -> Result<Option<FoundObject>, E>),
+    mut show: impl FnMut(usize, Vec<AccessRow>) -> Result<bool, F>,
+) -> Result<(), F> {
+    let mut survey = Survey::of(around, grants, look);
+    for (place, permission) in around.catalog.all_permissions().enumerate().skip(from) {
+        if !show(place, survey.rows_of(permission)?)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// What the grants of one effect cover by themselves: [`survey`] in parts that can be put together, for what many share.
@@ -139,7 +161,7 @@ struct ExpandedGrant<'a> {
     effect: Effect,
     types: TypeSet,
     blocks: &'a [Block],
-    projects: BTreeSet<ProjectId>,
+    projects: ProjectBits,
     /// Covers every object of the organization.
     everything: bool,
     /// Covers every project that it does not exclude.
@@ -186,12 +208,12 @@ impl<'a> ExpandedGrant<'a> {
             }
             Scope::Object(_) | Scope::Organization | Scope::Projects(_) => None,
         };
-        let covered = around.projects.iter().filter(|project| match scope {
+        let covered = around.projects.iter().map(|project| match scope {
             Scope::Organization => true,
-            Scope::Projects(selector) => selector.covers(**project),
+            Scope::Projects(selector) => selector.covers(*project),
             Scope::Object(_) => wide || one == Some(project.id),
         });
-        let projects = covered.map(|project| project.id).collect();
+        let projects = ProjectBits::of(covered);
         let single = matches!(scope, Scope::Object(_)) && !wide && object_type != Some(ObjectType::PROJECT);
         let (effect, types, blocks) = (grant.effect, grant.types, grant.blocks.as_ref());
         Self { scope, effect, types, blocks, projects, everything, wide, single }
@@ -209,23 +231,19 @@ impl<'a, E, F: FnMut(&ObjectRef, &[&Scope]) -> Result<Option<FoundObject>, E>> S
         Self { around, grants, sets: BTreeMap::new(), look }
     }
 
-    fn rows(mut self) -> Result<Vec<AccessRow>, E> {
+    fn rows_of(&mut self, permission: Permission) -> Result<Vec<AccessRow>, E> {
         let catalog = self.around.catalog;
-        let mut rows = Vec::new();
-        for permission in catalog.all_permissions() {
-            let mut extents: Vec<(Extent, Vec<String>)> = Vec::new();
-            for object_type in catalog.all_types() {
-                let allows = self.deciding((permission, object_type), Effect::Allow);
-                if allows.is_empty() {
-                    continue;
-                }
-                let denies = self.deciding((permission, object_type), Effect::Deny);
-                let extent = self.cover(&allows, object_type)?.without(&self.cover(&denies, object_type)?);
-                join(&mut extents, extent, catalog.type_name(object_type));
+        let mut extents: Vec<(Extent, Vec<String>)> = Vec::new();
+        for object_type in catalog.all_types() {
+            let allows = self.deciding((permission, object_type), Effect::Allow);
+            if allows.is_empty() {
+                continue;
             }
-            rows.extend(into_rows(catalog.permission_name(permission), extents));
+            let denies = self.deciding((permission, object_type), Effect::Deny);
+            let extent = self.cover(&allows, object_type)?.without(&self.cover(&denies, object_type)?);
+            join(&mut extents, extent, catalog.type_name(object_type));
         }
-        Ok(rows)
+        Ok(into_rows(catalog.permission_name(permission), extents).collect())
     }
 
     fn cover_rows(mut self, effect: Effect) -> Result<Vec<CoverRow>, E> {
@@ -301,13 +319,16 @@ impl<'a, E, F: FnMut(&ObjectRef, &[&Scope]) -> Result<Option<FoundObject>, E>> S
         if let Some(set) = self.sets.get(indexes) {
             return set.clone();
         }
-        let covered: BTreeSet<ProjectId> =
-            self.these(indexes).flat_map(|grant| grant.projects.iter().copied()).collect();
+        let mut covered = ProjectBits::default();
+        self.these(indexes).for_each(|grant| covered.join(&grant.projects));
+        let projects = self.around.projects.iter().enumerate();
+        let ids = |within: bool| -> BTreeSet<ProjectId> {
+            projects.filter(|(place, _)| covered.has(*place) == within).map(|(_, one)| one.id).collect()
+        };
         let set = if self.these(indexes).any(|grant| grant.wide) {
-            let ids = self.around.projects.iter().map(|project| project.id);
-            ProjectSet::AllBut(ids.filter(|id| !covered.contains(id)).collect())
+            ProjectSet::AllBut(ids(false))
         } else {
-            ProjectSet::Only(covered)
+            ProjectSet::Only(ids(true))
         };
         self.sets.insert(indexes.to_vec(), set.clone());
         set

@@ -7,5 +7,8 @@ pub mod coverage;
 pub mod covers;
 pub mod diff;
 pub mod effective;
+pub mod lines;
+pub mod pieces;
 pub mod planned;
+mod project_bits;
 pub mod rights;

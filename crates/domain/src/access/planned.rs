@@ -11,7 +11,7 @@ use crate::{
         effective::AccessRow,
     },
     event::Event,
-    id::{GrantId, ProjectId, RoleId},
+    id::{GrantId, GroupId, ProjectId, RoleId},
     model::{Gives, Grant},
     principal::{Grantee, Principal, principals_below},
     scope::{ObjectRef, Scope},
@@ -20,14 +20,14 @@ use crate::{
 };
 use std::convert::Infallible;
 
-/// What one principal gains and loses.
+/// What some principals gain and lose alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Who.
-    pub principal: Principal,
-    /// What it may do afterwards and could not before: an object is gained iff its row has it, as in [`AccessRow`].
+    /// Who, ascending.
+    pub principals: Vec<Principal>,
+    /// What they may do afterwards and could not before: an object is gained iff its row has it, as in [`AccessRow`].
     pub gained: Rc<[AccessRow]>,
-    /// What it could do before and may not afterwards; projects are those that lived before.
+    /// What they could do before and may not afterwards; projects are those that lived before.
     pub lost: Rc<[AccessRow]>,
 }
 
@@ -44,29 +44,56 @@ pub struct AccessDiff<'a> {
     pub at: Timestamp,
 }
 
-/// What somebody with these grants has, worked out once for all who have the same.
-type Known = HashMap<Vec<GrantId>, Rc<[AccessRow]>>;
+/// What is gained and what is lost.
 type Gained = (Rc<[AccessRow]>, Rc<[AccessRow]>);
 
+/// One of the states, with what is known of those whom the same grants reach.
+struct Reach<'s> {
+    state: &'s OrgState,
+    at: Timestamp,
+    /// The grants in force above somebody, by the groups that it is directly in.
+    above: HashMap<Vec<GroupId>, Rc<[GrantId]>>,
+    /// What grants give: the place in `rows`.
+    known: HashMap<Vec<GrantId>, usize>,
+    rows: Vec<Rc<[AccessRow]>>,
+    /// Units of work since they were last spent.
+    work: u64,
+}
+
 impl AccessDiff<'_> {
-    /// The changes for these principals, by principal; who keeps exactly what it had is left out.
-    pub fn changes(&self, principals: &BTreeSet<Principal>) -> Vec<Change> {
-        let (mut before, mut after) = (Known::new(), Known::new());
-        let mut known: HashMap<(*const AccessRow, *const AccessRow), Gained> = HashMap::new();
-        let mut changes = Vec::new();
+    /// The changes for these principals, each told once for all who share it, by the first of them; who keeps exactly what it had
+    /// is left out. `spend` may end it; it is told of units of work: a unit is one grant held against one project, or against one
+    /// pair of permission and type.
+    pub fn changes<E>(
+        &self,
+        principals: &BTreeSet<Principal>,
+        mut spend: impl FnMut(u64) -> Result<(), E>,
+    ) -> Result<Vec<Change>, E> {
+        let (mut before, mut after) = (Reach::of(self.before, self.at), Reach::of(self.after, self.at));
+        let mut places: HashMap<(usize, usize), Option<usize>> = HashMap::new();
+        let mut alike: HashMap<Gained, usize> = HashMap::new();
+        let mut changes: Vec<Change> = Vec::new();
         for principal in principals {
-            let had = rows(self.before, *principal, self.at, &mut before);
-            let has = rows(self.after, *principal, self.at, &mut after);
-            // Rows are kept as long as this goes on, so that the same address is the same rows.
-            let (gained, lost) = known.entry((had.as_ptr(), has.as_ptr())).or_insert_with(|| {
-                (self.difference(&had, &has, self.after), self.difference(&has, &had, self.before))
+            let class = (before.class(*principal), after.class(*principal));
+            spend(std::mem::take(&mut before.work).saturating_add(std::mem::take(&mut after.work)))?;
+            let place = places.entry(class).or_insert_with(|| {
+                let (had, has) = (before.rows.get(class.0)?, after.rows.get(class.1)?);
+                let gained = self.difference(had, has, self.after);
+                let lost = self.difference(has, had, self.before);
+                if gained.is_empty() && lost.is_empty() {
+                    return None;
+                }
+                let key = (Rc::clone(&gained), Rc::clone(&lost));
+                Some(*alike.entry(key).or_insert_with(|| {
+                    changes.push(Change { principals: Vec::new(), gained, lost });
+                    changes.len() - 1
+                }))
             });
-            if !gained.is_empty() || !lost.is_empty() {
-                let (gained, lost) = (Rc::clone(gained), Rc::clone(lost));
-                changes.push(Change { principal: *principal, gained, lost });
+            if let Some(change) = place.and_then(|place| changes.get_mut(place)) {
+                change.principals.push(*principal);
             }
         }
-        changes
+        Ok(changes)
     }
 
     /// What `more`, rows of the one state, has that `less`, rows of the other, has not.
@@ -85,10 +112,51 @@ impl AccessDiff<'_> {
     }
 }
 
-fn rows(state: &OrgState, principal: Principal, at: Timestamp, known: &mut Known) -> Rc<[AccessRow]> {
-    let grants = state.grants_reaching(principal, at).unwrap_or_default();
-    let ids: Vec<GrantId> = grants.iter().map(|grant| grant.id).collect();
-    Rc::clone(known.entry(ids).or_insert_with(|| state.survey(&grants).into()))
+impl<'s> Reach<'s> {
+    fn of(state: &'s OrgState, at: Timestamp) -> Self {
+        let (above, known) = (HashMap::new(), HashMap::new());
+        Self { state, at, above, known, rows: Vec::new(), work: 0 }
+    }
+
+    /// The place of what the principal has: the same for all whom the same grants reach.
+    fn class(&mut self, principal: Principal) -> usize {
+        let ids = self.grants(principal);
+        if let Some(known) = self.known.get(&ids) {
+            return *known;
+        }
+        let grants: Vec<&Grant> = ids.iter().filter_map(|id| self.state.grant(*id)).collect();
+        let cells = self.state.catalog().all_permissions().count() * self.state.catalog().all_types().count();
+        let each = self.state.living_projects().count().saturating_add(cells) as u64;
+        self.work = self.work.saturating_add(each.saturating_mul(ids.len() as u64));
+        self.rows.push(self.state.survey(&grants).into());
+        let place = self.rows.len() - 1;
+        self.known.insert(ids, place);
+        place
+    }
+
+    /// The grants in force that reach the principal, by id; none if it is not active.
+    fn grants(&mut self, principal: Principal) -> Vec<GrantId> {
+        let (state, at) = (self.state, self.at);
+        if state.active_principal(principal, at).is_err() {
+            return Vec::new();
+        }
+        let in_force = |grantee: Grantee| {
+            state.grants_to(grantee).filter(|grant| state.grant_in_force(grant, at)).map(|grant| grant.id)
+        };
+        let direct = state.living_memberships_of(principal.into());
+        let direct = direct.filter(|one| at < Timestamp::end(one.expires_at));
+        let groups: Vec<GroupId> = direct.map(|one| one.group).collect();
+        let above = self.above.entry(groups).or_insert_with_key(|groups| {
+            let reached = groups.iter().map(|id| Grantee::Group(*id));
+            let reached: BTreeSet<Grantee> = reached
+                .flat_map(|group| state.reached_from(group, Timestamp::FOREVER, at).into_keys())
+                .collect();
+            reached.into_iter().flat_map(in_force).collect()
+        });
+        let mut ids: Vec<GrantId> = in_force(principal.into()).chain(above.iter().copied()).collect();
+        ids.sort_unstable();
+        ids
+    }
 }
 
 /// Whom events can touch.
@@ -213,13 +281,5 @@ impl AccessDiff<'_> {
             Ok::<(), Infallible>(())
         });
         below.unwrap_or_else(|never| match never {})
-    }
-}
-
-/// What was gained and lost, counted.
-impl Change {
-    /// How many rows it has.
-    pub fn rows(&self) -> usize {
-        self.gained.len() + self.lost.len()
     }
 }

@@ -68,6 +68,8 @@ pub enum Ask {
     Access,
     /// What commands would change, besides what each of them needs.
     Plan,
+    /// What the organization may hold, and what it holds.
+    Limits,
     /// Who may do something on an object.
     WhoCan,
     /// On which objects of a type a principal may do something.
@@ -112,12 +114,13 @@ pub enum Ask {
 
 impl Ask {
     /// All questions.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::WhoAmI,
         Self::Check,
         Self::Explain,
         Self::Access,
         Self::Plan,
+        Self::Limits,
         Self::WhoCan,
         Self::Accessible,
         Self::Permissions,
@@ -147,7 +150,7 @@ impl Ask {
             Self::Catalog => Needs::Permission(Permission::READ, On::AllProjects),
             Self::Check | Self::Permissions => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
             Self::Explain | Self::WhoCan => Needs::Permission(Permission::READ_ACLS, On::Object),
-            Self::Access | Self::Plan | Self::Accessible | Self::Report | Self::Timeline => {
+            Self::Access | Self::Plan | Self::Limits | Self::Accessible | Self::Report | Self::Timeline => {
                 Needs::Permission(Permission::READ_ACLS, On::Organization)
             }
             Self::ProjectTimeline => Needs::Permission(Permission::READ_ACLS, On::Project),
@@ -207,7 +210,9 @@ pub const fn needs(command: &Command) -> Needs {
         }
         Command::Project(ProjectCommand::Update { .. }) => Needs::Permission(Permission::UPDATE, On::Project),
         Command::Project(ProjectCommand::Delete { .. }) => Needs::Permission(Permission::DELETE, On::Project),
-        Command::Object(ObjectCommand::Register { .. }) => Needs::Permission(Permission::CREATE, On::Object),
+        Command::Object(ObjectCommand::Register { .. } | ObjectCommand::Create { .. }) => {
+            Needs::Permission(Permission::CREATE, On::Object)
+        }
         Command::Object(ObjectCommand::Update { .. }) => Needs::Permission(Permission::UPDATE, On::Object),
         Command::Object(ObjectCommand::Remove { .. }) => Needs::Permission(Permission::DELETE, On::Object),
         Command::Grant(GrantCommand::Create { .. }) => Needs::Permission(Permission::CREATE_ACLS, On::Scope),

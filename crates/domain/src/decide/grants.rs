@@ -4,9 +4,10 @@ use crate::{
     access::authority::Holding,
     catalog::{ObjectType, Permission},
     command::GrantCommand,
-    decide::{Events, Judge, projects::require_labels, require_prose},
+    decide::{Events, Judge, projects::require_labels},
     event::Event,
     id::GrantId,
+    limits::{Limit, PATTERN_STARS_MAX, SelectorUse},
     model::{Effect, Gives, Grant},
     refusal::{Kind, Refusal},
     scope::{Atom, ObjectRef, SELECTOR_MAX, Scope, Selector},
@@ -39,10 +40,9 @@ impl Judge<'_> {
     fn create_grant(&self, mut grant: Grant) -> Events {
         self.require_grantee(grant.to, "/to/id")?;
         self.require_gives(&grant.gives)?;
-        self.require_future(grant.expires_at)?;
-        require_prose("/reason", grant.reason.as_deref())?;
         (grant.on, grant.generation) = self.fitting_scope(&grant.on, "/on", Permission::CREATE_ACLS)?;
         self.require_reach(&grant)?;
+        self.require_room_for(&grant.on)?;
         let holding = Holding { grant: None, ..self.state.holding(&grant, Timestamp::FOREVER) };
         match grant.effect {
             Effect::Allow => self.require_conferrable(&holding)?,
@@ -79,7 +79,7 @@ impl Judge<'_> {
 
     /// A grant that can reach no object is a mistake, and said to be one.
     fn require_reach(&self, grant: &Grant) -> Result<(), Refusal> {
-        let reach = self.state.on_ground(|ground| ground.reach(&grant.on));
+        let reach = self.on_ground(|ground| ground.reach(&grant.on));
         if let Some(name) = &grant.object_type {
             let known = self.state.catalog().object_type(name);
             let known = known.ok_or_else(|| Refusal::no_such(Kind::ObjectType, "/object_type"))?;
@@ -116,7 +116,7 @@ impl Judge<'_> {
         match scope {
             Scope::Organization => Ok((Scope::Organization, 0)),
             Scope::Projects(selector) => {
-                self.require_selector(selector, pointer, asked)?;
+                self.require_named(selector, pointer, asked)?;
                 Ok((scope.clone(), 0))
             }
             Scope::Object(object) => self.fitting_object(object, pointer, asked),
@@ -146,34 +146,69 @@ impl Judge<'_> {
         Ok((Scope::Object(object), located.generation))
     }
 
-    fn require_selector(&self, selector: &Selector, pointer: &str, asked: Permission) -> Result<(), Refusal> {
-        if selector.include.is_empty() {
-            let pointer = format!("{pointer}/projects/include");
-            return Err(Refusal::invalid(&pointer, "must name at least one condition"));
-        }
+    /// What a selector names must exist and be seen.
+    fn require_named(&self, selector: &Selector, pointer: &str, asked: Permission) -> Result<(), Refusal> {
         for (list, atoms) in [("include", &selector.include), ("exclude", &selector.exclude)] {
-            let pointer = format!("{pointer}/projects/{list}");
-            if atoms.len() > SELECTOR_MAX {
-                return Err(Refusal::invalid(&pointer, "at most 1000 conditions"));
-            }
             for (index, atom) in atoms.iter().enumerate() {
-                self.require_atom(atom, &format!("{pointer}/{index}"), asked)?;
+                if let Atom::Id(id) = atom {
+                    let pointer = format!("{pointer}/projects/{list}/{index}/id");
+                    self.require_seen_project(*id, &pointer, asked)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn require_atom(&self, atom: &Atom, pointer: &str, asked: Permission) -> Result<(), Refusal> {
-        match atom {
-            Atom::All => Ok(()),
-            Atom::Id(id) => self.require_seen_project(*id, &format!("{pointer}/id"), asked),
-            Atom::Name(pattern) => {
-                super::text(&format!("{pointer}/name"), check_line(pattern, NAME_MAX_BYTES))
-            }
-            Atom::Label(labels) if labels.is_empty() => {
-                Err(Refusal::invalid(&format!("{pointer}/label"), "must name at least one label"))
-            }
-            Atom::Label(labels) => require_labels(labels, None, &format!("{pointer}/label")),
+    /// A selector takes up room in the organization: each project to come is compared with it.
+    pub(super) fn require_room_for(&self, scope: &Scope) -> Result<(), Refusal> {
+        let SelectorUse { patterns, conditions } = SelectorUse::of(scope);
+        let would_be = self.state.selector_use.plus(SelectorUse { patterns, conditions });
+        if patterns > 0 {
+            self.terms.limits.require(Limit::Patterns, would_be.patterns)?;
         }
+        if conditions > 0 {
+            self.terms.limits.require(Limit::Conditions, would_be.conditions)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the text of a selector alone shows to be wrong.
+pub(super) fn require_selector(scope: &Scope, pointer: &str) -> Result<(), Refusal> {
+    let Scope::Projects(selector) = scope else { return Ok(()) };
+    if selector.include.is_empty() {
+        let pointer = format!("{pointer}/projects/include");
+        return Err(Refusal::invalid(&pointer, "must name at least one condition"));
+    }
+    for (list, atoms) in [("include", &selector.include), ("exclude", &selector.exclude)] {
+        let pointer = format!("{pointer}/projects/{list}");
+        if atoms.len() > SELECTOR_MAX {
+            return Err(Refusal::invalid(&pointer, "at most 1000 conditions"));
+        }
+        for (index, atom) in atoms.iter().enumerate() {
+            require_atom(atom, (&pointer, index))?;
+        }
+    }
+    Ok(())
+}
+
+/// Pointers are made only where something is wrong: there may be thousands of conditions.
+fn require_atom(atom: &Atom, (list, index): (&str, usize)) -> Result<(), Refusal> {
+    match atom {
+        Atom::All | Atom::Id(_) => Ok(()),
+        Atom::Name(pattern) => {
+            let pointer = || format!("{list}/{index}/name");
+            if let wrong @ Err(_) = check_line(pattern, NAME_MAX_BYTES) {
+                super::text(&pointer(), wrong)?;
+            }
+            if pattern.bytes().filter(|byte| *byte == b'*').count() > PATTERN_STARS_MAX {
+                return Err(Refusal::invalid(&pointer(), "at most 8 stars in one pattern"));
+            }
+            Ok(())
+        }
+        Atom::Label(labels) if labels.is_empty() => {
+            Err(Refusal::invalid(&format!("{list}/{index}/label"), "must name at least one label"))
+        }
+        Atom::Label(labels) => require_labels(labels, None, || format!("{list}/{index}/label")),
     }
 }

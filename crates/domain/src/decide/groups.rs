@@ -6,6 +6,7 @@ use crate::{
     decide::{Events, Judge, changed, is_new, require_name, require_prose},
     event::Event,
     id::GroupId,
+    limits::Limit,
     model::{Group, Membership},
     principal::Grantee,
     refusal::{Kind, Refusal},
@@ -73,6 +74,9 @@ impl Judge<'_> {
         {
             return Err(Refusal::Cycle(Kind::Group));
         }
+        if old.is_none() {
+            self.require_room_for_membership(group, member)?;
+        }
         let until = Timestamp::end(expires_at);
         let old_until = old.map_or(self.at, |old| Timestamp::end(old.expires_at));
         self.require_delegate_over_denies(group, old.is_some())?;
@@ -104,7 +108,7 @@ impl Judge<'_> {
     fn leads(&self, group: GroupId) -> bool {
         let object = ObjectRef::new("group", group.to_string());
         let (scope, types) = (Scope::Object(object), ObjectType::GROUP.set());
-        self.state.on_ground(|ground| self.holdings.holds(ground, Permission::DELEGATE, types, &scope))
+        self.on_ground(|ground| self.holdings.holds(ground, Permission::DELEGATE, types, &scope))
     }
 
     /// Where a deny reaches the group or one above: joining or leaving changes whom it reaches, leaving lifts it.
@@ -118,20 +122,21 @@ impl Judge<'_> {
         }
     }
 
+    /// A new membership: how many the member has then, and how deep groups are nested.
+    fn require_room_for_membership(&self, group: GroupId, member: Grantee) -> Result<(), Refusal> {
+        let (limits, work) = (&self.terms.limits, &self.terms.work);
+        let own = self.state.living_memberships_of(member).count();
+        work.spend(own);
+        limits.require(Limit::Memberships, own.saturating_add(1))?;
+        let Grantee::Group(inner) = member else { return Ok(()) };
+        limits.require(Limit::Nestings, self.state.nestings.len().saturating_add(1))?;
+        limits.require(Limit::GroupDepth, self.state.group_depth_through(inner, group, work))
+    }
+
     /// Whether `inner` is `outer` or a group that `outer` is in, by what lives; memberships whose time has passed count, as they
     /// may be renewed.
     fn is_within(&self, outer: GroupId, inner: GroupId) -> bool {
-        let mut open = vec![outer];
-        let mut seen = std::collections::BTreeSet::new();
-        while let Some(group) = open.pop() {
-            if group == inner {
-                return true;
-            }
-            if seen.insert(group) {
-                open.extend(self.state.living_memberships_of(Grantee::Group(group)).map(|above| above.group));
-            }
-        }
-        false
+        self.state.with_groups_above(outer, &self.terms.work).contains(&inner)
     }
 
     fn living_group(&self, id: GroupId) -> Result<&Group, Refusal> {

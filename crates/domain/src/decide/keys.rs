@@ -60,6 +60,7 @@ impl Judge<'_> {
         if let Some(narrow) = key.narrow.take() {
             key.narrow = self.fitting_narrowing(narrow)?;
         }
+        self.require_room_for_narrowing(&key)?;
         self.require_key_conferrable(&key)?;
         Ok(vec![Event::KeyIssued { key }])
     }
@@ -73,6 +74,7 @@ impl Judge<'_> {
             return Err(Refusal::WrongCredential("a session is not rotated: sign in again"));
         }
         self.require_living(old.principal)?;
+        self.require_room_for_narrowing(old)?;
         self.require_key_conferrable(old)?;
         let grace_millis = i64::try_from(grace_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let old_until = self.at.plus_millis(grace_millis).min(Timestamp::end(old.expires_at));
@@ -80,6 +82,11 @@ impl Judge<'_> {
             Key { id: new_id, hash, replaces: Some(id), created_at: self.at, ended_at: None, ..old.clone() };
         let old = Box::new(Key { expires_at: Some(old_until), ..old.clone() });
         Ok(vec![Event::KeyRotated { key, old }])
+    }
+
+    pub(super) fn require_room_for_narrowing(&self, key: &Key) -> Result<(), Refusal> {
+        let on = key.narrow.as_ref().and_then(|narrow| narrow.on.as_ref());
+        on.map_or(Ok(()), |on| self.require_room_for(on))
     }
 
     fn require_living(&self, principal: Principal) -> Result<(), Refusal> {
@@ -114,7 +121,7 @@ impl Judge<'_> {
     }
 
     fn require_delegation(&self) -> Result<(), Refusal> {
-        let held = self.state.on_ground(|ground| self.holdings.may_issue_for_others(ground));
+        let held = self.on_ground(|ground| self.holdings.may_issue_for_others(ground));
         if held || self.author == Author::Operator {
             return Ok(());
         }
@@ -144,7 +151,7 @@ impl Judge<'_> {
         let scope = match (&own.on, &narrow.on) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(own), Some(given)) => self.state.on_ground(|ground| ground.contains(own, given)),
+            (Some(own), Some(given)) => self.on_ground(|ground| ground.contains(own, given)),
         };
         permissions && scope
     }

@@ -17,13 +17,16 @@ mod sessions;
 mod tokens;
 mod webhooks;
 
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 use crate::{
-    access::authority::Holdings,
+    access::{authority::Holdings, containment::ScopeContext},
     catalog::Permission,
-    command::{Author, Command, MemberCommand, ObjectCommand, Request, SessionCommand, UserCommand},
+    command::{
+        Author, Command, GrantCommand, KeyCommand, MemberCommand, Request, SessionCommand, UserCommand,
+    },
     event::Event,
+    limits::{Limit, Limits, WorkCounter},
     model::{Builtin, Key, RegisteredObject},
     principal::{Caller, Grantee, Principal},
     refusal::{Kind, Refusal},
@@ -45,27 +48,91 @@ pub struct Decided {
     pub steps: Vec<u32>,
 }
 
+/// What a command costs, in work units: see [`crate::limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// To decide it.
+    pub deciding: u64,
+    /// To follow its record on a read node.
+    pub following: u64,
+}
+
 type Events = Result<Vec<Event>, Refusal>;
 
 impl OrgState {
     /// Decides the request on this very state. Pure: the same state and request give the same answer.
     pub fn decide(&self, request: &Request) -> Result<Decided, Refusal> {
-        if let Command::Batch(commands) = &request.command {
-            return self.decide_batch(request, commands);
+        self.decide_within(request, &Limits::DEFAULT).0
+    }
+
+    /// The same under these limits, with what it costs, accepted or refused. No limit refuses a command that only takes
+    /// access away.
+    pub fn decide_within(&self, request: &Request, limits: &Limits) -> (Result<Decided, Refusal>, Cost) {
+        let is_free = self.may_only_take(&request.command);
+        let limit = if is_free { u64::MAX } else { limits.command_work };
+        let terms = Terms { limits: *limits, work: WorkCounter::limited(limit), following: Cell::new(0) };
+        let decided = if let Command::Batch(commands) = &request.command {
+            self.decide_batch(request, commands, &terms)
+        } else {
+            let events = self.decide_one(request, &request.command, (&BTreeSet::new(), &terms));
+            events.map(|events| {
+                self.count_following(&events, &terms);
+                Decided { events, steps: Vec::new() }
+            })
+        };
+        let following = terms.following.get();
+        let decided = match decided {
+            // What was found after the work was used up, a refusal too, means nothing.
+            _ if terms.work.is_exceeded() => Err(limits.too_costly(Limit::CommandWork)),
+            Ok(decided) if following > limits.record_work && !self.only_takes(&decided.events) => {
+                Err(limits.too_costly(Limit::RecordWork))
+            }
+            decided => decided,
+        };
+        (decided, Cost { deciding: terms.work.spent(), following })
+    }
+
+    fn count_following(&self, events: &[Event], terms: &Terms) {
+        for event in events {
+            let cost = self.cost_to_follow(event, &terms.work);
+            terms.following.set(terms.following.get().saturating_add(cost));
         }
-        let events = self.decide_one(request, &request.command, &BTreeSet::new())?;
-        Ok(Decided { events, steps: Vec::new() })
     }
 
     /// The registered object, living or ended, that a command of this author on it means; none if it sees no such one.
     pub fn object_meant(&self, author: Author, at: Timestamp, named: &ObjectRef) -> Option<RegisteredObject> {
-        let request = Request { author, at, command: Command::Batch(Vec::new()) };
-        let made = BTreeSet::new();
-        let judge = Judge::new(self, &request, &made).ok()?;
-        judge.object_in_path(named, Permission::READ).ok().cloned()
+        self.as_author(author, at, |judge| judge.object_in_path(named, Permission::READ).ok().cloned())
     }
 
-    fn decide_batch(&self, request: &Request, commands: &[Command]) -> Result<Decided, Refusal> {
+    /// The living object that the author is given in place of a new one of this name; none if it sees no such one.
+    pub fn object_in_use(
+        &self,
+        author: Author,
+        at: Timestamp,
+        wanted: (&ObjectRef, &str),
+    ) -> Option<RegisteredObject> {
+        self.as_author(author, at, |judge| judge.seen_with_name(wanted.0, wanted.1).cloned())
+    }
+
+    fn as_author<T>(
+        &self,
+        author: Author,
+        at: Timestamp,
+        ask: impl FnOnce(&Judge<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let request = Request { author, at, command: Command::Batch(Vec::new()) };
+        let made = BTreeSet::new();
+        let terms =
+            Terms { limits: Limits::DEFAULT, work: WorkCounter::unlimited(), following: Cell::new(0) };
+        ask(&Judge::new(self, &request, (&made, &terms)).ok()?)
+    }
+
+    fn decide_batch(
+        &self,
+        request: &Request,
+        commands: &[Command],
+        terms: &Terms,
+    ) -> Result<Decided, Refusal> {
         if commands.is_empty() || commands.len() > BATCH_MAX {
             return Err(Refusal::invalid("/commands", "a batch has 1 to 1000 commands"));
         }
@@ -77,8 +144,12 @@ impl OrgState {
             if matches!(command, Command::Batch(_)) {
                 return Err(in_batch(Refusal::invalid("", "a batch holds no batches")));
             }
-            let events = state.decide_one(request, command, &made).map_err(in_batch)?;
+            let events = state.decide_one(request, command, (&made, terms)).map_err(in_batch)?;
+            if terms.work.is_exceeded() {
+                break;
+            }
             for event in &events {
+                state.count_following(std::slice::from_ref(event), terms);
                 state.apply(request.author.into(), event);
                 made.extend(author::visible::made_by(event));
             }
@@ -91,8 +162,14 @@ impl OrgState {
         Ok(decided)
     }
 
-    fn decide_one(&self, request: &Request, command: &Command, made: &BTreeSet<ObjectRef>) -> Events {
-        let judge = Judge::new(self, request, made)?;
+    fn decide_one(
+        &self,
+        request: &Request,
+        command: &Command,
+        given: (&BTreeSet<ObjectRef>, &Terms),
+    ) -> Events {
+        let judge = Judge::new(self, request, given)?;
+        judge.require_form(command)?;
         judge.authorize(command)?;
         judge.require_recent_sign_in(command)?;
         let events = judge.judge(command)?;
@@ -132,6 +209,14 @@ impl OrgState {
     }
 }
 
+/// What a command may cost, and what it has cost so far.
+struct Terms {
+    limits: Limits,
+    work: WorkCounter,
+    /// What its events cost to follow.
+    following: Cell<u64>,
+}
+
 /// One command being judged.
 struct Judge<'a> {
     state: &'a OrgState,
@@ -141,10 +226,15 @@ struct Judge<'a> {
     holdings: Holdings,
     /// What earlier commands of the same batch made: its author knows of it.
     made: &'a BTreeSet<ObjectRef>,
+    terms: &'a Terms,
 }
 
 impl<'a> Judge<'a> {
-    fn new(state: &'a OrgState, request: &Request, made: &'a BTreeSet<ObjectRef>) -> Result<Self, Refusal> {
+    fn new(
+        state: &'a OrgState,
+        request: &Request,
+        (made, terms): (&'a BTreeSet<ObjectRef>, &'a Terms),
+    ) -> Result<Self, Refusal> {
         let Request { author, at, .. } = *request;
         let holdings = match author {
             Author::Caller(caller) => {
@@ -153,7 +243,44 @@ impl<'a> Judge<'a> {
             }
             Author::System | Author::Operator => Holdings::default(),
         };
-        Ok(Self { state, author, at, holdings, made })
+        terms.work.spend(holdings.allows.len().saturating_add(holdings.denies.len()));
+        Ok(Self { state, author, at, holdings, made, terms })
+    }
+
+    /// Runs `ask` with what is known of projects; comparisons of scopes are counted.
+    fn on_ground<T>(&self, ask: impl FnOnce(&ScopeContext<'_>) -> T) -> T {
+        self.state.on_ground_within(&self.terms.work, ask)
+    }
+
+    /// What the body alone shows to be wrong, before anything is compared with what the author holds.
+    fn require_form(&self, command: &Command) -> Result<(), Refusal> {
+        match command {
+            Command::Grant(GrantCommand::Create { on, expires_at, reason, .. }) => {
+                self.require_future(*expires_at)?;
+                require_prose("/reason", reason.as_deref())?;
+                grants::require_selector(on, "/on")
+            }
+            Command::Key(KeyCommand::Issue { expires_at, narrow: Some(narrow), .. }) => {
+                self.require_future(*expires_at)?;
+                narrow.on.as_ref().map_or(Ok(()), |on| grants::require_selector(on, "/narrow/on"))
+            }
+            Command::Key(_)
+            | Command::Grant(GrantCommand::Revoke { .. })
+            | Command::Batch(_)
+            | Command::ExtendCatalog { .. }
+            | Command::User(_)
+            | Command::Token(_)
+            | Command::Session(_)
+            | Command::Group(_)
+            | Command::Member(_)
+            | Command::Role(_)
+            | Command::Project(_)
+            | Command::Object(_)
+            | Command::Webhook(_)
+            | Command::NoteExpiries { .. }
+            | Command::AcceptRollback { .. }
+            | Command::RecoverOwner { .. } => Ok(()),
+        }
     }
 
     /// The key may have been revoked between its authentication and this decision.
@@ -202,13 +329,7 @@ impl<'a> Judge<'a> {
             Command::Member(MemberCommand::Remove { group, member }) => self.remove_member(*group, *member),
             Command::Role(command) => self.judge_role(command),
             Command::Project(command) => self.judge_project(command),
-            Command::Object(ObjectCommand::Register { object, name }) => {
-                self.register_object(object, name.as_deref())
-            }
-            Command::Object(ObjectCommand::Update { object, name }) => {
-                self.update_object(object, name.as_ref())
-            }
-            Command::Object(ObjectCommand::Remove { object }) => self.remove_object(object),
+            Command::Object(command) => self.judge_object(command),
             Command::Grant(command) => self.judge_grant(command),
             Command::Webhook(command) => self.judge_webhook(command),
             Command::NoteExpiries { limit } => Ok(self.note_expiries(*limit)),

@@ -86,7 +86,7 @@ impl Judge<'_> {
         }
         let types = ObjectType::PROJECT.set();
         let held =
-            self.state.on_ground(|ground| self.holdings.holds(ground, Permission::UPDATE_ACLS, types, place));
+            self.on_ground(|ground| self.holdings.holds(ground, Permission::UPDATE_ACLS, types, place));
         if held {
             Ok(())
         } else {
@@ -101,7 +101,7 @@ impl Judge<'_> {
         if is_new(&project.name, old.map(|old| &old.name)) {
             require_name(&project.name)?;
         }
-        require_labels(&project.labels, old.map(|old| &old.labels), "/labels")?;
+        require_labels(&project.labels, old.map(|old| &old.labels), || "/labels".to_owned())?;
         match self.state.holder_of(NameKind::Project, &project.name) {
             Some(holder) if holder != project.id.uuid() => Err(Refusal::NameTaken(Kind::Project)),
             _ => Ok(()),
@@ -109,18 +109,23 @@ impl Judge<'_> {
     }
 }
 
-/// At most 64 labels; keys and values are one trimmed line each, values may be empty.
-pub(super) fn require_labels(labels: &Labels, old: Option<&Labels>, pointer: &str) -> Result<(), Refusal> {
+/// At most 64 labels; keys and values are one trimmed line each, values may be empty. The pointer is made only where something is
+/// wrong.
+pub(super) fn require_labels(
+    labels: &Labels,
+    old: Option<&Labels>,
+    pointer: impl Fn() -> String,
+) -> Result<(), Refusal> {
     if labels.len() > LABELS_MAX {
-        return Err(Refusal::invalid(pointer, "at most 64 labels"));
+        return Err(Refusal::invalid(&pointer(), "at most 64 labels"));
     }
     let is_new = |(key, value): &(&String, &String)| old.and_then(|old| old.get(*key)) != Some(*value);
     for (key, value) in labels.iter().filter(is_new) {
-        let escaped = key.replace('~', "~0").replace('/', "~1");
-        let pointer = format!("{pointer}/{escaped}");
-        text(&pointer, check_line(key, NAME_MAX_BYTES))?;
-        if !value.is_empty() {
-            text(&pointer, check_line(value, NAME_MAX_BYTES))?;
+        let checked = check_line(key, NAME_MAX_BYTES)
+            .and_then(|()| if value.is_empty() { Ok(()) } else { check_line(value, NAME_MAX_BYTES) });
+        if checked.is_err() {
+            let escaped = key.replace('~', "~0").replace('/', "~1");
+            text(&format!("{}/{escaped}", pointer()), checked)?;
         }
     }
     Ok(())

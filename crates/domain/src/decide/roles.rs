@@ -9,6 +9,7 @@ use crate::{
     decide::{Events, Judge, is_new, require_name},
     event::Event,
     id::RoleId,
+    limits::Limit,
     model::{Effect, Role, RolePermission},
     refusal::{Kind, Refusal},
     scope::Scope,
@@ -96,18 +97,21 @@ impl Judge<'_> {
 
     /// The role and every living role that includes it, directly or not.
     fn roles_with(&self, id: RoleId) -> BTreeSet<RoleId> {
-        let mut found = BTreeSet::from([id]);
-        loop {
-            let known = found.len();
-            for role in self.state.living_roles() {
-                if role.includes.iter().any(|included| found.contains(included)) {
-                    found.insert(role.id);
-                }
-            }
-            if found.len() == known {
-                return found;
-            }
+        self.state.with_roles_including(id, &self.terms.work)
+    }
+
+    /// The new inclusions: how many there are then, and how long the longest path through each.
+    fn require_room_for_includes(&self, role: &Role, old: Option<&Role>) -> Result<(), Refusal> {
+        let had: BTreeSet<_> = old.into_iter().flat_map(|old| &old.includes).collect();
+        let added: Vec<_> =
+            role.includes.iter().filter(|included| !had.contains(included)).copied().collect();
+        if added.is_empty() {
+            return Ok(());
         }
+        let (limits, work) = (&self.terms.limits, &self.terms.work);
+        let others = self.state.included_by.len().saturating_sub(had.len());
+        limits.require(Limit::Inclusions, others.saturating_add(role.includes.len()))?;
+        limits.require(Limit::RoleDepth, self.state.role_depth_through(role.id, &added, work))
     }
 
     fn delete_role(&self, id: RoleId) -> Events {
@@ -119,8 +123,7 @@ impl Judge<'_> {
             return Err(Refusal::BuiltIn(Kind::Role));
         }
         let granted = self.state.grants_of_role(id).any(|grant| self.state.grant_counts(grant, self.at));
-        let included = self.state.living_roles().any(|other| other.includes.contains(&id));
-        if granted || included {
+        if granted || self.state.is_included(id) {
             return Err(Refusal::InUse);
         }
         Ok(vec![Event::RoleDeleted { role: Role { ended_at: Some(self.at), ..role.clone() } }])
@@ -157,7 +160,7 @@ impl Judge<'_> {
         if role.includes.iter().any(|included| above.contains(included)) {
             return Err(Refusal::Cycle(Kind::Role));
         }
-        Ok(())
+        self.require_room_for_includes(role, old)
     }
 }
 

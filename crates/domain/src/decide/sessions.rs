@@ -55,6 +55,7 @@ impl Judge<'_> {
             created_at: self.at,
             ended_at: None,
         };
+        self.require_room_for_narrowing(&key)?;
         Ok(vec![Event::KeyIssued { key }])
     }
 
@@ -85,7 +86,9 @@ impl Judge<'_> {
             | Command::Member(MemberCommand::Add { .. } | MemberCommand::Remove { .. })
             | Command::Role(RoleCommand::Create { .. } | RoleCommand::Update { .. })
             | Command::Project(ProjectCommand::Create { .. } | ProjectCommand::Update { .. })
-            | Command::Object(ObjectCommand::Register { .. } | ObjectCommand::Update { .. })
+            | Command::Object(
+                ObjectCommand::Register { .. } | ObjectCommand::Create { .. } | ObjectCommand::Update { .. },
+            )
             | Command::Grant(GrantCommand::Create { .. } | GrantCommand::Revoke { .. })
             | Command::NoteExpiries { .. }
             | Command::AcceptRollback { .. }

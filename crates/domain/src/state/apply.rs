@@ -6,12 +6,13 @@ use uuid::Uuid;
 
 use crate::{
     event::Event,
-    id::KeyId,
+    id::{GrantId, GroupId, KeyId},
+    limits::SelectorUse,
     model::{
         Gives, Grant, Group, Identity, Key, Membership, Personal, Project, RegisteredObject, Role, Token,
         User,
     },
-    principal::Actor,
+    principal::{Actor, Grantee, Principal},
     record::{Maker, Record},
     scope::Scope,
     state::{Expiring, NameKind, OrgState, concern::Issuer},
@@ -71,12 +72,18 @@ impl OrgState {
             Event::GrantCreated { grant } | Event::GrantRevoked { grant } => self.put_grant(grant),
             // A notice changes nothing but what is still to be noted; one that is late for a renewal does not even that.
             Event::TokenExpired { token } => self.forget_expiry(token.expires_at, Expiring::Token(token.id)),
-            Event::KeyExpired { key } => self.forget_expiry(key.expires_at, Expiring::Key(key.id)),
+            Event::KeyExpired { key } => {
+                self.forget_expiry(key.expires_at, Expiring::Key(key.id));
+                self.count_key(key.id, false);
+            }
             Event::MemberExpired { membership } => {
                 let member = Expiring::Member(membership.member, membership.group);
                 self.forget_expiry(membership.expires_at, member);
             }
-            Event::GrantExpired { grant } => self.forget_expiry(grant.expires_at, Expiring::Grant(grant.id)),
+            Event::GrantExpired { grant } => {
+                self.forget_expiry(grant.expires_at, Expiring::Grant(grant.id));
+                self.count_grant(grant.id, false);
+            }
             Event::WebhookCreated { webhook }
             | Event::WebhookUpdated { webhook }
             | Event::WebhookRotated { webhook }
@@ -103,6 +110,9 @@ impl OrgState {
             }
         }
         self.users.insert(user.id, Arc::new(user.clone()));
+        if user.ended_at.is_some() {
+            self.uncount_principal(Principal::User(user.id));
+        }
     }
 
     fn put_token(&mut self, token: &Token) {
@@ -118,6 +128,9 @@ impl OrgState {
             self.expect_expiry(token.expires_at, Expiring::Token(token.id));
         }
         self.tokens.insert(token.id, Arc::new(token.clone()));
+        if token.ended_at.is_some() {
+            self.uncount_principal(Principal::Token(token.id));
+        }
     }
 
     /// Remembers who answers for the key: see [`Issuer`].
@@ -145,14 +158,9 @@ impl OrgState {
         if living {
             self.expect_expiry(key.expires_at, Expiring::Key(key.id));
         }
-        let on = key.narrow.as_ref().and_then(|narrow| narrow.on.as_ref());
-        if living && matches!(on, Some(Scope::Projects(_))) {
-            self.keys_by_selector.insert(key.id);
-        } else {
-            self.keys_by_selector.remove(&key.id);
-        }
         self.keys_of.insert((key.principal, key.id));
         self.keys.insert(key.id, Arc::new(key.clone()));
+        self.count_key(key.id, living && self.principal_lives(key.principal));
     }
 
     fn put_group(&mut self, group: &Group) {
@@ -166,12 +174,21 @@ impl OrgState {
             self.builtin_groups.insert(builtin, group.id);
         }
         self.groups.insert(group.id, Arc::new(group.clone()));
+        if group.ended_at.is_some() {
+            self.uncount_group(group.id);
+        }
     }
 
     fn put_membership(&mut self, membership: &Membership) {
         let (member, group) = (membership.member, membership.group);
         if let Some(old) = self.memberships.remove(&(member, group)) {
             self.forget_expiry(old.expires_at, Expiring::Member(member, group));
+        }
+        if let Grantee::Group(inner) = member {
+            let lives = membership.ended_at.is_none()
+                && self.grantee_lives(member)
+                && self.living_group(group).is_some();
+            set_membership(&mut self.nestings, (inner, group), lives);
         }
         if membership.ended_at.is_some() {
             self.members.remove(&(group, member));
@@ -187,9 +204,13 @@ impl OrgState {
     fn put_role(&mut self, role: &Role) {
         if let Some(old) = self.roles.get(&role.id).cloned() {
             self.release(NameKind::Role, Some(old.name.as_str()));
+            for included in &old.includes {
+                self.included_by.remove(&(*included, role.id));
+            }
         }
         if role.ended_at.is_none() {
             self.claim(NameKind::Role, Some(role.name.as_str()), role.id.uuid());
+            self.included_by.extend(role.includes.iter().map(|included| (*included, role.id)));
         }
         if let Some(builtin) = role.builtin {
             self.builtin_roles.insert(builtin, role.id);
@@ -208,6 +229,7 @@ impl OrgState {
     }
 
     fn put_object(&mut self, object: &RegisteredObject) {
+        self.index_object(object);
         self.objects.insert(object.object.clone(), Arc::new(object.clone()));
     }
 
@@ -227,11 +249,69 @@ impl OrgState {
             set_membership(&mut self.grants_of_role, (role, grant.id), living);
         }
         match &grant.on {
-            Scope::Organization => {}
-            Scope::Projects(_) => set_membership(&mut self.grants_by_selector, grant.id, living),
+            Scope::Organization | Scope::Projects(_) => {}
             Scope::Object(object) => set_membership(&mut self.grants_on, (object.clone(), grant.id), living),
         }
         self.grants.insert(grant.id, Arc::new(grant.clone()));
+        self.count_grant(grant.id, living && self.grantee_lives(grant.to));
+    }
+
+    /// Counts the grant's selector among the living, or no longer.
+    fn count_grant(&mut self, id: GrantId, lives: bool) {
+        let Some(grant) = self.grants.get(&id).cloned() else { return };
+        if !matches!(grant.on, Scope::Projects(_)) {
+            return;
+        }
+        if lives && self.grants_by_selector.insert(id).is_none() {
+            self.selector_use = self.selector_use.plus(SelectorUse::of(&grant.on));
+        }
+        if !lives && self.grants_by_selector.remove(&id).is_some() {
+            self.selector_use = self.selector_use.minus(SelectorUse::of(&grant.on));
+        }
+    }
+
+    /// The same for a key's narrowing, which is fixed.
+    fn count_key(&mut self, id: KeyId, lives: bool) {
+        let Some(key) = self.keys.get(&id).cloned() else { return };
+        let Some(on @ Scope::Projects(_)) = key.narrow.as_ref().and_then(|narrow| narrow.on.as_ref()) else {
+            return;
+        };
+        if lives && self.keys_by_selector.insert(id).is_none() {
+            self.selector_use = self.selector_use.plus(SelectorUse::of(on));
+        }
+        if !lives && self.keys_by_selector.remove(&id).is_some() {
+            self.selector_use = self.selector_use.minus(SelectorUse::of(on));
+        }
+    }
+
+    /// With an account, its grants and keys end.
+    fn uncount_principal(&mut self, principal: Principal) {
+        self.uncount_grants_to(principal.into());
+        let keys: Vec<_> = self.keys_of(principal).map(|key| key.id).collect();
+        for key in keys {
+            self.count_key(key, false);
+        }
+    }
+
+    /// With a group, the grants to it and its memberships on both sides end.
+    fn uncount_group(&mut self, id: GroupId) {
+        self.uncount_grants_to(Grantee::Group(id));
+        let above: Vec<_> = self.memberships_of(Grantee::Group(id)).map(|above| (id, above.group)).collect();
+        let below = self.members_of(id).filter_map(|below| match below.member {
+            Grantee::Group(inner) => Some((inner, id)),
+            Grantee::User(_) | Grantee::Token(_) => None,
+        });
+        let below: Vec<_> = below.collect();
+        for nesting in above.into_iter().chain(below) {
+            self.nestings.remove(&nesting);
+        }
+    }
+
+    fn uncount_grants_to(&mut self, grantee: Grantee) {
+        let grants: Vec<_> = self.grants_to(grantee).map(|grant| grant.id).collect();
+        for grant in grants {
+            self.count_grant(grant, false);
+        }
     }
 
     fn claim(&mut self, kind: NameKind, name: Option<impl Into<String>>, holder: Uuid) {

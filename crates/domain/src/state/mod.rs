@@ -6,11 +6,18 @@
 
 pub(crate) mod apply;
 pub mod concern;
+mod cost;
 pub mod founding;
 pub(crate) mod living;
+pub(crate) mod object_names;
+mod paths;
 pub(crate) mod taking;
+mod usage;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
@@ -18,6 +25,7 @@ use uuid::Uuid;
 use crate::{
     catalog::{Catalog, ObjectType, Permission, PermissionSet, TypeSet},
     id::{GrantId, GroupId, KeyId, OrgId, ProjectId, RoleId, TokenId, UserId, WebhookId},
+    limits::SelectorUse,
     model::{
         Builtin, Effect, Gives, Grant, Group, Key, Membership, Project, RegisteredObject, Role, Token, User,
     },
@@ -87,15 +95,25 @@ pub struct OrgState {
     pub(crate) memberships: OrdMap<(Grantee, GroupId), Arc<Membership>>,
     pub(crate) members: OrdSet<(GroupId, Grantee)>,
     pub(crate) removed_members: OrdMap<(Grantee, GroupId), Arc<Membership>>,
+    /// The memberships of living groups in living groups: (inner, outer).
+    pub(crate) nestings: OrdSet<(GroupId, GroupId)>,
     pub(crate) roles: OrdMap<RoleId, Arc<Role>>,
+    /// The inclusions of living roles: (included, including).
+    pub(crate) included_by: OrdSet<(RoleId, RoleId)>,
     pub(crate) projects: OrdMap<ProjectId, Arc<Project>>,
     pub(crate) objects: OrdMap<ObjectRef, Arc<RegisteredObject>>,
+    /// Those that are not removed, by name; their projects may have ended.
+    pub(crate) object_names: OrdSet<object_names::NameEntry>,
+    /// The ids of objects that Grantbook chose, removed or not.
+    pub(crate) minted_ids: OrdSet<String>,
     pub(crate) grants: OrdMap<GrantId, Arc<Grant>>,
     pub(crate) grants_to: OrdSet<(Grantee, GrantId)>,
     pub(crate) grants_on: OrdSet<(ObjectRef, GrantId)>,
     pub(crate) grants_of_role: OrdSet<(RoleId, GrantId)>,
     pub(crate) grants_by_selector: OrdSet<GrantId>,
     pub(crate) keys_by_selector: OrdSet<KeyId>,
+    /// What the selectors of these grants and keys hold.
+    pub(crate) selector_use: SelectorUse,
     pub(crate) webhooks: OrdMap<WebhookId, Arc<Webhook>>,
     pub(crate) names: OrdMap<(NameKind, String), Uuid>,
     pub(crate) expiring: OrdSet<(Timestamp, Expiring)>,
@@ -254,12 +272,12 @@ impl OrgState {
             .filter_map(|(_, id)| self.grant(*id))
     }
 
-    /// The unrevoked grants whose scope is a selector.
+    /// The grants whose scope is a selector, that are not revoked, whose grantee lives, and whose expiry is not noted.
     pub fn grants_by_selector(&self) -> impl Iterator<Item = &Grant> {
         self.grants_by_selector.iter().filter_map(|id| self.grant(*id))
     }
 
-    /// The unrevoked keys that are narrowed to a selector.
+    /// The keys that are narrowed to a selector, that are not revoked, whose principal lives, and whose expiry is not noted.
     pub fn keys_by_selector(&self) -> impl Iterator<Item = &Key> {
         self.keys_by_selector.iter().filter_map(|id| self.key(*id))
     }
@@ -319,30 +337,41 @@ impl OrgState {
 impl OrgState {
     /// The permissions a role gives, its includes followed.
     pub fn role_blocks(&self, id: RoleId) -> Vec<Block> {
-        let mut blocks = Vec::new();
-        let mut seen = vec![id];
-        let mut next = 0;
-        while let Some(role) = seen.get(next).and_then(|id| self.role(*id)) {
-            blocks.extend(own_blocks(&self.catalog, role));
-            for included in &role.includes {
-                if !seen.contains(included) {
-                    seen.push(*included);
+        let mut given = BTreeMap::<Permission, TypeSet>::new();
+        let (mut seen, mut open) = (BTreeSet::from([id]), vec![id]);
+        while let Some(role) = open.pop().and_then(|id| self.role(id)) {
+            for block in own_blocks(&self.catalog, role) {
+                if block.permissions == PermissionSet::ALL {
+                    return vec![block];
+                }
+                for permission in block.permissions.iter() {
+                    let types = given.entry(permission).or_insert(TypeSet::EMPTY);
+                    *types = types.union(block.types);
                 }
             }
-            next += 1;
+            open.extend(role.includes.iter().filter(|included| seen.insert(**included)));
         }
-        blocks
+        merged(given)
     }
 
     /// The permissions a grant gives or takes, its type restriction and, for a deny, the administrative types cut.
     pub fn grant_blocks(&self, grant: &Grant) -> Vec<Block> {
-        let blocks = match &grant.gives {
+        self.cut_blocks(grant, self.given_blocks(grant))
+    }
+
+    /// What a grant gives or takes, before its type restriction.
+    pub(crate) fn given_blocks(&self, grant: &Grant) -> Vec<Block> {
+        match &grant.gives {
             Gives::Role(role) => self.role_blocks(*role),
             Gives::Permissions(names) => {
                 let permissions = permission_set(&self.catalog, names);
                 vec![Block { permissions, types: TypeSet::ALL }]
             }
-        };
+        }
+    }
+
+    /// What is left of this after the grant's type restriction and, for a deny, without the administrative types.
+    pub(crate) fn cut_blocks(&self, grant: &Grant, blocks: Vec<Block>) -> Vec<Block> {
         let mut types = match &grant.object_type {
             None => TypeSet::ALL,
             Some(name) => self.catalog.object_type(name).map_or(TypeSet::EMPTY, ObjectType::set),
@@ -353,6 +382,16 @@ impl OrgState {
         let cut = |block: Block| Block { types: block.types.intersect(types), ..block };
         blocks.into_iter().map(cut).filter(|block| !block.types.is_empty()).collect()
     }
+}
+
+/// One block for all permissions on the same types, so that a role has at most as many as there are permissions.
+fn merged(given: BTreeMap<Permission, TypeSet>) -> Vec<Block> {
+    let mut by_types = BTreeMap::<u128, PermissionSet>::new();
+    for (permission, types) in given {
+        let permissions = by_types.entry(types.0).or_insert(PermissionSet::EMPTY);
+        *permissions = permissions.union(permission.set());
+    }
+    by_types.into_iter().map(|(types, permissions)| Block { permissions, types: TypeSet(types) }).collect()
 }
 
 /// The permissions of these names; unknown ones give nothing.

@@ -117,7 +117,9 @@ impl OrgState {
             | Command::Session(SessionCommand::Start { .. })
             | Command::Group(GroupCommand::Create { .. } | GroupCommand::Update { .. })
             | Command::Project(ProjectCommand::Create { .. } | ProjectCommand::Update { .. })
-            | Command::Object(ObjectCommand::Register { .. } | ObjectCommand::Update { .. })
+            | Command::Object(
+                ObjectCommand::Register { .. } | ObjectCommand::Create { .. } | ObjectCommand::Update { .. },
+            )
             | Command::Grant(GrantCommand::Create { .. })
             | Command::NoteExpiries { .. }
             | Command::AcceptRollback { .. }

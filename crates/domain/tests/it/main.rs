@@ -5,6 +5,7 @@
 
 mod attenuation;
 mod batch;
+mod bounds;
 mod folding;
 mod given;
 mod nouns;

@@ -284,7 +284,7 @@ fn webhook() -> Webhook {
 fn selected() -> Scope {
     let production = Labels::from([("env".into(), "production".into())]);
     Scope::Projects(Selector {
-        include: vec![Atom::All, Atom::Name("stag*".into())],
-        exclude: vec![Atom::Id(id(71)), Atom::Label(production)],
+        include: vec![Atom::All, Atom::Name("stag*".into())].into(),
+        exclude: vec![Atom::Id(id(71)), Atom::Label(production)].into(),
     })
 }

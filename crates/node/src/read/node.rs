@@ -219,6 +219,11 @@ impl ReadNode {
         }
     }
 
+    /// The last sequence of the journal that the view has.
+    pub fn sequence(&self) -> u64 {
+        self.progress.borrow().sequence
+    }
+
     /// How far the view has come; changes wake those who wait.
     pub fn follow(&self) -> watch::Receiver<Progress> {
         self.progress.clone()

@@ -4,4 +4,5 @@ pub mod error;
 mod expect_head;
 pub mod init;
 pub mod journal_tools;
+pub mod limits;
 pub mod rollback;

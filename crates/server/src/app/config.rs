@@ -11,6 +11,12 @@ pub use grantbook_journal::{
     jetstream::{Credentials, NatsOptions, Tls},
 };
 
+pub use grantbook_domain::limits::{Limit, Limits};
+
+pub use crate::{
+    forward::{BadBaseUrl, BaseUrl, DataPlaneOptions},
+    http::network::{BadNetwork, Network},
+};
 use crate::{state::WatchLimits, subscribe::webhooks::WebhookOptions, wire::public_url::PublicUrl};
 use grantbook_node::{
     project::SCRUB_EVERY,
@@ -59,6 +65,18 @@ pub struct ServeConfig {
     pub webhooks: Option<WebhookOptions>,
     /// How many may watch at once.
     pub watchers: WatchLimits,
+    /// Whether Braintrust's clients are served below `/braintrust`.
+    pub braintrust: bool,
+    /// Where rows of logs go on to that Braintrust's clients send; they are counted and dropped if absent.
+    pub data_plane: Option<DataPlaneOptions>,
+    /// What an organization may hold, and what one command may cost; of a process that takes commands.
+    pub limits: Limits,
+    /// Where a read node passes on what a command service decides.
+    pub command_url: Option<BaseUrl>,
+    /// The networks whose proxies are believed who the client is.
+    pub trusted_proxies: Vec<Network>,
+    /// The file of the key that makes cursors good on all nodes that have it.
+    pub cursor_key: Option<PathBuf>,
 }
 
 /// Why a configuration does not make sense.
@@ -92,6 +110,19 @@ pub enum ConfigError {
     /// The ready file has no place.
     #[error("the ready file's directory {} does not exist", .0.display())]
     NoPlaceForReadyFile(PathBuf),
+    /// It takes commands itself.
+    #[error(
+        "--command-url is where a read node passes writes on: it needs `serve read`, as all others take them themselves"
+    )]
+    NothingToForward,
+    /// A command service has no lists.
+    #[error("a command service has no lists: leave --cursor-key-file to `serve all` and `serve read`")]
+    NoCursors,
+    /// There are no rows.
+    #[error(
+        "--braintrust-data-url is for servers that serve Braintrust's clients: `serve all`, or `serve read` with --command-url"
+    )]
+    NoRows,
     /// How stale it may be.
     #[error("{0}")]
     Freshness(#[from] BadBound),
@@ -114,6 +145,12 @@ impl Default for ServeConfig {
             freshness: Freshness::default(),
             webhooks: None,
             watchers: WatchLimits::default(),
+            limits: Limits::DEFAULT,
+            braintrust: true,
+            data_plane: None,
+            command_url: None,
+            trusted_proxies: Vec::new(),
+            cursor_key: None,
         }
     }
 }
@@ -134,6 +171,21 @@ impl ServeConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         if self.relay && (self.role == Role::Command || matches!(self.journal, JournalAddress::Embedded(_))) {
             return Err(ConfigError::NothingToRelay);
+        }
+        if self.command_url.is_some() && self.role != Role::Read {
+            return Err(ConfigError::NothingToForward);
+        }
+        let serves_braintrust = self.braintrust
+            && match self.role {
+                Role::All => true,
+                Role::Read => self.command_url.is_some(),
+                Role::Command => false,
+            };
+        if self.data_plane.is_some() && !serves_braintrust {
+            return Err(ConfigError::NoRows);
+        }
+        if self.cursor_key.is_some() && self.role == Role::Command {
+            return Err(ConfigError::NoCursors);
         }
         self.freshness.validate()?;
         if let JournalAddress::Embedded(data) = &self.journal {
@@ -191,6 +243,14 @@ mod tests {
         }
         let relay = ServeConfig { relay: true, ..here.clone() };
         assert_eq!(relay.validate(), Err(ConfigError::NothingToRelay));
+        let command_url: Option<BaseUrl> = "http://command:7878".parse().ok();
+        for role in [Role::All, Role::Command] {
+            let forwarding = ServeConfig { role, command_url: command_url.clone(), ..here.clone() };
+            assert_eq!(forwarding.validate(), Err(ConfigError::NothingToForward), "{role:?}");
+        }
+        let cursors =
+            ServeConfig { role: Role::Command, cursor_key: Some(absent.join("key")), ..here.clone() };
+        assert_eq!(cursors.validate(), Err(ConfigError::NoCursors));
         let config = ServeConfig { ready_file: Some(absent.join("ready")), ..here.clone() };
         assert_eq!(config.validate(), Err(ConfigError::NoPlaceForReadyFile(absent)));
         for ready in ["ready".into(), directory.path().join("ready")] {

@@ -7,6 +7,8 @@ use tokio::task::JoinError;
 
 use crate::{
     app::config::ConfigError,
+    forward::{DataPlaneError, ForwardError},
+    keys::KeyFileError,
     subscribe::{relay::RelayError, webhooks::WebhooksError},
 };
 use grantbook_command::ReplayError;
@@ -50,6 +52,15 @@ pub enum StartError {
     /// Requests cannot be taken any more.
     #[error("the server failed: {0}")]
     Serve(#[source] io::Error),
+    /// The key of cursors cannot be read.
+    #[error(transparent)]
+    CursorKey(#[from] KeyFileError),
+    /// The data plane's key cannot be read.
+    #[error(transparent)]
+    DataPlane(#[from] DataPlaneError),
+    /// Nothing can be passed on to the command service.
+    #[error("the client for --command-url cannot be made: {0}")]
+    Forward(#[from] ForwardError),
     /// Webhooks are not made or delivered.
     #[error(transparent)]
     Webhooks(#[from] WebhooksError),

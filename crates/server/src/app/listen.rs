@@ -2,6 +2,7 @@
 
 mod connections;
 mod rejection;
+mod room;
 mod wire;
 
 use std::{fs, io, net::SocketAddr, path::Path, time::Duration};
@@ -12,7 +13,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use self::connections::{Limits, raised};
@@ -24,8 +25,11 @@ use crate::{
 };
 use grantbook_journal::stamp::ids::IdSource;
 
-/// How long requests under way may take once the process is to end.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long requests under way may take once the process is to end. Then their connections are closed, and what works for them
+/// stops at its next row.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long the parts of the process may take to end after that. All that was acknowledged is durable before.
+const END: Duration = Duration::from_millis(2_500);
 
 /// Runs the server until SIGTERM or SIGINT. Nothing acknowledged is lost, also if it ends otherwise.
 pub fn serve(config: ServeConfig) -> Boxed<'static, Result<(), StartError>> {
@@ -76,7 +80,13 @@ async fn run(config: ServeConfig, mut stop: watch::Receiver<bool>, ready: Ready)
         // Whoever waits for the next start must not take this one's file for it.
         fs::remove_file(path).unwrap_or_default();
     }
-    app.shutdown().await?;
+    if let Ok(ended) = timeout(END, app.shutdown()).await {
+        ended?;
+    } else {
+        tracing::warn!(
+            "parts of the process were still at work; it ends all the same, and nothing acknowledged is lost"
+        );
+    }
     tracing::info!("ended");
     Ok(())
 }

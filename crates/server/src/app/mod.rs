@@ -23,13 +23,17 @@ pub use crate::app::error::StartError;
 
 use crate::{
     app::config::{Role, ServeConfig},
-    state::{AppState, GapsMet, Parts},
+    forward::{DataPlane, Forwarder},
+    http::client_address::TrustedProxies,
+    keys::CursorKey,
+    schedule::workers,
+    state::{AppState, GapsMet, Parts, Scheduler},
     subscribe::{
         relay::{self, Followed, Relay},
         webhooks::{Configured, Deliverer, DeliveryOptions, Webhooks},
     },
 };
-use grantbook_command::{CommandService, replay};
+use grantbook_command::{CommandOptions, CommandService, replay};
 use grantbook_node::{read::ReadNode, read_side::ReadSide};
 
 /// The file in the data directory that says what was sent to webhooks.
@@ -86,6 +90,7 @@ impl App {
             reader,
             progress,
             installation: self.state.installation,
+            scheduler: self.state.scheduler.clone(),
         })
     }
 
@@ -107,8 +112,13 @@ impl App {
         };
         let command = async || {
             let fold = replay(journal.as_ref(), &config.journal).await?;
-            let (journal, inputs) = (Arc::clone(journal), (clock.clone(), ids.clone()));
-            Ok::<_, StartError>(CommandService::start_doubting(journal, fold, inputs, doubts.clone()))
+            let options = CommandOptions {
+                doubts: doubts.clone(),
+                limits: config.limits,
+                long_work: workers::handle(),
+                ..CommandOptions::of(clock.clone(), ids.clone())
+            };
+            Ok::<_, StartError>(CommandService::start_with(Arc::clone(journal), fold, options))
         };
         let (parts, commands, read_side) = match config.role {
             Role::All => {
@@ -142,6 +152,12 @@ impl App {
             webhooks: None,
             watchers: config.watchers,
             doubts,
+            scheduler: Scheduler::of_process(),
+            braintrust: config.braintrust,
+            data_plane: data_plane(config).await?,
+            forwarder: forwarder(config)?,
+            proxies: TrustedProxies::new(&config.trusted_proxies),
+            cursor_key: cursor_key(config).await?,
         };
         let mut deliverer = None;
         if let Some(configured) = configured {
@@ -161,18 +177,26 @@ impl App {
     /// the journal's file is given free.
     pub async fn shutdown(self) -> Result<(), StartError> {
         let Self { journal, commands, keeper, read_side, relay, deliverer, state } = self;
-        if let Some(deliverer) = deliverer {
-            deliverer.stop().await;
-        }
-        if let Some(commands) = commands {
-            commands.shutdown().await;
-        }
-        if let Some(keeper) = keeper {
-            keeper.stop().await;
-        }
-        if let Some(relay) = relay {
-            relay.stop().await;
-        }
+        let command_side = async {
+            if let Some(commands) = commands {
+                commands.shutdown().await;
+            }
+            if let Some(keeper) = keeper {
+                keeper.stop().await;
+            }
+        };
+        let deliveries = async {
+            if let Some(deliverer) = deliverer {
+                deliverer.stop().await;
+            }
+        };
+        let relayed = async {
+            if let Some(relay) = relay {
+                relay.stop().await;
+            }
+        };
+        // None of them keeps the others from ending in time.
+        tokio::join!(command_side, deliveries, relayed);
         if let Some(read_side) = read_side {
             read_side.stop().await;
         }
@@ -192,6 +216,24 @@ async fn recall<J: Journal>(
         tracing::warn!(file = %file.path().display(), "{}", known_head::UNKNOWN);
     }
     Ok(file)
+}
+
+/// What passes on to a command service, if the process does so.
+fn forwarder(config: &ServeConfig) -> Result<Option<Forwarder>, StartError> {
+    let name = config.node_name.as_deref().unwrap_or("node");
+    Ok(config.command_url.as_ref().map(|url| Forwarder::new(url, name)).transpose()?)
+}
+
+/// The key of cursors that are good on several nodes.
+async fn cursor_key(config: &ServeConfig) -> Result<Option<CursorKey>, StartError> {
+    let Some(path) = config.cursor_key.clone() else { return Ok(None) };
+    Ok(Some(spawn_blocking(move || CursorKey::load(&path)).await??))
+}
+
+/// The data plane of rows of logs, if there is one.
+async fn data_plane(config: &ServeConfig) -> Result<Option<DataPlane>, StartError> {
+    let Some(options) = config.data_plane.clone() else { return Ok(None) };
+    Ok(Some(spawn_blocking(move || DataPlane::open(&options)).await??))
 }
 
 fn node<J: Journal>(config: &ServeConfig, read_side: &ReadSide, journal: &Arc<J>) -> ReadNode {

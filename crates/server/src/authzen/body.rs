@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     http::{body, problem::Failure, query},
     read::context::ReadContext,
-    state::{Web, authn},
+    state::{Web, at_least, authn},
 };
 
 /// How deep objects and lists may lie in each other.
@@ -31,6 +31,8 @@ pub(super) async fn begin(web: &Arc<Web>, request: Request) -> Result<(ReadConte
         return Err(Failure::invalid(format!("the body may be {DEPTH_MAX} levels deep")));
     }
     require_objects(&value, "")?;
+    let token = value.pointer("/page/token").and_then(Value::as_str);
+    at_least::reach_cursor(web, who.org, token).await?;
     Ok((ReadContext::begin(web, who, &parts.headers).await?, value))
 }
 

@@ -20,20 +20,21 @@ use crate::{
     },
     http::{body::shape, problem::Failure},
     read::context::{ReadContext, authz::Authorizer},
+    schedule::Class,
     state::Web,
 };
 
 pub(crate) async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, body)) => reading.respond(|reading| single(reading, body)),
+        Ok((reading, body)) => reading.respond_check(move |reading| single(reading, body)).await,
     }
 }
 
 pub(crate) async fn many(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, body)) => reading.respond_blocking(move |reading| several(reading, body)).await,
+        Ok((reading, body)) => reading.respond_in(Class::Checks, move |reading| several(reading, body)).await,
     }
 }
 

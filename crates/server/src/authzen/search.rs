@@ -44,7 +44,7 @@ pub(crate) async fn resource(State(web): State<Arc<Web>>, request: Request) -> R
 pub(crate) async fn action(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, body)) => reading.respond(|reading| actions(reading, &body)),
+        Ok((reading, body)) => reading.respond_blocking(move |reading| actions(reading, &body)).await,
     }
 }
 

@@ -13,12 +13,13 @@ use grantbook_api::questions::readiness::{
 use grantbook_domain::position::Position;
 
 use crate::{
+    braintrust::sdk::logs,
     http::{
         metric_text::{counter, gauge},
         problem::Failure,
         respond::json,
     },
-    state::{Parts, Web},
+    state::{Parts, Web, metrics},
     subscribe::relay::RelayHandle,
 };
 use grantbook_command::CommandHandle;
@@ -173,6 +174,7 @@ fn disagreements(web: &Web) -> Vec<Disagreement> {
 
 pub(crate) async fn metrics(State(web): State<Arc<Web>>) -> Response {
     let mut text = web.metrics.text();
+    text.push_str(&metrics::sharing(&web.app.scheduler, [&web.streams, &web.watchers]));
     text.push_str(&web.security.metrics());
     let status = status(&web);
     let (sequence, head) = (status.sequence, status.head);
@@ -231,14 +233,25 @@ pub(crate) async fn metrics(State(web): State<Arc<Web>>) -> Response {
     let help = "Frames that were missing or damaged on one NATS replica, so that other replicas were asked.";
     counter(&mut text, "grantbook_gaps_total", help, told.gaps.met);
     foreign_metrics(&mut text, &told.foreign_messages);
+    optional_metrics(&mut text, &web, head);
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(CONTENT_TYPE, kind)], text).into_response()
+}
+
+/// Metrics of the optional parts of a process.
+fn optional_metrics(text: &mut String, web: &Web, head: u64) {
     if let Some(relay) = &web.app.relay {
         text.push_str(&relay.metrics(head));
     }
     if let Some(deliveries) = web.app.webhooks.as_ref().and_then(|webhooks| webhooks.deliveries.as_ref()) {
         text.push_str(&deliveries.metrics());
     }
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    ([(CONTENT_TYPE, kind)], text).into_response()
+    if web.app.braintrust {
+        text.push_str(&logs::metrics());
+    }
+    if let Some(forwarder) = &web.app.forwarder {
+        text.push_str(&forwarder.metrics());
+    }
 }
 
 fn doubt_metric(text: &mut String, told: &Readiness) {

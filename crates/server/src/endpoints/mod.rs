@@ -14,16 +14,20 @@ use std::{
 
 use axum::{
     Router,
+    extract::{Request, State},
     http::Method,
     routing::{MethodFilter, MethodRouter, on},
 };
 
 use self::openapi::document;
+#[cfg(test)]
+pub(crate) use self::router::web;
 pub use self::router::{noop_router, openapi_json, router, router_until};
 use crate::{
     http::problem::Failure,
     state::Web,
     write::{
+        forwarded::{Effect, forward},
         parse::{Call, Parse, ParsedWrite},
         request::WriteRequest,
     },
@@ -40,6 +44,8 @@ pub(crate) enum Handling {
     Plan,
     /// A question, answered by a node that has a view, as of any moment.
     Question(MethodRouter<Arc<Web>>),
+    /// A question about the state that commands are decided on, answered by a command service.
+    CommandQuestion(MethodRouter<Arc<Web>>),
     /// What the node that is asked does itself, such as a delivery that is retried: it makes no record.
     Action(MethodRouter<Arc<Web>>),
     /// For those who run the process: answered by every one, without a key.
@@ -90,7 +96,9 @@ static TABLE: LazyLock<Vec<Endpoint>> = LazyLock::new(table::table);
 
 /// The questions among them: every request is looked up here.
 static QUESTIONS: LazyLock<HashSet<(Verb, &str)>> = LazyLock::new(|| {
-    let is_question = |one: &&Endpoint| matches!(one.handling, Handling::Question(_) | Handling::Operator(_));
+    let is_question = |one: &&Endpoint| {
+        matches!(one.handling, Handling::Question(_) | Handling::CommandQuestion(_) | Handling::Operator(_))
+    };
     TABLE.iter().filter(is_question).map(|one| (one.method, one.path)).collect()
 });
 
@@ -110,6 +118,7 @@ pub(crate) fn parse(method: &Method, path: &[&str], call: Call<'_>) -> Result<Pa
         Handling::Batch
         | Handling::Plan
         | Handling::Question(_)
+        | Handling::CommandQuestion(_)
         | Handling::Action(_)
         | Handling::Operator(_) => None,
     });
@@ -135,23 +144,30 @@ fn variables<'p>(template: &str, path: &[&'p str]) -> Option<Vec<&'p str>> {
     template.next().is_none().then_some(variables)
 }
 
-/// The router of all operations.
-fn operations() -> Router<Arc<Web>> {
+/// The router of all operations. A process that forwards passes on what a command side decides.
+fn operations(forwards: bool) -> Router<Arc<Web>> {
     let mut router = Router::new();
     for Endpoint { method, path, handling, .. } in TABLE.iter() {
         let served = match handling {
+            Handling::Write(_) | Handling::Batch if forwards => passed_on(*method, Effect::Writes),
+            Handling::Plan | Handling::CommandQuestion(_) if forwards => passed_on(*method, Effect::Asks),
             Handling::Write(_) | Handling::Batch => {
                 on(method.filter(), |request: WriteRequest| request.run(parse))
             }
             Handling::Plan => on(method.filter(), |request: WriteRequest| request.plan(parse)),
-            Handling::Question(served) | Handling::Action(served) | Handling::Operator(served) => {
-                served.clone()
-            }
+            Handling::Question(served)
+            | Handling::CommandQuestion(served)
+            | Handling::Action(served)
+            | Handling::Operator(served) => served.clone(),
         };
         router = router.route(path, served);
     }
     // Where the public URL has a path, the description lies between host and path.
     router.route("/.well-known/authzen-configuration/{*path}", crate::authzen::discovery_below())
+}
+
+fn passed_on(method: Verb, effect: Effect) -> MethodRouter<Arc<Web>> {
+    on(method.filter(), move |State(web): State<Arc<Web>>, request: Request| forward(web, request, effect))
 }
 
 #[cfg(test)]
@@ -179,7 +195,11 @@ mod tests {
             match one.handling {
                 Handling::Question(_) => questions.push(one.path),
                 Handling::Action(_) => actions.push(one.path),
-                Handling::Write(_) | Handling::Batch | Handling::Plan | Handling::Operator(_) => {}
+                Handling::Write(_)
+                | Handling::Batch
+                | Handling::Plan
+                | Handling::CommandQuestion(_)
+                | Handling::Operator(_) => {}
             }
         }
         assert_eq!((questions, actions), (posted::QUESTIONS.to_vec(), posted::ACTIONS.to_vec()));

@@ -15,12 +15,13 @@ use grantbook_api::words::header;
 
 use crate::{
     endpoints,
-    http::{head, problem::Failure},
+    http::{client_address::ClientAddress, head, problem::Failure},
     state::{
         Web,
         authn::{IDENTITY, RequestIdentity},
-        security::{Aim, Event, Known, Named},
+        security::{Aim, Event, Known, LoggedElsewhere, Named},
     },
+    write::forwarded::RequestId,
 };
 
 /// Most requests under way at once; more are told to come again.
@@ -38,6 +39,13 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, n
     // A path that matched no route may hold anything: only templates are logged.
     let template = request.extensions().get::<MatchedPath>().cloned();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let client = peer.map(|peer| web.app.proxies.client(peer.ip(), request.headers()));
+    if let Some(client) = client {
+        request.extensions_mut().insert(ClientAddress(client));
+    }
+    request.extensions_mut().insert(RequestId(id.clone()));
+    // A peer that is the client is named once.
+    let client = client.filter(|client| peer.is_none_or(|peer| peer.ip().to_canonical() != *client));
     let answering = async {
         let places = if method == Method::DELETE { IN_FLIGHT_MAX + ENDING_MAX } else { IN_FLIGHT_MAX };
         let response = match (web.metrics.enter(places), head::judge(&mut request)) {
@@ -68,7 +76,7 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, n
         headers.insert(HeaderName::from_static(header::REQUEST_ID), value);
     }
     web.metrics.response(status);
-    web.security.note(&Event {
+    let event = Event {
         request_id: &id,
         method: &method,
         is_question: endpoints::is_question(&method, template.as_ref().map_or("-", MatchedPath::as_str)),
@@ -80,8 +88,13 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, n
         aim: aim.as_ref(),
         asker,
         peer,
-    });
-    log(&Line { id: &id, method: &method, template: template.as_ref(), status, code, started, asker, peer });
+        client,
+    };
+    // The command service has written the line, if there is one.
+    if response.extensions_mut().remove::<LoggedElsewhere>().is_none() {
+        web.security.note(&event);
+    }
+    log(&event, started);
     response
 }
 
@@ -95,40 +108,29 @@ fn merged(empty: &Response, mut told: Response) -> Response {
     told
 }
 
-struct Line<'a> {
-    id: &'a str,
-    method: &'a Method,
-    template: Option<&'a MatchedPath>,
-    status: u16,
-    code: Option<&'static str>,
-    started: Instant,
-    asker: RequestIdentity,
-    peer: Option<SocketAddr>,
-}
-
 /// Answers to questions are logged at debug level, writes and refusals at info, our own failures at warn.
-fn log(line: &Line<'_>) {
-    let path = line.template.map_or("-", MatchedPath::as_str);
-    let (id, method, status, code) = (line.id, line.method.as_str(), line.status, line.code.unwrap_or("-"));
-    let duration_us = u64::try_from(line.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let (principal, key) = (Known(line.asker.principal.map(Named)), Known(line.asker.key));
-    let peer = Known(line.peer);
+fn log(event: &Event<'_>, started: Instant) {
+    let Event { request_id: id, template: path, status, asker, client, .. } = event;
+    let (method, code) = (event.method.as_str(), event.code.unwrap_or("-"));
+    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let (principal, key) = (Known(asker.principal.map(Named)), Known(asker.key));
+    let (peer, client) = (Known(event.peer), client.map(tracing::field::display));
     // A transfer coding that is not understood (501) is no failure of ours.
-    match status {
+    match *status {
         500 | 502.. => tracing::warn!(
-            request.id = id, method, path, status, code, %principal, %key, %peer, duration_us, "request failed"
+            request.id = id, method, path, status, code, %principal, %key, %peer, client, duration_us, "request failed"
         ),
         400.. => tracing::info!(
-            request.id = id, method, path, status, code, %principal, %key, %peer, duration_us, "request refused"
+            request.id = id, method, path, status, code, %principal, %key, %peer, client, duration_us, "request refused"
         ),
         // Who reads the audit log is of interest in itself.
-        _ if endpoints::is_question(line.method, path) && path != "/v1/audit" => {
+        _ if event.is_question && *path != "/v1/audit" => {
             tracing::debug!(
-                request.id = id, method, path, status, %principal, %key, %peer, duration_us, "request answered"
+                request.id = id, method, path, status, %principal, %key, %peer, client, duration_us, "request answered"
             );
         }
         _ => tracing::info!(
-            request.id = id, method, path, status, %principal, %key, %peer, duration_us, "request answered"
+            request.id = id, method, path, status, %principal, %key, %peer, client, duration_us, "request answered"
         ),
     }
 }

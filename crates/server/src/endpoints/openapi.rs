@@ -26,7 +26,7 @@ pub(crate) fn document() -> OpenApi {
         .title("Grantbook")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "Who may do what, who granted it, when and why. The organization follows from the key.",
+            "Who may do what, who granted it, when and why. The organization follows from the key. A read node passes writes, plans and limits on to its command service, or answers 421 `wrong_role` if it has none; 503 `command_unreachable`: nothing was written; 503 `outcome_unknown`: send the same request again with the same Idempotency-Key.",
         ))
         .build();
     let mut components = Components::new();
@@ -56,7 +56,7 @@ fn complete(operation: &mut Operation, handling: &Handling) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new().description("A problem.").content(MEDIA_TYPE, content).build();
     operation.responses.responses.insert("default".to_owned(), response.into());
-    let if_position = "409 `moved` if the organization's head is another position.";
+    let if_position = "409 `moved` if the organization has a record after this position.";
     match handling {
         Handling::Write(_) | Handling::Batch => {
             say(operation, header::IF_POSITION, if_position);
@@ -68,6 +68,7 @@ fn complete(operation: &mut Operation, handling: &Handling) {
             say(operation, header::REASON, "Why; kept with the record.");
         }
         Handling::Plan => say(operation, header::IF_POSITION, if_position),
+        Handling::CommandQuestion(_) => {}
         Handling::Question(_) | Handling::Action(_) => say(operation, header::AT_LEAST, AT_LEAST),
         // They need no key, and so they know no organization whose position could be meant.
         Handling::Operator(_) => operation.security = Some(vec![SecurityRequirement::default()]),

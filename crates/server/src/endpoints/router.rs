@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     http::StatusCode,
     middleware,
@@ -13,11 +13,22 @@ use grantbook_api::questions::check::{CheckAnswer, CheckRequest, Reason};
 use tokio::sync::watch;
 
 use crate::{
-    endpoints::{document, observe, operations},
-    http::{body, cursor, problem::Failure, respond::json, stream},
-    state::{AppState, Web, blocking_pool, metrics::Metrics, security},
+    braintrust::NativeRouter,
+    endpoints::{document, observe, operations, table::braintrust_calls},
+    http::{body, cursor, problem::Failure, respond::json},
+    keys::CursorKey,
+    schedule::{queue::Bound, slots::Slots},
+    state::{AppState, WatchLimits, Web, metrics::Metrics, security},
     subscribe::feed::Newest,
 };
+
+/// Streams that have an end, such as reports: each holds a thread as long as its reader takes. An organization leaves some to others.
+const STREAMS: Bound = Bound { all: 32, of_org: 24, of_principal: 4 };
+
+/// Those who watch. An organization may have all, until another needs one.
+const fn watchers(limits: WatchLimits) -> Bound {
+    Bound { all: limits.all, of_org: limits.all, of_principal: limits.each }
+}
 
 /// Every route of the native API, with the limits, ids and log lines of requests.
 pub fn router(state: AppState) -> Router {
@@ -26,24 +37,41 @@ pub fn router(state: AppState) -> Router {
 
 /// The same; streams without an end are ended once the flag is up.
 pub fn router_until(state: AppState, stop: Option<watch::Receiver<bool>>) -> Router {
-    let document = Bytes::from(openapi_json());
-    let web = Arc::new(Web {
-        watchers: stream::Readers::bounded(state.watchers.each, state.watchers.all),
-        newest: Newest::new(state.installation),
-        stop,
-        app: state,
-        metrics: Metrics::default(),
-        document,
-        security: security::SecurityLog::default(),
-        readers: stream::Readers::bounded(stream::OF_ONE_MAX, usize::MAX),
-        cursors: cursor::Cursors::new(),
-        blocking_pool: blocking_pool::BlockingPool::default(),
-    });
-    operations()
+    let web = web(state, stop);
+    let mut router = operations(web.app.forwarder.is_some());
+    if speaks_braintrust(&web.app) {
+        let native = router.clone().with_state(Arc::clone(&web));
+        for (_, path, served) in braintrust_calls() {
+            router = router.route(path, served.layer(Extension(NativeRouter(native.clone()))));
+        }
+    }
+    router
         .fallback(|| async { Failure::no_route() })
         .method_not_allowed_fallback(|| async { Failure::no_method() })
         .layer(middleware::from_fn_with_state(Arc::clone(&web), observe::observe))
         .with_state(web)
+}
+
+/// Whether the clients of Braintrust are served: where both sides can be reached, unless the operator does not want it.
+fn speaks_braintrust(app: &AppState) -> bool {
+    let reaches_commands = app.parts.commands().is_some() || app.forwarder.is_some();
+    app.braintrust && app.parts.node().is_some() && reaches_commands
+}
+
+/// What every route has.
+pub(crate) fn web(state: AppState, stop: Option<watch::Receiver<bool>>) -> Arc<Web> {
+    let document = Bytes::from(openapi_json());
+    Arc::new(Web {
+        watchers: Slots::new("watches", watchers(state.watchers)),
+        streams: Slots::new("streams", STREAMS),
+        newest: Newest::new(state.installation),
+        stop,
+        cursors: cursor::Cursors::new(state.cursor_key.as_ref().map(CursorKey::bytes)),
+        app: state,
+        metrics: Metrics::default(),
+        document,
+        security: security::SecurityLog::default(),
+    })
 }
 
 /// One route that reads a check and answers it without looking: what HTTP itself costs, for benchmarks.

@@ -94,6 +94,15 @@ pub(crate) fn question<T: 'static, H: Handler<T, Arc<Web>>>(
     Endpoint::new(id, method, path, Handling::Question(served(method, handler)))
 }
 
+/// A question that a command service answers.
+pub(crate) fn command_question<T: 'static, H: Handler<T, Arc<Web>>>(
+    id: &str,
+    path: &'static str,
+    handler: H,
+) -> Endpoint {
+    Endpoint::new(id, Verb::Get, path, Handling::CommandQuestion(served(Verb::Get, handler)))
+}
+
 /// What the node itself does.
 pub(crate) fn action<T: 'static, H: Handler<T, Arc<Web>>>(
     id: &str,

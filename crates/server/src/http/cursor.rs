@@ -28,8 +28,10 @@ pub(crate) struct Cursor {
     pub(crate) after: Vec<u8>,
 }
 
-/// Makes cursors and knows its own: the key lives as long as the process.
+/// Makes cursors and knows its own: the key lives as long as the process, unless processes share one.
 pub(crate) struct Cursors {
+    /// Whether other processes have the same key.
+    is_shared: bool,
     /// None if the operating system had no randomness: then no cursor is taken back.
     key: Option<[u8; 32]>,
 }
@@ -41,10 +43,22 @@ impl fmt::Debug for Cursors {
 }
 
 impl Cursors {
-    /// With a new key.
-    pub(crate) fn new() -> Self {
-        let mut key = [0; 32];
-        Self { key: getrandom::fill(&mut key).is_ok().then_some(key) }
+    /// With a new key, or with one that processes share.
+    pub(crate) fn new(shared: Option<[u8; 32]>) -> Self {
+        let is_shared = shared.is_some();
+        let new = || {
+            let mut key = [0; 32];
+            getrandom::fill(&mut key).is_ok().then_some(key)
+        };
+        Self { key: shared.or_else(new), is_shared }
+    }
+
+    /// The position that a cursor of another process names: one to wait for before the cursor is read, as that process may
+    /// be further ahead. It is not shown to be genuine.
+    pub(crate) fn named_position(&self, text: &str) -> Option<Position> {
+        let bytes = bytes(text).filter(|_| self.is_shared)?;
+        let (at, _) = bytes.split_at_checked(BINDING)?.1.split_first_chunk::<WORD>()?;
+        Some(Position::from_u64(u64::from_be_bytes(*at)))
     }
 
     /// The cursor's text: hexadecimal digest, position, time of issue and place. `list` names organization, caller,
@@ -117,18 +131,35 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_for_its_own_list_only() {
-        let cursors = Cursors::new();
+        let cursors = Cursors::new(None);
         let cursor = Cursor { at: Position::of(7, 3), after: vec![0, 255, 16] };
         let text = cursors.encode(&cursor, "org\nprojects\n", NOW);
         assert_eq!(cursors.decode(&text, "org\nprojects\n", NOW).unwrap(), cursor);
         assert!(cursors.decode(&text, "other\nprojects\n", NOW).is_err());
-        assert!(Cursors::new().decode(&text, "org\nprojects\n", NOW).is_err(), "another key");
-        assert!(Cursors { key: None }.decode(&text, "org\nprojects\n", NOW).is_err(), "no key");
+        assert!(Cursors::new(None).decode(&text, "org\nprojects\n", NOW).is_err(), "another key");
+        assert!(
+            Cursors { key: None, is_shared: false }.decode(&text, "org\nprojects\n", NOW).is_err(),
+            "no key"
+        );
+    }
+
+    #[test]
+    fn processes_that_share_a_key_take_each_others_cursors() {
+        let [one, other] = [(); 2].map(|()| Cursors::new(Some([7; 32])));
+        let cursor = Cursor { at: Position::of(7, 3), after: vec![9] };
+        let text = one.encode(&cursor, "list", NOW);
+        assert_eq!(other.decode(&text, "list", NOW).unwrap(), cursor);
+        assert_eq!(other.named_position(&text), Some(cursor.at));
+        assert!(Cursors::new(Some([8; 32])).decode(&text, "list", NOW).is_err(), "another key");
+        assert_eq!(Cursors::new(None).named_position(&text), None, "nobody else is further ahead");
+        for text in ["", "00", "zz"] {
+            assert_eq!(other.named_position(text), None);
+        }
     }
 
     #[test]
     fn a_cursor_is_good_for_a_while() {
-        let cursors = Cursors::new();
+        let cursors = Cursors::new(None);
         let text = cursors.encode(&Cursor { at: Position::of(7, 3), after: vec![] }, "list", NOW);
         assert!(cursors.decode(&text, "list", NOW.plus_millis(LIFE_MS - 1)).is_ok());
         assert!(cursors.decode(&text, "list", NOW.plus_millis(LIFE_MS)).is_err());
@@ -136,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_cursor_that_was_touched_is_refused() {
-        let cursors = Cursors::new();
+        let cursors = Cursors::new(None);
         let text = cursors.encode(&Cursor { at: Position::of(7, 3), after: vec![9] }, "list", NOW);
         for index in 0..text.len() {
             let mut touched = text.clone().into_bytes();

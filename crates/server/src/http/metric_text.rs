@@ -15,6 +15,19 @@ pub(crate) fn counter(text: &mut String, name: &str, help: &str, value: u64) {
     let _infallible = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n");
 }
 
+/// Writes a number for each of several sets of labels, which are written as `name="value"`.
+pub(crate) fn labelled(
+    text: &mut String,
+    (name, kind): (&str, &str),
+    help: &str,
+    rows: impl Iterator<Item = (String, u64)>,
+) {
+    let _infallible = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    for (labels, value) in rows {
+        let _infallible = writeln!(text, "{name}{{{labels}}} {value}");
+    }
+}
+
 /// Writes a number that only goes up for each value of a label.
 pub(crate) fn family<'a>(
     text: &mut String,

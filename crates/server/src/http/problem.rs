@@ -56,6 +56,8 @@ struct Particulars {
     challenge: Option<&'static str>,
     /// Known names near the one that is not, nearest first.
     known: Vec<String>,
+    /// `Retry-After` of 429 and 503, in seconds.
+    retry_after: u64,
 }
 
 /// Failures of requests as such.
@@ -63,7 +65,8 @@ impl Failure {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let detail = safe(detail.into());
         let (pointer, reached, challenge, known) = (None, None, None, Vec::new());
-        Self(Box::new(Particulars { status, code, detail, pointer, reached, challenge, known }))
+        let retry_after = 1;
+        Self(Box::new(Particulars { status, code, detail, pointer, reached, challenge, known, retry_after }))
     }
 
     /// The body, a header or a parameter is not as it must be.
@@ -196,9 +199,9 @@ impl Failure {
     }
 
     /// The plan has more changes than are listed.
-    pub(crate) fn plan_too_large(changes: usize, limit: usize) -> Self {
+    pub(crate) fn plan_too_large(why: &str) -> Self {
         let detail = format!(
-            "the plan would list {changes} changes of access; at most {limit} are listed: plan fewer commands at once"
+            "{why}: plan fewer commands at once, or split a role, group or selector that changes the access of many"
         );
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "plan_too_large", detail)
     }
@@ -211,6 +214,18 @@ impl Failure {
     /// The request is for another part of the service.
     pub(crate) fn wrong_role(detail: &'static str) -> Self {
         Self::new(StatusCode::MISDIRECTED_REQUEST, "wrong_role", detail)
+    }
+
+    /// The request was passed on to a node that would pass it on again (RFC 5842, section 7.2).
+    pub(crate) fn forwarding_loop() -> Self {
+        let detail = "the --command-url of a read node leads to another read node that has one: it must lead to a command service";
+        Self::new(StatusCode::LOOP_DETECTED, "forwarding_loop", detail)
+    }
+
+    /// There is no command service at the other end, or none that answers a question.
+    pub(crate) fn command_unreachable() -> Self {
+        let detail = "this node cannot reach the command service; nothing was written";
+        Self::unavailable("command_unreachable", detail)
     }
 
     /// The process was not told of the installation's webhook key.
@@ -241,10 +256,33 @@ impl Failure {
         Self::unavailable("overloaded", "too many requests at once")
     }
 
+    /// More at once than the caller's share.
+    pub(crate) fn busy() -> Self {
+        let detail =
+            "too much at once of this principal or organization: wait for what is under way, then try again";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail)
+    }
+
     /// More streams at once than one principal may have.
     pub(crate) fn too_many_streams() -> Self {
         let detail = "too many streams at once: read those under way to their end";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+    }
+
+    /// The question would take more work than one question may.
+    pub(crate) fn too_costly(why: &ViewError) -> Self {
+        let detail = format!(
+            "{why}: ask for less at once, such as one principal, one project, a shorter time or a smaller page"
+        );
+        Self::new(StatusCode::BAD_REQUEST, "too_costly", detail)
+    }
+
+    /// The question was ended before it was answered: the process stops, or its caller has gone and reads no answer.
+    pub(crate) fn interrupted() -> Self {
+        Self::unavailable(
+            "stopping",
+            "the question was ended before it was answered: this process is stopping",
+        )
     }
 
     /// Something is wrong here; the log says what, the answer does not.
@@ -321,7 +359,7 @@ impl Failure {
 
     /// The answer. `request_id` is the request's.
     pub(crate) fn into_answer(self, request_id: &str) -> Response {
-        let Particulars { status, code, detail, pointer, reached, challenge, known } = *self.0;
+        let Particulars { status, code, detail, pointer, reached, challenge, known, retry_after } = *self.0;
         let mut problem = wire::Problem::new(status.as_u16(), code, &code.replace('_', " "), detail);
         problem.pointer = pointer.filter(|pointer| !repeats_key(pointer));
         problem.position.clone_from(&reached);
@@ -336,7 +374,7 @@ impl Failure {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
         }
         if let Some(reached) = reached.and_then(|text| HeaderValue::from_str(&text).ok()) {
             headers.insert(header::POSITION, reached);
@@ -394,6 +432,11 @@ impl From<SubmitError> for Failure {
             }
             SubmitError::JournalDoubted(doubt) => Self::unavailable("journal_doubted", doubt.to_string()),
             SubmitError::UnknownOrganization => Self::bad_credential(),
+            SubmitError::Busy { wait } => {
+                let mut failure = Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", error.to_string());
+                failure.0.retry_after = wait.as_secs().saturating_add(1);
+                failure
+            }
             SubmitError::Overloaded => Self::overloaded(),
             SubmitError::Stopping => Self::unavailable("stopping", "this process is stopping"),
         }
@@ -402,7 +445,22 @@ impl From<SubmitError> for Failure {
 
 impl From<ViewError> for Failure {
     fn from(error: ViewError) -> Self {
-        Self::internal(&error)
+        match error {
+            ViewError::TooCostly { .. } => Self::too_costly(&error),
+            ViewError::Interrupted => Self::interrupted(),
+            ViewError::Storage(_)
+            | ViewError::Open { .. }
+            | ViewError::NotAView(_)
+            | ViewError::Replace { .. }
+            | ViewError::BadRow { .. }
+            | ViewError::OutOfOrder { .. }
+            | ViewError::Gap { .. }
+            | ViewError::NotUnderstood { .. }
+            | ViewError::Diverged { .. }
+            | ViewError::Format { .. }
+            | ViewError::Repaired(_)
+            | ViewError::Json(_) => Self::internal(&error),
+        }
     }
 }
 
@@ -423,9 +481,10 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
         | Refusal::NeedsDelegate
         | Refusal::SignInAgain
         | Refusal::WrongCredential(_) => StatusCode::FORBIDDEN,
-        Refusal::Text { .. } | Refusal::Invalid { .. } | Refusal::AmbiguousObject { .. } => {
-            StatusCode::BAD_REQUEST
-        }
+        Refusal::Text { .. }
+        | Refusal::Invalid { .. }
+        | Refusal::AmbiguousObject { .. }
+        | Refusal::Limit { .. } => StatusCode::BAD_REQUEST,
         Refusal::NameTaken(_)
         | Refusal::EmailTaken
         | Refusal::ExternalIdTaken

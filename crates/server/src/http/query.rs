@@ -41,13 +41,18 @@ pub(crate) fn as_of(uri: &Uri) -> Result<Option<String>, Failure> {
     Ok(first)
 }
 
+/// The `cursor` of a question, if there is one; that it is not repeated is judged where it is read.
+pub(crate) fn cursor(uri: &Uri) -> Result<Option<String>, Failure> {
+    Ok(parameters(uri)?.into_iter().find(|(name, _)| name == "cursor").map(|(_, text)| text))
+}
+
 /// Refuses every parameter but `as_of`, which [`ReadContext`](crate::read::context::ReadContext) has heeded.
 pub(crate) fn require_no_other(uri: &Uri) -> Result<(), Failure> {
     read::<AsOfQuery>(uri).map(drop)
 }
 
 /// The pairs of the query, decoded; refuses anything that looks like a key.
-fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Failure> {
+pub(crate) fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Failure> {
     let Some(query) = uri.query() else { return Ok(Vec::new()) };
     let mut pairs = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {

@@ -12,6 +12,7 @@ use axum::{
 };
 use grantbook_api::questions::watch::{EVENT_STREAM, START, WatchKind, WatchQuery};
 use grantbook_domain::{access::rights::Ask, id::ProjectId, position::Position};
+use grantbook_views::Work;
 
 use self::{send::send_all, watcher::Watcher};
 use crate::{
@@ -20,9 +21,11 @@ use crate::{
         context::{
             Named, ReadContext,
             authz::{Authorizer, Resource},
+            streaming::too_many,
         },
         questions::access::known,
     },
+    schedule::cancel::CancelOnDrop,
     subscribe::feed::{Filter, Kinds, Place},
     wire::{event_names, position::PositionError},
 };
@@ -40,21 +43,23 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, headers: HeaderMap) -> R
 
 async fn begin(reading: ReadContext, uri: &Uri, headers: &HeaderMap) -> Result<Response, Failure> {
     let query: WatchQuery = query::read(uri)?;
-    let filter = filter(&reading, &query)?;
-    let place = place(&reading, &query, headers)?;
-    let reading = reading.reaching(Named::Position(place.position)).await?;
+    let headers = headers.clone();
+    let understood = reading.understood(move |reading| async move {
+        let filter = filter(&reading, &query)?;
+        let place = place(&reading, &query, &headers)?;
+        let reading = reading.reaching(Named::Position(place.position)).await?;
+        Ok((reading, (filter, place)))
+    });
+    let (reading, (filter, place)) = understood.await?;
     if place.position > reading.position {
         return Err(Failure::invalid("the position to go on from is beyond the last record"));
     }
-    let who = (reading.org, reading.caller.principal);
-    let one = reading.web.watchers.enter(who).ok_or_else(Failure::too_many_streams)?;
+    let work = Work::unlimited();
+    let slot = reading.web.watchers.enter(reading.party(), &work).map_err(too_many)?;
     let position = reading.position_text.clone();
-    let (sink, body) = stream::body_of(1);
-    let watcher = Watcher::new(&reading, filter, place);
-    tokio::spawn(async move {
-        let _held_until_ended = one;
-        send_all(watcher, &sink).await;
-    });
+    let (sink, body) = stream::body_of(1, CancelOnDrop::of(work));
+    let watcher = Watcher::new(&reading, filter, (place, slot));
+    tokio::spawn(async move { send_all(watcher, &sink).await });
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));

@@ -31,7 +31,7 @@ enum Demand {
 /// Waits until the view has what the caller demands, and what this process acknowledged itself.
 pub(crate) async fn wait(web: &Web, org: OrgId, headers: &HeaderMap) -> Result<(), Failure> {
     let demand = demanded(web, headers)?;
-    let own = web.app.parts.commands().map_or(Position::START, |commands| commands.acknowledged(org));
+    let own = acknowledged(web, org);
     let position = match demand {
         Demand::Position(position) => own.max(position),
         Demand::Nothing | Demand::Latest => own,
@@ -42,6 +42,44 @@ pub(crate) async fn wait(web: &Web, org: OrgId, headers: &HeaderMap) -> Result<(
         return latest(web, node, org).await;
     }
     authn::note_stale(stale);
+    Ok(())
+}
+
+/// The same where the caller demands something; whether it does.
+pub(crate) async fn wait_if_demanded(web: &Web, org: OrgId, headers: &HeaderMap) -> Result<bool, Failure> {
+    if demanded(web, headers)? == Demand::Nothing {
+        return Ok(false);
+    }
+    wait(web, org, headers).await.map(|()| true)
+}
+
+/// The last position that this process acknowledged to the organization, its own or that of a command service that it
+/// passed a request on to.
+fn acknowledged(web: &Web, org: OrgId) -> Position {
+    if let Some(commands) = web.app.parts.commands() {
+        return commands.acknowledged(org);
+    }
+    let passed_on = web.app.forwarder.as_ref().zip(web.app.parts.node());
+    passed_on.map_or(Position::START, |(forwarder, node)| forwarder.acknowledged(org, node.sequence()))
+}
+
+/// Whether the view had to catch up with what was passed on. It may have failed to: then the read is refused later.
+pub(crate) async fn has_to_catch_up(web: &Web, org: OrgId) -> bool {
+    if web.app.forwarder.is_none() || acknowledged(web, org) == Position::START {
+        return false;
+    }
+    if let Ok(node) = web.node() {
+        let _refused_later = node.wait_for(org, acknowledged(web, org), WAIT_MAX).await;
+    }
+    true
+}
+
+/// Waits until the view has the position of a cursor, which another node may have made. Whether the cursor is genuine, and
+/// whether the view has come so far, is judged where it is read.
+pub(crate) async fn reach_cursor(web: &Web, org: OrgId, cursor: Option<&str>) -> Result<(), Failure> {
+    if let Some(position) = cursor.and_then(|text| web.cursors.named_position(text)) {
+        let _judged_later = web.node()?.wait_for(org, position, WAIT_MAX).await;
+    }
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use grantbook_views as views;
 
 use crate::{
     http::problem::Failure,
-    state::{Parts, Web, metrics::AuthFailure},
+    state::{Parts, Web, at_least, metrics::AuthFailure},
 };
 use grantbook_command::secret::{KeyError, KeyKind, ParsedKey};
 use grantbook_node::read::Stale;
@@ -47,21 +47,34 @@ pub(crate) struct Authenticated {
     pub(crate) org: OrgId,
     /// The principal with its key.
     pub(crate) caller: Caller,
+    /// Whether the view has what the request demands already: it was waited for before the key was recognized.
+    pub(crate) has_waited: bool,
 }
 
 /// Recognizes the caller. An unknown key is rejected only after this process has caught up.
 pub(crate) async fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authenticated, Failure> {
     let key = presented(web, headers)?;
     let mut recognized = recognize(web, &key)?;
+    let mut has_waited = false;
+    if let Ok(Authenticated { org, .. }) = recognized
+        && web.app.parts.commands().is_none()
+    {
+        // The key may have ended in what the caller demands to be known, or by way of this node.
+        has_waited = at_least::wait_if_demanded(web, org, headers).await?;
+        if has_waited || at_least::has_to_catch_up(web, org).await {
+            recognized = recognize(web, &key)?;
+        }
+    }
     if recognized.is_err() {
         confirm(web).await?;
         recognized = recognize(web, &key)?;
     }
     match recognized {
-        Ok(Authenticated { org, caller }) => {
+        Ok(recognized @ Authenticated { org, caller, .. }) => {
             let (principal, key) = (Some(caller.principal), caller.key);
+            web.app.scheduler.see(org);
             note(RequestIdentity { org: Some(org), principal, key, ..RequestIdentity::default() });
-            Ok(Authenticated { org, caller })
+            Ok(Authenticated { has_waited, ..recognized })
         }
         Err(reason) => {
             if reason != Reason::UnknownKey {
@@ -77,13 +90,21 @@ pub(crate) async fn authenticate(web: &Web, headers: &HeaderMap) -> Result<Authe
     }
 }
 
+/// Notes whose request it is, as far as this process knows the key, and says of which organization.
+pub(crate) fn note_if_known(web: &Web, key: &ParsedKey) -> Option<OrgId> {
+    let Ok(Ok(Authenticated { org, caller, .. })) = recognize(web, key) else { return None };
+    let (principal, key) = (Some(caller.principal), caller.key);
+    note(RequestIdentity { org: Some(org), principal, key, ..RequestIdentity::default() });
+    Some(org)
+}
+
 /// Looks the key up in what this process has: the fold, or the view.
 fn recognize(web: &Web, key: &ParsedKey) -> Result<Result<Authenticated, Reason>, Failure> {
     let now = web.app.clock.now();
     let node = match &web.app.parts {
         Parts::All(commands, _) | Parts::Command(commands) => {
             let recognized = commands.authenticate(key, now);
-            return Ok(recognized.map(|(org, caller)| Authenticated { org, caller }));
+            return Ok(recognized.map(|(org, caller)| Authenticated { org, caller, has_waited: false }));
         }
         Parts::Read(node) => node,
     };
@@ -94,7 +115,7 @@ fn recognize(web: &Web, key: &ParsedKey) -> Result<Result<Authenticated, Reason>
     Ok(recognized.and_then(|views::Authenticated { org, caller }| {
         // The prefix says what the key is of; the view does not know it.
         let fits = KeyKind::of(caller.principal) == key.kind;
-        if fits { Ok(Authenticated { org, caller }) } else { Err(Reason::UnknownKey) }
+        if fits { Ok(Authenticated { org, caller, has_waited: false }) } else { Err(Reason::UnknownKey) }
     }))
 }
 
@@ -118,13 +139,15 @@ pub(crate) fn note_looks_back() {
         .unwrap_or_default();
 }
 
-/// Outside of a request nobody logs who asked.
+/// Outside of a request nobody logs who asked. How stale the answer is may be known before.
 fn note(asker: RequestIdentity) {
-    IDENTITY.try_with(|noted| noted.set(asker)).unwrap_or_default();
+    let stale = |noted: &Cell<RequestIdentity>| noted.get().stale;
+    let keep = |noted: &Cell<RequestIdentity>| noted.set(RequestIdentity { stale: stale(noted), ..asker });
+    IDENTITY.try_with(keep).unwrap_or_default();
 }
 
 /// The key presented, whose checksum is right: a wrong one is counted apart and never looked up.
-fn presented(web: &Web, headers: &HeaderMap) -> Result<ParsedKey, Failure> {
+pub(crate) fn presented(web: &Web, headers: &HeaderMap) -> Result<ParsedKey, Failure> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         web.metrics.auth_failed(AuthFailure::Absent);

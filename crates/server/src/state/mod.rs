@@ -2,7 +2,6 @@
 
 pub(crate) mod at_least;
 pub(crate) mod authn;
-pub(crate) mod blocking_pool;
 pub(crate) mod maintenance;
 pub(crate) mod metrics;
 pub(crate) mod parts;
@@ -15,8 +14,13 @@ use grantbook_node::read::ReadNode;
 use tokio::sync::watch;
 
 pub use self::parts::{AppState, GapsMet, Parts, WatchLimits};
+pub use crate::{
+    http::client_address::TrustedProxies,
+    schedule::{Class, Place, Scheduler},
+};
 use crate::{
-    http::{cursor, problem::Failure, stream},
+    http::{cursor, problem::Failure},
+    schedule::slots::Slots,
     state::metrics::Metrics,
     subscribe::feed::Newest,
     wire::position,
@@ -33,14 +37,12 @@ pub(crate) struct Web {
     pub(crate) document: Bytes,
     /// Refused commands, ended keys, reads of history.
     pub(crate) security: security::SecurityLog,
-    /// Whose streams are under way.
-    pub(crate) readers: stream::Readers,
+    /// Slots of streams that have an end.
+    pub(crate) streams: Slots,
     /// Where lists go on.
     pub(crate) cursors: cursor::Cursors,
-    /// Who may use a thread for a while.
-    pub(crate) blocking_pool: blocking_pool::BlockingPool,
-    /// Who watches.
-    pub(crate) watchers: stream::Readers,
+    /// Slots of those who watch.
+    pub(crate) watchers: Slots,
     /// The newest records, as watchers get them.
     pub(crate) newest: Newest,
     /// Goes up once the process is to end.
@@ -50,7 +52,7 @@ pub(crate) struct Web {
 impl Web {
     /// The command side, which writes are for.
     pub(crate) fn commands(&self) -> Result<&CommandHandle, Failure> {
-        let elsewhere = "this is a read node, which takes no writes: send them to the command service";
+        let elsewhere = "this is a read node without --command-url, which takes no writes: send them to the command service";
         self.app.parts.commands().ok_or_else(|| Failure::wrong_role(elsewhere))
     }
 

@@ -12,6 +12,10 @@ use grantbook_journal::{
 use grantbook_node::read::{Freshness, ReadNode};
 
 use crate::{
+    forward::{DataPlane, Forwarder},
+    http::client_address::TrustedProxies,
+    keys::CursorKey,
+    schedule::Scheduler,
     subscribe::{relay::RelayHandle, webhooks::Webhooks},
     wire::public_url::PublicUrl,
 };
@@ -56,6 +60,18 @@ pub struct AppState {
     pub watchers: WatchLimits,
     /// Whether the journal is believed.
     pub doubts: Doubts,
+    /// Who works when.
+    pub scheduler: Scheduler,
+    /// Passes on what a command service decides, if this is a read node that was given one.
+    pub forwarder: Option<Forwarder>,
+    /// The proxies that are believed who the client is.
+    pub proxies: TrustedProxies,
+    /// Whether it also speaks as Braintrust's clients expect.
+    pub braintrust: bool,
+    /// Where rows of logs go on to that were authorized; nowhere if absent.
+    pub data_plane: Option<DataPlane>,
+    /// The key of cursors that other nodes take, too.
+    pub cursor_key: Option<CursorKey>,
 }
 
 /// Tells what the journal's readers of this process met; cheap to clone.

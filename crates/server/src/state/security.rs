@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -102,7 +102,13 @@ pub(crate) struct Event<'a> {
     pub(crate) aim: Option<&'a Aim>,
     pub(crate) asker: RequestIdentity,
     pub(crate) peer: Option<SocketAddr>,
+    /// The client, if it is not the peer.
+    pub(crate) client: Option<IpAddr>,
 }
+
+/// Marks the answer of another process, which has written its own line: an extension of the response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoggedElsewhere;
 
 impl Event<'_> {
     /// Why it is of interest, if it is.
@@ -242,25 +248,26 @@ impl SecurityLog {
 }
 
 fn write(kind: Kind, event: &Event<'_>, suppressed: u64) {
-    let Event { request_id, method, status, code, pointer, aim, asker, peer, .. } = event;
+    let Event { request_id, method, status, code, pointer, aim, asker, peer, client, .. } = event;
     let RequestIdentity { org, principal, key, ended, .. } = asker;
     let (kind_word, method, target) = (kind.word(), method.as_str(), event.target());
     let (principal, key, peer) = (Known(principal.map(Named)), Known(*key), Known(*peer));
+    let client = client.map(tracing::field::display);
     let (org, code) = (Known(*org), code.unwrap_or("-"));
     let pointer = pointer.filter(|pointer| !repeats_key(pointer)).unwrap_or("-");
     let aim = aim.map_or("-", |Aim(text)| text);
     match kind {
         Kind::RefusedCommand => tracing::warn!(
             target: TARGET, kind = kind_word, request.id = request_id, method, target, aim, pointer, status, code, %org,
-            %principal, %key, %peer, suppressed, "a command was refused"
+            %principal, %key, %peer, client, suppressed, "a command was refused"
         ),
         Kind::EndedKey => tracing::warn!(
             target: TARGET, kind = kind_word, request.id = request_id, method, target, status, why = ended_word(*ended),
-            %key, %peer, suppressed, "a key that no longer works was used with its right secret"
+            %key, %peer, client, suppressed, "a key that no longer works was used with its right secret"
         ),
         Kind::HistoryRead => tracing::info!(
             target: TARGET, kind = kind_word, request.id = request_id, method, target, status, code, %org, %principal,
-            %key, %peer, suppressed, "history was read"
+            %key, %peer, client, suppressed, "history was read"
         ),
     }
 }
@@ -299,6 +306,7 @@ mod tests {
             aim: None,
             asker,
             peer: None,
+            client: None,
         }
         .kind()
     }
@@ -353,6 +361,7 @@ mod tests {
                 aim: None,
                 asker,
                 peer: None,
+                client: None,
             }
             .target()
             .to_owned()

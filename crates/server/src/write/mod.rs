@@ -2,7 +2,9 @@
 
 pub(crate) mod answer;
 pub(crate) mod batch;
+pub(crate) mod forwarded;
 pub(crate) mod idempotency;
+pub(crate) mod limits;
 pub(crate) mod parse;
 pub(crate) mod plan;
 pub(crate) mod request;

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use axum::{http::StatusCode, response::Response};
 use grantbook_api::{
     questions::{
-        access::{ProjectChoice, TypeChoice},
-        plan::{AccessChange, CHANGES_MAX, Plan, PlanWarning, PlannedConcern},
+        access::{AccessLine, ProjectChoice},
+        plan::{AccessChange, PLAN_BYTES, Plan, PlanWarning, PlannedConcern},
     },
     words::reference::{Named, NamedObject, NamedPrincipal},
 };
@@ -14,6 +14,8 @@ use grantbook_domain::{
     access::{
         check::{Question, Target},
         effective::{AccessRow, ProjectSet},
+        lines as domain,
+        lines::lines,
         planned::{AccessDiff, Change},
         rights::{Ask, Needs},
     },
@@ -26,42 +28,53 @@ use grantbook_domain::{
     time::Timestamp,
 };
 
+use grantbook_views::Work;
+
 use crate::{
     http::{
         problem::Failure,
         respond::{json, with_position},
     },
+    read::{context::paging::json_bytes, questions::access::type_choice},
     state::Web,
     wire::{names, render},
 };
 use grantbook_command::{CommandHandle, PlannedOutcome, Submission};
+use serde::Serialize;
 
-/// The answer; a refusal is what the write would be refused with.
+/// Most units of work of comparing what everybody has, before and after; see [`AccessDiff::changes`].
+const WORK_MAX: u64 = 50_000_000;
+/// So many of them cost about as much as reading a row.
+const UNITS_A_ROW: u64 = 100;
+
+/// The answer; a refusal is what the write would be refused with. It goes no further once the work is ended.
 pub(crate) fn answer(
     web: &Web,
     commands: &CommandHandle,
     submission: &Submission,
     caller: Caller,
+    work: &Work,
 ) -> Result<Response, Failure> {
-    let planned = commands.plan(submission, |state, at| permit(state, at, caller))?;
+    work.spend(1)?;
+    let planned = commands.plan(submission, |state, at| permit(state, at, caller, Ask::Plan))?;
     let PlannedOutcome { position, at, before, after, events } = &planned;
     let diff = AccessDiff { before, after, at: *at };
-    let changes = diff.changes(&diff.touched(events));
-    let count = changes.iter().map(Change::rows).sum();
-    if count > CHANGES_MAX {
-        return Err(Failure::plan_too_large(count, CHANGES_MAX));
-    }
-    let mut eyes = PlanNames { diff, caller, projects: HashMap::new(), reads_members: None };
-    let mut list = |rows: fn(&Change) -> &[AccessRow]| {
-        let each = changes.iter().flat_map(|change| rows(change).iter().map(|row| (change.principal, row)));
-        each.map(|(principal, row)| eyes.change(principal, row)).collect()
-    };
+    let mut spent = 0_u64;
+    let changes = diff.changes(&diff.touched(events), |units| {
+        spent = spent.saturating_add(units);
+        if spent > WORK_MAX {
+            return Err(Failure::plan_too_large("comparing what everybody has takes too long"));
+        }
+        Ok(work.spend(1 + units / UNITS_A_ROW)?)
+    })?;
+    let mut eyes =
+        PlanNames { diff, caller, projects: HashMap::new(), reads_members: None, bytes: PLAN_BYTES };
     let plan = Plan {
         position: web.position_text(*position),
         records: u8::from(!events.is_empty()),
         events: events.iter().map(render::event).collect(),
-        gained: list(|change| &change.gained),
-        lost: list(|change| &change.lost),
+        gained: eyes.changes(&changes, |change| &change.gained, after)?,
+        lost: eyes.changes(&changes, |change| &change.lost, before)?,
         keys_of_concern: concerns(&mut eyes, &changes),
         warnings: warnings(&diff),
         unaffected: unaffected(after, &changes),
@@ -69,9 +82,9 @@ pub(crate) fn answer(
     Ok(with_position(json(StatusCode::OK, &plan)?, &plan.position))
 }
 
-/// Whether the caller may know what changes for others.
-fn permit(state: &OrgState, at: Timestamp, caller: Caller) -> Result<(), Failure> {
-    let needs = Ask::Plan.needs();
+/// Whether the caller may ask about the whole organization, by the state that commands are decided on.
+pub(crate) fn permit(state: &OrgState, at: Timestamp, caller: Caller, ask: Ask) -> Result<(), Failure> {
+    let needs = ask.needs();
     let own = state.id().map(|id| id.to_string()).unwrap_or_default();
     match needs {
         Needs::Permission(permission, _) => {
@@ -103,7 +116,8 @@ fn concerns(eyes: &mut PlanNames<'_>, changes: &[Change]) -> Vec<PlannedConcern>
     let AccessDiff { before, after, at } = eyes.diff;
     let mut found = Vec::new();
     // Whose rights change, and whose keys they answer for.
-    let affected: BTreeSet<Principal> = changes.iter().map(|change| change.principal).collect();
+    let affected: BTreeSet<Principal> =
+        changes.iter().flat_map(|change| &change.principals).copied().collect();
     let answers = |key: &&Key| after.answering_for(key.id).any(|who| affected.contains(&who));
     let answered = after.keys().filter(answers).map(|key| key.principal);
     let concerned: BTreeSet<Principal> = affected.iter().copied().chain(answered).collect();
@@ -132,7 +146,7 @@ fn warnings(diff: &AccessDiff<'_>) -> Vec<PlanWarning> {
 }
 
 fn unaffected(after: &OrgState, changes: &[Change]) -> u64 {
-    let others: BTreeSet<Principal> = changes.iter().map(|change| change.principal).collect();
+    let others: BTreeSet<Principal> = changes.iter().flat_map(|change| &change.principals).copied().collect();
     let users = after.users().filter(|user| user.ended_at.is_none()).map(|user| Principal::User(user.id));
     let tokens = after.tokens().filter(|token| token.ended_at.is_none());
     let living = users.chain(tokens.map(|token| Principal::Token(token.id)));
@@ -146,15 +160,52 @@ struct PlanNames<'a> {
     caller: Caller,
     projects: HashMap<ProjectId, Named>,
     reads_members: Option<bool>,
+    /// How many more bytes of changes may be listed.
+    bytes: usize,
 }
 
 impl PlanNames<'_> {
-    fn change(&mut self, principal: Principal, row: &AccessRow) -> AccessChange {
-        let AccessRow { permission, types, organization, projects, objects, except } = row;
-        AccessChange {
-            principal: self.principal(principal),
-            permission: permission.clone(),
-            object_types: TypeChoice::Only(types.clone()),
+    /// What is gained, or lost, each with everybody who shares it.
+    fn changes(
+        &mut self,
+        changes: &[Change],
+        rows: fn(&Change) -> &[AccessRow],
+        state: &OrgState,
+    ) -> Result<Vec<AccessChange>, Failure> {
+        let types = state.catalog().all_types().count();
+        let mut found: Vec<AccessChange> = Vec::new();
+        let mut known: HashMap<&[AccessRow], usize> = HashMap::new();
+        for change in changes.iter().filter(|change| !rows(change).is_empty()) {
+            let principals: Vec<_> = change.principals.iter().map(|one| self.principal(*one)).collect();
+            self.spend(&principals)?;
+            let place = *known.entry(rows(change)).or_insert(found.len());
+            if let Some(same) = found.get_mut(place) {
+                same.principals.extend(principals);
+                continue;
+            }
+            let mut access = Vec::new();
+            for line in lines(rows(change)) {
+                let line = self.line(&line, types);
+                self.spend(&line)?;
+                access.push(line);
+            }
+            found.push(AccessChange { principals, access });
+        }
+        Ok(found)
+    }
+
+    fn spend(&mut self, part: &impl Serialize) -> Result<(), Failure> {
+        let left = self.bytes.checked_sub(json_bytes(part)?);
+        let detail = || format!("the changes of access would be longer than {PLAN_BYTES} bytes");
+        self.bytes = left.ok_or_else(|| Failure::plan_too_large(&detail()))?;
+        Ok(())
+    }
+
+    fn line(&mut self, line: &domain::AccessLine<'_>, types: usize) -> AccessLine {
+        let AccessRow { types: names, organization, projects, objects, except, .. } = line.row;
+        AccessLine {
+            permissions: line.permissions.iter().map(|name| (*name).to_owned()).collect(),
+            object_types: type_choice(names, types),
             organization: *organization,
             projects: match projects {
                 ProjectSet::Only(ids) => ProjectChoice::Only(self.named(ids)),

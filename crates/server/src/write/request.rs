@@ -1,9 +1,9 @@
 //! A write: from the request to a command, from the command's record to the answer.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, sync::Arc, thread};
 
 use axum::{
-    extract::{ConnectInfo, FromRequest, Request},
+    extract::{FromRequest, Request},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
@@ -20,12 +20,15 @@ use serde_json::Value;
 
 use crate::{
     http::{
-        body, path,
+        body,
+        client_address::ClientAddress,
+        path,
         problem::Failure,
         query,
         respond::{json, with_position},
         single_header::single,
     },
+    schedule::{Class, Party, cancel::CancelOnDrop, workers},
     state::{
         Web,
         authn::{self, Authenticated},
@@ -43,6 +46,10 @@ use grantbook_command::{
     Idempotency, Outcome, Submission, SubmitError, TextFaults,
     secret::scan::{self, SecretInText},
 };
+use grantbook_views::Work;
+
+/// A body that is longer, in bytes, is read and understood on a thread that may take its time.
+const LONG: usize = 16 * 1024;
 
 /// A write whose key was recognized, and which is not parsed yet.
 #[derive(Debug)]
@@ -54,6 +61,8 @@ pub(crate) struct WriteRequest {
     /// The query's `project`: that of an object in the path.
     project: Option<String>,
     body: Value,
+    /// Of the body as it came, in bytes.
+    length: usize,
     idempotency: Option<Idempotency>,
     if_position: Option<Position>,
     reason: Option<String>,
@@ -73,25 +82,30 @@ impl FromRequest<Arc<Web>> for WriteRequest {
         let mut faults = TextFaults::default();
         let reason = kept(reason(&parts.headers), &mut faults.reason);
         let if_position = if_position(web, &parts.headers)?;
-        let body = if parts.method == Method::DELETE {
+        let bytes = if parts.method == Method::DELETE {
             body::require_none(&parts.headers, body).await?;
-            Value::Null
+            None
         } else {
-            body::value(&body::read(&parts.headers, body).await?)?
+            Some(body::read(&parts.headers, body).await?)
         };
-        let path = parts.uri.path().to_owned();
-        let whole = parts.uri.path_and_query().map_or(path.as_str(), |whole| whole.as_str());
-        let idempotency = idempotency::of(&parts.headers, parts.method.as_str(), whole, &body);
+        let source_ip = parts.extensions.get().map(|ClientAddress(client)| client.to_string());
+        let length = bytes.as_ref().map_or(0, bytes::Bytes::len);
+        let (parts, body, idempotency) = with_body(web, party(&who), length, move || {
+            let body = bytes.map_or(Ok(Value::Null), |bytes| body::value(&bytes))?;
+            let whole = parts.uri.path_and_query().map_or(parts.uri.path(), |whole| whole.as_str());
+            let idempotency = idempotency::of(&parts.headers, parts.method.as_str(), whole, &body);
+            Ok((parts, body, idempotency))
+        })
+        .await?;
         let idempotency = kept(idempotency, &mut faults.request_id);
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let source_ip = peer.map(|ConnectInfo(address)| address.ip().to_canonical().to_string());
         Ok(Self {
             web: Arc::clone(web),
             who,
+            path: parts.uri.path().to_owned(),
             method: parts.method,
-            path,
             project,
             body,
+            length,
             idempotency,
             if_position,
             reason,
@@ -104,9 +118,9 @@ impl FromRequest<Arc<Web>> for WriteRequest {
 impl WriteRequest {
     /// Carries it out. The path says what it is, and `parse` reads it.
     pub(crate) async fn run(self, parse: ParseAny) -> Response {
-        let (web, org) = (Arc::clone(&self.web), self.who.org);
-        let answered = self.carry_out(parse).await;
-        let aim = answered.as_ref().err().map(|failure| Aim::of(&self.body, failure.pointer()));
+        let (web, org, request) = (Arc::clone(&self.web), self.who.org, Arc::new(self));
+        let answered = request.carry_out(parse).await;
+        let aim = answered.as_ref().err().map(|failure| Aim::of(&request.body, failure.pointer()));
         let mut response = positioned(&web, org, answered);
         if let Some(aim) = aim {
             response.extensions_mut().insert(aim);
@@ -117,28 +131,31 @@ impl WriteRequest {
     /// Says what it would do, and does nothing.
     pub(crate) async fn plan(self, parse: ParseAny) -> Response {
         let (web, org) = (Arc::clone(&self.web), self.who.org);
-        positioned(&web, org, self.answer_plan(parse).await)
+        positioned(&web, org, Arc::new(self).answer_plan(parse).await)
     }
 
-    async fn answer_plan(self, parse: ParseAny) -> Result<Response, Failure> {
+    async fn answer_plan(self: Arc<Self>, parse: ParseAny) -> Result<Response, Failure> {
         let (web, commands, caller) = (Arc::clone(&self.web), self.web.commands()?.clone(), self.who.caller);
+        let party = self.party();
         commands.confirm().await.map_err(|why| Failure::unconfirmed(&why))?;
-        let (submission, ..) = self.parse(parse)?;
-        let place = web.blocking_pool.question().await;
-        let answered = tokio::task::spawn_blocking(move || {
+        let (submission, ..) = self.understood(parse).await?;
+        let place = web.app.scheduler.enter(Class::Questions, party).await?;
+        let work = Work::limited(Work::LIMIT);
+        let _stops_with_the_caller = CancelOnDrop::of(work.clone());
+        let answered = workers::spawn(move || {
             let _held_until_answered = place;
-            plan::answer(&web, &commands, &submission, caller)
+            plan::answer(&web, &commands, &submission, caller, &work)
         });
         answered.await.map_err(|error| Failure::internal(&error))?
     }
 
-    async fn carry_out(&self, parse: ParseAny) -> Result<Response, Failure> {
+    async fn carry_out(self: &Arc<Self>, parse: ParseAny) -> Result<Response, Failure> {
         let (web, commands) = (Arc::clone(&self.web), self.web.commands()?.clone());
-        let parsed = match self.parse(parse) {
+        let parsed = match self.understood(parse).await {
             // What it names may have been made elsewhere a moment ago.
             Err(failure) if failure.status() == StatusCode::NOT_FOUND => {
                 commands.confirm().await.map_err(|why| Failure::unconfirmed(&why))?;
-                self.parse(parse)
+                self.understood(parse).await
             }
             parsed => parsed,
         };
@@ -146,13 +163,36 @@ impl WriteRequest {
             Ok(parsed) => parsed,
             Err(failure) => return self.repeat(failure).await,
         };
+        // The command may wait for its turn, but what takes access away never does.
+        let takes = commands.state(self.who.org).is_some_and(|state| state.may_only_take(&command));
+        let class = if takes { Class::Taking } else { Class::Writes };
+        let place = web.app.scheduler.enter(class, self.party()).await?;
         let submitted = commands.submit(submission).await;
+        drop(place);
         web.metrics.command(counted(&submitted));
+        if let Err(SubmitError::Refused(refusal)) = &submitted
+            && let Some(limit) = refusal.limit()
+        {
+            web.metrics.limited(limit);
+        }
         let outcome = submitted?;
         if outcome.replayed {
             secrets.shown_before();
         }
-        answer(&web, &outcome, (&command, Author::Caller(self.who.caller)), &secrets)
+        let author = Author::Caller(self.who.caller);
+        with_body(&self.web, self.party(), self.length, move || {
+            answer(&web, &outcome, (&command, author), &secrets)
+        })
+        .await
+    }
+
+    /// The command that the request stands for.
+    async fn understood(
+        self: &Arc<Self>,
+        parse: ParseAny,
+    ) -> Result<(Submission, Command, Secrets), Failure> {
+        let request = Arc::clone(self);
+        with_body(&self.web, self.party(), self.length, move || request.parse(parse)).await
     }
 
     /// If this request id was accepted before, repeats its answer: the rules may have changed since. Otherwise
@@ -184,6 +224,11 @@ impl WriteRequest {
         }
     }
 
+    /// On whose behalf it is.
+    const fn party(&self) -> Party {
+        party(&self.who)
+    }
+
     /// What is wrong with the texts of the headers: their form, or that they hold a secret.
     fn faults(&self, state: &OrgState) -> TextFaults {
         let now = self.web.app.clock.now();
@@ -212,11 +257,15 @@ impl WriteRequest {
         })
     }
 
-    /// The command that the request stands for.
+    /// The same on the thread that calls.
     fn parse(&self, parse: ParseAny) -> Result<(Submission, Command, Secrets), Failure> {
         let (web, who, body) = (&self.web, self.who, self.body.clone());
         let state = web.commands()?.state(who.org).ok_or_else(Failure::bad_credential)?;
         self.judge_body(&state)?;
+        if self.length > LONG {
+            // A long body is understood in turns.
+            thread::yield_now();
+        }
         let webhooks = web.app.webhooks.as_ref().map(|webhooks| &webhooks.configured);
         let context = ParseContext { ids: &web.app.ids, state: &state, issued: &HashMap::new(), webhooks };
         let segments = path::segments(&self.path).ok_or_else(Failure::no_route)?;
@@ -248,6 +297,30 @@ impl WriteRequest {
         };
         Ok((submission, command, secrets))
     }
+}
+
+/// On whose behalf everything is done that this caller asks for.
+const fn party(who: &Authenticated) -> Party {
+    Party { org: who.org, principal: Some(who.caller.principal) }
+}
+
+/// Does something with a body of so many bytes: at once if it is short, else when it is the caller's turn, on a thread that may
+/// take its time.
+async fn with_body<T: Send + 'static>(
+    web: &Web,
+    party: Party,
+    length: usize,
+    run: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    if length <= LONG {
+        return run();
+    }
+    let place = web.app.scheduler.enter(Class::Bodies, party).await?;
+    let done = workers::spawn(move || {
+        let _held_until_done = place;
+        run()
+    });
+    done.await.map_err(|error| Failure::internal(&error))?
 }
 
 /// The answer that follows from a record alone.
@@ -297,6 +370,7 @@ fn counted(submitted: &Result<Outcome, SubmitError>) -> CommandOutcome {
             | SubmitError::BadText(_)
             | SubmitError::RecordTooLarge { .. },
         ) => CommandOutcome::Refused,
+        Err(SubmitError::Busy { .. }) => CommandOutcome::Busy,
         Err(_) => CommandOutcome::Failed,
     }
 }

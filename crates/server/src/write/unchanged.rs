@@ -54,6 +54,11 @@ pub(crate) fn present(state: &OrgState, command: &Command, asked: (Author, Times
             let (author, at) = asked;
             state.object_meant(author, at, object).map(|object| render::value(&render::object(&object)))
         }
+        Command::Object(ObjectCommand::Create { object, name, .. }) => {
+            let (author, at) = asked;
+            let used = state.object_in_use(author, at, (object, name));
+            used.map(|object| render::value(&render::object(&object)))
+        }
         Command::Grant(GrantCommand::Create { id, .. } | GrantCommand::Revoke { id }) => {
             state.grant(*id).map(|grant| render::value(&render::grant(grant)))
         }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::questions::who_sees;
 
-/// Commands that are no operation of their own.
-const COMMANDS_WITHOUT: [&str; 3] = ["NoteExpiries", "AcceptRollback", "RecoverOwner"];
+/// Commands that are no operation of their own; an object without an id is created by `register_object`.
+const COMMANDS_WITHOUT: [&str; 4] = ["CreateObject", "NoteExpiries", "AcceptRollback", "RecoverOwner"];
 
 /// What an operation is, by the headers that it takes.
 #[derive(Debug, PartialEq, Eq)]

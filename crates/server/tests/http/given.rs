@@ -128,6 +128,11 @@ impl Given {
         (given, stranger)
     }
 
+    /// For requests that are to be under way at once.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     /// Any request.
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();

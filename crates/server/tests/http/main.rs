@@ -11,8 +11,10 @@
 
 mod bad_input;
 mod endpoints;
+mod fair;
 mod given;
 mod hidden;
+mod limits;
 mod narrow_keys;
 mod openapi;
 mod questions;

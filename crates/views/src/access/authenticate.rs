@@ -29,6 +29,11 @@ impl Snapshot {
         Ok(self.key_row(key)?.map(|row| row.org))
     }
 
+    /// The key that a key was issued with; none if it was issued without one, or there is no such key.
+    pub fn issued_with(&self, key: KeyId) -> Result<Option<KeyId>, ViewError> {
+        Ok(self.key_row(key)?.and_then(|row| row.issuer.with))
+    }
+
     /// What a key is narrowed to, in a form that only an equal narrowing has; none if it is not, or there is no such key.
     pub fn narrowing_of(&self, key: KeyId) -> Result<Option<String>, ViewError> {
         Ok(self.key_row(key)?.and_then(|row| row.narrow).map(|narrow| format!("{narrow:?}")))

@@ -9,7 +9,7 @@ use std::{
 use grantbook_domain::{
     access::check::Reason,
     catalog::Catalog,
-    id::{OrgId, ProjectId, RoleId},
+    id::{GroupId, OrgId, ProjectId, RoleId},
     principal::{Grantee, Principal},
     state::Block,
     time::Timestamp,
@@ -17,7 +17,11 @@ use grantbook_domain::{
 
 use crate::{
     access::grantee_rows::Node,
-    store::{error::ViewError, row::ProjectRow, snapshot::Snapshot},
+    store::{
+        error::ViewError,
+        row::{ProjectRow, RoleRow},
+        snapshot::Snapshot,
+    },
 };
 
 /// Answers many questions on one snapshot at one instant, sharing what it looks up.
@@ -28,8 +32,11 @@ pub struct Checker<'s> {
     pub(crate) now: Timestamp,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) reached: HashMap<Principal, Rc<[Rc<Node>]>>,
+    /// Every group above those who are directly in these.
+    pub(crate) above: HashMap<Vec<GroupId>, Rc<[Rc<Node>]>>,
     pub(crate) nodes: HashMap<Grantee, Rc<Node>>,
     pub(crate) roles: BTreeMap<RoleId, Rc<[Block]>>,
+    pub(crate) role_rows: HashMap<RoleId, Option<Rc<RoleRow>>>,
     pub(crate) projects: HashMap<ProjectId, Option<Rc<ProjectRow>>>,
     /// What sets of projects are about, once one was asked for: every living project.
     pub(crate) every_project: Option<Rc<[Rc<ProjectRow>]>>,
@@ -63,10 +70,19 @@ impl Snapshot {
             now,
             catalog: self.catalog(org)?,
             reached: HashMap::new(),
+            above: HashMap::new(),
             nodes: HashMap::new(),
             roles: BTreeMap::new(),
+            role_rows: HashMap::new(),
             projects: HashMap::new(),
             every_project: None,
         })
+    }
+}
+
+impl Checker<'_> {
+    /// Counts units of what looks at no rows, such as a walk over memberships.
+    pub(crate) fn spend(&self, units: usize) -> Result<(), ViewError> {
+        self.snapshot.spend(units as u64)
     }
 }

@@ -1,13 +1,14 @@
 //! Everything that a principal may do, as sets instead of single answers: the domain's survey over rows.
 
-use std::{rc::Rc, sync::Arc};
+use std::{collections::BTreeSet, rc::Rc, sync::Arc};
 
 use grantbook_domain::{
     access::{
         check::Reason,
-        effective::{AccessRow, ApplicableGrant, Context, EffectiveAccess, FoundObject, survey},
+        effective::{AccessRow, ApplicableGrant, Context, EffectiveAccess, FoundObject, survey, survey_each},
+        pieces::{PIECE_BYTES, split},
     },
-    id::OrgId,
+    id::{OrgId, ProjectId},
     principal::Principal,
     scope::{ObjectRef, ProjectView, Scope},
     state::Block,
@@ -54,6 +55,27 @@ impl Checker<'_> {
         }
     }
 
+    /// The same, a permission at a time: its place in the catalog and its rows, from one place on, until `show` has enough. Very
+    /// long rows are in parts, each of which holds by itself. What comes before costs nothing.
+    pub fn access_each<E: From<ViewError>>(
+        &mut self,
+        principal: Principal,
+        from: usize,
+        mut show: impl FnMut(usize, Vec<AccessRow>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let grants = match self.reaching(principal) {
+            Ok(grants) => grants,
+            Err(Stop::Because(_)) => return Ok(()),
+            Err(Stop::Failed(error)) => return Err(error.into()),
+        };
+        let living: BTreeSet<ProjectId> = self.every_project()?.iter().map(|project| project.id).collect();
+        self.with_surroundings(|around, look| {
+            survey_each(around, &grants, (from, look), |place, rows| {
+                show(place, split(rows, &living, PIECE_BYTES))
+            })
+        })
+    }
+
     /// The grants in force that reach the principal.
     fn reaching(&mut self, principal: Principal) -> Result<Vec<ApplicableGrant<Rc<[Block]>>>, Stop> {
         let mut grants = Vec::new();
@@ -94,10 +116,10 @@ impl Checker<'_> {
     }
 
     /// Hands out what sets are held against, and what finds objects among it.
-    pub(crate) fn with_surroundings<T>(
+    pub(crate) fn with_surroundings<T, E: From<ViewError>>(
         &mut self,
-        ask: impl FnOnce(Context<'_>, &mut Look<'_>) -> Result<T, ViewError>,
-    ) -> Result<T, ViewError> {
+        ask: impl FnOnce(Context<'_>, &mut Look<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let (org, catalog) = (self.org, Arc::clone(&self.catalog));
         let living = self.every_project()?;
         let projects: Vec<ProjectView<'_>> = living.iter().map(|project| project.view()).collect();

@@ -1,6 +1,10 @@
 //! Who reaches a principal, which grants they have, and what those give.
 
-use std::rc::Rc;
+use std::{
+    collections::{BTreeSet, HashSet},
+    iter,
+    rc::Rc,
+};
 
 use grantbook_domain::{
     access::check::Reason,
@@ -53,6 +57,9 @@ impl Checker<'_> {
             }
             Ok(())
         })?;
+        // Rows as of an earlier moment come in the order of their versions; paths and their cursors need one that stays.
+        node.memberships.sort_by_key(|(group, _)| *group);
+        node.grants.sort_by_key(|grant| grant.id);
         let node = Rc::new(node);
         self.nodes.insert(grantee, Rc::clone(&node));
         Ok(node)
@@ -68,30 +75,53 @@ impl Checker<'_> {
         }
     }
 
-    /// The principal and every group that it is in now; nobody if it is not active.
+    /// The principal and every group that it is in now, nearest first; nobody if it is not active.
     pub(crate) fn reached(&mut self, principal: Principal) -> Result<Rc<[Rc<Node>]>, Stop> {
         if let Some(known) = self.reached.get(&principal) {
             return Ok(Rc::clone(known));
         }
-        let mut seen: Vec<Grantee> = vec![principal.into()];
-        let mut found = vec![self.active(principal)?];
-        let mut next = 0;
-        while let Some(member) = found.get(next).map(Rc::clone) {
-            for (group, row) in &member.memberships {
-                let group = Grantee::Group(*group);
-                if self.now < row.until && !seen.contains(&group) {
-                    seen.push(group);
-                    let above = self.node(group)?;
+        let own = self.active(principal)?;
+        let above = self.above(&own)?;
+        let found: Rc<[Rc<Node>]> = iter::once(own).chain(above.iter().map(Rc::clone)).collect();
+        self.reached.insert(principal, Rc::clone(&found));
+        Ok(found)
+    }
+
+    /// Every group that somebody is in now, nearest first: looked for once for all who are directly in the same groups.
+    pub(crate) fn above(&mut self, own: &Node) -> Result<Rc<[Rc<Node>]>, ViewError> {
+        let in_force = |member: &Node, now| -> Vec<GroupId> {
+            let memberships = member.memberships.iter().filter(|(_, row)| now < row.until);
+            memberships.map(|(group, _)| *group).collect()
+        };
+        let direct = in_force(own, self.now);
+        if let Some(known) = self.above.get(&direct) {
+            return Ok(Rc::clone(known));
+        }
+        let mut seen: HashSet<GroupId> = HashSet::new();
+        let mut found: Vec<Rc<Node>> = Vec::new();
+        let (mut open, mut next) = (direct.clone(), 0);
+        loop {
+            for group in open {
+                if seen.insert(group) {
+                    let above = self.node(Grantee::Group(group))?;
                     if above.lives() {
                         found.push(above);
                     }
                 }
             }
+            let Some(member) = found.get(next) else { break };
+            open = in_force(member, self.now);
             next += 1;
         }
         let found: Rc<[Rc<Node>]> = found.into();
-        self.reached.insert(principal, Rc::clone(&found));
+        self.above.insert(direct, Rc::clone(&found));
         Ok(found)
+    }
+
+    /// Forgets what is known of a principal: nobody asks about it again, and there are many.
+    pub(crate) fn forget(&mut self, principal: Principal) {
+        self.reached.remove(&principal);
+        self.nodes.remove(&Grantee::from(principal));
     }
 
     /// What a grant gives or takes on the types it is restricted to; the caller still cuts by [`GrantRow::types`].
@@ -108,23 +138,23 @@ impl Checker<'_> {
             return Ok(Rc::clone(known));
         }
         let mut blocks = Vec::new();
-        let mut seen = vec![id];
-        let mut next = 0;
-        while let Some(role) = seen.get(next).copied().map(|id| self.role(id)).transpose()?.flatten() {
-            blocks.extend(role.blocks);
-            for included in role.includes {
-                if !seen.contains(&included) {
-                    seen.push(included);
-                }
-            }
-            next = next.saturating_add(1);
+        let (mut seen, mut open) = (BTreeSet::from([id]), vec![id]);
+        while let Some(id) = open.pop() {
+            let Some(role) = self.role(id)? else { continue };
+            blocks.extend_from_slice(&role.blocks);
+            open.extend(role.includes.iter().copied().filter(|included| seen.insert(*included)));
         }
         let blocks: Rc<[Block]> = blocks.into();
         self.roles.insert(id, Rc::clone(&blocks));
         Ok(blocks)
     }
 
-    pub(crate) fn role(&self, id: RoleId) -> Result<Option<RoleRow>, ViewError> {
-        self.snapshot.version(self.org, Kind::Role, &id.bytes(), RoleRow::decode)
+    pub(crate) fn role(&mut self, id: RoleId) -> Result<Option<Rc<RoleRow>>, ViewError> {
+        if let Some(known) = self.role_rows.get(&id) {
+            return Ok(known.clone());
+        }
+        let role = self.snapshot.version(self.org, Kind::Role, &id.bytes(), RoleRow::decode)?.map(Rc::new);
+        self.role_rows.insert(id, role.clone());
+        Ok(role)
     }
 }

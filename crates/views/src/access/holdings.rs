@@ -14,6 +14,7 @@ use grantbook_domain::{
     },
     catalog::{Permission, PermissionSet, TypeSet},
     id::{KeyId, OrgId, ProjectId},
+    limits::WorkCounter,
     model::{Effect, Grant, Project},
     principal::{Caller, Grantee, Principal},
     scope::Scope,
@@ -84,7 +85,8 @@ impl Snapshot {
         let project =
             |id: ProjectId| keep(&failed, self.get::<Project>(org, &id)).filter(|row| row.ended_at.is_none());
         let project = |id| project(id).map(Arc::new);
-        let answer = ask(&ScopeContext { catalog: &catalog, project: &project });
+        let work = WorkCounter::unlimited();
+        let answer = ask(&ScopeContext { catalog: &catalog, project: &project, work: &work });
         failed.take().map_or(Ok(answer), Err)
     }
 }

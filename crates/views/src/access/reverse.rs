@@ -4,14 +4,16 @@
 //! is considered.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     ops::Bound::{Excluded, Unbounded},
+    rc::Rc,
     sync::Arc,
 };
 
 use grantbook_domain::{
     access::check::{Reason, Target},
     catalog::{Lineage, ObjectType, Permission},
+    id::GroupId,
     model::{Effect, Gives, Grant},
     position::Position,
     principal::{Grantee, Principal},
@@ -21,15 +23,17 @@ use grantbook_domain::{
 
 use crate::{
     access::{
+        candidate::{Candidate, Candidates},
         check::Resolved,
         checker::{Checker, Stop},
-        explain::Path,
+        explain::{Path, Step},
+        graph::MembershipGraph,
         locate::Place,
-        paths::{Candidate, MembershipGraph},
     },
     store::{
         document::listed_object,
         encode::{Put, Take},
+        entities::membership,
         error::ViewError,
         leads::{Leads, LeadsOf},
         list::{Entry, ListCursor, Listed, Listing, Page},
@@ -37,6 +41,9 @@ use crate::{
         table::Table,
     },
 };
+
+/// Most principals looked at for a part of an answer: it may be short, even empty, and still go on.
+const LOOKS_MAX: usize = 5_000;
 
 /// Which part of a long answer.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +76,34 @@ impl Whose {
     }
 }
 
+/// Shortest ways that were found for one question: those who are directly in the same groups share them.
+#[derive(Debug, Default)]
+pub struct Ways {
+    known: HashMap<Vec<GroupId>, Option<Rc<Path>>>,
+}
+
+/// A shortest way on which somebody is granted something.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// The membership with which it begins; none for a grant to the principal itself.
+    pub own: Option<Step>,
+    /// A way that is the same but for its first membership, shared by all who are directly in the same groups.
+    pub shared: Rc<Path>,
+}
+
+impl Way {
+    /// From its first membership on.
+    pub fn whole(&self) -> Path {
+        let via = self.own.iter().chain(self.shared.via.iter().skip(1)).cloned().collect();
+        Path { via, ..self.shared.as_ref().clone() }
+    }
+
+    /// Beyond its first membership.
+    pub fn beyond(&self) -> Path {
+        Path { via: self.shared.via.iter().skip(1).cloned().collect(), ..self.shared.as_ref().clone() }
+    }
+}
+
 /// The answer, or why there is nothing to answer: something asked about is not known or not active.
 pub type Reversed<T> = Result<T, Reason>;
 
@@ -98,10 +133,48 @@ impl Checker<'_> {
             Err(Stop::Failed(error)) => return Err(error),
         };
         let graph = MembershipGraph::above(self, principal.into())?;
-        let candidates = self.candidates(&graph, &resolved)?;
-        let counts = |one: &Candidate| one.row.effect == Effect::Allow && one.obstacles.is_empty();
-        let chains = graph.chains(self.now, &candidates, counts, 1);
-        chains.found.first().map(|(steps, candidate)| self.path(steps, candidate)).transpose()
+        let now = self.now;
+        let tree = graph.tree(|edge| now < edge.row.until);
+        let mut candidates = Candidates::new(self, &resolved);
+        for node in &tree.order {
+            let Some(grantee) = graph.nodes().get(*node) else { continue };
+            if let Some(first) = candidates.to(*grantee)?.into_iter().find(Candidate::allows) {
+                return self.single_path(&graph, &graph.chain(&tree, *node), first).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same, from what was found for those who are directly in the same groups, if the principal has no grants of its own.
+    pub fn shortest_way(
+        &mut self,
+        ways: &mut Ways,
+        principal: Principal,
+        (permission, object): (&str, Target<'_>),
+    ) -> Result<Option<Way>, ViewError> {
+        let own = match self.active(principal) {
+            Ok(own) => own,
+            Err(Stop::Because(_)) => return Ok(None),
+            Err(Stop::Failed(error)) => return Err(error),
+        };
+        let in_force = own.memberships.iter().filter(|(_, row)| self.now < row.until);
+        let direct: Vec<GroupId> = in_force.map(|(group, _)| *group).collect();
+        let shared = if let Some(known) = ways.known.get(&direct).filter(|_| own.grants.is_empty()) {
+            known.clone()
+        } else {
+            let found = self.shortest_path(principal, permission, object)?.map(Rc::new);
+            if own.grants.is_empty() {
+                ways.known.insert(direct, found.clone());
+            }
+            found
+        };
+        Ok(shared.map(|shared| {
+            let first = shared.via.first().map(|step| step.membership.group);
+            let row = first.and_then(|first| own.memberships.iter().find(|(group, _)| *group == first));
+            let own = row
+                .map(|(group, row)| Step { membership: membership(own.of, *group, row), position: row.from });
+            Way { own, shared }
+        }))
     }
 
     /// The living objects of a type on which the principal may do it: projects, groups, roles, registered objects, or
@@ -163,6 +236,7 @@ impl Checker<'_> {
         let start = start.map_or(Unbounded, |last| Excluded(Grantee::from(last)));
         let mut items: Vec<Listed<Principal>> = Vec::new();
         let mut question = None;
+        let mut looked = 0;
         let beyond = leads.to.range((start, Unbounded)).filter_map(|one| one.principal());
         for principal in beyond.filter(|one| whose.takes(*one)) {
             let asked = question.get_or_insert_with(|| Resolved {
@@ -172,7 +246,13 @@ impl Checker<'_> {
                 narrow: None,
             });
             asked.principal = principal;
-            if !self.may(asked)? {
+            let may = self.may(asked)?;
+            self.forget(principal);
+            looked += 1;
+            if !may {
+                if looked >= LOOKS_MAX {
+                    return Ok(Page { items, next: Some(principal_place(principal)) });
+                }
                 continue;
             }
             if items.len() == part.limit {

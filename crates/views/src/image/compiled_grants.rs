@@ -1,6 +1,9 @@
 //! The grants to one grantee: which of them are sets, which are weighed one by one, and what they give together.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use grantbook_domain::{
     catalog::TypeSet,
@@ -53,34 +56,17 @@ pub(super) struct CombinedGrants {
 }
 
 impl Projects {
-    fn matching(&self, atom: &Atom) -> Bits {
-        let mut found = Bits::default();
-        match atom {
-            Atom::All => return Bits::all(),
-            Atom::Id(id) => self.numbers.get(id).into_iter().for_each(|number| found.set(*number, true)),
-            Atom::Name(_) | Atom::Label(_) => {
-                for (number, row) in (0..).zip(&self.rows) {
-                    found.set(number, atom.matches(row.view()));
-                }
-            }
-        }
-        found
-    }
-
     /// The projects that a selector takes, those of the future by its tail. None if it names one that is not known yet.
     fn selected(&self, selector: &Selector) -> Option<Bits> {
         if !selector.ids().all(|id| self.numbers.contains_key(&id)) {
             return None;
         }
-        let any_of = |atoms: &[Atom]| {
-            let mut union = Bits::default();
-            for atom in atoms {
-                union.add(&self.matching(atom));
-            }
-            union
-        };
-        let mut selected = any_of(&selector.include);
-        selected.remove(&any_of(&selector.exclude));
+        let takes_all = |atoms: &[Atom]| atoms.contains(&Atom::All);
+        let future = takes_all(&selector.include) && !takes_all(&selector.exclude);
+        let mut selected = if future { Bits::all() } else { Bits::default() };
+        for (number, row) in (0..).zip(&self.rows) {
+            selected.set(number, selector.covers(row.view()));
+        }
         Some(selected)
     }
 
@@ -124,7 +110,7 @@ impl CompiledGrants {
     }
 
     /// Resolves the grants of these roles anew; whether there is any.
-    pub(super) fn resolve(&mut self, changed: &[RoleId], roles: &Roles) -> bool {
+    pub(super) fn resolve(&mut self, changed: &BTreeSet<RoleId>, roles: &Roles) -> bool {
         let mut any = false;
         for source in self.sources.values_mut() {
             if matches!(source.gift.row.given, Given::Role(role) if changed.contains(&role)) {
@@ -212,16 +198,10 @@ fn blocks(row: &GrantRow, roles: &Roles) -> Vec<Block> {
 /// The permissions a role gives, its includes followed, as [`crate::access::check`] follows them.
 fn role_blocks(id: RoleId, roles: &Roles) -> Vec<Block> {
     let mut blocks = Vec::new();
-    let mut seen = vec![id];
-    let mut next = 0;
-    while let Some(role) = seen.get(next).and_then(|id| roles.get(id)) {
+    let (mut seen, mut open) = (BTreeSet::from([id]), vec![id]);
+    while let Some(role) = open.pop().and_then(|id| roles.get(&id)) {
         blocks.extend(&role.blocks);
-        for included in &role.includes {
-            if !seen.contains(included) {
-                seen.push(*included);
-            }
-        }
-        next += 1;
+        open.extend(role.includes.iter().filter(|included| seen.insert(**included)));
     }
     blocks
 }

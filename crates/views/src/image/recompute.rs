@@ -1,6 +1,9 @@
 //! Putting together again what a batch has changed: own grants first, then the rows of the groups below.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use grantbook_domain::{id::RoleId, time::Timestamp};
 
@@ -17,7 +20,7 @@ impl Part<'_> {
         if changed.is_empty() {
             return;
         }
-        let changed = self.sources.with_including(changed.into_iter().collect());
+        let changed = self.sources.with_including(changed);
         let Sources { groups, holders, roles, changed: Changed { owners, .. }, .. } = &mut *self.sources;
         for (number, group) in (0..).zip(groups.iter_mut()) {
             if group.gifts.resolve(&changed, roles) {
@@ -65,15 +68,18 @@ impl Part<'_> {
 
 impl Sources {
     /// These roles and all that include them.
-    fn with_including(&self, mut found: Vec<RoleId>) -> Vec<RoleId> {
-        let mut next = 0;
-        while let Some(included) = found.get(next).copied() {
-            for (id, role) in &self.roles {
-                if role.includes.contains(&included) && !found.contains(id) {
-                    found.push(*id);
-                }
+    fn with_including(&self, changed: BTreeSet<RoleId>) -> BTreeSet<RoleId> {
+        let mut including = HashMap::<RoleId, Vec<RoleId>>::new();
+        for (id, role) in &self.roles {
+            for included in &role.includes {
+                including.entry(*included).or_default().push(*id);
             }
-            next += 1;
+        }
+        let mut open: Vec<_> = changed.iter().copied().collect();
+        let mut found = changed;
+        while let Some(included) = open.pop() {
+            let by = including.get(&included).map(Vec::as_slice).unwrap_or_default();
+            open.extend(by.iter().filter(|id| found.insert(**id)));
         }
         found
     }
@@ -92,20 +98,18 @@ impl Sources {
     fn rights(&self, number: GroupNumber) -> Rights {
         let Some(group) = self.group(number).filter(|group| group.lives) else { return Rights::default() };
         let mut sum = group.sum.clone();
-        let (mut seen, mut timed) = (vec![number], Vec::new());
-        let mut next = 0;
-        while let Some(group) = seen.get(next).and_then(|number| self.group(*number)) {
+        let (mut seen, mut open, mut timed) = (BTreeSet::from([number]), vec![number], Vec::new());
+        while let Some(group) = open.pop().and_then(|number| self.group(number)) {
             for (above, until) in &group.above {
                 if *until != Timestamp::FOREVER {
                     timed.push((*until, *above));
-                } else if !seen.contains(above)
-                    && let Some(living) = self.group(*above).filter(|above| above.lives)
+                } else if let Some(living) = self.group(*above).filter(|above| above.lives)
+                    && seen.insert(*above)
                 {
                     sum.add(&living.sum);
-                    seen.push(*above);
+                    open.push(*above);
                 }
             }
-            next += 1;
         }
         timed.retain(|(_, above)| !seen.contains(above));
         Rights { timed, ..sum.rights() }

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use redb::WriteTransaction;
 
-use crate::store::{digest::ViewDigest, error::ViewError, snapshot::Snapshot, table::Table};
+use crate::{
+    store::{digest::ViewDigest, error::ViewError, snapshot::Snapshot, table::Table},
+    work::{ROWS_A_TURN, give_way},
+};
 
 /// What a batch changes; nothing is written before [`Changes::write`].
 #[derive(Debug)]
@@ -113,7 +116,8 @@ impl Changes {
             }
             rows.sort_unstable_by_key(|(key, _)| *key);
             let mut open = transaction.open_table(table.definition())?;
-            for (key, value) in rows {
+            for (number, (key, value)) in rows.into_iter().enumerate() {
+                give_way(number, ROWS_A_TURN);
                 let old = match value {
                     Some(value) => open.insert(key, value)?,
                     None => open.remove(key)?,

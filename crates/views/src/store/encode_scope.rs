@@ -37,7 +37,7 @@ pub(crate) fn take_scope(take: &mut Take<'_>) -> Result<Scope, ViewError> {
         1 => Ok(Scope::Organization),
         2 => {
             let include = take_atoms(take)?;
-            Ok(Scope::Projects(Selector { include, exclude: take_atoms(take)? }))
+            Ok(Scope::Projects(Selector { include: include.into(), exclude: take_atoms(take)?.into() }))
         }
         3 => {
             let (object_type, id) = (take.text()?.to_owned(), take.text()?.to_owned());

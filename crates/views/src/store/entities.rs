@@ -15,7 +15,7 @@ use crate::store::{
     error::ViewError,
     row::{MembershipRow, ObjectRow, Version},
     row_key::{self, Kind},
-    snapshot::{Snapshot, parse},
+    snapshot::{Cell, Snapshot, parse},
     table::Table,
 };
 
@@ -66,7 +66,7 @@ impl Snapshot {
     /// The projects in which an object of this type and id was ever registered.
     pub(crate) fn homes_ever(&self, org: OrgId, object: &ObjectRef) -> Result<Vec<ProjectId>, ViewError> {
         let prefix = row_key::homes(org, &object.object_type, &object.id);
-        let project = |row: Result<(redb::AccessGuard<'_, &[u8]>, _), redb::StorageError>| {
+        let project = |row: Result<(Cell, Cell), ViewError>| {
             let (key, _) = row?;
             let mut key = Take::new(Table::Homes, key.value());
             key.raw(prefix.len())?;

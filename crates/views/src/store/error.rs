@@ -86,9 +86,15 @@ pub enum ViewError {
     /// Pages of the file did not check out; the store has gone back to some that do.
     #[error("{} was damaged, and the store has gone back to what it could save: delete the file, it is rebuilt from the journal", .0.display())]
     Repaired(PathBuf),
-    /// Whoever asked for a long scan has ended it.
+    /// The caller of a long scan ended it, or nobody waits for the answer to a question any more.
     #[error("interrupted")]
     Interrupted,
+    /// The question would take more work than one question may.
+    #[error("the question would look at more than {limit} rows")]
+    TooCostly {
+        /// Most units of work.
+        limit: u64,
+    },
     /// A value does not serialize.
     #[error("a document does not serialize: {0}")]
     Json(#[from] serde_json::Error),

@@ -77,6 +77,24 @@ pub struct GrantFilter {
     pub project: Option<ProjectId>,
 }
 
+/// Which registered objects; all conditions that are present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectFilter<'a> {
+    /// Of this type,
+    pub object_type: &'a str,
+    /// in this project,
+    pub project: Option<ProjectId>,
+    /// with exactly this name.
+    pub name: Option<&'a str>,
+}
+
+impl<'a> ObjectFilter<'a> {
+    /// All of the type.
+    pub const fn of_type(object_type: &'a str) -> Self {
+        Self { object_type, project: None, name: None }
+    }
+}
+
 impl Snapshot {
     /// The living users.
     pub fn users(&self, org: OrgId, listing: &Listing<'_>) -> Result<Page<User>, ViewError> {
@@ -108,16 +126,22 @@ impl Snapshot {
         self.all(org, listing)
     }
 
-    /// The living registered objects of one type, in living projects.
+    /// The living registered objects of one type, in living projects. There is no list by project or name: all objects of the
+    /// type are walked, and of those in the project each is read to compare its name.
     pub fn objects(
         &self,
         org: OrgId,
-        object_type: &str,
+        filter: &ObjectFilter<'_>,
         listing: &Listing<'_>,
     ) -> Result<Page<RegisteredObject>, ViewError> {
-        self.page(org, List::ObjectsOfType(object_type), listing, |entry| {
-            let object = listed_object(object_type, entry.id)?;
-            self.living_as_of(org, listing, &RegisteredObject::id_bytes(&object))
+        self.page(org, List::ObjectsOfType(filter.object_type), listing, |entry| {
+            let object = listed_object(filter.object_type, entry.id)?;
+            if filter.project.is_some_and(|project| object.project != Some(project)) {
+                return Ok(None);
+            }
+            let known: Option<RegisteredObject> =
+                self.living_as_of(org, listing, &RegisteredObject::id_bytes(&object))?;
+            Ok(known.filter(|known| filter.name.is_none_or(|name| known.name.as_deref() == Some(name))))
         })
     }
 

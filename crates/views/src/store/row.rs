@@ -370,8 +370,8 @@ mod tests {
             vec![Atom::All, Atom::Id(Id::from_u128(3)), Atom::Name("a*".to_owned()), Atom::Label(labels)];
         vec![
             Scope::Organization,
-            Scope::Projects(Selector { include: vec![Atom::All], exclude: Vec::new() }),
-            Scope::Projects(Selector { include: atoms.clone(), exclude: atoms }),
+            Scope::Projects(Selector { include: vec![Atom::All].into(), exclude: Vec::new().into() }),
+            Scope::Projects(Selector { include: atoms.clone().into(), exclude: atoms.into() }),
             Scope::Object(ObjectRef::new("dataset", "d/1").within(Some(Id::from_u128(7)))),
             Scope::Object(ObjectRef::new("group", "g")),
         ]

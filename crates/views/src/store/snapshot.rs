@@ -23,10 +23,40 @@ use crate::store::{
     row_key::{self, Kind},
     table::{META, META_CHECKPOINT, META_SEQUENCE, Table},
 };
+use crate::work::Work;
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
-type Cell = AccessGuard<'static, &'static [u8]>;
-type RowRange = Range<'static, &'static [u8], &'static [u8]>;
+pub(crate) type Cell = AccessGuard<'static, &'static [u8]>;
+
+/// Rows between two keys. Each step is a unit of work.
+pub(crate) struct RowRange {
+    rows: Range<'static, &'static [u8], &'static [u8]>,
+    work: Option<Work>,
+}
+
+impl RowRange {
+    fn counted(
+        work: Option<&Work>,
+        row: Result<(Cell, Cell), redb::StorageError>,
+    ) -> Result<(Cell, Cell), ViewError> {
+        work.map_or(Ok(()), |work| work.spend(1))?;
+        Ok(row?)
+    }
+}
+
+impl Iterator for RowRange {
+    type Item = Result<(Cell, Cell), ViewError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next().map(|row| Self::counted(self.work.as_ref(), row))
+    }
+}
+
+impl DoubleEndedIterator for RowRange {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.rows.next_back().map(|row| Self::counted(self.work.as_ref(), row))
+    }
+}
 
 /// What writer and readers share.
 pub(crate) struct Shared {
@@ -81,6 +111,8 @@ pub struct Snapshot {
     shared: Arc<Shared>,
     /// What was made after this record is not seen, what ended after it is; none: everything is as it is.
     as_of: Option<Position>,
+    /// Counts the rows that are looked at, if they are counted.
+    work: Option<Work>,
 }
 
 /// What one committed batch left.
@@ -151,13 +183,23 @@ impl OrgRow {
 impl Snapshot {
     /// The view as of the last committed batch.
     pub(crate) fn latest(shared: &Arc<Shared>) -> Result<Self, ViewError> {
-        Ok(Self { pinned: shared.latest()?, shared: Arc::clone(shared), as_of: None })
+        Ok(Self { pinned: shared.latest()?, shared: Arc::clone(shared), as_of: None, work: None })
     }
 
     /// The same view as it was after the record at `position`, or the last one before it. Goes back only: of a view as of
     /// an earlier position, a later one is that earlier one.
     pub fn as_of(&self, position: Position) -> Self {
         Self { as_of: self.bound(Some(position)), ..self.clone() }
+    }
+
+    /// The same view, which counts each look at a row as a unit of this work, and looks at no more once the work is ended.
+    pub fn metered(&self, work: &Work) -> Self {
+        Self { work: Some(work.clone()), ..self.clone() }
+    }
+
+    /// Counts units of what looks at no rows, such as a loop over pairs of grants.
+    pub fn spend(&self, units: u64) -> Result<(), ViewError> {
+        self.work.as_ref().map_or(Ok(()), |work| work.spend(units))
     }
 
     /// The earlier of a position and the one that the whole snapshot is as of; none: the present.
@@ -250,6 +292,7 @@ impl Snapshot {
 /// Rows as they are stored; only what is said to be of the present or of the past heeds [`Snapshot::as_of`].
 impl Snapshot {
     pub(crate) fn row(&self, table: Table, key: &[u8]) -> Result<Option<Cell>, ViewError> {
+        self.spend(1)?;
         Ok(self.table(table)?.get(key)?)
     }
 
@@ -261,10 +304,11 @@ impl Snapshot {
         end: Option<&[u8]>,
     ) -> Result<RowRange, ViewError> {
         let rows = self.table(table)?;
-        Ok(match end {
+        let rows = match end {
             Some(end) => rows.range::<&[u8]>(start..end)?,
             None => rows.range::<&[u8]>(start..)?,
-        })
+        };
+        Ok(RowRange { rows, work: self.work.clone() })
     }
 
     /// The rows whose key begins with `prefix`.

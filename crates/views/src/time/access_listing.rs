@@ -25,7 +25,7 @@ use crate::{
         encode::Take,
         error::ViewError,
         row_key::{self, Kind},
-        snapshot::Snapshot,
+        snapshot::{Cell, Snapshot},
         table::Table,
     },
     time::as_of::Moment,
@@ -65,7 +65,7 @@ impl Snapshot {
     fn groups_ever(&self, org: OrgId) -> Result<Vec<GroupId>, ViewError> {
         let prefix = row_key::thing_kind(org, Kind::Group);
         let rows = self.prefix(Table::Things, &prefix)?;
-        let id = |row: Result<(redb::AccessGuard<'_, &[u8]>, _), redb::StorageError>| {
+        let id = |row: Result<(Cell, Cell), ViewError>| {
             let (key, _) = row?;
             let mut key = Take::new(Table::Things, key.value());
             key.raw(prefix.len())?;

@@ -1,14 +1,19 @@
 //! What somebody gained and lost between two moments, as sets.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+};
 
 use grantbook_domain::{
     access::{
         diff::{self, Homes, named_objects},
         effective::AccessRow,
+        lines::lines,
+        pieces::{PIECE_BYTES, line_bytes, row_ids, split},
     },
     event::kind::EventKind,
-    id::{OrgId, ProjectId},
+    id::{GrantId, OrgId, ProjectId},
     position::Position,
     principal::Principal,
     scope::ObjectRef,
@@ -18,6 +23,7 @@ use grantbook_domain::{
 use crate::{
     access::{
         checker::{Checker, Stop},
+        grantee_rows::Node,
         locate::place_of,
     },
     history::{
@@ -34,6 +40,13 @@ use crate::{
     },
 };
 
+/// Beyond so many remembered ids the changes of classes are worked out anew.
+const REMEMBERED_IDS: usize = 500_000;
+/// Units of work of looking at one principal: its rows are read at both moments.
+const LOOK_WORK: u64 = 400;
+/// So many units of work cost about as much as reading a row.
+const UNITS_A_ROW: u64 = 100;
+
 /// What a principal gained and lost. Each row reads like one of [`EffectiveAccess`](crate::EffectiveAccess): "gained" for
 /// what is held at the later moment and was not at the earlier one, exact for the projects of the later moment; "lost" the
 /// other way round, exact for those of the earlier one.
@@ -46,6 +59,12 @@ pub struct AccessChange {
 }
 
 impl AccessChange {
+    /// About how many bytes of JSON say it, permissions that are held in the same places in one line.
+    pub fn bytes(&self) -> usize {
+        let lines = |rows| lines(rows).iter().map(|line| line_bytes(line)).sum::<usize>();
+        lines(&self.gained) + lines(&self.lost)
+    }
+
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         self.gained.is_empty() && self.lost.is_empty()
@@ -61,7 +80,27 @@ pub struct Comparison<'s> {
     within: Option<ProjectId>,
     /// Whether projects, roles, objects and the catalog are the same at both.
     same_ground: bool,
+    /// What was found, by what reached the principal at both.
+    known: HashMap<[Class; 2], Rc<AccessChange>>,
+    /// How many ids `known` holds.
+    remembered: usize,
+    tally: Tally,
 }
+
+/// What a comparison has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many principals were looked at.
+    pub principals: u64,
+    /// For how many classes of those whom the same grants reach the change was worked out.
+    pub classes: u64,
+    /// Units of work: one grant held against one project, or against one pair of permission and type; reading costs some, too.
+    pub work: u64,
+}
+
+/// What reaches a principal at one moment: where the groups above it are kept, and its own grants in force. None if it is not
+/// active.
+type Class = Option<(*const Rc<Node>, Vec<GrantId>)>;
 
 /// Who can have access.
 impl Snapshot {
@@ -124,7 +163,7 @@ impl<'s> Comparison<'s> {
             let between = |span| after.0.next_in(&records, Order::Ascending, span);
             same_ground = same_ground && (span.first > last || between(span)?.is_none());
         }
-        Ok(Self { before: side(before)?, after: side(after)?, within, same_ground })
+        Ok(Self::of_sides(side(before)?, side(after)?, (within, same_ground)))
     }
 
     /// Between two states whose ground is known to be the same, or not; nothing is cut.
@@ -137,7 +176,22 @@ impl<'s> Comparison<'s> {
             after.every_project = Some(before.every_project()?);
             after.projects.clone_from(&before.projects);
         }
-        Ok(Self { before: Side::of(before, None)?, after: Side::of(after, None)?, within: None, same_ground })
+        Ok(Self::of_sides(Side::of(before, None)?, Side::of(after, None)?, (None, same_ground)))
+    }
+
+    fn of_sides(before: Side<'s>, after: Side<'s>, (within, same_ground): (Option<ProjectId>, bool)) -> Self {
+        let (known, tally) = (HashMap::new(), Tally::default());
+        Self { before, after, within, same_ground, known, remembered: 0, tally }
+    }
+
+    /// What was done so far.
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// How many object types the catalog had at the earlier and at the later moment.
+    pub fn types(&self) -> [usize; 2] {
+        [&self.before, &self.after].map(|side| side.checker.catalog.all_types().count())
     }
 
     /// What somebody gains and loses who was reached by these grants, all in force, and is by those.
@@ -151,14 +205,44 @@ impl<'s> Comparison<'s> {
         self.difference(&before, &after)
     }
 
-    /// What the principal gained and lost.
-    pub fn of(&mut self, principal: Principal) -> Result<AccessChange, ViewError> {
-        if self.same_ground && self.is_untouched(principal)? {
-            return Ok(AccessChange::default());
+    /// What the principal gained and lost: worked out once for all whom the same groups and grants reach.
+    pub fn of(&mut self, principal: Principal) -> Result<Rc<AccessChange>, ViewError> {
+        self.tally.principals += 1;
+        self.tally.work += LOOK_WORK;
+        let class = [self.before.class_of(principal)?, self.after.class_of(principal)?];
+        let change = match self.known.get(&class) {
+            Some(known) => Rc::clone(known),
+            None => self.of_class(principal, class)?,
+        };
+        self.before.checker.forget(principal);
+        self.after.checker.forget(principal);
+        Ok(change)
+    }
+
+    fn of_class(&mut self, principal: Principal, class: [Class; 2]) -> Result<Rc<AccessChange>, ViewError> {
+        self.tally.classes += 1;
+        let change = if self.same_ground && self.is_untouched(principal)? {
+            AccessChange::default()
+        } else {
+            let work = self.before.work_of(principal)? + self.after.work_of(principal)?;
+            self.tally.work += work;
+            self.after.checker.snapshot.spend(work / UNITS_A_ROW)?;
+            let before = self.before.checker.access(principal)?.rows;
+            let after = self.after.checker.access(principal)?.rows;
+            let AccessChange { gained, lost } = self.difference(&before, &after)?;
+            AccessChange {
+                gained: split(gained, &self.after.living, PIECE_BYTES),
+                lost: split(lost, &self.before.living, PIECE_BYTES),
+            }
+        };
+        let change = Rc::new(change);
+        if self.remembered > REMEMBERED_IDS {
+            self.known.clear();
+            self.remembered = 0;
         }
-        let before = self.before.checker.access(principal)?.rows;
-        let after = self.after.checker.access(principal)?.rows;
-        self.difference(&before, &after)
+        self.remembered += change.gained.iter().chain(&change.lost).map(row_ids).sum::<usize>() + 1;
+        self.known.insert(class, Rc::clone(&change));
+        Ok(change)
     }
 
     fn difference(&mut self, before: &[AccessRow], after: &[AccessRow]) -> Result<AccessChange, ViewError> {
@@ -196,6 +280,29 @@ impl<'s> Side<'s> {
         }
         let living = checker.every_project()?.iter().map(|project| project.id).collect();
         Ok(Self { checker, living })
+    }
+
+    fn class_of(&mut self, principal: Principal) -> Result<Class, ViewError> {
+        let own = match self.checker.active(principal) {
+            Ok(own) => own,
+            Err(Stop::Because(_)) => return Ok(None),
+            Err(Stop::Failed(error)) => return Err(error),
+        };
+        let above = self.checker.above(&own)?;
+        let in_force = own.grants.iter().filter(|grant| self.checker.now < grant.until);
+        Ok(Some((above.as_ptr(), in_force.map(|grant| grant.id).collect())))
+    }
+
+    /// Units of work of surveying what reaches the principal.
+    fn work_of(&mut self, principal: Principal) -> Result<u64, ViewError> {
+        let grants: usize = match self.checker.reached(principal) {
+            Ok(reached) => reached.iter().map(|node| node.grants.len()).sum(),
+            Err(Stop::Because(_)) => 0,
+            Err(Stop::Failed(error)) => return Err(error),
+        };
+        let catalog = &self.checker.catalog;
+        let cells = catalog.all_permissions().count() * catalog.all_types().count();
+        Ok((grants as u64).saturating_mul(self.living.len().saturating_add(cells) as u64))
     }
 
     /// Of these objects, those that are there.

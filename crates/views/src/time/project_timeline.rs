@@ -4,7 +4,10 @@
 //! compared whom it could concern: the members below the grantee that it is about, or everybody if the project or a role
 //! itself has changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Unbounded},
+};
 
 use grantbook_domain::{
     access::check::Target,
@@ -29,9 +32,12 @@ use crate::{
         as_of::Moment,
         diff::Comparison,
         record_changes::Deadline,
-        timeline::{AccessStep, MOMENTS_MAX, Timeline},
+        timeline::{AccessStep, Timeline, TimelinePart, TimelinePlace},
     },
 };
+
+/// Units of work of going from one moment to the next.
+const TURN_WORK: u64 = 10_000;
 
 type Deadlines = BTreeMap<Timestamp, Vec<Deadline>>;
 
@@ -51,14 +57,14 @@ struct Concerned {
 }
 
 impl Snapshot {
-    /// How access to a project, and to what lies in it, changed after one moment, up to another; at most `limit` steps.
+    /// How access to a project, and to what lies in it, changed after one moment, up to another.
     pub fn project_timeline(
         &self,
         org: OrgId,
         project: ProjectId,
-        (from, to): (Moment, Moment),
-        limit: usize,
+        part: &TimelinePart,
     ) -> Result<Timeline, ViewError> {
+        let TimelinePart { from, to, mut after, .. } = *part;
         let mut deadlines = Deadlines::new();
         for deadline in self.deadlines(org, (from.at, to.at))? {
             deadlines.entry(deadline.at).or_default().push(deadline);
@@ -66,15 +72,17 @@ impl Snapshot {
         let around = EventKind::ALL.into_iter().filter(|kind| is_around_projects(*kind)).map(Facet::Event);
         let facets: Vec<_> = around.chain([Facet::Project(project)]).collect();
         let mut steps: Vec<AccessStep> = Vec::new();
+        let mut room = Room { bytes: part.bytes, work: part.work };
         let mut here = from;
-        for _ in 0..MOMENTS_MAX {
+        loop {
             let record = self.next_under(org, &facets, (here.position, to.position))?;
             let due = record.as_ref().map_or(to.at, |next| next.record.at.min(to.at));
             let mut passing = deadlines.range(here.at.plus_millis(1)..).take_while(|(at, _)| **at <= due);
             let (next, passed) = match (passing.next(), &record) {
                 (Some((at, passed)), _) => {
                     let moment = self.moment_before(org, *at, (here, to))?;
-                    let step = AccessStep { moment, by_time: true, causes: Vec::new(), changes: Vec::new() };
+                    let step =
+                        AccessStep { by_time: true, causes: Vec::new(), ..AccessStep::by_record(moment) };
                     (step, passed.as_slice())
                 }
                 (None, Some(next)) => {
@@ -84,17 +92,23 @@ impl Snapshot {
                 (None, None) => return Ok(Timeline { steps, next: None }),
             };
             let turn = Turn { whole: self, org, project, here, next };
-            let step = turn.step(record.as_ref(), passed)?;
-            here = step.moment;
-            if step.changes.is_empty() {
-                continue;
+            let (step, cut) = turn.step(record.as_ref(), (passed, after.take()), &mut room)?;
+            let moment = step.moment;
+            if !step.changes.is_empty() {
+                if steps.len() == part.steps {
+                    let last = steps.last().map_or(from, |last| last.moment);
+                    return Ok(Timeline::until(steps, last));
+                }
+                steps.push(step);
             }
-            if steps.len() == limit {
-                return Ok(Timeline { next: steps.last().map(|last| last.moment), steps });
+            if cut.is_some() {
+                return Ok(Timeline { steps, next: Some(TimelinePlace { moment: here, after: cut }) });
             }
-            steps.push(step);
+            if room.is_full() {
+                return Ok(Timeline::until(steps, moment));
+            }
+            here = moment;
         }
-        Ok(Timeline { steps, next: Some(here) })
     }
 
     /// The members of a group, by memberships that were not removed.
@@ -122,9 +136,27 @@ struct Turn<'s> {
     next: AccessStep,
 }
 
+/// What is left for a part of the answer.
+struct Room {
+    bytes: usize,
+    work: u64,
+}
+
+impl Room {
+    fn is_full(&self) -> bool {
+        self.bytes == 0 || self.work == 0
+    }
+}
+
 impl Turn<'_> {
-    /// With what has changed: by the record, or because times passed.
-    fn step(self, record: Option<&Recorded>, passed: &[Deadline]) -> Result<AccessStep, ViewError> {
+    /// With what has changed, by the record or because times passed, beyond a principal; and the last one looked at, if there
+    /// is no room for the others.
+    fn step(
+        self,
+        record: Option<&Recorded>,
+        (passed, beyond): (&[Deadline], Option<Principal>),
+        room: &mut Room,
+    ) -> Result<(AccessStep, Option<Principal>), ViewError> {
         let Self { whole, org, project, here, next: mut turn } = self;
         let (then, after) = (whole.as_of(here.position), whole.as_of(turn.moment.position));
         let sides = ((&then, here.at), (&after, turn.moment.at));
@@ -138,11 +170,23 @@ impl Turn<'_> {
             }
         }
         let mut comparison = Comparison::between(org, sides.0, sides.1, Some(project))?;
-        for principal in concerned.principals(org, [&then, &after])? {
+        turn.types = comparison.types();
+        room.work = room.work.saturating_sub(TURN_WORK);
+        let (mut last, mut cut) = (None, None);
+        let start = beyond.map_or(Unbounded, Excluded);
+        for principal in concerned.principals(org, [&then, &after])?.range((start, Unbounded)).copied() {
+            if last.is_some() && room.is_full() {
+                cut = last;
+                break;
+            }
+            let before = comparison.tally().work;
             let change = comparison.of(principal)?;
+            room.work = room.work.saturating_sub(comparison.tally().work - before);
             if !change.is_empty() {
+                room.bytes = room.bytes.saturating_sub(change.bytes());
                 turn.changes.push((principal, change));
             }
+            last = Some(principal);
         }
         if turn.by_time {
             let mut checker = then.checker(org, here.at)?;
@@ -152,7 +196,7 @@ impl Turn<'_> {
                 }
             }
         }
-        Ok(turn)
+        Ok((turn, cut))
     }
 }
 

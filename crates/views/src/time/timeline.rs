@@ -3,7 +3,7 @@
 //! Only records that could matter are looked at: those about the principal, the groups above it, and the roles, objects
 //! and projects that the grants reaching it name. A time that passes is a step too, caused by the record that set it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 use grantbook_domain::{
     event::{Event, kind::EventKind},
@@ -18,7 +18,7 @@ use grantbook_domain::{
 use crate::{
     access::{
         checker::{Checker, Stop},
-        paths::MembershipGraph,
+        graph::MembershipGraph,
     },
     history::{
         audit::{Order, Span},
@@ -36,10 +36,12 @@ use crate::{
     },
 };
 
-/// Most records looked at that change nothing, before a part of the answer is given.
-const LOOKS_MAX: usize = 20_000;
-/// Most moments compared, likewise.
-pub(crate) const MOMENTS_MAX: usize = 2_000;
+/// Units of work of looking for the next record under one facet.
+const FACET_WORK: u64 = 100;
+/// After so much work on records that change nothing it is time to pause.
+const PAUSE_WORK: u64 = 1_000_000;
+/// Units of work of reading a record, or what is said of a user, token or group.
+const READ_WORK: u64 = 400;
 
 /// One moment at which access changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,55 +52,104 @@ pub struct AccessStep {
     pub by_time: bool,
     /// That record; or those that had set the time.
     pub causes: Vec<Position>,
+    /// How many object types the catalog had before and after.
+    pub types: [usize; 2],
     /// Who gained and lost what.
-    pub changes: Vec<(Principal, AccessChange)>,
+    pub changes: Vec<(Principal, Rc<AccessChange>)>,
 }
 
 impl AccessStep {
     pub(crate) fn by_record(moment: Moment) -> Self {
-        Self { moment, by_time: false, causes: vec![moment.position], changes: Vec::new() }
+        Self { moment, by_time: false, causes: vec![moment.position], types: [0; 2], changes: Vec::new() }
     }
+}
+
+/// Which part of the changes between two moments.
+#[derive(Debug, Clone, Copy)]
+pub struct TimelinePart {
+    /// After this moment.
+    pub from: Moment,
+    /// Up to this one.
+    pub to: Moment,
+    /// Beyond this principal in the first step; the whole of it if absent.
+    pub after: Option<Principal>,
+    /// At most so many steps.
+    pub steps: usize,
+    /// It ends with the change that makes it this long, in about so many bytes of JSON.
+    pub bytes: usize,
+    /// It ends with the moment, or the principal, that makes it cost so many units of work.
+    pub work: u64,
+}
+
+impl TimelinePart {
+    /// Everything between two moments.
+    pub const fn whole(from: Moment, to: Moment) -> Self {
+        Self { from, to, after: None, steps: usize::MAX, bytes: usize::MAX, work: u64::MAX }
+    }
+}
+
+/// Where a timeline goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimelinePlace {
+    /// After this moment.
+    pub moment: Moment,
+    /// Beyond this principal in the step that comes next.
+    pub after: Option<Principal>,
 }
 
 /// Part of the changes between two moments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
-    /// The steps, oldest first.
+    /// The steps, oldest first. The first may be the rest of a step, the last the beginning of one.
     pub steps: Vec<AccessStep>,
     /// From where to go on; none if this is all.
-    pub next: Option<Moment>,
+    pub next: Option<TimelinePlace>,
+}
+
+impl Timeline {
+    pub(crate) fn until(steps: Vec<AccessStep>, moment: Moment) -> Self {
+        Self { steps, next: Some(TimelinePlace { moment, after: None }) }
+    }
 }
 
 impl Snapshot {
-    /// How a principal's access changed after one moment, up to another; at most `limit` steps.
+    /// How a principal's access changed after one moment, up to another.
     pub fn timeline(
         &self,
         org: OrgId,
         principal: Principal,
-        (from, to): (Moment, Moment),
-        limit: usize,
+        part: &TimelinePart,
     ) -> Result<Timeline, ViewError> {
         let mut steps: Vec<AccessStep> = Vec::new();
-        let mut here = from;
-        for _ in 0..MOMENTS_MAX {
+        let (mut here, mut bytes, mut work) = (part.from, 0_usize, 0_u64);
+        loop {
             let then = self.as_of(here.position);
             let interest = Interest::of(&mut then.checker(org, here.at)?, principal)?;
-            let Some(turn) = self.next_turn(org, &interest, here, to)? else {
+            work = work.saturating_add(READ_WORK * interest.graph.len() as u64);
+            let Some(turn) = self.next_turn(org, &interest, (here, part.to), &mut work)? else {
                 return Ok(Timeline { steps, next: None });
             };
             let after = self.as_of(turn.moment.position);
-            let sides = ((&then, here.at), (&after, turn.moment.at));
-            let change = Comparison::between(org, sides.0, sides.1, None)?.of(principal)?;
+            let mut comparison = Comparison::between(org, (&then, here.at), (&after, turn.moment.at), None)?;
+            let change = comparison.of(principal)?;
+            work = work.saturating_add(comparison.tally().work);
             here = turn.moment;
-            if change.is_empty() {
-                continue;
+            if !change.is_empty() {
+                if steps.len() == part.steps {
+                    let last = steps.last().map_or(part.from, |last| last.moment);
+                    return Ok(Timeline::until(steps, last));
+                }
+                bytes = bytes.saturating_add(change.bytes());
+                steps.push(AccessStep {
+                    types: comparison.types(),
+                    changes: vec![(principal, change)],
+                    ..turn
+                });
             }
-            if steps.len() == limit {
-                return Ok(Timeline { next: steps.last().map(|last| last.moment), steps });
+            if work >= part.work || bytes >= part.bytes {
+                return Ok(Timeline::until(steps, here));
             }
-            steps.push(AccessStep { changes: vec![(principal, change)], ..turn });
         }
-        Ok(Timeline { steps, next: Some(here) })
     }
 
     /// The next moment at which something may have changed.
@@ -106,14 +157,14 @@ impl Snapshot {
         &self,
         org: OrgId,
         interest: &Interest,
-        here: Moment,
-        to: Moment,
+        (here, to): (Moment, Moment),
+        work: &mut u64,
     ) -> Result<Option<AccessStep>, ViewError> {
-        let record = self.next_of_interest(org, interest, here.position, to.position)?;
+        let record = self.next_of_interest(org, interest, (here.position, to.position), work)?;
         let due = record.map_or(to.at, |record| record.at.min(to.at));
         if let Some((at, causes)) = interest.expiry.clone().filter(|(at, _)| *at <= due) {
             let moment = self.moment_before(org, at, (here, to))?;
-            return Ok(Some(AccessStep { moment, by_time: true, causes, changes: Vec::new() }));
+            return Ok(Some(AccessStep { by_time: true, causes, ..AccessStep::by_record(moment) }));
         }
         Ok(record.map(AccessStep::by_record))
     }
@@ -130,27 +181,28 @@ impl Snapshot {
         Ok(Moment { position: before.min(to.position).max(here.position), at })
     }
 
-    /// The next record that could matter, or one far enough away that it is time to pause.
+    /// The next record that could matter, or one so far away that it is time to pause.
     fn next_of_interest(
         &self,
         org: OrgId,
         interest: &Interest,
-        after: Position,
-        last: Position,
+        (after, last): (Position, Position),
+        work: &mut u64,
     ) -> Result<Option<Moment>, ViewError> {
         let facets = interest.facets();
-        let mut after = after;
-        for looked in 1.. {
+        let (mut after, each) = (after, READ_WORK + FACET_WORK * facets.len() as u64);
+        let pause = work.saturating_add(PAUSE_WORK);
+        loop {
+            *work = work.saturating_add(each);
             let Some(Recorded { position, record, .. }) = self.next_under(org, &facets, (after, last))?
             else {
-                break;
+                return Ok(None);
             };
-            if looked == LOOKS_MAX || record.events.iter().any(|event| interest.matters(event)) {
+            if *work >= pause || record.events.iter().any(|event| interest.matters(event)) {
                 return Ok(Some(Moment { position, at: record.at }));
             }
             after = position;
         }
-        Ok(None)
     }
 
     /// The next record under any of the facets, beyond one position and up to another.
@@ -193,7 +245,8 @@ struct Interest {
 
 impl Interest {
     fn of(checker: &mut Checker<'_>, principal: Principal) -> Result<Self, ViewError> {
-        let graph: BTreeSet<_> = MembershipGraph::above(checker, principal.into())?.nodes().collect();
+        let graph: BTreeSet<_> =
+            MembershipGraph::above(checker, principal.into())?.nodes().iter().copied().collect();
         let (roles, objects, projects) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut interest = Self { principal, graph, roles, objects, projects, wide: false, expiry: None };
         for grantee in interest.graph.clone() {
@@ -227,7 +280,7 @@ impl Interest {
             let mut open = vec![id];
             while let Some(id) = open.pop() {
                 if self.roles.insert(id) {
-                    open.extend(checker.role(id)?.into_iter().flat_map(|role| role.includes));
+                    open.extend(checker.role(id)?.into_iter().flat_map(|role| role.includes.clone()));
                 }
             }
         }

@@ -102,7 +102,7 @@ impl Snapshot {
         for table in Table::ALL {
             let mut chunk = Chunk::of(table);
             for row in self.range(table, &[], None)? {
-                let (key, value) = row.map_err(ViewError::from)?;
+                let (key, value) = row?;
                 chunk.push(key.value(), value.value());
                 if chunk.bytes.len() >= CHUNK_BYTES {
                     sink(std::mem::replace(&mut chunk, Chunk::of(table)))?;

@@ -32,7 +32,11 @@ use crate::{
         table::Table,
     },
     time::as_of::MARK_EVERY,
+    work::{ROWS_A_TURN, give_way},
 };
+
+/// How many events are folded in without giving other threads a turn: some 0.1 ms.
+const EVENTS_A_TURN: usize = 4;
 
 /// Folds records into staged rows.
 #[derive(Debug)]
@@ -72,11 +76,13 @@ impl<'s> Fold<'s> {
             self.staged.add(Table::Times, row_key::time(*org, record.at, *position), Vec::new());
         }
         let mut events = record.events.clone();
-        for event in &mut events {
+        for (number, event) in events.iter_mut().enumerate() {
+            give_way(number, EVENTS_A_TURN);
             self.settle(place, event)?;
             self.event(place, record.maker(), event)?;
         }
-        for facet in facets(&Record { events, ..record.clone() }) {
+        for (number, facet) in facets(&Record { events, ..record.clone() }).into_iter().enumerate() {
+            give_way(number, ROWS_A_TURN);
             self.post(&facet.key(*org), *position)?;
         }
         Ok(())

@@ -7,8 +7,9 @@ use grantbook_domain::{
         check::{Located, Question, Reason, Target},
         effective::AccessRow,
     },
-    id::{GroupId, KeyId, OrgId, ProjectId, TokenId},
-    model::Effect,
+    catalog::Permission,
+    id::{GrantId, GroupId, KeyId, OrgId, ProjectId, TokenId},
+    model::{Effect, Grant, Membership},
     principal::{Grantee, Principal},
     scope::ObjectRef,
     state::OrgState,
@@ -130,41 +131,62 @@ fn expiries(state: &OrgState) -> BTreeSet<Timestamp> {
     tokens.chain(keys).chain(grants).chain(groups).collect()
 }
 
-/// How many chains of unexpired memberships lead to grants of one effect that count.
-pub(crate) fn count_paths(
+/// A chain of groups from the principal, and the grant at its end.
+pub(crate) type Chain = (Vec<GroupId>, GrantId);
+
+/// Every chain of unexpired memberships to a grant of one effect that counts: shortest first, then by ids.
+pub(crate) fn paths(state: &OrgState, question: &Question<'_>, effect: Effect, now: Timestamp) -> Vec<Chain> {
+    let counts = |grant: &Grant, (permission, located): (Permission, &Located)| {
+        grant.effect == effect
+            && state.grant_in_force(grant, now)
+            && state.covers(&grant.on, located)
+            && state
+                .grant_blocks(grant)
+                .iter()
+                .any(|block| block.permissions.has(permission) && block.types.has(located.object_type))
+    };
+    chains(state, question, &counts, &|one| now < Timestamp::end(one.expires_at))
+}
+
+/// Every chain of memberships, expired or not, to a grant that has the permission in it, counting or not.
+pub(crate) fn all_chains(state: &OrgState, question: &Question<'_>) -> Vec<Chain> {
+    let stands = |grant: &Grant, (permission, _): (Permission, &Located)| {
+        // Before its own end and where its object has not ended.
+        let begin = Timestamp::from_millis(i64::MIN);
+        // What it gives before its own types cut it.
+        let uncut = Grant { object_type: None, effect: Effect::Allow, ..grant.clone() };
+        state.grant_in_force(grant, begin)
+            && state.grant_blocks(&uncut).iter().any(|block| block.permissions.has(permission))
+    };
+    chains(state, question, &stands, &|_| true)
+}
+
+fn chains(
     state: &OrgState,
     question: &Question<'_>,
-    effect: Effect,
-    now: Timestamp,
-) -> usize {
+    counts: &dyn Fn(&Grant, (Permission, &Located)) -> bool,
+    usable: &dyn Fn(&Membership) -> bool,
+) -> Vec<Chain> {
     let (Some(permission), Ok(located)) =
         (state.catalog().permission(question.permission), state.locate(question.object))
     else {
-        return 0;
+        return Vec::new();
     };
     let key = question.key.and_then(|id| state.key(id));
-    let Some(principal) = question.principal.or(key.map(|key| key.principal)) else { return 0 };
-    let counts = |grantee: Grantee| {
-        let fits = |grant: &&grantbook_domain::model::Grant| {
-            grant.effect == effect
-                && state.grant_in_force(grant, now)
-                && state.covers(&grant.on, &located)
-                && state
-                    .grant_blocks(grant)
-                    .iter()
-                    .any(|block| block.permissions.has(permission) && block.types.has(located.object_type))
-        };
-        state.grants_to(grantee).filter(fits).count()
-    };
-    climb(state, principal.into(), now, &counts)
-}
-
-fn climb(state: &OrgState, from: Grantee, now: Timestamp, counts: &dyn Fn(Grantee) -> usize) -> usize {
-    let above = state.memberships_of(from).filter(|one| {
-        now < Timestamp::end(one.expires_at)
-            && state.group(one.group).is_some_and(|group| group.ended_at.is_none())
-    });
-    counts(from) + above.map(|one| climb(state, Grantee::Group(one.group), now, counts)).sum::<usize>()
+    let Some(principal) = question.principal.or(key.map(|key| key.principal)) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut open: Vec<(Grantee, Vec<GroupId>)> = vec![(principal.into(), Vec::new())];
+    while let Some((from, groups)) = open.pop() {
+        let counting = state.grants_to(from).filter(|grant| counts(grant, (permission, &located)));
+        found.extend(counting.map(|grant| (groups.clone(), grant.id)));
+        for one in state.memberships_of(from).filter(|one| usable(one)) {
+            if state.group(one.group).is_some_and(|group| group.ended_at.is_none()) {
+                open.push((Grantee::Group(one.group), [groups.as_slice(), &[one.group]].concat()));
+            }
+        }
+    }
+    found.sort_by_key(|(groups, grant)| (groups.len(), groups.clone(), *grant));
+    found
 }
 
 /// The oracle's answer.

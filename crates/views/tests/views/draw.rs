@@ -286,10 +286,13 @@ impl World {
                 _ => object(pick(&["org_project", "org_member", "org_audit_logs"], b / 4), self.org),
             }),
             4 => Scope::Projects(Selector {
-                include: vec![some_atom(b), some_atom(b / 3)],
-                exclude: Vec::new(),
+                include: vec![some_atom(b), some_atom(b / 3)].into(),
+                exclude: Vec::new().into(),
             }),
-            _ => Scope::Projects(Selector { include: vec![Atom::All], exclude: vec![some_atom(b)] }),
+            _ => Scope::Projects(Selector {
+                include: vec![Atom::All].into(),
+                exclude: vec![some_atom(b)].into(),
+            }),
         }
     }
 }

@@ -13,4 +13,5 @@ mod image;
 mod lifecycle;
 mod questions;
 mod scrub;
+mod work;
 mod world;

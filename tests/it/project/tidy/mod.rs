@@ -45,7 +45,7 @@ fn rooms_know_only_what_they_may_know() -> Result<()> {
         ("command", &["axum", "reqwest", "clap", "redb", "async-nats"][..]),
         ("node", &["axum", "reqwest", "clap", "async-nats"][..]),
         ("api", &["axum", "redb", "async-nats", "clap"][..]),
-        ("server", &["clap", "reqwest"][..]),
+        ("server", &["clap"][..]),
         ("cli", &["async-nats", "redb", "axum"][..]),
     ]);
     let metadata = metadata()?;
@@ -255,5 +255,22 @@ fn no_handler_takes_rows_from_the_node_itself() -> Result<()> {
         );
     }
     ensure!(judged > 50, "the handlers were found");
+    Ok(())
+}
+
+/// ADR 36: nothing whose cost depends on the size of an organization runs on the threads that take requests.
+#[test]
+fn only_what_is_always_cheap_answers_at_once() -> Result<()> {
+    let server = root().join("crates/server/src");
+    let mut files = Vec::new();
+    find(&server, "rs", &mut files)?;
+    let mut found = BTreeSet::new();
+    for path in files {
+        if std::fs::read_to_string(&path)?.contains(".respond_at_once(") {
+            found.insert(path.strip_prefix(&server)?.display().to_string());
+        }
+    }
+    // The context answers checks from the image so, and everything else on a thread of its own.
+    assert_eq!(found, ["read/context/mod.rs", "read/questions/whoami.rs"].map(str::to_owned).into());
     Ok(())
 }

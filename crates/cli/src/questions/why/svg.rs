@@ -1,7 +1,7 @@
-//! The paths of an explanation as a picture: principal, groups, grant, scope, object, from left to right.
+//! The graph of an explanation as a picture: principal, groups, grant, scope, object, from left to right.
 //!
-//! A way is a row of its own from its grant on; groups that ways have in common stand before them once, as in a tree. So
-//! no line crosses a box, however the groups are nested. What is known by colour is also known by dashes and words, and
+//! A grant is a row of its own; groups stand before their grants once, as in a tree, and are named again where
+//! others are in them. So no line crosses a box, however the groups are nested. What is known by colour is also known by dashes and words, and
 //! the same explanation always gives the same bytes.
 
 mod draw;
@@ -11,11 +11,11 @@ use grantbook_api::questions::explain::Explanation;
 
 use self::{
     draw::{Canvas, Frame, Look},
-    ways::{Node, Row, Tree},
+    ways::{Drawn, Node, Row, Tree},
 };
 use crate::shared::output::clean;
 
-/// Most ways drawn.
+/// Most grants drawn, with groups that are named again.
 const ROWS_MAX: usize = 60;
 /// The height of a row.
 const ROW: usize = 104;
@@ -31,8 +31,9 @@ const HEAD: usize = 76;
 
 /// The picture, with `headline` above it.
 pub(super) fn picture(explanation: &Explanation, headline: &str) -> String {
-    let (rows, left_out) = ways::rows(explanation, ROWS_MAX);
-    let tree = Tree::of(explanation, &rows);
+    let drawn = Drawn::new(explanation);
+    let (rows, left_out) = drawn.rows(ROWS_MAX);
+    let tree = Tree::of(&drawn, &rows);
     let height = HEAD + ROW * rows.len().max(1) + 64;
     let columns = Columns::new(tree.depth());
     let width = columns.object + Frame::width(NARROW) + MARGIN;
@@ -77,10 +78,7 @@ fn head(canvas: &mut Canvas, explanation: &Explanation, headline: &str, left_out
     let mut more = Vec::new();
     more.extend(explanation.missing.as_ref().map(|missing| missing.detail.clone()));
     more.extend(explanation.as_of.as_ref().map(|as_of| format!("as of {as_of}")));
-    if left_out > 0 || explanation.truncated {
-        let count = if explanation.truncated { "more".to_owned() } else { format!("{left_out} more") };
-        more.push(format!("{count} ways are not drawn"));
-    }
+    more.extend((left_out > 0).then(|| format!("{left_out} more grants are not drawn")));
     canvas.words((MARGIN, 46), &more.join("; "), false);
 }
 
@@ -114,9 +112,12 @@ fn middle(node: &Node) -> usize {
     HEAD + ROW * (node.first + node.last) / 2 + ROW / 2
 }
 
-/// A grant with its scope, up to the object.
+/// A grant with its scope, up to the object; or a group that is named again.
 fn leaf(canvas: &mut Canvas, columns: &Columns, row: &Row<'_>, y: usize, object: &Frame) {
     let grant = Frame::new(columns.grant, y, WIDE, &row.grant);
+    if row.scope.is_empty() {
+        return canvas.boxed(&grant, row.look);
+    }
     let scope = Frame::new(columns.scope, y, WIDE, &row.scope);
     let look = Look { crossed: row.other_type, ..row.look };
     canvas.line((grant.right(), y), (scope.left(), y), look);
@@ -191,91 +192,156 @@ mod tests {
         assert_eq!(known, svg, "review {name}, then run with GOLDEN=accept");
     }
 
-    fn record(about: &str) -> Value {
-        json!({"position": "p7", "event": "GrantCreated", "about": about, "credential": "k1",
-            "reason": "apps may not touch production", "at": "2026-01-02T03:04:05.006Z",
-            "actor": {"type": "user", "id": "u", "name": "ada@example.com"}})
+    fn node(kind: &str, id: &str) -> Value {
+        json!({"type": kind, "id": id, "name": id})
     }
 
-    fn via(steps: &[(&str, &str)]) -> Value {
-        let one = |(member, group): &(&str, &str)| {
-            let (kind, name) = member.split_once(':').unwrap();
-            json!({"member": {"type": kind, "id": name, "name": name}, "expires_at": null,
-                "group": {"id": group, "name": group}})
-        };
-        Value::Array(steps.iter().map(one).collect())
+    fn member(from: &str, to: &str) -> Value {
+        json!({"type": "membership", "from": from, "to": to, "position": "p3"})
     }
 
-    fn grant(to: &str, effect: &str) -> Value {
-        json!({"id": "g1", "to": {"type": "group", "id": to, "name": to}, "role": "r",
-            "on": {"projects": {"include": "all"}}, "effect": effect, "object_type": null, "expires_at": null,
-            "reason": null, "created_at": "2026-01-02T03:04:05.006Z"})
+    fn over(from: &str, to: &str) -> Value {
+        json!({"type": "membership", "from": from, "to": to, "position": "p3", "expired": true,
+            "expires_at": "2026-01-02T03:04:05.006Z"})
     }
 
-    fn path(steps: &[(&str, &str)], to: &str, effect: &str) -> Value {
-        json!({"grant": grant(to, effect), "role": {"id": "r", "name": "Engineer"}, "via": via(steps),
-            "matched": {"scope": "all projects", "covers": {"type": "project", "id": "p", "name": "staging"},
-                "why": "every project is included"},
-            "records": [record("/grant")]})
+    /// A grant, and what leads to it and on.
+    fn grant(to: &str, id: &str, more: &Value) -> [Value; 3] {
+        let mut grant = json!({"effect": "allow", "applies": true, "scope": "all projects",
+            "why": "every project is included"});
+        grant.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        [
+            json!({"type": "grant", "id": id, "position": "p7", "grant": grant}),
+            json!({"type": "grant", "from": to, "to": id}),
+            json!({"type": "role", "from": id, "to": "Engineer"}),
+        ]
     }
 
-    fn near(steps: &[(&str, &str)], to: &str, obstacles: &Value) -> Value {
-        json!({"grant": grant(to, "allow"), "role": {"id": "r", "name": "Engineer"}, "via": via(steps),
-            "lacks": "scope", "scope": "all projects except those labelled env=production", "why": "excluded",
-            "records": [record("/grant")], "obstacles": obstacles})
+    /// What the picture is made of: groups, memberships, grants.
+    fn graph(groups: &[&str], memberships: Vec<Value>, grants: Vec<[Value; 3]>) -> Value {
+        let mut nodes = vec![node("token", "ci-bot")];
+        nodes.extend(groups.iter().map(|name| node("group", name)));
+        let mut edges = memberships;
+        for [grant, to, role] in grants {
+            nodes.push(grant);
+            edges.extend([to, role]);
+        }
+        nodes.push(node("role", "Engineer"));
+        json!({"nodes": nodes, "edges": edges})
     }
 
-    fn body(more: &Value) -> Value {
+    /// A path of the page, which tells who gave a grant.
+    fn path(grant: &str) -> Value {
+        json!({"grant": {"id": grant, "to": {"type": "token", "id": "ci-bot"}, "role": "r",
+                "on": {"projects": {"include": "all"}}, "effect": "allow", "object_type": null, "expires_at": null,
+                "reason": null, "created_at": "2026-01-02T03:04:05.006Z"},
+            "role": {"id": "Engineer", "name": "Engineer", "via_roles": [{"id": "w", "name": "Writer"}]}, "via": [],
+            "matched": {"scope": "all projects", "covers": {"type": "project", "id": "p", "name": "staging"}, "why": ""},
+            "records": [{"position": "p7", "event": "GrantCreated", "about": "/grant", "credential": "k1",
+                "reason": "apps may not touch production", "at": "2026-01-02T03:04:05.006Z",
+                "actor": {"type": "user", "id": "u", "name": "ada@example.com"}}]})
+    }
+
+    fn body(graph: &Value, more: &Value) -> Value {
         let mut body = json!({"allowed": false, "reason": "no_grant", "position": "p9", "permission": "update",
-            "principal": {"type": "token", "id": "t", "name": "ci-bot"},
-            "object": {"type": "project", "id": "p", "name": "staging"}, "paths": [], "truncated": false});
+            "principal": {"type": "token", "id": "ci-bot", "name": "ci-bot"},
+            "object": {"type": "project", "id": "p", "name": "staging"}, "paths": [], "paths_total": 0, "next": null, "graph": graph});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         body
     }
 
-    const APPS: (&str, &str) = ("token:ci-bot", "apps");
-    const TEAM: (&str, &str) = ("group:apps", "platform-team");
-
     #[test]
     fn a_deny_over_what_would_allow() {
-        let svg = drawn(body(&json!({"reason": "denied_by_grant",
-            "denied_by": [path(&[APPS], "apps", "deny")],
-            "paths": [path(&[], "ci-bot", "allow"), path(&[APPS], "apps", "allow"),
-                path(&[APPS, TEAM], "platform-team", "allow"),
-                path(&[("token:ci-bot", "everybody-with-quite-a-long-name")], "everybody", "allow")]})));
+        let wide = "everybody-with-quite-a-long-name";
+        let graph = graph(
+            &["apps", wide, "platform-team"],
+            vec![member("ci-bot", "apps"), member("ci-bot", wide), member("apps", "platform-team")],
+            vec![
+                grant("ci-bot", "g1", &json!({})),
+                grant("apps", "g2", &json!({})),
+                grant("apps", "g3", &json!({"effect": "deny"})),
+                grant(wide, "g4", &json!({})),
+                grant("platform-team", "g5", &json!({})),
+            ],
+        );
+        let more = json!({"reason": "denied_by_grant", "denied_by": [path("g3")], "paths": [path("g1")]});
+        let svg = drawn(body(&graph, &more));
         assert!(svg.contains("stroke-dasharray") && svg.contains("DENY"));
         golden("why-deny.svg", &svg);
     }
 
     #[test]
     fn what_is_in_the_way_is_crossed_out_where_it_is() {
-        let excluded = json!([{"code": "excluded", "about": "/grant/on",
-            "detail": "production is excluded: it is labelled env=production"}]);
-        let expired = json!([{"code": "membership_expired", "about": "/via/1",
-            "detail": "the membership in group platform-team expired at 2026-01-02T03:04:05.006Z"}]);
-        let lapsed = json!([{"code": "grant_expired", "about": "/grant",
-            "detail": "the grant expired at 2026-01-02T03:04:05.006Z"}]);
-        let other = json!([{"code": "object_type", "about": "/grant",
-            "detail": "it gives update on other object types"}]);
-        let near = json!([
-            near(&[APPS], "apps", &excluded),
-            near(&[APPS, TEAM], "platform-team", &expired),
-            near(&[APPS], "apps", &lapsed),
-            near(&[], "ci-bot", &other)
-        ]);
+        let scope = "all projects except those labelled env=production";
+        let why = "production is excluded: it is labelled env=production";
+        let near = |code: &str| {
+            json!({"applies": false, "obstacles": [code], "scope": scope, "why": why,
+            "expires_at": "2026-01-02T03:04:05.006Z"})
+        };
+        let graph = graph(
+            &["apps", "platform-team"],
+            vec![member("ci-bot", "apps"), over("apps", "platform-team")],
+            vec![
+                grant("apps", "g1", &near("excluded")),
+                grant("platform-team", "g2", &near("membership_expired")),
+                grant("apps", "g3", &near("grant_expired")),
+                grant("ci-bot", "g4", &near("object_type")),
+            ],
+        );
         let detail = "no grant that reaches the principal covers this; the nearest ones follow";
-        let svg = drawn(body(&json!({"missing": {"detail": detail, "near": near}})));
+        let svg = drawn(body(&graph, &json!({"missing": {"detail": detail, "near": []}})));
         // The legend has one more.
         assert_eq!(svg.matches("class=\"cross\"").count(), 4 + 1);
+        assert!(svg.contains("but the membership in group"), "{svg}");
         golden("why-near.svg", &svg);
+    }
+
+    /// Two groups in a third, and an expired way that is shorter: each group has one box, each membership one line.
+    #[test]
+    fn a_group_in_several_groups_is_drawn_once_and_named_again() {
+        let graph = graph(
+            &["left", "right", "top"],
+            vec![
+                member("ci-bot", "left"),
+                member("ci-bot", "right"),
+                over("ci-bot", "top"),
+                member("left", "top"),
+                member("right", "top"),
+            ],
+            vec![grant("top", "g1", &json!({})), grant("right", "g2", &json!({}))],
+        );
+        let svg = drawn(body(&graph, &json!({"allowed": true, "reason": "granted"})));
+        assert_eq!(svg.matches(">top<").count(), 3, "{svg}");
+        assert_eq!(svg.matches("(drawn once, elsewhere)").count(), 2, "{svg}");
+        assert_eq!(
+            svg.matches("class=\"cross\"").count(),
+            1 + 1,
+            "only the expired membership is crossed out"
+        );
+    }
+
+    #[test]
+    fn grants_that_are_not_drawn_are_counted() {
+        let names: Vec<String> = (0..400).map(|index| format!("link-{index}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let below = ["ci-bot"].into_iter().chain(names.iter().copied());
+        let chain = below.zip(&names).map(|(member, group)| self::member(member, group)).collect();
+        let grants = names.iter().map(|name| grant(name, &format!("on-{name}"), &json!({}))).collect();
+        let svg = drawn(body(&graph(&names, chain, grants), &json!({"allowed": true, "reason": "granted"})));
+        assert!(svg.contains("340 more grants are not drawn"), "{svg}");
+        assert!(svg.contains("link-59") && !svg.contains("link-60"));
     }
 
     #[test]
     fn no_name_can_leave_its_place() {
-        let mut evil = path(&[("token:ci-bot", "</text><script>alert(1)</script>")], "a\"b'&<", "allow");
-        evil["matched"]["scope"] = json!("<![CDATA[ \u{1b}]]>\n");
-        let svg = drawn(body(&json!({"allowed": true, "reason": "granted", "paths": [evil],
-            "principal": {"type": "token", "id": "t", "name": "<svg onload=x>"}})));
+        let bad = "</text><script>alert(1)</script>";
+        let one = grant(bad, "a\"b'&<", &json!({"scope": "<![CDATA[ \u{1b}]]>\n"}));
+        let graph = graph(&[bad], vec![member("ci-bot", bad)], vec![one]);
+        let svg = drawn(body(
+            &graph,
+            &json!({"allowed": true, "reason": "granted",
+            "principal": {"type": "token", "id": "t", "name": "<svg onload=x>"}}),
+        ));
         for bad in ["<script", "<svg onload", "<![CDATA", "\u{1b}"] {
             assert!(!svg.contains(bad), "{bad} in {svg}");
         }
@@ -284,8 +350,12 @@ mod tests {
 
     #[test]
     fn nothing_to_draw_is_a_line_that_leads_nowhere() {
-        let svg = drawn(body(&json!({"reason": "unknown_key", "principal": null,
-            "missing": {"detail": "there is no such key, or its secret is not right"}})));
+        let graph = json!({"nodes": [], "edges": []});
+        let svg = drawn(body(
+            &graph,
+            &json!({"reason": "unknown_key", "principal": null,
+            "missing": {"detail": "there is no such key, or its secret is not right"}}),
+        ));
         assert_eq!(svg.matches("class=\"cross\"").count(), 1 + 1);
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     access::{
+        authority::Holding,
         check::Located,
         rights::{Needs, On, needs},
     },
@@ -58,14 +59,13 @@ impl Judge<'_> {
             On::Organization => {
                 let all = crate::catalog::TypeSet::ALL;
                 let held = self
-                    .state
                     .on_ground(|ground| self.holdings.holds(ground, permission, all, &Scope::Organization));
                 if held { Ok(()) } else { Err(self.forbidden(permission, on)) }
             }
             On::AllProjects => self.require_new(caller, permission, ObjectType::ORG_PROJECT, on),
             On::NewGroup => self.require_new(caller, permission, ObjectType::GROUP, on),
             On::NewRole => self.require_new(caller, permission, ObjectType::ROLE, on),
-            On::Object if matches!(command, Command::Object(ObjectCommand::Register { .. })) => {
+            On::Object if registered_by(command).is_some() => {
                 self.require_registration(caller, command, permission)
             }
             On::Project | On::Group | On::Role | On::Object | On::AuditLog => {
@@ -140,7 +140,7 @@ impl Judge<'_> {
         command: &Command,
         permission: Permission,
     ) -> Result<(), Refusal> {
-        let Command::Object(ObjectCommand::Register { object, .. }) = command else {
+        let Some(object) = registered_by(command) else {
             return Err(self.forbidden(permission, On::Object));
         };
         let object_type = self.state.catalog().object_type(&object.object_type);
@@ -174,7 +174,7 @@ impl Judge<'_> {
                 if grant.effect == Effect::Deny && self.is_an_owner() {
                     return Ok(());
                 }
-                if !self.state.on_ground(|ground| self.holdings.sees_grant(ground, grant)) {
+                if !self.on_ground(|ground| self.holdings.sees_grant(ground, grant)) {
                     return Err(Refusal::NotFound(Kind::Grant));
                 }
                 (&grant.on, grant.object_type.as_deref())
@@ -189,21 +189,31 @@ impl Judge<'_> {
 
     /// No deny locks the Owners out of revoking it, though it may take `delete_acls` and `delegate` from them elsewhere.
     pub(in crate::decide) fn is_an_owner(&self) -> bool {
-        self.state.on_ground(|ground| self.holdings.own_the_organization(ground))
+        self.on_ground(|ground| self.holdings.own_the_organization(ground))
     }
 
     fn holds_over(&self, permission: Permission, scope: &Scope, object_type: Option<&str>) -> bool {
-        self.state.on_ground(|ground| self.holdings.holds_over(ground, permission, scope, object_type))
+        self.on_ground(|ground| self.holdings.holds_over(ground, permission, scope, object_type))
     }
 
     /// Whether the caller may, its key's narrowing considered.
     pub(in crate::decide) fn can(&self, caller: Caller, permission: Permission, located: &Located) -> bool {
         let narrow = caller.key.and_then(|id| self.state.key(id)).and_then(|key| key.narrow.as_ref());
         narrow.is_none_or(|narrow| self.state.narrowing_covers(narrow, permission, located))
-            && self.state.decide_by_grants(caller.principal, permission, located, self.at).is_ok()
+            && self.holds_on(permission, located)
     }
 
-    fn forbidden(&self, permission: Permission, on: On) -> Refusal {
+    /// Whether the author's grants give the permission on the object: [`crate::state::OrgState::decide_by_grants`], of what was gathered.
+    fn holds_on(&self, permission: Permission, located: &Located) -> bool {
+        let gives = |one: &&Holding| {
+            self.terms.work.compare();
+            one.gives(permission, located.object_type) && self.state.covers(&one.scope, located)
+        };
+        self.holdings.allows.iter().any(|one| gives(&one))
+            && !self.holdings.denies.iter().any(|one| gives(&one))
+    }
+
+    pub(in crate::decide) fn forbidden(&self, permission: Permission, on: On) -> Refusal {
         Refusal::forbidden(self.state.catalog().permission_name(permission), on.to_string())
     }
 
@@ -284,7 +294,7 @@ impl Judge<'_> {
             Command::Project(ProjectCommand::Create { .. })
             | Command::Group(GroupCommand::Create { .. })
             | Command::Role(RoleCommand::Create { .. })
-            | Command::Object(ObjectCommand::Register { .. })
+            | Command::Object(ObjectCommand::Register { .. } | ObjectCommand::Create { .. })
             | Command::Batch(_)
             | Command::ExtendCatalog { .. }
             | Command::User(_)
@@ -309,7 +319,7 @@ impl Judge<'_> {
         Some(Located { object_type: ObjectType::ROLE, object, project: None, generation: 0 })
     }
 
-    fn object_place(&self, known: &RegisteredObject) -> Option<Located> {
+    pub(in crate::decide) fn object_place(&self, known: &RegisteredObject) -> Option<Located> {
         let object = known.object.clone();
         let object_type = self.state.catalog().object_type(&object.object_type)?;
         Some(Located { object_type, project: object.project, object, generation: known.generation })
@@ -358,6 +368,31 @@ impl Judge<'_> {
 fn project_place(id: ProjectId) -> Located {
     let object = ObjectRef::of_project(id);
     Located { object_type: ObjectType::PROJECT, object, project: Some(id), generation: 0 }
+}
+
+/// The object that the command would make known.
+const fn registered_by(command: &Command) -> Option<&ObjectRef> {
+    match command {
+        Command::Object(ObjectCommand::Register { object, .. } | ObjectCommand::Create { object, .. }) => {
+            Some(object)
+        }
+        Command::Object(ObjectCommand::Update { .. } | ObjectCommand::Remove { .. })
+        | Command::Batch(_)
+        | Command::ExtendCatalog { .. }
+        | Command::User(_)
+        | Command::Token(_)
+        | Command::Key(_)
+        | Command::Session(_)
+        | Command::Group(_)
+        | Command::Member(_)
+        | Command::Role(_)
+        | Command::Project(_)
+        | Command::Grant(_)
+        | Command::Webhook(_)
+        | Command::NoteExpiries { .. }
+        | Command::AcceptRollback { .. }
+        | Command::RecoverOwner { .. } => None,
+    }
 }
 
 /// The key or session that the command ends.

@@ -31,7 +31,7 @@ impl Judge<'_> {
         if self.author == Author::Operator {
             return Ok(());
         }
-        self.state.on_ground(|ground| {
+        self.on_ground(|ground| {
             self.refuse(ground, self.holdings.excess_under(ground, given, scope))?;
             self.require_sign_in_to_delegate(std::slice::from_ref(given))
         })
@@ -56,7 +56,7 @@ impl Judge<'_> {
         if self.author == Author::Operator {
             return Ok(());
         }
-        let held = self.state.on_ground(|ground| {
+        let held = self.on_ground(|ground| {
             let reach = ground.reach(scope);
             deny.blocks.iter().all(|block| {
                 self.holdings.holds(ground, Permission::DELEGATE, block.types.intersect(reach), scope)
@@ -65,7 +65,7 @@ impl Judge<'_> {
         if held {
             return Ok(());
         }
-        let seen = self.state.on_ground(|ground| self.sees_holding(ground, deny));
+        let seen = self.on_ground(|ground| self.sees_holding(ground, deny));
         Err(if seen { Refusal::NeedsDelegate } else { Refusal::NotHeld(None) })
     }
 
@@ -101,7 +101,7 @@ impl Judge<'_> {
             return Ok(());
         }
         let given = self.everything_of(principal.into(), until).allows;
-        self.state.on_ground(|ground| self.refuse(ground, self.holdings.excess(ground, &given, narrow)))?;
+        self.on_ground(|ground| self.refuse(ground, self.holdings.excess(ground, &given, narrow)))?;
         self.require_sign_in_to_delegate(&given)
     }
 
@@ -111,6 +111,9 @@ impl Judge<'_> {
         Refusal::NotHeld(Some(NamedRight { permission: permission.to_owned(), scope: in_words(scope) }))
     }
 }
+
+/// So many conditions of a list are written out; of the rest the number is given.
+const WORDS_MAX: usize = 10;
 
 /// A scope in words: `on project:ID`, `on projects all except label env=production`.
 pub(crate) fn in_words(scope: &Scope) -> String {
@@ -140,5 +143,9 @@ fn atoms_in_words(atoms: &[Atom]) -> String {
             format!("label {}", pairs.join(","))
         }
     };
-    atoms.iter().map(one).collect::<Vec<_>>().join(" or ")
+    let mut words: Vec<_> = atoms.iter().take(WORDS_MAX).map(one).collect();
+    if let Some(more) = atoms.len().checked_sub(WORDS_MAX).filter(|more| *more > 0) {
+        words.push(format!("{more} more"));
+    }
+    words.join(" or ")
 }

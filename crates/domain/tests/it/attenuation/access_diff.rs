@@ -1,7 +1,7 @@
 //! What is said of a change is what it does: for everybody, every permission and every object, gained and lost are the
 //! difference between two checks, and nobody outside of those whom the events can touch has any.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, convert::Infallible};
 
 use grantbook_domain::{
     access::{
@@ -121,13 +121,17 @@ impl Told {
 
     fn verify(&self) -> Result<usize, TestCaseError> {
         let diff = self.diff();
-        let changes = diff.changes(&diff.touched(&self.events));
-        prop_assert_eq!(&changes, &diff.changes(&diff.everybody()), "nobody else is touched");
+        let changes = diff.changes(&diff.touched(&self.events), |_| Ok::<(), Infallible>(())).unwrap();
+        prop_assert_eq!(
+            &changes,
+            &diff.changes(&diff.everybody(), |_| Ok::<(), Infallible>(())).unwrap(),
+            "nobody else is touched"
+        );
         let catalog = self.after.catalog();
         let mut differences = 0;
         let asked = self.asked();
         for who in diff.everybody() {
-            let change = changes.iter().find(|change| change.principal == who);
+            let change = changes.iter().find(|change| change.principals.contains(&who));
             for permission in catalog.permissions() {
                 for one in &asked {
                     let had = one.is_allowed(&self.before, who, permission, self.at);

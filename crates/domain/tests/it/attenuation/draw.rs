@@ -3,10 +3,11 @@
 use grantbook_domain::{
     catalog::TypeDefinition,
     command::{
-        Author, Command, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        Author, Command, GrantCommand, GroupCommand, IfTaken, KeyCommand, MemberCommand, ObjectCommand,
         ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
     },
     event::Event,
+    id::ObjectId,
     model::{Effect, Gives, KeyHash, Narrowing, RolePermission},
     principal::{Grantee, Principal},
     scope::{Atom, Labels, ObjectRef, Scope},
@@ -54,6 +55,13 @@ impl World {
             20..=22 => self.draw_key(bytes),
             23 => self.draw_rotation(a),
             24 => Command::Object(ObjectCommand::Remove { object: self.reference(a, b) }),
+            25 if d % 3 == 0 => {
+                let project = Some(pick(&self.projects, c));
+                let id: ObjectId = self.org.id();
+                let object = ObjectRef::new("experiment", id.to_string()).within(project);
+                let if_taken = if b % 2 == 0 { IfTaken::Number } else { IfTaken::Use };
+                Command::Object(ObjectCommand::Create { object, name: "run".to_owned(), if_taken })
+            }
             25 => {
                 let object = pick(&self.objects, a);
                 let project = if b % 3 == 0 { Some(pick(&self.projects, c)) } else { object.project };

@@ -47,8 +47,9 @@ pub(super) fn with_possible_projects(
 
 fn possible_projects(before: &OrgState, after: &OrgState) -> impl Iterator<Item = Project> + use<> {
     let selectors = selectors(before).chain(selectors(after)).cloned();
-    let atoms: BTreeSet<Atom> =
-        selectors.flat_map(|Selector { include, exclude }| include.into_iter().chain(exclude)).collect();
+    let atoms: BTreeSet<Atom> = selectors
+        .flat_map(|Selector { include, exclude }| [include.to_vec(), exclude.to_vec()].concat())
+        .collect();
     let (names, labels) = (names_mentioned(&atoms), labels_mentioned(&atoms));
     let pairs = names
         .into_iter()

@@ -38,7 +38,7 @@ pub(crate) fn one_of(include: Vec<Atom>) -> Scope {
 }
 
 pub(crate) fn excluding(include: Vec<Atom>, exclude: Vec<Atom>) -> Scope {
-    Scope::Projects(Selector { include, exclude })
+    Scope::Projects(Selector { include: include.into(), exclude: exclude.into() })
 }
 
 pub(crate) fn all() -> Scope {

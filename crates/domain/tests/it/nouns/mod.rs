@@ -5,6 +5,7 @@ pub(crate) mod grants;
 pub(crate) mod groups;
 pub(crate) mod keys;
 pub(crate) mod members;
+pub(crate) mod object_names;
 pub(crate) mod objects;
 pub(crate) mod projects;
 pub(crate) mod roles;

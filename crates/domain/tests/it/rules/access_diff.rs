@@ -1,5 +1,7 @@
 //! Whom a change touches: each way in which one event reaches somebody far from it.
 
+use std::{collections::BTreeSet, convert::Infallible};
+
 use grantbook_domain::{
     access::planned::AccessDiff,
     command::{Command, GroupCommand, ObjectCommand, ProjectCommand, RoleCommand},
@@ -17,9 +19,9 @@ fn changes(org: &mut Org, command: Command, expected: &[Principal]) {
     let events = org.done(command);
     let diff = AccessDiff { before: &before, after: &org.state, at: org.now };
     let found = |among| -> Vec<Principal> {
-        let changes = diff.changes(&among);
-        let others = changes.iter().map(|change| change.principal);
-        others.filter(|who| *who != Principal::User(org.owner)).collect()
+        let changes = diff.changes(&among, |_| Ok::<(), Infallible>(())).unwrap();
+        let who: BTreeSet<Principal> = changes.into_iter().flat_map(|change| change.principals).collect();
+        who.into_iter().filter(|who| *who != Principal::User(org.owner)).collect()
     };
     assert_eq!(found(diff.touched(&events)), expected);
     assert_eq!(found(diff.everybody()), expected);

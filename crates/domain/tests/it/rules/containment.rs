@@ -7,7 +7,7 @@ use grantbook_domain::{
     event::Event,
     id::{Id, ProjectId},
     model::Project,
-    scope::{Atom, Scope, Selector, glob_matches},
+    scope::{Atom, Scope, glob_matches},
     state::OrgState,
     time::Timestamp,
 };
@@ -132,7 +132,7 @@ fn atom(projects: Vec<ProjectId>) -> impl Strategy<Value = Atom> {
 
 fn scope(projects: &[ProjectId], own: &str) -> impl Strategy<Value = Scope> + use<> {
     let selector = (vec(atom(projects.to_vec()), 1..3), vec(atom(projects.to_vec()), 0..3))
-        .prop_map(|(include, exclude)| Scope::Projects(Selector { include, exclude }));
+        .prop_map(|(include, exclude)| excluding(include, exclude));
     let objects = vec![
         Scope::Organization,
         within("org_project", own),

@@ -11,5 +11,4 @@ pub(crate) mod notices;
 pub(crate) mod reasons;
 pub(crate) mod refusals;
 pub(crate) mod rights_table;
-pub(crate) mod taking;
 pub(crate) mod visibility;

@@ -17,7 +17,7 @@ use grantbook_domain::{
 };
 
 use crate::{
-    given::{Give, Org, all, as_user, by, object, webhook},
+    given::{Give, Org, all, as_user, by, named, object, one_of, webhook},
     rules::rights_table::variants,
 };
 
@@ -48,6 +48,7 @@ fn name_and_code(refusal: &Refusal) -> (&'static str, &'static str) {
         Refusal::CatalogFull(_) => ("CatalogFull", "catalog_full"),
         Refusal::TooMany { .. } => ("TooMany", "too_many"),
         Refusal::TooManySessions { .. } => ("TooManySessions", "too_many"),
+        Refusal::Limit { .. } => ("Limit", "too_costly"),
     }
 }
 
@@ -80,6 +81,16 @@ fn one_session_too_many(org: &mut Org) -> (Author, Command) {
         org.act(signed_in, Command::Session(SessionCommand::Start { id, hash })).expect("a session");
     }
     (signed_in, Command::Session(SessionCommand::Start { id: org.id(), hash }))
+}
+
+/// A grant with one name pattern more than an organization may have.
+fn one_pattern_too_many(org: &mut Org) -> Command {
+    let token = Principal::Token(org.token("patterns"));
+    let patterns = |count: usize| one_of((0..count).map(|number| named(&format!("n{number}*"))).collect());
+    for _ in 0..5 {
+        org.give(Give::allow(token, &["read"], patterns(1_000)));
+    }
+    Give::allow(token, &["read"], patterns(1)).command(org.id())
 }
 
 /// One refused command of each kind.
@@ -123,6 +134,7 @@ fn refused(org: &mut Org) -> Vec<(Author, Command)> {
         (ada, project(org, " p")),
         (ada, Give::allow(token, &[], all()).command(org.id())),
         (ada, project(org, "home")),
+        (ada, one_pattern_too_many(org)),
         (ada, user(org, "BOB@x.y", None)),
         (ada, user(org, "new@x.y", Some("42"))),
         (

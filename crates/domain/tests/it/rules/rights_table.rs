@@ -4,7 +4,7 @@ use grantbook_domain::{
     access::rights::{Ask, needs},
     catalog::TypeDefinition,
     command::{
-        Command, Expiry, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
+        Command, Expiry, GrantCommand, GroupCommand, IfTaken, KeyCommand, MemberCommand, ObjectCommand,
         ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
     },
     id::Id,
@@ -42,6 +42,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Project(ProjectCommand::Update { .. }) => "UpdateProject",
         Command::Project(ProjectCommand::Delete { .. }) => "DeleteProject",
         Command::Object(ObjectCommand::Register { .. }) => "RegisterObject",
+        Command::Object(ObjectCommand::Create { .. }) => "CreateObject",
         Command::Object(ObjectCommand::Update { .. }) => "UpdateObject",
         Command::Object(ObjectCommand::Remove { .. }) => "RemoveObject",
         Command::Grant(GrantCommand::Create { .. }) => "CreateGrant",
@@ -131,6 +132,11 @@ fn places() -> Vec<Command> {
         Command::Project(ProjectCommand::Update { id, name: None, labels: None }),
         Command::Project(ProjectCommand::Delete { id }),
         Command::Object(ObjectCommand::Register { object: object.clone().within(Some(id)), name: None }),
+        Command::Object(ObjectCommand::Create {
+            object: object.clone().within(Some(id)),
+            name: text("n"),
+            if_taken: IfTaken::Number,
+        }),
         Command::Object(ObjectCommand::Update { object: object.clone(), name: None }),
         Command::Object(ObjectCommand::Remove { object }),
     ]

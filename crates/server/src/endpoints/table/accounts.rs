@@ -3,7 +3,7 @@
 use grantbook_api::{
     nouns::{
         groups::{CreateGroup, Group, UpdateGroup},
-        keys::{IssueKey, Key, RotateKey},
+        keys::{IssueKey, Key, KeyQuery, RotateKey},
         members::{AddMember, Member},
         sessions::{Session, SessionQuery, StartSession},
         tokens::{CreateToken, Token, UpdateToken},
@@ -100,13 +100,13 @@ fn keys_rows() -> Vec<Endpoint> {
             .tag("keys")
             .says("The keys of a service token that were not revoked, without their secrets.")
             .path("id", "The token's id.")
-            .query::<PageQuery>()
+            .query::<KeyQuery>()
             .answers_page::<Key>(),
         question("list_user_keys", Get, "/v1/users/{id}/keys", keys::list_of_user)
             .tag("keys")
             .says("The keys of a user that were not revoked, without their secrets.")
             .path("id", "The user's id.")
-            .query::<PageQuery>()
+            .query::<KeyQuery>()
             .answers_page::<Key>(),
         write("issue_token_key", Post, "/v1/tokens/{id}/keys", |it| {
             parse::keys::issue(token_in_path(it.at(0))?, it.body, it.context)
@@ -138,6 +138,12 @@ fn keys_rows() -> Vec<Endpoint> {
         .path("id", "The old key's id.")
         .body::<RotateKey>()
         .answers::<Key>(201, "The new key."),
+        question("get_key", Get, "/v1/keys/{id}", keys::get)
+            .tag("keys")
+            .says("A key that was not revoked, without its secret.")
+            .path("id", "Its id.")
+            .query::<AsOfQuery>()
+            .answers::<Key>(200, "As it is."),
         write("revoke_key", Delete, "/v1/keys/{id}", |it| parse::keys::revoke(it.at(0)))
             .tag("keys")
             .says("Permanently revokes a key.")

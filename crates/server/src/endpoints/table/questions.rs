@@ -10,7 +10,7 @@ use grantbook_api::{
         audit::{AuditItem, AuditLog, AuditQuery},
         check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest},
         diff::{Diff, DiffQuery},
-        explain::Explanation,
+        explain::{ExplainQuery, Explanation},
         feed::AccessChange,
         grant_history::{GrantHistoryQuery, GrantedItem},
         readiness::{Health, Readiness},
@@ -64,12 +64,12 @@ fn check_rows() -> Vec<Endpoint> {
         question("explain", Post, "/v1/explain", explain::post)
             .tag("check")
             .says(
-                "Why a check has its answer: every path that allows or denies, with the records \
-                 behind it, or what is missing.",
+                "Why a check has its answer: the whole graph of what allows and denies, pages of paths \
+                 through it with the records behind them, or what is missing.",
             )
-            .query::<AsOfQuery>()
+            .query::<ExplainQuery>()
             .body::<CheckRequest>()
-            .answers::<Explanation>(200, "The whole story."),
+            .answers::<Explanation>(200, "The answer, the graph, and one page of paths."),
         question("whoami", Get, "/v1/whoami", whoami::get)
             .tag("whoami")
             .says("Whose key this is.")

@@ -1,6 +1,7 @@
 //! What is given, on what, and who hears of it.
 
 use grantbook_api::{
+    limits::LimitList,
     nouns::{
         batch::{Batch, BatchAnswer},
         catalog::{Catalog, ExtendCatalog},
@@ -20,10 +21,10 @@ use crate::{
     endpoints::{
         Endpoint,
         Verb::{Delete, Get, Patch, Post},
-        row::{action, batch, plan, question, write},
+        row::{action, batch, command_question, plan, question, write},
     },
     read::nouns::{catalog, deliveries, grants, objects, projects, roles, webhooks},
-    write::parse,
+    write::{limits, parse},
 };
 
 pub(crate) fn rows() -> Vec<Endpoint> {
@@ -33,6 +34,7 @@ pub(crate) fn rows() -> Vec<Endpoint> {
         projects_rows(),
         objects_rows(),
         catalog_rows(),
+        limit_rows(),
         webhooks_rows(),
         deliveries_rows(),
         several_rows(),
@@ -141,12 +143,12 @@ fn objects_rows() -> Vec<Endpoint> {
             .says("The registered objects of one type that the caller may read.")
             .query::<ObjectQuery>()
             .answers_page::<Registered>(),
-        write("register_object", Post, "/v1/objects", |it| parse::objects::register(it.body))
+        write("register_object", Post, "/v1/objects", |it| parse::objects::register(it.body, it.context))
             .tag("objects")
-            .says("Registers an object.")
+            .says("Registers an object under the caller's id, or creates one that gets an id from Grantbook.")
             .body::<RegisterObject>()
             .answers::<Registered>(201, "Registered.")
-            .answers::<Registered>(200, "Registered already."),
+            .answers::<Registered>(200, "Registered already, or used because it has the name."),
         write("update_object", Patch, "/v1/objects/{type}/{id}", |it| {
             parse::objects::update((it.at(0), it.at(1)), it.project, it.body)
         })
@@ -167,6 +169,16 @@ fn objects_rows() -> Vec<Endpoint> {
         .query::<ObjectProjectQuery>()
         .answers::<Registered>(200, "As it was at its end."),
     ])
+}
+
+fn limit_rows() -> Vec<Endpoint> {
+    Vec::from([command_question("get_limits", "/v1/limits", limits::get)
+        .tag("catalog")
+        .says(
+            "What the organization may hold, and what it holds. Answered by a command service, as commands \
+             are decided.",
+        )
+        .answers::<LimitList>(200, "Every limit, with its value and what is used of it.")])
 }
 
 fn catalog_rows() -> Vec<Endpoint> {

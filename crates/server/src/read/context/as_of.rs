@@ -53,9 +53,13 @@ impl ReadContext {
         let Some(text) = text else { return Ok(self) };
         authn::note_looks_back();
         let named = Named::parse(self.web.app.installation, "as_of", &text)?;
-        let _permit = Authorizer::new(&self)?.require(Ask::AsOf, &Resource::Whole)?;
-        let reading = self.reaching(named).await?;
-        let moment = reading.moment("as_of", named)?;
+        let understood = self.understood(move |reading| async move {
+            let _permit = Authorizer::new(&reading)?.require(Ask::AsOf, &Resource::Whole)?;
+            let reading = reading.reaching(named).await?;
+            let moment = reading.moment("as_of", named)?;
+            Ok((reading, moment))
+        });
+        let (reading, moment) = understood.await?;
         Ok(reading.at_moment(moment, Some(text)))
     }
 

@@ -1,5 +1,7 @@
 //! What the caller may see. Everything else is reported as not found.
 
+use std::collections::HashMap;
+
 use grantbook_domain::{
     access::{
         authority::Holdings,
@@ -72,6 +74,13 @@ impl From<&model::Token> for Resource<'_> {
     }
 }
 
+/// Whose it is: seeing it takes seeing them, and more.
+impl From<&model::Key> for Resource<'_> {
+    fn from(key: &model::Key) -> Self {
+        Self::Person(key.principal)
+    }
+}
+
 impl<'a> From<&'a model::RegisteredObject> for Resource<'a> {
     fn from(object: &'a model::RegisteredObject) -> Self {
         Self::Object(&object.object)
@@ -107,6 +116,8 @@ pub(crate) struct Authorizer<'r> {
     holdings: Option<Holdings>,
     /// Whether the caller holds a permission on everything, once that was asked.
     everywhere: Option<(Permission, bool)>,
+    /// Names of projects that were shown, or must not be.
+    pub(super) project_names: HashMap<ProjectId, Option<String>>,
 }
 
 /// What answers checks.
@@ -125,7 +136,16 @@ impl<'r> Authorizer<'r> {
             Some(image) => Checks::Image(image),
             None => Checks::Rows(Box::new(reading.rows_of_today().checker(reading.org, reading.now)?)),
         };
-        Ok(Self { reading, today, then, reads_members: None, holdings: None, everywhere: None })
+        let project_names = HashMap::new();
+        Ok(Self {
+            reading,
+            today,
+            then,
+            reads_members: None,
+            holdings: None,
+            everywhere: None,
+            project_names,
+        })
     }
 
     /// What it looks at.

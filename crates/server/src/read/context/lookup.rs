@@ -2,7 +2,7 @@
 
 use grantbook_api::words::reference::{Actor, NamedPrincipal};
 use grantbook_domain::{
-    id::{OrgId, ProjectId, RoleId},
+    id::{KeyId, OrgId, ProjectId, RoleId},
     model::{Group, Project, Role, Token, User},
     principal::{self, Grantee, Principal},
 };
@@ -38,6 +38,12 @@ impl Permit<'_> {
     pub(crate) fn named_principal(self, who: Principal) -> Result<NamedPrincipal, Failure> {
         let name = of_grantee(self.rows(), self.reading().org, who.into())?;
         Ok(named_principal(who, name))
+    }
+
+    /// Whether a key was issued with the key that the caller presents.
+    pub(crate) fn is_issued_with_own(self, key: KeyId) -> Result<bool, Failure> {
+        let own = self.reading().caller.key;
+        Ok(own.is_some() && self.rows().issued_with(key)? == own)
     }
 
     /// The author of a record with its name.

@@ -9,9 +9,10 @@ mod lookup;
 mod naming;
 pub(crate) mod paging;
 mod permit;
+pub(crate) mod streaming;
 mod subject;
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use axum::{
     extract::FromRequestParts,
@@ -19,8 +20,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_domain::{id::OrgId, position::Position, principal::Caller, time::Timestamp};
-use grantbook_views::{Image, Moment, Snapshot};
+use grantbook_views::{Image, Moment, Snapshot, Work};
 use serde::Serialize;
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 pub(crate) use self::{as_of::Named, permit::Permit};
 use crate::{
@@ -30,6 +32,7 @@ use crate::{
         query,
         respond::{json, with_position},
     },
+    schedule::{Class, Party, cancel::CancelOnDrop, workers},
     state::{
         Web, at_least,
         authn::{self, Authenticated},
@@ -144,8 +147,8 @@ impl ReadContext {
     pub(crate) fn cursor(&self, list: &str, text: Option<&str>) -> Result<Option<Cursor>, Failure> {
         let Some(text) = text else { return Ok(None) };
         let cursor = self.web.cursors.decode(text, &self.binding(list), self.now)?;
-        // Cursors end with the process, whose view does not go back. Should one ever come from further ahead, this node
-        // must not answer as if there were no more.
+        // A cursor of another node may come from further ahead, and this one has waited for that position in vain: it must
+        // not answer as if there were no more.
         if cursor.at > self.position {
             return Err(Failure::behind(self.position_text.clone()));
         }
@@ -163,7 +166,9 @@ impl ReadContext {
         who: Authenticated,
         headers: &HeaderMap,
     ) -> Result<Self, Failure> {
-        at_least::wait(web, who.org, headers).await?;
+        if !who.has_waited {
+            at_least::wait(web, who.org, headers).await?;
+        }
         Self::now(web, who)
     }
 
@@ -179,7 +184,9 @@ impl ReadContext {
         who: Authenticated,
         headers: &HeaderMap,
     ) -> Result<Self, Failure> {
-        at_least::wait(web, who.org, headers).await?;
+        if !who.has_waited {
+            at_least::wait(web, who.org, headers).await?;
+        }
         let node = web.node()?;
         Self::on(web, who, node.reader.snapshot()?, node.image())
     }
@@ -207,8 +214,20 @@ impl ReadContext {
         })
     }
 
-    /// Answers at once.
-    pub(crate) fn respond<T: Serialize>(self, ask: impl FnOnce(&Self) -> Result<T, Failure>) -> Response {
+    /// Counts from now on what is looked at as units of this work.
+    pub(crate) fn meter(&mut self, work: &Work) {
+        self.today = self.today.metered(work);
+        if let Source::Then { rows, .. } = &mut self.source {
+            *rows = rows.metered(work);
+        }
+    }
+
+    /// Answers at once, on the thread of the request: only for checks from the image, and for what takes a few look-ups whatever
+    /// the organization holds. A test lists who may.
+    pub(crate) fn respond_at_once<T: Serialize>(
+        self,
+        ask: impl FnOnce(&Self) -> Result<T, Failure>,
+    ) -> Response {
         let asked = ask(&self).and_then(|body| match self.as_of() {
             Some(as_of) => json(StatusCode::OK, &Repeating { answer: &body, as_of }),
             None => json(StatusCode::OK, &body),
@@ -216,18 +235,88 @@ impl ReadContext {
         with_position(asked.into_response(), &self.position_text)
     }
 
-    /// Answers on a thread that may take its time: for what looks at many things.
+    /// Answers one check: at once from the image, otherwise as other questions are answered.
+    pub(crate) async fn respond_check<T: Serialize + 'static>(
+        self,
+        ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Response {
+        if self.image().is_some() {
+            self.respond_at_once(ask)
+        } else {
+            self.respond_in(Class::Checks, ask).await
+        }
+    }
+
+    /// Answers on a thread that may take its time: for what looks at many things. The thread stops at the next row once
+    /// the caller has gone.
     pub(crate) async fn respond_blocking<T: Serialize + 'static>(
         self,
         ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
     ) -> Response {
-        let place = self.web.blocking_pool.question().await;
-        let answered = tokio::task::spawn_blocking(move || {
-            let _held_until_answered = place;
-            self.respond(ask)
-        });
-        let answered = answered.await;
-        answered.unwrap_or_else(|error| Failure::internal(&error).into_response())
+        self.respond_in(Class::Questions, ask).await
+    }
+
+    /// The same for a single thing, or a page of a list, which waits for no question that looks at many things.
+    pub(crate) async fn respond_list<T: Serialize + 'static>(
+        self,
+        ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Response {
+        self.respond_in(Class::Lists, ask).await
+    }
+
+    /// The same, in the places of a class.
+    pub(crate) async fn respond_in<T: Serialize + 'static>(
+        self,
+        class: Class,
+        ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Response {
+        let position = self.position_text.clone();
+        let ask = move |reading: &Self| {
+            let answer = ask(reading);
+            // A long answer is written out in a turn of its own.
+            thread::yield_now();
+            answer
+        };
+        let answered = self.on_thread(class, move |reading| Ok(reading.respond_at_once(ask))).await;
+        answered.unwrap_or_else(|failure| with_position(failure.into_response(), &position))
+    }
+
+    /// Does something on a thread that may take its time, once it is this caller's turn. Work is counted, and ends at the
+    /// next row once the caller has gone.
+    pub(crate) async fn on_thread<T: Send + 'static>(
+        mut self,
+        class: Class,
+        run: impl FnOnce(Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let place = self.web.app.scheduler.enter(class, self.party()).await?;
+        let work = Work::limited(Work::LIMIT);
+        self.meter(&work);
+        let stops_with_the_caller = CancelOnDrop::of(work);
+        let run = move || {
+            let _held_until_done = place;
+            run(self)
+        };
+        let done = if class.is_long() { workers::spawn(run) } else { spawn_blocking(run) };
+        let done = done.await.map_err(|error| Failure::internal(&error))?;
+        stops_with_the_caller.disarm();
+        done
+    }
+
+    /// Understands a question on such a thread, where that may have to wait for the journal.
+    pub(crate) async fn understood<T, F>(
+        self,
+        understand: impl FnOnce(Self) -> F + Send + 'static,
+    ) -> Result<(Self, T), Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<(Self, T), Failure>>,
+    {
+        self.on_thread(Class::Questions, |reading| Handle::current().block_on(understand(reading))).await
+    }
+
+    /// On whose behalf everything is done.
+    pub(crate) const fn party(&self) -> Party {
+        Party { org: self.org, principal: Some(self.caller.principal) }
     }
 }
 
@@ -238,6 +327,10 @@ impl FromRequestParts<Arc<Web>> for ReadContext {
         web.node()?;
         let who = authn::authenticate(web, &parts.headers).await?;
         let as_of = query::as_of(&parts.uri)?;
+        at_least::reach_cursor(web, who.org, query::cursor(&parts.uri)?.as_deref()).await?;
         Self::begin(web, who, &parts.headers).await?.asked_as_of(as_of).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,9 @@ use crate::{
     wire::names,
 };
 
+/// Most names of projects that are remembered: long answers name the same ones again and again.
+const REMEMBERED: usize = 20_000;
+
 impl Authorizer<'_> {
     /// An object asked about, without its project unless the caller named that or may see the object there.
     pub(crate) fn object_asked(
@@ -113,8 +116,17 @@ impl Authorizer<'_> {
     }
 
     fn project_name(&mut self, id: ProjectId) -> Result<Option<String>, Failure> {
+        if let Some(known) = self.project_names.get(&id) {
+            return Ok(known.clone());
+        }
         let seen = self.may(Ask::Project, &Resource::Project(id))?;
-        if seen { lookup::of_project(self.reading().rows(), self.reading().org, id) } else { Ok(None) }
+        let (rows, org) = (self.reading().rows(), self.reading().org);
+        let name = if seen { lookup::of_project(rows, org, id)? } else { None };
+        if self.project_names.len() >= REMEMBERED {
+            self.project_names.clear();
+        }
+        self.project_names.insert(id, name.clone());
+        Ok(name)
     }
 
     fn role_name(&mut self, id: RoleId) -> Result<Option<String>, Failure> {

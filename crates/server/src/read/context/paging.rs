@@ -1,8 +1,12 @@
-//! Pages: of lists, and of answers that look at everything. All pages of one list hold at the position of the first.
+//! Pages: of lists, and of answers that look at everything. All pages of one list hold at the position of the first, and each
+//! is bounded, in items and in bytes.
+
+use std::io::{self, Write};
 
 use grantbook_api::words::list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, PageQuery};
 use grantbook_domain::{access::rights::Ask, position::Position, time::Timestamp};
 use grantbook_views::{Checker, ListCursor, Listed, Listing, Snapshot, ViewError};
+use serde::Serialize;
 
 use crate::{
     http::{cursor::Cursor, problem::Failure},
@@ -14,6 +18,103 @@ use crate::{
 
 /// Bytes of an instant in a cursor.
 const WORD: usize = 8;
+
+/// Most bytes of the items of a page, as JSON: it ends before the item that would make it longer, and `next` leads on. The first
+/// item is given however long it is.
+pub(crate) const PAGE_BYTES: usize = 1 << 20;
+/// Most units of work of a page of an answer that compares access: it ends with the item that makes it cost more.
+pub(crate) const PAGE_WORK: u64 = 4_000_000;
+/// How many items of a list are looked up together: documents can be long.
+const FETCH: usize = 64;
+
+/// What is left of a page.
+#[derive(Debug)]
+pub(crate) struct PageRoom {
+    items: usize,
+    bytes: usize,
+    is_empty: bool,
+}
+
+impl PageRoom {
+    /// A page of so many items.
+    pub(crate) const fn of(items: usize) -> Self {
+        Self::bounded(items, PAGE_BYTES)
+    }
+
+    /// The same, with another bound of bytes.
+    const fn bounded(items: usize, bytes: usize) -> Self {
+        Self { items, bytes, is_empty: true }
+    }
+
+    /// How many more items it may have.
+    pub(crate) const fn items(&self) -> usize {
+        self.items
+    }
+
+    /// Whether an item fits; then the page has it.
+    pub(crate) fn takes(&mut self, item: &impl Serialize) -> Result<bool, Failure> {
+        Ok(self.takes_bytes(json_bytes(item)?))
+    }
+
+    /// Begins an item that is given in parts, unless the page has all of its items.
+    pub(crate) const fn begins(&mut self) -> bool {
+        let fits = self.items > 0;
+        self.items = self.items.saturating_sub(1);
+        fits
+    }
+
+    /// Whether a part of an item fits; then the page has it.
+    pub(crate) fn takes_part(&mut self, part: &impl Serialize) -> Result<bool, Failure> {
+        let bytes = json_bytes(part)?;
+        let fits = self.is_empty || bytes <= self.bytes;
+        if fits {
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.is_empty = false;
+        }
+        Ok(fits)
+    }
+
+    /// Whether what comes before the parts of an item fits; then the page has it. The first part after it fits in any case.
+    pub(crate) fn takes_head(&mut self, head: &impl Serialize) -> Result<bool, Failure> {
+        let bytes = json_bytes(head)?;
+        let fits = self.is_empty || bytes <= self.bytes;
+        if fits {
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+        Ok(fits)
+    }
+
+    fn takes_bytes(&mut self, bytes: usize) -> bool {
+        let fits = self.items > 0 && (self.is_empty || bytes <= self.bytes);
+        if fits {
+            self.items -= 1;
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.is_empty = false;
+        }
+        fits
+    }
+}
+
+/// How long something is as JSON, without writing it down.
+pub(crate) fn json_bytes(value: &impl Serialize) -> Result<usize, Failure> {
+    struct Count(usize);
+
+    impl Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).map_err(|error| Failure::internal(&error))?;
+    // With the comma before the next.
+    Ok(count.0 + 1)
+}
 
 /// The size of a page: never clamped.
 pub(crate) fn size(limit: Option<u32>) -> Result<usize, Failure> {
@@ -49,7 +150,7 @@ impl PageRequest {
 
     /// The page of a list that was permitted as a whole: what `show` makes of the items, but for those of which it
     /// makes nothing.
-    pub(crate) fn page<T, D>(
+    pub(crate) fn page<T, D: Serialize>(
         &self,
         permit: Permit<'_>,
         fetch: impl Fn(&Snapshot, &Listing<'_>) -> Result<grantbook_views::Page<T>, ViewError>,
@@ -59,7 +160,7 @@ impl PageRequest {
     }
 
     /// The page of a list whose items are permitted one by one: full, though others lie between them.
-    pub(crate) fn page_of_each<T, D>(
+    pub(crate) fn page_of_each<T, D: Serialize>(
         &self,
         authorizer: &mut Authorizer<'_>,
         ask: Ask,
@@ -74,7 +175,7 @@ impl PageRequest {
         })
     }
 
-    fn filled<T, D>(
+    fn filled<T, D: Serialize>(
         &self,
         reading: &ReadContext,
         fetch: impl Fn(&Snapshot, &Listing<'_>) -> Result<grantbook_views::Page<T>, ViewError>,
@@ -84,14 +185,16 @@ impl PageRequest {
         let at = begun.as_ref().map_or(reading.position, |cursor| cursor.at);
         let mut after = begun.map(|cursor| ListCursor::from_bytes(cursor.after));
         let mut items: Vec<D> = Vec::new();
+        let mut room = PageRoom::of(self.limit);
         let mut last = None;
         loop {
-            let limit = (self.limit + 1).saturating_sub(items.len()).max(1);
+            // One more than fit shows whether there is a next page.
+            let limit = room.items().saturating_add(1).min(FETCH);
             let listing = Listing { at, after: after.as_ref(), name: self.name.as_deref(), limit };
             let page = fetch(reading.rows(), &listing)?;
             for Listed { thing, cursor } in page.items {
                 let Some(item) = show(&thing)? else { continue };
-                if items.len() == self.limit {
+                if !room.takes(&item)? {
                     let next = last.map(|place: ListCursor| {
                         let cursor = Cursor { at, after: place.as_bytes().to_vec() };
                         reading.cursor_text(&self.list, &cursor)
@@ -169,6 +272,11 @@ impl<'r> PinnedPage<'r> {
         Ok(self.snapshot.checker(self.reading.org, self.now)?)
     }
 
+    /// The instant of the first page: expiry is judged at it.
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The position at which all pages hold, as clients see it.
     pub(crate) fn position(&self) -> String {
         self.reading.web.position_text(self.at)
@@ -179,5 +287,39 @@ impl<'r> PinnedPage<'r> {
         let mut after = self.now.millis().to_be_bytes().to_vec();
         after.extend_from_slice(place);
         self.reading.cursor_text(&self.list, &Cursor { at: self.at, after })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pages of items of these lengths.
+    fn pages(lengths: &[usize], items: usize, bytes: usize) -> Vec<Vec<usize>> {
+        let mut pages = vec![Vec::new()];
+        let mut room = PageRoom::bounded(items, bytes);
+        for length in lengths {
+            if !room.takes_bytes(*length) {
+                pages.push(Vec::new());
+                room = PageRoom::bounded(items, bytes);
+                assert!(room.takes_bytes(*length), "the first item always fits");
+            }
+            pages.last_mut().unwrap().push(*length);
+        }
+        pages
+    }
+
+    #[test]
+    fn a_page_ends_with_its_items_or_before_the_item_that_is_too_much() {
+        assert_eq!(pages(&[1, 1, 1, 1, 1], 2, 100), [vec![1, 1], vec![1, 1], vec![1]]);
+        assert_eq!(pages(&[40, 60, 1, 99, 2], 9, 100), [vec![40, 60], vec![1, 99], vec![2]]);
+        assert_eq!(pages(&[500, 1, 500], 9, 100), [vec![500], vec![1], vec![500]]);
+    }
+
+    #[test]
+    fn the_length_is_that_of_the_json_and_a_comma() {
+        for value in [serde_json::json!({"a": ["\u{e9}\n", 1.5, null]}), serde_json::json!([])] {
+            assert_eq!(json_bytes(&value).unwrap(), value.to_string().len() + 1);
+        }
     }
 }

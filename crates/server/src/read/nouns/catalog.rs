@@ -13,10 +13,11 @@ use crate::{
 };
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
-    reading.respond(|reading| {
+    let answer = reading.respond_list(move |reading| {
         query::require_no_other(&uri)?;
         let permit = Authorizer::new(reading)?.require(Ask::Catalog, &Resource::Whole)?;
         let catalog = permit.rows().catalog(reading.org)?;
         Ok(render::catalog(&catalog))
-    })
+    });
+    answer.await
 }

@@ -12,7 +12,7 @@ use grantbook_views::Listing;
 use grantbook_views::Snapshot;
 
 pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         let wanted = PageRequest::named("groups", query::read(&uri)?)?;
         let mut authorizer = Authorizer::new(reading)?;
         let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.groups(reading.org, listing);
@@ -22,10 +22,11 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
 }
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
-    reading.respond(|reading| {
+    let answer = reading.respond_list(move |reading| {
         query::require_no_other(&uri)?;
         let id: GroupId = id_in_path(&id, Kind::Group)?;
         let (found, _) = Authorizer::new(reading)?.find::<model::Group>(Ask::Group, &id, Kind::Group)?;
         Ok(render::group(&found))
-    })
+    });
+    answer.await
 }

@@ -1,7 +1,10 @@
 //! `/v1/tokens/{id}/keys`, `/v1/users/{id}/keys` and `/v1/keys/{id}`
 
 use axum::{http::Uri, response::Response};
-use grantbook_api::{nouns::keys::Key, words::list::PageQuery};
+use grantbook_api::{
+    nouns::keys::{Key, KeyQuery},
+    words::list::PageQuery,
+};
 use grantbook_domain::{access::rights::Ask, id::KeyId, model, principal::Principal, refusal::Kind};
 
 use crate::{
@@ -12,26 +15,44 @@ use crate::{
         paging::PageRequest,
     },
     wire::{
-        reference::{token_in_path, user_in_path},
+        reference::{id_in_path, token_in_path, user_in_path},
         render,
     },
 };
 
 /// Keys of a principal that the caller may see but not list are forbidden; of others there is nothing to see.
 async fn list(reading: ReadContext, uri: Uri, principal: Result<Principal, Failure>) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
-        let query: PageQuery = query::read(&uri)?;
+    let answer = reading.respond_list(move |reading| {
+        let KeyQuery { issued_with, limit, cursor, as_of } = query::read(&uri)?;
         let principal = principal?;
-        let wanted = PageRequest::plain(format!("keys\n{principal:?}"), query)?;
+        let list = format!("keys\n{principal:?}\n{issued_with:?}");
+        let wanted = PageRequest::plain(list, PageQuery { limit, cursor, as_of })?;
         let mut authorizer = Authorizer::new(reading)?;
         let permit = require_seen(&mut authorizer, principal)?;
         let sees = seen_keys(&mut authorizer, principal)?;
         let owner = permit.named_principal(principal)?;
         let show = |key: &model::Key| {
-            let shown = key.session.is_none() && sees.has(key.id);
+            let is_meant = issued_with.is_none() || permit.is_issued_with_own(key.id)?;
+            let shown = is_meant && key.session.is_none() && sees.has(key.id);
             Ok(shown.then(|| Key { principal: owner.clone(), ..render::key(key) }))
         };
         wanted.page(permit, |rows, listing| rows.keys_of(reading.org, principal, listing), show)
+    });
+    answer.await
+}
+
+/// One key that was not revoked. Sessions are no keys here.
+pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    let answer = reading.respond_list(move |reading| {
+        query::require_no_other(&uri)?;
+        let id: KeyId = id_in_path(&id, Kind::Key)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        let (key, permit): (model::Key, _) = authorizer.find(Ask::Members, &id, Kind::Key)?;
+        let sees = seen_keys(&mut authorizer, key.principal)?;
+        if key.session.is_some() || !sees.has(id) {
+            return Err(Failure::not_found(Kind::Key));
+        }
+        Ok(Key { principal: permit.named_principal(key.principal)?, ..render::key(&key) })
     });
     answer.await
 }

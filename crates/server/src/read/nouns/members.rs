@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(crate) async fn list(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         let query: PageQuery = query::read(&uri)?;
         let id: GroupId = id_in_path(&id, Kind::Group)?;
         let wanted = PageRequest::plain(format!("members\n{id}"), query)?;

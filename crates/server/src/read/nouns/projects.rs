@@ -12,7 +12,7 @@ use grantbook_views::Listing;
 use grantbook_views::Snapshot;
 
 pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         let wanted = PageRequest::named("projects", query::read(&uri)?)?;
         let mut authorizer = Authorizer::new(reading)?;
         let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.projects(reading.org, listing);
@@ -22,11 +22,12 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
 }
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
-    reading.respond(|reading| {
+    let answer = reading.respond_list(move |reading| {
         query::require_no_other(&uri)?;
         let id: ProjectId = id_in_path(&id, Kind::Project)?;
         let (found, _) =
             Authorizer::new(reading)?.find::<model::Project>(Ask::Project, &id, Kind::Project)?;
         Ok(render::project(&found))
-    })
+    });
+    answer.await
 }

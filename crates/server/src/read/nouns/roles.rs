@@ -26,7 +26,7 @@ pub(crate) fn role_seen(authorizer: &Authorizer<'_>, text: &str) -> Result<RoleI
 }
 
 pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         let wanted = PageRequest::named("roles", query::read(&uri)?)?;
         let mut authorizer = Authorizer::new(reading)?;
         let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.roles(reading.org, listing);
@@ -36,11 +36,12 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
 }
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
-    reading.respond(|reading| {
+    let answer = reading.respond_list(move |reading| {
         query::require_no_other(&uri)?;
         let mut authorizer = Authorizer::new(reading)?;
         let id = role_seen(&authorizer, &id)?;
         let (found, _) = authorizer.find(Ask::Role, &id, Kind::Role)?;
         Ok(render::role(&found))
-    })
+    });
+    answer.await
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         let SessionQuery { user, limit, cursor } = query::read(&uri)?;
         let named = user.map(|id| user_in_path(&id)).transpose()?;
         let principal = named.unwrap_or(reading.caller.principal);

@@ -13,7 +13,7 @@ use grantbook_views::Listing;
 use grantbook_views::Snapshot;
 
 pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         let wanted = PageRequest::named("tokens", query::read(&uri)?)?;
         let mut authorizer = Authorizer::new(reading)?;
         let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.tokens(reading.org, listing);
@@ -23,7 +23,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
 }
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         query::require_no_other(&uri)?;
         let id: TokenId = id_in_path(&id, Kind::Token)?;
         let mut authorizer = Authorizer::new(reading)?;

@@ -13,7 +13,7 @@ use grantbook_views::Listing;
 use grantbook_views::Snapshot;
 
 pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         let mut query: ListQuery = query::read(&uri)?;
         query.name = query.name.map(|email| email.to_ascii_lowercase());
         let wanted = PageRequest::named("users", query)?;
@@ -25,7 +25,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
 }
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         query::require_no_other(&uri)?;
         let id: UserId = id_in_path(&id, Kind::User)?;
         let mut authorizer = Authorizer::new(reading)?;

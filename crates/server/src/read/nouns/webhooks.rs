@@ -34,7 +34,7 @@ pub(crate) fn find<'r>(
 }
 
 pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         let wanted = PageRequest::plain("webhooks", query::read(&uri)?)?;
         let permit = require(&mut Authorizer::new(reading)?)?;
         let show = |webhook: &webhook::Webhook| Ok(Some(render::webhook(webhook)));
@@ -44,7 +44,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
 }
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.respond_blocking(move |reading| {
+    let answer = reading.respond_list(move |reading| {
         query::require_no_other(&uri)?;
         let (found, permit) = find(reading, &id)?;
         deliveries::shown(permit, &found)

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use axum::{
-    body::Bytes,
     http::{
         HeaderMap, HeaderValue, Uri,
         header::{ACCEPT, CONTENT_TYPE},
@@ -31,13 +30,14 @@ use crate::{
         problem::Failure,
         query,
         respond::with_position,
-        stream::{self, Interrupted, Sink},
     },
     read::context::{
         Permit, ReadContext,
         authz::{Authorizer, Resource},
-        paging::size,
+        paging::{PAGE_BYTES, size},
+        streaming::{self, Sink, Streamed},
     },
+    schedule::Class,
     wire::{event_names, names, position, reference::grantee, render},
 };
 
@@ -45,8 +45,6 @@ use crate::{
 const CHUNK_RECORDS: usize = 500;
 /// A chunk of a stream ends with the record that makes it this long, in bytes.
 const CHUNK_BYTES: usize = 256 << 10;
-/// A page ends with the record that makes it this long, in bytes; `next` leads on.
-const PAGE_BYTES: usize = 8 << 20;
 /// Most records in memory before they are shown.
 const FETCH: usize = 64;
 
@@ -121,62 +119,43 @@ fn page(reading: &ReadContext, mut search: Search, limit: usize) -> Result<Audit
 
 async fn all(reading: ReadContext, uri: Uri) -> Response {
     let position = reading.position_text.clone();
-    let begun =
-        tokio::task::spawn_blocking(move || understand(&reading, &uri).map(|(search, _)| (reading, search)));
-    let (reading, search) = match begun.await {
-        Ok(Ok(begun)) => begun,
-        Ok(Err(failure)) => return with_position(failure.into_response(), &position),
-        Err(error) => return Failure::internal(&error).into_response(),
-    };
-    let Some(place) = reading.web.blocking_pool.stream() else {
-        return Failure::overloaded().into_response();
-    };
-    let Some(one) = reading.web.readers.enter((reading.org, reading.caller.principal)) else {
-        return Failure::too_many_streams().into_response();
-    };
-    let (sink, body) = stream::body();
-    tokio::task::spawn_blocking(move || {
-        let _held_until_sent = (place, one);
-        stream_all(&reading, search, &sink);
+    let begun = reading.on_thread(Class::Questions, move |reading| {
+        understand(&reading, &uri).map(|(search, _)| (reading, search))
     });
-    let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
-    with_position(response, &position)
+    let streamed = begun
+        .await
+        .and_then(|(reading, search)| reading.stream(move |reading, sink| stream_all(reading, search, sink)));
+    let answer = streamed.map(|mut response| {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+        response
+    });
+    with_position(answer.unwrap_or_else(IntoResponse::into_response), &position)
 }
 
 /// Sends everything, a chunk a page, until there is no more or nobody listens.
-fn stream_all(reading: &ReadContext, mut search: Search, sink: &Sink) {
-    let Ok(permit) = permit(reading) else {
-        stream::send(sink, Err(Interrupted));
-        return;
-    };
+fn stream_all(reading: &ReadContext, mut search: Search, sink: &Sink) -> Result<Streamed, Failure> {
+    let permit = permit(reading)?;
     let mut count = 0;
     loop {
         let mut chunk = Vec::new();
-        let read = search.each(permit, CHUNK_RECORDS, |recorded| {
+        let more = search.each(permit, CHUNK_RECORDS, |recorded| {
             let (_, text) = written(permit, recorded)?;
             count += 1;
             chunk.extend(text);
             chunk.push(b'\n');
             Ok(chunk.len() < CHUNK_BYTES)
-        });
-        let Ok(more) = read else {
-            stream::send(sink, Err(Interrupted));
-            return;
-        };
+        })?;
         if !more && search.end {
             let position = reading.web.position_text(search.newest);
             let last = serde_json::to_vec(&AuditEnd { end: AuditTotal { count, position } });
             chunk.extend(last.unwrap_or_default());
             chunk.push(b'\n');
         }
-        let sent = chunk.is_empty() || stream::send(sink, Ok(Some(Bytes::from(chunk))));
-        if !sent {
-            return;
+        if !chunk.is_empty() && !streaming::send_bytes(sink, chunk) {
+            return Ok(Streamed::NobodyListens);
         }
         if !more {
-            stream::send(sink, Ok(None));
-            return;
+            return Ok(Streamed::Whole);
         }
     }
 }

@@ -1,14 +1,16 @@
 //! What `diff` and `timeline` share: two moments, a page between them, and changes in words.
 
 use grantbook_api::questions::diff::{self, PrincipalChange};
-use grantbook_domain::{position::Position, principal::Principal, time::Timestamp};
-use grantbook_views::{AccessChange, AccessRow, Moment};
+use grantbook_domain::{
+    access::lines::lines, id::Id, position::Position, principal::Principal, time::Timestamp,
+};
+use grantbook_views::{AccessChange, Moment};
 
 use crate::{
     http::{cursor::Cursor, problem::Failure},
     read::{
-        context::{Named, ReadContext, authz::Authorizer},
-        questions::access::entry,
+        context::{Named, ReadContext, authz::Authorizer, paging::PageRoom},
+        questions::access,
     },
 };
 
@@ -102,14 +104,65 @@ pub(crate) fn moment(reading: &ReadContext, moment: Moment) -> diff::Moment {
     }
 }
 
-/// What somebody gained and lost, in words.
+/// Where a page of changes ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ChangePlace {
+    /// Beyond this principal.
+    pub(crate) beyond: Option<Principal>,
+    /// How many lines of the next one were given.
+    pub(crate) lines: u32,
+}
+
+impl ChangePlace {
+    /// As cursors have it: 0, or 1 user or 2 token and the id; then the lines.
+    pub(crate) fn packed(self) -> Vec<u8> {
+        let mut bytes = match self.beyond {
+            None => vec![0],
+            Some(Principal::User(id)) => [&[1][..], &id.bytes()[..]].concat(),
+            Some(Principal::Token(id)) => [&[2][..], &id.bytes()[..]].concat(),
+        };
+        bytes.extend(self.lines.to_be_bytes());
+        bytes
+    }
+
+    pub(crate) fn unpacked(bytes: &[u8]) -> Result<Self, Failure> {
+        let wrong = || Failure::invalid("the parameter cursor is not one of this list");
+        let Some((kind, rest)) = bytes.split_first() else { return Ok(Self::default()) };
+        let (id, lines) = rest.split_last_chunk().ok_or_else(wrong)?;
+        let beyond = match (kind, id.try_into()) {
+            (0, _) => None,
+            (1, Ok(id)) => Some(Principal::User(Id::from_bytes(id))),
+            (2, Ok(id)) => Some(Principal::Token(Id::from_bytes(id))),
+            _ => return Err(wrong()),
+        };
+        Ok(Self { beyond, lines: u32::from_be_bytes(*lines) })
+    }
+}
+
+/// What somebody gained and lost, one line a kind of right, beyond the first `given` lines; and how many were given then, if
+/// the page has no room for the others.
 pub(crate) fn change(
     authorizer: &mut Authorizer<'_>,
-    principal: Principal,
-    change: AccessChange,
-) -> Result<PrincipalChange, Failure> {
-    let mut entries = |rows: Vec<AccessRow>| rows.into_iter().map(|row| entry(authorizer, row)).collect();
-    let (gained, lost): (Result<_, Failure>, Result<_, Failure>) =
-        (entries(change.gained), entries(change.lost));
-    Ok(PrincipalChange { gained: gained?, lost: lost?, principal: authorizer.principal(principal)? })
+    room: &mut PageRoom,
+    (principal, change): (Principal, &AccessChange),
+    [before, after]: [usize; 2],
+    given: u32,
+) -> Result<(Option<PrincipalChange>, Option<u32>), Failure> {
+    let (gained, lost) = (lines(&change.gained), lines(&change.lost));
+    let all =
+        gained.iter().map(|line| (true, line, after)).chain(lost.iter().map(|line| (false, line, before)));
+    let mut item =
+        PrincipalChange { principal: authorizer.principal(principal)?, gained: Vec::new(), lost: Vec::new() };
+    let (mut cut, mut is_begun) = (None, false);
+    for ((is_gained, line, types), number) in all.zip(0..).filter(|(_, number)| *number >= given) {
+        let line = access::line(authorizer, line, types)?;
+        let fits = if is_begun { room.takes_part(&line)? } else { room.takes_part(&(&item, &line))? };
+        if !fits {
+            cut = Some(number);
+            break;
+        }
+        is_begun = true;
+        if is_gained { &mut item.gained } else { &mut item.lost }.push(line);
+    }
+    Ok((is_begun.then_some(item), cut))
 }

@@ -11,7 +11,10 @@ use grantbook_api::{
     questions::check::{
         CHECKS_MAX, CheckAnswer, CheckBatch, CheckBatchAnswer, CheckObject, CheckRequest, CheckResult, Reason,
     },
-    words::reference::{PrincipalRef, PrincipalType},
+    words::{
+        list::AsOfQuery,
+        reference::{PrincipalRef, PrincipalType},
+    },
 };
 use grantbook_domain::{
     access::{
@@ -29,8 +32,9 @@ use crate::{
         Permit, ReadContext,
         authz::{Authorizer, Resource},
     },
+    schedule::Class,
     state::{
-        Web,
+        Web, at_least,
         authn::{self, Authenticated},
     },
 };
@@ -48,14 +52,15 @@ pub(crate) struct Subject {
     own: bool,
 }
 
-/// Reads the body of a question and begins to answer it.
-pub(crate) async fn begin<T: DeserializeOwned>(
+/// Reads query and body of a question and begins to answer it.
+pub(crate) async fn begin<Q: DeserializeOwned, T: DeserializeOwned>(
     web: &Arc<Web>,
     parts: &request::Parts,
     body: axum::body::Body,
-) -> Result<(ReadContext, T), Failure> {
-    let (who, as_of, asked) = read(web, parts, body).await?;
-    Ok((ReadContext::begin(web, who, &parts.headers).await?.asked_as_of(as_of).await?, asked))
+) -> Result<(ReadContext, Q, T), Failure> {
+    let (who, as_of, query, asked) = read(web, parts, body).await?;
+    at_least::reach_cursor(web, who.org, query::cursor(&parts.uri)?.as_deref()).await?;
+    Ok((ReadContext::begin(web, who, &parts.headers).await?.asked_as_of(as_of).await?, query, asked))
 }
 
 /// The same for questions that checks alone answer: those about now, from the image.
@@ -64,7 +69,7 @@ async fn begin_check<T: DeserializeOwned>(
     parts: &request::Parts,
     body: axum::body::Body,
 ) -> Result<(ReadContext, T), Failure> {
-    let (who, as_of, asked) = read(web, parts, body).await?;
+    let (who, as_of, AsOfQuery { .. }, asked) = read(web, parts, body).await?;
     let reading = match as_of {
         None => ReadContext::begin_check(web, who, &parts.headers).await?,
         Some(_) => ReadContext::begin(web, who, &parts.headers).await?.asked_as_of(as_of).await?,
@@ -72,17 +77,17 @@ async fn begin_check<T: DeserializeOwned>(
     Ok((reading, asked))
 }
 
-async fn read<T: DeserializeOwned>(
+async fn read<Q: DeserializeOwned, T: DeserializeOwned>(
     web: &Arc<Web>,
     parts: &request::Parts,
     body: axum::body::Body,
-) -> Result<(Authenticated, Option<String>, T), Failure> {
+) -> Result<(Authenticated, Option<String>, Q, T), Failure> {
     web.node()?;
     let who = authn::authenticate(web, &parts.headers).await?;
     let as_of = query::as_of(&parts.uri)?;
-    query::require_no_other(&parts.uri)?;
+    let query = query::read(&parts.uri)?;
     let bytes = body::read(&parts.headers, body).await?;
-    Ok((who, as_of, body::parse(&bytes)?))
+    Ok((who, as_of, query, body::parse(&bytes)?))
 }
 
 /// Finds out whom a question is about. Ids that cannot be are unknown: every doubt is a denial.
@@ -177,11 +182,14 @@ pub(crate) async fn one(State(web): State<Arc<Web>>, request: Request) -> Respon
     let (parts, body) = request.into_parts();
     match begin_check::<CheckRequest>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, asked)) => reading.respond(|reading| {
-            let reason = answer(&mut Authorizer::new(reading)?, reading, &asked)?;
-            let allowed = reason == Reason::Granted;
-            Ok(CheckAnswer { allowed, reason, position: reading.position_text.clone(), as_of: None })
-        }),
+        Ok((reading, asked)) => {
+            let answered = reading.respond_check(move |reading| {
+                let reason = answer(&mut Authorizer::new(reading)?, reading, &asked)?;
+                let allowed = reason == Reason::Granted;
+                Ok(CheckAnswer { allowed, reason, position: reading.position_text.clone(), as_of: None })
+            });
+            answered.await
+        }
     }
 }
 
@@ -189,7 +197,9 @@ pub(crate) async fn many(State(web): State<Arc<Web>>, request: Request) -> Respo
     let (parts, body) = request.into_parts();
     match begin_check::<CheckBatch>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, asked)) => reading.respond_blocking(move |reading| answer_all(reading, &asked)).await,
+        Ok((reading, asked)) => {
+            reading.respond_in(Class::Checks, move |reading| answer_all(reading, &asked)).await
+        }
     }
 }
 

@@ -5,11 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::questions::diff::{Diff, DiffQuery};
-use grantbook_domain::{
-    access::rights::Ask,
-    id::{Id, ProjectId},
-    principal::Principal,
-};
+use grantbook_domain::{access::rights::Ask, id::ProjectId, principal::Principal};
 use grantbook_views::Comparison;
 
 use crate::{
@@ -18,17 +14,17 @@ use crate::{
         context::{
             ReadContext,
             authz::{Authorizer, Resource},
-            paging::size,
+            paging::{PAGE_WORK, PageRoom, size},
         },
         questions::{
             access::known,
-            changes::{self, Asked, MomentRange},
+            changes::{self, Asked, ChangePlace, MomentRange},
         },
     },
 };
 
 /// Most principals looked at for one page.
-const LOOKS_MAX: usize = 5_000;
+const LOOKS_MAX: u64 = 5_000;
 /// How many are looked up together.
 const FETCH: usize = 256;
 
@@ -43,7 +39,8 @@ struct Question {
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     let position = reading.position_text.clone();
-    match understand(reading, &uri).await {
+    let understood = reading.understood(move |reading| async move { understand(reading, &uri).await });
+    match understood.await {
         Ok((reading, question)) => reading.respond_blocking(move |reading| answer(reading, &question)).await,
         Err(failure) => with_position(failure.into_response(), &position),
     }
@@ -70,52 +67,42 @@ fn answer(reading: &ReadContext, question: &Question) -> Result<Diff, Failure> {
     let then = permit.rows_of_today().as_of(from.position);
     let (before, after) = ((&then, from.at), (permit.rows(), to.at));
     let mut comparison = Comparison::between(reading.org, before, after, *project)?;
-    let mut items = Vec::new();
-    let mut last = unpacked(&between.after)?;
+    let types = comparison.types();
+    let (mut room, mut items) = (PageRoom::of(*limit), Vec::new());
+    let mut place = ChangePlace::unpacked(&between.after)?;
     let mut next = None;
-    let mut looked = 0;
     'pages: loop {
         let some = match only {
-            Some(one) if last.is_none() => vec![*one],
+            Some(one) if place.beyond.is_none() => vec![*one],
             Some(_) => Vec::new(),
-            None => permit.rows_of_today().principals(reading.org, last, FETCH)?,
+            None => permit.rows_of_today().principals(reading.org, place.beyond, FETCH)?,
         };
         if some.is_empty() {
             break;
         }
         for principal in some {
-            let change = comparison.of(principal)?;
-            let is_full = !change.is_empty() && items.len() == *limit;
-            if is_full || looked == LOOKS_MAX {
-                next = last.map(|last| between.next(reading, *from, &packed(last)));
+            let tally = comparison.tally();
+            if tally.principals == LOOKS_MAX || tally.work >= PAGE_WORK {
+                next = Some(place);
                 break 'pages;
             }
+            let change = comparison.of(principal)?;
             if !change.is_empty() {
-                items.push(changes::change(&mut authorizer, principal, change)?);
+                if !room.begins() {
+                    next = Some(place);
+                    break 'pages;
+                }
+                let one = (principal, change.as_ref());
+                let (item, cut) = changes::change(&mut authorizer, &mut room, one, types, place.lines)?;
+                items.extend(item);
+                if let Some(lines) = cut {
+                    next = Some(ChangePlace { lines, ..place });
+                    break 'pages;
+                }
             }
-            last = Some(principal);
-            looked += 1;
+            place = ChangePlace { beyond: Some(principal), lines: 0 };
         }
     }
+    let next = next.map(|place| between.next(reading, *from, &place.packed()));
     Ok(Diff { from: changes::moment(reading, *from), to: changes::moment(reading, *to), items, next })
-}
-
-/// A principal as cursors have it: 1 user or 2 token, and the id.
-fn packed(principal: Principal) -> Vec<u8> {
-    let (kind, id) = match principal {
-        Principal::User(id) => (1, id.bytes()),
-        Principal::Token(id) => (2, id.bytes()),
-    };
-    let mut bytes = vec![kind];
-    bytes.extend(id);
-    bytes
-}
-
-fn unpacked(bytes: &[u8]) -> Result<Option<Principal>, Failure> {
-    let Some((kind, id)) = bytes.split_first() else { return Ok(None) };
-    match (kind, id.try_into()) {
-        (1, Ok(id)) => Ok(Some(Principal::User(Id::from_bytes(id)))),
-        (2, Ok(id)) => Ok(Some(Principal::Token(Id::from_bytes(id)))),
-        _ => Err(Failure::invalid("the parameter cursor is not one of this list")),
-    }
 }

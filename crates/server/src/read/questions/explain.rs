@@ -1,5 +1,9 @@
 //! `POST /v1/explain`: who granted it, when, why; or what is missing
 
+mod graph;
+mod missing;
+pub(crate) mod paths;
+
 use std::sync::Arc;
 
 use axum::{
@@ -7,11 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::{
-    nouns::{grants::Grant, keys::Key},
+    nouns::keys::Key,
     questions::{
         check::CheckRequest,
-        explain as words,
-        explain::{Explanation, Lack, Missing, NearMiss, ObstacleCode, Path, PathRole, RecordRef, Via},
+        explain::{ExplainQuery, Explanation, PATHS_DEFAULT, Path},
     },
     words::reference::{Named, NamedPrincipal},
 };
@@ -22,12 +25,12 @@ use grantbook_domain::{
     },
     catalog::Lineage,
     id::KeyId,
-    model,
+    model::{self, Effect},
     principal::Principal,
     scope::ObjectRef,
     time::Timestamp,
 };
-use grantbook_views::{self as views, Coverage, Obstacle};
+use grantbook_views::{self as views, Checker, PathPlace};
 
 use crate::{
     http::problem::Failure,
@@ -35,29 +38,45 @@ use crate::{
         context::{
             Permit, ReadContext,
             authz::{Authorizer, Resource},
+            paging::{PinnedPage, size},
         },
         questions::{
             check::{self, Subject, target, word},
-            records::{self, Of},
-            scope_words,
+            explain::paths::PathWriter,
         },
     },
     state::Web,
     wire::render,
 };
 
-/// Most near misses told.
-const NEAR_MAX: usize = 20;
+/// A page ends with the path that makes its paths longer than this, in bytes of JSON: however long paths are, a page is short.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// What was asked, with all that was found out about it.
+struct Asked<'a> {
+    principal: Option<Principal>,
+    key: Option<KeyId>,
+    permission: &'a str,
+    /// Expiry is judged at this instant.
+    at: Timestamp,
+}
 
 pub(crate) async fn post(State(web): State<Arc<Web>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match check::begin::<CheckRequest>(&web, &parts, body).await {
+    match check::begin::<ExplainQuery, CheckRequest>(&web, &parts, body).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, asked)) => reading.respond_blocking(move |reading| explain(reading, &asked)).await,
+        Ok((reading, query, asked)) => {
+            reading.respond_blocking(move |reading| explain(reading, &query, &asked)).await
+        }
     }
 }
 
-fn explain(reading: &ReadContext, asked: &CheckRequest) -> Result<Explanation, Failure> {
+fn explain(
+    reading: &ReadContext,
+    query: &ExplainQuery,
+    asked: &CheckRequest,
+) -> Result<Explanation, Failure> {
+    let limit = size(Some(query.limit.unwrap_or(PATHS_DEFAULT)))?;
     let mut authorizer = Authorizer::new(reading)?;
     let home = authorizer.home_meant(target(&asked.object), &asked.permission)?;
     let mut asked = asked.clone();
@@ -66,14 +85,53 @@ fn explain(reading: &ReadContext, asked: &CheckRequest) -> Result<Explanation, F
     let object = target(&asked.object);
     let permit = authorizer.require(Ask::Explain, &Resource::Asked(object))?;
     let subject = check::subject(&authorizer, asked)?;
-    let story = if subject.unknown_key {
-        nothing(Reason::UnknownKey)
+    let Subject { principal, key, unknown_key, .. } = subject;
+    let question =
+        format!("explain\n{principal:?}\n{key:?}\n{unknown_key}\n{:?}\n{object:?}", asked.permission);
+    let page = PinnedPage::of(reading, &question, query.cursor.as_deref())?;
+    let mut checker = page.checker(permit)?;
+    let story = if unknown_key {
+        views::Explanation::bare(Reason::UnknownKey)
     } else {
-        let Subject { principal, key, .. } = subject;
-        let question = Question { principal, key, permission: &asked.permission, object };
-        permit.rows().explain(reading.org, &question, reading.at())?
+        checker.explain(&Question { principal, key, permission: &asked.permission, object })?
     };
-    told(&mut authorizer, permit, asked, &subject, &story)
+    let object = asked_object(permit, object)?;
+    let mut writer = PathWriter::new(&mut authorizer, permit, &object);
+    let (paths, last) = {
+        let place = |bytes: &Vec<u8>| {
+            let place = story.decode_place(Effect::Allow, bytes);
+            place.ok_or_else(|| Failure::invalid("the parameter cursor is not one of this question"))
+        };
+        let after = page.after.as_ref().map(place).transpose()?;
+        paths_after(&mut writer, &checker, (&story, Effect::Allow), after, limit)?
+    };
+    let next = last.map(|last| page.cursor(&story.encode_place(Effect::Allow, &last)));
+    let (denied_by, _) = paths_after(&mut writer, &checker, (&story, Effect::Deny), None, limit)?;
+    let about = About { asked, subject, at: page.now(), position: page.position() };
+    Ok(Explanation { paths, next, denied_by, ..told(&mut writer, &story, about)? })
+}
+
+/// One page: the paths after a place, and the last one if there are more.
+fn paths_after(
+    writer: &mut PathWriter<'_, '_>,
+    checker: &Checker<'_>,
+    (story, effect): (&views::Explanation, Effect),
+    after: Option<PathPlace>,
+    limit: usize,
+) -> Result<(Vec<Path>, Option<PathPlace>), Failure> {
+    let (mut paths, mut last, mut bytes) = (Vec::new(), after, 0);
+    loop {
+        let Some(place) = checker.path_after(story, effect, last.as_ref())? else {
+            return Ok((paths, None));
+        };
+        if paths.len() == limit || bytes > PAGE_BYTES {
+            return Ok((paths, last));
+        }
+        let path = writer.path(&story.path(effect, &place)?)?;
+        bytes += serde_json::to_vec(&path).map_err(|error| Failure::internal(&error))?.len();
+        paths.push(path);
+        last = Some(place);
+    }
 }
 
 /// The object asked about, with its project if its type lies in projects and there is only one.
@@ -92,49 +150,53 @@ pub(crate) fn asked_object(permit: Permit<'_>, asked: Target<'_>) -> Result<Obje
     Ok(object.within(homes.first().copied().filter(|_| homes.len() == 1)))
 }
 
-fn nothing(reason: Reason) -> views::Explanation {
-    views::Explanation {
-        reason,
-        allows: Vec::new(),
-        denies: Vec::new(),
-        missing: Vec::new(),
-        truncated: false,
-    }
+/// What an explanation is about.
+struct About<'a> {
+    asked: &'a CheckRequest,
+    subject: Subject,
+    at: Timestamp,
+    position: String,
 }
 
+/// All of the answer but its paths.
 fn told(
-    authorizer: &mut Authorizer<'_>,
-    permit: Permit<'_>,
-    asked: &CheckRequest,
-    subject: &Subject,
+    writer: &mut PathWriter<'_, '_>,
     story: &views::Explanation,
+    about: About<'_>,
 ) -> Result<Explanation, Failure> {
-    let object = asked_object(permit, target(&asked.object))?;
+    let About { asked, subject, at, position } = about;
+    let (permit, object) = (writer.permit, writer.object);
     let key: Option<model::Key> = match (&asked.key, subject.key) {
         (Some(_), Some(id)) => permit.rows().get(permit.reading().org, &id)?,
         _ => None,
     };
     let principal = subject.principal.or(key.as_ref().map(|key| key.principal));
-    let mut all = |paths: &[views::Path]| -> Result<Vec<Path>, Failure> {
-        paths.iter().map(|one| path(authorizer, permit, one, &object)).collect()
-    };
-    let (paths, denied_by) = (all(&story.allows)?, all(&story.denies)?);
-    let missing = (!story.reason.allows())
-        .then(|| missing(authorizer, permit, asked, (principal, subject.key), story))
-        .transpose()?;
+    let mut is_shown = Vec::with_capacity(story.grants.len());
+    for one in &story.grants {
+        let is_seen = one.applies || writer.authorizer.may(Ask::Grant, &Resource::Grant(&one.grant))?;
+        is_shown.push(is_seen);
+    }
+    let about = Asked { principal, key: subject.key, permission: &asked.permission, at };
+    let missing =
+        (!story.reason.allows()).then(|| missing::missing(writer, &about, story, &is_shown)).transpose()?;
+    let graph = graph::graph(writer, story, &is_shown)?;
+    let authorizer = &mut *writer.authorizer;
     Ok(Explanation {
         allowed: story.reason.allows(),
         reason: word(story.reason),
-        position: permit.reading().position_text.clone(),
+        position,
         as_of: None,
         principal: principal.map(|who| known(authorizer, permit, who)).transpose()?.flatten(),
         key: key.map(|key| key_seen(authorizer, &key)).transpose()?,
         permission: asked.permission.clone(),
-        object: authorizer.object(&object)?,
-        project: project_of(authorizer, permit, asked, &object)?,
-        paths,
-        denied_by,
-        truncated: story.truncated,
+        object: authorizer.object(object)?,
+        project: project_of(authorizer, permit, asked, object)?,
+        graph,
+        paths: Vec::new(),
+        paths_total: story.total(Effect::Allow),
+        next: None,
+        denied_by: Vec::new(),
+        denied_by_total: story.total(Effect::Deny),
         missing,
     })
 }
@@ -170,224 +232,4 @@ fn project_of(
     let own = if object.object_type == "project" { object.id.parse().ok() } else { None };
     let Some(id) = object.project.or(named).or(own) else { return Ok(None) };
     permit.knows_project(id)?.then(|| authorizer.project(id)).transpose()
-}
-
-pub(crate) fn path(
-    authorizer: &mut Authorizer<'_>,
-    permit: Permit<'_>,
-    path: &views::Path,
-    object: &ObjectRef,
-) -> Result<Path, Failure> {
-    Ok(Path {
-        grant: grant(authorizer, &path.grant)?,
-        role: role(authorizer, path)?,
-        via: via(authorizer, path)?,
-        matched: scope_words::matched(authorizer, &path.grant.on, &path.coverage, object)?,
-        records: records_of(authorizer, permit, path)?,
-    })
-}
-
-/// A grant that decides is shown to every caller who may ask why; its reason only to callers who may read the grant.
-fn grant(authorizer: &mut Authorizer<'_>, grant: &model::Grant) -> Result<Grant, Failure> {
-    let seen = authorizer.may(Ask::Grant, &Resource::Grant(grant))?;
-    let reason = grant.reason.clone().filter(|_| seen);
-    Ok(Grant { to: authorizer.grantee(grant.to)?, reason, ..render::grant(grant) })
-}
-
-fn role(authorizer: &mut Authorizer<'_>, path: &views::Path) -> Result<Option<PathRole>, Failure> {
-    let Some((first, rest)) = path.roles.split_first() else { return Ok(None) };
-    let Named { id, name } = authorizer.role(first.id)?;
-    let via_roles: Result<Vec<Named>, Failure> = rest.iter().map(|step| authorizer.role(step.id)).collect();
-    Ok(Some(PathRole { id, name, via_roles: via_roles? }))
-}
-
-fn via(authorizer: &mut Authorizer<'_>, path: &views::Path) -> Result<Vec<Via>, Failure> {
-    let one = |step: &views::Step| {
-        Ok(Via {
-            member: authorizer.grantee(step.membership.member)?,
-            group: authorizer.group(step.membership.group)?,
-            expires_at: render::time(step.membership.expires_at),
-        })
-    };
-    path.via.iter().map(one).collect()
-}
-
-/// The grant first, then each membership, then what else matters.
-fn records_of(
-    authorizer: &mut Authorizer<'_>,
-    permit: Permit<'_>,
-    path: &views::Path,
-) -> Result<Vec<RecordRef>, Failure> {
-    let mut wanted = vec![(path.grant_position, Of::Grant(&path.grant), "/grant".to_owned())];
-    for (index, step) in path.via.iter().enumerate() {
-        let of = Of::Member(step.membership.member, step.membership.group);
-        wanted.push((step.position, of, format!("/via/{index}")));
-    }
-    for (index, step) in path.roles.iter().enumerate() {
-        let about =
-            index.checked_sub(1).map_or("/role".to_owned(), |index| format!("/role/via_roles/{index}"));
-        wanted.push((step.position, Of::Role(step.id), about));
-    }
-    if let Coverage::Included { project, version, .. } | Coverage::Excluded { project, version, .. } =
-        path.coverage
-    {
-        wanted.push((version, Of::Project(project), "/matched/covers".to_owned()));
-    }
-    let mut found = Vec::with_capacity(wanted.len());
-    for (position, of, about) in wanted {
-        found.extend(records::at(authorizer, permit, (position, of), about)?);
-    }
-    Ok(found)
-}
-
-fn missing(
-    authorizer: &mut Authorizer<'_>,
-    permit: Permit<'_>,
-    asked: &CheckRequest,
-    (principal, key): (Option<Principal>, Option<KeyId>),
-    story: &views::Explanation,
-) -> Result<Missing, Failure> {
-    let mut misses: Vec<&views::Missing> = story.missing.iter().collect();
-    misses.sort_by_key(|miss| lack(miss));
-    let mut near = Vec::new();
-    for miss in misses {
-        if near.len() == NEAR_MAX {
-            break;
-        }
-        // A grant that does not decide is nobody's business but theirs who see it anyway.
-        if authorizer.may(Ask::Grant, &Resource::Grant(&miss.path.grant))? {
-            near.push(near_miss(authorizer, permit, asked, miss)?);
-        }
-    }
-    let records = records::of_denial(authorizer, permit, story.reason, (principal, key))?;
-    let narrowed = match (story.reason, key) {
-        (Reason::KeyNarrowed, Some(id)) => narrowed(authorizer, permit, asked, id)?,
-        _ => None,
-    };
-    let detail = narrowed.unwrap_or_else(|| detail(story.reason, !near.is_empty()).to_owned());
-    Ok(Missing { detail, near, records: records.into_iter().collect() })
-}
-
-/// Which narrowing of a key it is that leaves this out.
-fn narrowed(
-    authorizer: &mut Authorizer<'_>,
-    permit: Permit<'_>,
-    asked: &CheckRequest,
-    id: KeyId,
-) -> Result<Option<String>, Failure> {
-    let Some(key) = permit.rows().get::<model::Key>(permit.reading().org, &id)? else { return Ok(None) };
-    let Some(narrow) = key.narrow else { return Ok(None) };
-    if let Some(left) = narrow.permissions.filter(|left| !left.contains(&asked.permission)) {
-        return Ok(Some(format!("the key is narrowed to the permissions {}", left.join(", "))));
-    }
-    let scope = narrow.on.map(|on| scope_words::words(authorizer, &on)).transpose()?;
-    Ok(scope.map(|scope| format!("the key is narrowed to {scope}")))
-}
-
-fn near_miss(
-    authorizer: &mut Authorizer<'_>,
-    permit: Permit<'_>,
-    asked: &CheckRequest,
-    miss: &views::Missing,
-) -> Result<NearMiss, Failure> {
-    let object = asked_object(permit, target(&asked.object))?;
-    let matched = scope_words::matched(authorizer, &miss.path.grant.on, &miss.path.coverage, &object)?;
-    let obstacles = obstacles(authorizer, permit.reading().at(), asked, miss, &matched.why)?;
-    let why = obstacles.first().map_or(matched.why, |first| first.detail.clone());
-    Ok(NearMiss {
-        grant: grant(authorizer, &miss.path.grant)?,
-        role: role(authorizer, &miss.path)?,
-        via: via(authorizer, &miss.path)?,
-        lacks: lack(miss),
-        scope: matched.scope,
-        why,
-        obstacles,
-        records: records_of(authorizer, permit, &miss.path)?,
-    })
-}
-
-/// All that is in the way: the memberships that are over, then what the grant lacks itself.
-fn obstacles(
-    authorizer: &mut Authorizer<'_>,
-    at: Timestamp,
-    asked: &CheckRequest,
-    miss: &views::Missing,
-    uncovered: &str,
-) -> Result<Vec<words::Obstacle>, Failure> {
-    let mut found = Vec::new();
-    for (place, step) in miss.path.via.iter().enumerate() {
-        let Some(expired) = step.membership.expires_at.filter(|until| at >= *until) else { continue };
-        let group = authorizer.group(step.membership.group)?;
-        let name = if group.name.is_empty() { group.id } else { group.name };
-        found.push(words::Obstacle {
-            code: ObstacleCode::MembershipExpired,
-            about: format!("/via/{place}"),
-            detail: format!("the membership in group {name} expired at {expired}"),
-            expired_at: Some(expired.to_string()),
-            excluded_by: None,
-        });
-    }
-    let excluded_by = match &miss.path.coverage {
-        Coverage::Excluded { by, .. } => Some(render::selection(std::slice::from_ref(by))),
-        Coverage::Organization | Coverage::Object(_) | Coverage::Included { .. } | Coverage::Outside => None,
-    };
-    for obstacle in &miss.obstacles {
-        let mut one = words::Obstacle {
-            code: ObstacleCode::NotCovered,
-            about: "/grant".to_owned(),
-            detail: uncovered.to_owned(),
-            expired_at: None,
-            excluded_by: None,
-        };
-        match obstacle {
-            Obstacle::MembershipExpired(_) => continue,
-            Obstacle::GrantExpired(at) => {
-                one.code = ObstacleCode::GrantExpired;
-                one.detail = format!("the grant expired at {at}");
-                one.expired_at = Some(at.to_string());
-            }
-            Obstacle::OtherType => {
-                one.code = ObstacleCode::ObjectType;
-                one.detail = format!("it gives {} on other object types", asked.permission);
-            }
-            Obstacle::NotCovered => {
-                "/grant/on".clone_into(&mut one.about);
-                if excluded_by.is_some() {
-                    one.code = ObstacleCode::Excluded;
-                }
-                one.excluded_by.clone_from(&excluded_by);
-            }
-        }
-        found.push(one);
-    }
-    Ok(found)
-}
-
-fn lack(miss: &views::Missing) -> Lack {
-    match miss.obstacles.first() {
-        Some(Obstacle::NotCovered) | None => Lack::Scope,
-        Some(Obstacle::OtherType) => Lack::ObjectType,
-        Some(Obstacle::MembershipExpired(_) | Obstacle::GrantExpired(_)) => Lack::Expired,
-    }
-}
-
-fn detail(reason: Reason, near: bool) -> &'static str {
-    match reason {
-        Reason::Granted => "",
-        Reason::UnknownKey => "there is no such key, or its secret is not right",
-        Reason::KeyRevoked => "the key was revoked",
-        Reason::KeyExpired => "the key has expired",
-        Reason::KeyMismatch => "the key belongs to another principal than the one named",
-        Reason::UnknownPrincipal => "there is no such principal",
-        Reason::InactivePrincipal => "the principal is not active any more",
-        Reason::UnknownPermission => "the catalog has no such permission",
-        Reason::UnknownObjectType => "the catalog has no such object type",
-        Reason::UnknownObject => "there is no such object",
-        Reason::AmbiguousObject => "several projects have an object of this type and id: name the project",
-        Reason::ObjectProjectMismatch => "objects of this type do not lie in a project",
-        Reason::KeyNarrowed => "the key is narrowed, and this lies outside of what is left to it",
-        Reason::DeniedByGrant => "a deny grant applies, and denies always win",
-        Reason::NoGrant if near => "no grant that reaches the principal covers this; the nearest ones follow",
-        Reason::NoGrant => "no grant that reaches the principal gives this permission",
-    }
 }

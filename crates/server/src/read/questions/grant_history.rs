@@ -25,7 +25,7 @@ use crate::{
         context::{
             Permit, ReadContext,
             authz::{Authorizer, Resource},
-            paging::size,
+            paging::{PageRoom, size},
         },
         questions::{audit, scope_words},
     },
@@ -52,9 +52,17 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
         };
         let snapshot = permit.rows().as_of(at);
         let (found, more) = snapshot.granted(reading.org, &filter(&query)?, &page, reading.at())?;
-        let end = found.last().filter(|_| more).map(|one| one.place);
-        let next = end.map(|place| reading.cursor_text(&list, &Cursor { at, after: bytes(place) }));
-        let items = found.iter().map(|one| item(&mut authorizer, permit, one)).collect::<Result<_, _>>()?;
+        let (mut room, mut items) = (PageRoom::of(limit), Vec::new());
+        for one in &found {
+            let item = item(&mut authorizer, permit, one)?;
+            if !room.takes(&item)? {
+                break;
+            }
+            items.push(item);
+        }
+        let more = more || items.len() < found.len();
+        let end = items.len().checked_sub(1).and_then(|last| found.get(last)).filter(|_| more);
+        let next = end.map(|one| reading.cursor_text(&list, &Cursor { at, after: bytes(one.place) }));
         Ok(Page { items, next })
     });
     answer.await

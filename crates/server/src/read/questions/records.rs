@@ -1,5 +1,7 @@
 //! The records behind an answer: who, when, why.
 
+use std::{collections::HashMap, rc::Rc};
+
 use grantbook_api::questions::explain::RecordRef;
 use grantbook_domain::{
     access::{check::Reason, rights::Ask},
@@ -8,7 +10,7 @@ use grantbook_domain::{
     model::{Grant, Key, Token},
     position::Position,
     principal::{Grantee, Principal},
-    record::Recorded,
+    record::{Record, Recorded},
 };
 use grantbook_views::{AuditFilter, AuditPage, Order};
 
@@ -22,6 +24,9 @@ use crate::{
 
 /// Most records looked through for the one that ended something.
 const SEARCH_MAX: usize = 1000;
+
+/// Most events held in memory for one answer.
+const EVENTS_MAX: usize = 20_000;
 
 /// What a record is wanted for.
 #[derive(Debug, Clone, Copy)]
@@ -38,20 +43,54 @@ pub(crate) enum Of<'a> {
     Person(Principal),
 }
 
-/// The record at `position`, with the event in it that matters; none if the view has no such record. Its reason is told
-/// to those who see the thing that it is wanted for.
+/// Records read for one answer, each parsed once: many memberships may come from one record of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct RecordCache {
+    known: HashMap<Position, Option<Rc<Record>>>,
+    /// How many events are held.
+    events: usize,
+}
+
+impl RecordCache {
+    /// The record at `position`, with the event in it that matters; none if the view has no such record. Its reason is
+    /// told to those who see the thing that it is wanted for.
+    pub(crate) fn at(
+        &mut self,
+        authorizer: &mut Authorizer<'_>,
+        permit: Permit<'_>,
+        (position, of): (Position, Of<'_>),
+        about: String,
+    ) -> Result<Option<RecordRef>, Failure> {
+        let Some(record) = self.read(permit, position)? else { return Ok(None) };
+        let event = record.events.iter().find(|event| concerns(event, of)).or(record.events.first());
+        let event = event.map(Event::kind);
+        reference(authorizer, (position, &record), event, of, about).map(Some)
+    }
+
+    fn read(&mut self, permit: Permit<'_>, position: Position) -> Result<Option<Rc<Record>>, Failure> {
+        if let Some(known) = self.known.get(&position) {
+            return Ok(known.clone());
+        }
+        let record = permit.rows().record(permit.reading().org, position)?.map(Rc::new);
+        let events = record.as_ref().map_or(0, |record| record.events.len());
+        if self.events + events > EVENTS_MAX {
+            self.known.clear();
+            self.events = 0;
+        }
+        self.events += events;
+        self.known.insert(position, record.clone());
+        Ok(record)
+    }
+}
+
+/// The same for one record alone.
 pub(crate) fn at(
     authorizer: &mut Authorizer<'_>,
     permit: Permit<'_>,
-    (position, of): (Position, Of<'_>),
+    wanted: (Position, Of<'_>),
     about: String,
 ) -> Result<Option<RecordRef>, Failure> {
-    let (snapshot, org) = (permit.rows(), &permit.reading().org);
-    let Some(record) = snapshot.record(*org, position)? else { return Ok(None) };
-    let event = record.events.iter().find(|event| concerns(event, of)).or(record.events.first());
-    let event = event.map(Event::kind);
-    let found = Found { recorded: Recorded { position, org: *org, record }, event };
-    reference(authorizer, found, of, about).map(Some)
+    RecordCache::default().at(authorizer, permit, wanted, about)
 }
 
 /// The record behind a denial that is not for want of a grant: of the end, of the notice that a time has passed, or
@@ -73,7 +112,8 @@ pub(crate) fn of_denial(
         (Reason::InactivePrincipal, Some(who), _) => (who, of_end(permit, who)?),
         _ => return Ok(None),
     };
-    found.map(|found| reference(authorizer, found, Of::Person(who), String::new())).transpose()
+    let Some(Found { recorded: Recorded { position, record, .. }, event }) = found else { return Ok(None) };
+    reference(authorizer, (position, &record), event, Of::Person(who), String::new()).map(Some)
 }
 
 /// A record and the event in it that matters.
@@ -185,11 +225,11 @@ fn latest(permit: Permit<'_>, who: Principal, event: EventKind) -> Result<Vec<Re
 
 fn reference(
     authorizer: &mut Authorizer<'_>,
-    found: Found,
+    (position, record): (Position, &Record),
+    event: Option<EventKind>,
     of: Of<'_>,
     about: String,
 ) -> Result<RecordRef, Failure> {
-    let Found { recorded: Recorded { position, record, .. }, event } = found;
     let seen = match of {
         Of::Grant(grant) => authorizer.may(Ask::Grant, &Resource::Grant(grant))?,
         Of::Member(_, group) => authorizer.may(Ask::Group, &Resource::Group(group))?,
@@ -204,7 +244,7 @@ fn reference(
         actor: authorizer.actor(record.actor)?,
         credential: record.credential.map(|id| id.to_string()),
         at: record.at.to_string(),
-        reason: record.reason.filter(|_| seen),
+        reason: record.reason.clone().filter(|_| seen),
     })
 }
 

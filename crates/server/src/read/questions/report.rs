@@ -4,7 +4,6 @@ mod form;
 mod words;
 
 use axum::{
-    body::Bytes,
     http::{
         HeaderMap, HeaderValue, Uri,
         header::{ACCEPT, CONTENT_TYPE},
@@ -25,22 +24,19 @@ use grantbook_views::{self as views, ReportFilter};
 
 use self::{form::Form, words::Words};
 use crate::{
-    http::{
-        problem::Failure,
-        query,
-        respond::with_position,
-        stream::{self, Interrupted, Sink},
-    },
+    http::{problem::Failure, query, respond::with_position},
     read::{
         context::{
             Permit, ReadContext,
             authz::{Authorizer, Resource},
+            streaming::{self, Sink, Streamed},
         },
         questions::access::known,
     },
+    schedule::Class,
 };
 
-/// A chunk of the stream ends with the principal that makes it this long, in bytes.
+/// A chunk of the stream ends with the row that makes it this long, in bytes.
 const CHUNK_BYTES: usize = 256 << 10;
 /// How many principals are looked up together.
 const FETCH: usize = 1_000;
@@ -59,16 +55,11 @@ struct Question {
 pub(crate) async fn get(reading: ReadContext, uri: Uri, headers: HeaderMap) -> Response {
     let position = reading.position_text.clone();
     let accepted = accepted(&headers);
-    let place = reading.web.blocking_pool.question().await;
-    let begun = tokio::task::spawn_blocking(move || {
-        let _held_until_understood = place;
+    let begun = reading.on_thread(Class::Questions, move |reading| {
         understand(&reading, &uri, accepted).map(|question| (reading, question))
     });
-    match begun.await {
-        Ok(Ok((reading, question))) => with_position(streamed(reading, question), &position),
-        Ok(Err(failure)) => with_position(failure.into_response(), &position),
-        Err(error) => Failure::internal(&error).into_response(),
-    }
+    let answer = begun.await.and_then(|(reading, question)| streamed(reading, question));
+    with_position(answer.unwrap_or_else(IntoResponse::into_response), &position)
 }
 
 /// The first form that the caller accepts by name.
@@ -153,39 +144,17 @@ fn shown(found: views::Population) -> Population {
     Population { users, users_ended, tokens, tokens_ended, groups, projects, grants, grants_ended, records }
 }
 
-fn streamed(reading: ReadContext, question: Question) -> Response {
-    let Some(place) = reading.web.blocking_pool.stream() else {
-        return Failure::overloaded().into_response();
-    };
-    let Some(one) = reading.web.readers.enter((reading.org, reading.caller.principal)) else {
-        return Failure::too_many_streams().into_response();
-    };
-    let (sink, body) = stream::body();
-    let mut response = Response::new(body);
+fn streamed(reading: ReadContext, question: Question) -> Result<Response, Failure> {
     let kind = match question.format {
         ReportFormat::Csv => "text/csv; charset=utf-8; header=present",
         ReportFormat::Json => "application/json",
         ReportFormat::Ndjson => NDJSON,
     };
+    let principals = question.principals;
+    let mut response = reading.stream(move |reading, sink| stream_all(reading, &question, sink))?;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(header::PRINCIPALS, question.principals.into());
-    tokio::task::spawn_blocking(move || {
-        let _held_until_sent = (place, one);
-        match stream_all(&reading, &question, &sink) {
-            Ok(Streamed::Whole) => stream::send(&sink, Ok(None)),
-            Ok(Streamed::NobodyListens) => false,
-            Err(_) => stream::send(&sink, Err(Interrupted)),
-        };
-    });
-    response
-}
-
-/// How a stream came to its end.
-enum Streamed {
-    /// Everything was sent.
-    Whole,
-    /// Nobody takes it any more.
-    NobodyListens,
+    response.headers_mut().insert(header::PRINCIPALS, principals.into());
+    Ok(response)
 }
 
 /// Sends everything, some principals a chunk, until there is no more or nobody listens.
@@ -195,7 +164,7 @@ fn stream_all(reading: &ReadContext, question: &Question, sink: &Sink) -> Result
     let mut authorizer = Authorizer::new(reading)?;
     let permit = authorizer.require(Ask::Report, &Resource::Whole)?;
     let mut report = permit.rows().report(reading.org, reading.at(), filter.clone())?;
-    let mut words = Words::new(authorizer, permit);
+    let mut words = Words::new(authorizer, permit, form);
     let mut end = ReportEnd { rows: 0, principals: 0, position: head.position.clone() };
     let mut chunk = Vec::new();
     form.begin(&mut chunk, head)?;
@@ -212,20 +181,20 @@ fn stream_all(reading: &ReadContext, question: &Question, sink: &Sink) -> Result
         for principal in some {
             let lines = report.of(principal)?;
             end.principals += u64::from(!lines.is_empty());
-            for row in words.rows(principal, &lines)? {
+            let taken = words.rows(principal, &lines, |row| {
                 end.rows += 1;
-                form.row(&mut chunk, &row, end.rows)?;
+                form.row(&mut chunk, row, end.rows)?;
+                // A principal may have very many rows: somebody must still be there to take them.
+                let is_full = chunk.len() >= CHUNK_BYTES;
+                Ok(!is_full || streaming::send_bytes(sink, std::mem::take(&mut chunk)))
+            })?;
+            if !taken {
+                return Ok(Streamed::NobodyListens);
             }
             last = Some(principal);
-            if chunk.len() >= CHUNK_BYTES {
-                let full = Bytes::from(std::mem::take(&mut chunk));
-                if !stream::send(sink, Ok(Some(full))) {
-                    return Ok(Streamed::NobodyListens);
-                }
-            }
         }
     }
     form.end(&mut chunk, head, &end)?;
-    let sent = stream::send(sink, Ok(Some(Bytes::from(chunk))));
+    let sent = streaming::send_bytes(sink, chunk);
     Ok(if sent { Streamed::Whole } else { Streamed::NobodyListens })
 }

@@ -1,8 +1,13 @@
 //! `GET /v1/who-can`, `GET /v1/accessible`, `GET /v1/permissions`: questions the other way round
 
+use std::{collections::HashMap, rc::Rc};
+
 use axum::{http::Uri, response::Response};
-use grantbook_api::questions::reverse::{
-    Accessible, AccessibleQuery, Holder, Permissions, PermissionsQuery, WhoCan, WhoCanQuery,
+use grantbook_api::questions::{
+    explain::{Path, RecordRef},
+    reverse::{
+        Accessible, AccessibleQuery, Holder, Permissions, PermissionsQuery, WaysForm, WhoCan, WhoCanQuery,
+    },
 };
 use grantbook_domain::{
     access::{
@@ -13,49 +18,125 @@ use grantbook_domain::{
     refusal::Kind,
     scope::ObjectRef,
 };
-use grantbook_views::{ListCursor, Page, Part, Reversed, ViewError, Whose};
+use grantbook_views::{self as views, ListCursor, Listed, Page, Part, Reversed, ViewError, Way, Ways, Whose};
 
 use crate::{
     http::{problem::Failure, query},
     read::{
         context::{
-            ReadContext,
+            Permit, ReadContext,
             authz::{Authorizer, Resource},
-            paging::{PinnedPage, size},
+            paging::{PageRoom, PinnedPage, size},
         },
-        questions::{access::known, explain},
+        questions::{
+            access::known,
+            explain::{self, paths::PathWriter},
+        },
     },
     wire::reference::grantee,
 };
 
+/// How many holders are looked up together.
+const FETCH: usize = 64;
+
 pub(crate) async fn who_can(reading: ReadContext, uri: Uri) -> Response {
     let answer = reading.respond_blocking(move |reading| {
-        let WhoCanQuery { permission, object, project, limit, cursor, as_of: _ } = query::read(&uri)?;
+        let WhoCanQuery { permission, object, project, ways, limit, cursor, as_of: _ } = query::read(&uri)?;
         let limit = size(limit)?;
         let named = object_named(&object)?;
         let mut authorizer = Authorizer::new(reading)?;
         let home = authorizer.home_meant(self::target(&named, project.as_deref()), &permission)?;
         let target = self::target(&named, home.as_deref().or(project.as_deref()));
         let permit = authorizer.require(Ask::WhoCan, &Resource::Asked(target))?;
-        let asked_object = explain::asked_object(permit, target)?;
         let list = format!("who-can\n{permission}\n{object}\n{project:?}");
         let turn = PinnedPage::of(reading, &list, cursor.as_deref())?;
-        let mut checker = turn.checker(permit)?;
-        let after = turn.after.clone().map(ListCursor::from_bytes);
-        let part = Part { after: after.as_ref(), limit };
-        let page = told(checker.who_can(&permission, target, Whose::Everybody, part))?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for listed in &page.items {
-            let path = checker.shortest_path(listed.thing, &permission, target)?;
-            if let Some(path) = path {
-                let path = explain::path(&mut authorizer, permit, &path, &asked_object)?;
-                items.push(Holder { principal: authorizer.principal(listed.thing)?, path });
-            }
-        }
-        let next = page.next.map(|place| turn.cursor(place.as_bytes()));
-        Ok(WhoCan { items, next, position: turn.position(), as_of: None })
+        let asked_object = explain::asked_object(permit, target)?;
+        let mut writer = HolderWriter {
+            paths: PathWriter::new(&mut authorizer, permit, &asked_object),
+            permit,
+            shares: ways == Some(WaysForm::Shared),
+            room: PageRoom::of(limit),
+            items: Vec::new(),
+            ways: Vec::new(),
+            known: HashMap::new(),
+        };
+        let next = writer.fill(&turn, (&permission, target))?;
+        let HolderWriter { items, ways, .. } = writer;
+        let next = next.map(|place| turn.cursor(place.as_bytes()));
+        Ok(WhoCan { items, ways, next, position: turn.position(), as_of: None })
     });
     answer.await
+}
+
+/// Holders of a page, each with its way.
+struct HolderWriter<'w, 'r> {
+    paths: PathWriter<'w, 'r>,
+    permit: Permit<'r>,
+    shares: bool,
+    room: PageRoom,
+    items: Vec<Holder>,
+    ways: Vec<Path>,
+    /// Where in `ways` is what holders share, by where that is kept.
+    known: HashMap<*const views::Path, (Rc<views::Path>, usize)>,
+}
+
+impl<'r> HolderWriter<'_, 'r> {
+    /// Fills the page; the place of its last item, if there are more.
+    fn fill(
+        &mut self,
+        turn: &PinnedPage<'r>,
+        (permission, target): (&str, Target<'_>),
+    ) -> Result<Option<ListCursor>, Failure> {
+        let mut checker = turn.checker(self.permit)?;
+        let mut ways = Ways::default();
+        let mut after = turn.after.clone().map(ListCursor::from_bytes);
+        loop {
+            let part = Part { after: after.as_ref(), limit: self.room.items().min(FETCH) };
+            let page = told(checker.who_can(permission, target, Whose::Everybody, part))?;
+            let is_short = page.items.is_empty();
+            for Listed { thing, cursor } in page.items {
+                let Some(way) = checker.shortest_way(&mut ways, thing, (permission, target))? else {
+                    continue;
+                };
+                if !self.takes(thing, &way)? {
+                    return Ok(after);
+                }
+                after = Some(cursor);
+            }
+            after = page.next;
+            if after.is_none() || is_short || self.room.items() == 0 {
+                return Ok(after);
+            }
+        }
+    }
+
+    /// Whether a holder fits into the page; then the page has it.
+    fn takes(&mut self, principal: Principal, way: &Way) -> Result<bool, Failure> {
+        let principal = self.paths.principal(principal)?;
+        if !self.shares {
+            let path = self.paths.path(&way.whole())?;
+            let item = Holder { principal, path: Some(path), way: None, via: None, record: None };
+            let fits = self.room.takes(&item)?;
+            self.items.extend(fits.then_some(item));
+            return Ok(fits);
+        }
+        let place = self.known.get(&Rc::as_ptr(&way.shared)).map(|(_, place)| *place);
+        let new = if place.is_none() { Some(self.paths.path(&way.beyond())?) } else { None };
+        let own = way.own.as_ref().map(|step| self.paths.step(step)).transpose()?;
+        let (via, record) = own.map_or((None, None), |(via, record)| (Some(via), record));
+        let record = record.map(|record| RecordRef { about: "/via".to_owned(), ..record });
+        let item = Holder { principal, path: None, way: place.or(Some(self.ways.len())), via, record };
+        let fits = self.room.takes(&(&item, &new))?;
+        if fits {
+            self.items.push(item);
+            if let Some(new) = new {
+                let kept = (Rc::clone(&way.shared), self.ways.len());
+                self.known.insert(Rc::as_ptr(&way.shared), kept);
+                self.ways.push(new);
+            }
+        }
+        Ok(fits)
+    }
 }
 
 pub(crate) async fn accessible(reading: ReadContext, uri: Uri) -> Response {
@@ -68,19 +149,27 @@ pub(crate) async fn accessible(reading: ReadContext, uri: Uri) -> Response {
         let who = known(permit, &principal)?;
         let list = format!("accessible\n{principal}\n{permission}\n{object_type}");
         let turn = PinnedPage::of(reading, &list, cursor.as_deref())?;
-        let after = turn.after.clone().map(ListCursor::from_bytes);
+        let mut after = turn.after.clone().map(ListCursor::from_bytes);
         let part = Part { after: after.as_ref(), limit };
         let page = told(turn.checker(permit)?.accessible(who, &permission, &object_type, part))?;
-        let items: Result<_, Failure> =
-            page.items.iter().map(|listed| authorizer.object(&listed.thing)).collect();
-        let next = page.next.map(|place| turn.cursor(place.as_bytes()));
-        Ok(Accessible { items: items?, next, position: turn.position(), as_of: None })
+        let (mut items, mut room, mut next) = (Vec::new(), PageRoom::of(limit), page.next);
+        for Listed { thing, cursor } in page.items {
+            let item = authorizer.object(&thing)?;
+            if !room.takes(&item)? {
+                next = after;
+                break;
+            }
+            items.push(item);
+            after = Some(cursor);
+        }
+        let next = next.map(|place| turn.cursor(place.as_bytes()));
+        Ok(Accessible { items, next, position: turn.position(), as_of: None })
     });
     answer.await
 }
 
 pub(crate) async fn permissions(reading: ReadContext, uri: Uri) -> Response {
-    reading.respond(|reading| {
+    let answer = reading.respond_blocking(move |reading| {
         let PermissionsQuery { principal, object, project, as_of: _ } = query::read(&uri)?;
         let named = object_named(&object)?;
         let mut authorizer = Authorizer::new(reading)?;
@@ -106,7 +195,8 @@ pub(crate) async fn permissions(reading: ReadContext, uri: Uri) -> Response {
             position: reading.position_text.clone(),
             as_of: None,
         })
-    })
+    });
+    answer.await
 }
 
 /// The page; empty for a principal that is not active any more.

@@ -6,6 +6,9 @@ use grantbook_views::Coverage;
 
 use crate::{http::problem::Failure, read::context::authz::Authorizer};
 
+/// Conditions of a selector's list that [`brief`] names.
+const BRIEF: usize = 5;
+
 /// How a scope stands to the object of a question.
 pub(crate) fn matched(
     authorizer: &mut Authorizer<'_>,
@@ -13,7 +16,18 @@ pub(crate) fn matched(
     coverage: &Coverage,
     object: &ObjectRef,
 ) -> Result<Matched, Failure> {
-    let (covers, why) = match coverage {
+    let (covers, why) = self::coverage(authorizer, scope, coverage, object)?;
+    Ok(Matched { scope: words(authorizer, scope)?, covers, why })
+}
+
+/// What of the object's ancestors a scope covers, and in words why.
+pub(crate) fn coverage(
+    authorizer: &mut Authorizer<'_>,
+    scope: &Scope,
+    coverage: &Coverage,
+    object: &ObjectRef,
+) -> Result<(NamedObject, String), Failure> {
+    Ok(match coverage {
         Coverage::Organization => {
             let covers =
                 authorizer.object(&ObjectRef::new("organization", authorizer.reading().org.to_string()))?;
@@ -43,12 +57,20 @@ pub(crate) fn matched(
         Coverage::Outside => {
             (authorizer.object(object)?, "the scope has nothing to do with the object".to_owned())
         }
-    };
-    Ok(Matched { scope: words(authorizer, scope)?, covers, why })
+    })
 }
 
 /// A scope, such as `all projects except those labelled env=production`.
 pub(crate) fn words(authorizer: &mut Authorizer<'_>, scope: &Scope) -> Result<String, Failure> {
+    in_words(authorizer, scope, usize::MAX)
+}
+
+/// The same, of long lists only the first conditions and how many more there are.
+pub(crate) fn brief(authorizer: &mut Authorizer<'_>, scope: &Scope) -> Result<String, Failure> {
+    in_words(authorizer, scope, BRIEF)
+}
+
+fn in_words(authorizer: &mut Authorizer<'_>, scope: &Scope, most: usize) -> Result<String, Failure> {
     Ok(match scope {
         Scope::Organization => "the whole organization".to_owned(),
         Scope::Object(object) => title(&authorizer.object(object)?),
@@ -56,20 +78,20 @@ pub(crate) fn words(authorizer: &mut Authorizer<'_>, scope: &Scope) -> Result<St
             let included = if include.contains(&Atom::All) {
                 "all projects".to_owned()
             } else {
-                format!("the projects {}", any_of(authorizer, include)?)
+                format!("the projects {}", any_of(authorizer, include, most)?)
             };
             if exclude.is_empty() {
                 included
             } else if exclude.contains(&Atom::All) {
                 format!("{included} except all")
             } else {
-                format!("{included} except those {}", any_of(authorizer, exclude)?)
+                format!("{included} except those {}", any_of(authorizer, exclude, most)?)
             }
         }
     })
 }
 
-fn any_of(authorizer: &mut Authorizer<'_>, atoms: &[Atom]) -> Result<String, Failure> {
+fn any_of(authorizer: &mut Authorizer<'_>, atoms: &[Atom], most: usize) -> Result<String, Failure> {
     let one = |atom: &Atom| {
         Ok(match atom {
             Atom::All => "all".to_owned(),
@@ -81,8 +103,10 @@ fn any_of(authorizer: &mut Authorizer<'_>, atoms: &[Atom]) -> Result<String, Fai
             Atom::Label(labels) => format!("labelled {}", pairs(labels)),
         })
     };
-    let words: Result<Vec<String>, Failure> = atoms.iter().map(one).collect();
-    Ok(words?.join(" or "))
+    let mut words = atoms.iter().take(most).map(one).collect::<Result<Vec<String>, Failure>>()?;
+    let more = atoms.len().saturating_sub(most);
+    words.extend((more > 0).then(|| format!("{more} more")));
+    Ok(words.join(" or "))
 }
 
 fn included(scope: &Scope, by: &Atom, name: &str) -> String {

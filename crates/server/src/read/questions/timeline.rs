@@ -6,7 +6,7 @@ use axum::{
 };
 use grantbook_api::questions::timeline::{Cause, StepRecord, Timeline, TimelineQuery, TimelineStep};
 use grantbook_domain::{access::rights::Ask, id::ProjectId, position::Position, principal::Principal};
-use grantbook_views::{AccessStep, ViewError};
+use grantbook_views::{AccessStep, TimelinePart, ViewError};
 
 use crate::{
     http::{problem::Failure, query, respond::with_position},
@@ -14,11 +14,11 @@ use crate::{
         context::{
             Permit, ReadContext,
             authz::{Authorizer, Resource},
-            paging::size,
+            paging::{PAGE_BYTES, PAGE_WORK, PageRoom, size},
         },
         questions::{
             access::known,
-            changes::{self, Asked, MomentRange},
+            changes::{self, Asked, ChangePlace, MomentRange},
         },
     },
 };
@@ -40,7 +40,8 @@ enum About {
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
     let position = reading.position_text.clone();
-    match understand(reading, &uri).await {
+    let understood = reading.understood(move |reading| async move { understand(reading, &uri).await });
+    match understood.await {
         Ok((reading, question)) => reading.respond_blocking(move |reading| answer(reading, &question)).await,
         Err(failure) => with_position(failure.into_response(), &position),
     }
@@ -77,7 +78,7 @@ fn project_seen(reading: &ReadContext, text: &str) -> Result<ProjectId, Failure>
 
 fn answer(reading: &ReadContext, question: &Question) -> Result<Timeline, Failure> {
     let Question { between, about, limit } = question;
-    let span = (between.from, between.to);
+    let MomentRange { from, to, after, .. } = between;
     let mut authorizer = Authorizer::new(reading)?;
     let (ask, resource) = match about {
         About::Principal(_) => (Ask::Timeline, Resource::Whole),
@@ -85,36 +86,64 @@ fn answer(reading: &ReadContext, question: &Question) -> Result<Timeline, Failur
     };
     let permit = authorizer.require(ask, &resource)?;
     let rows = permit.rows_of_today();
-    let part = match about {
-        About::Principal(id) => rows.timeline(reading.org, *id, span, *limit)?,
-        About::Project(id) => rows.project_timeline(reading.org, *id, span, *limit)?,
+    let mut place = ChangePlace::unpacked(after)?;
+    let (from, to) = (*from, *to);
+    let part =
+        TimelinePart { from, to, after: place.beyond, steps: *limit, bytes: PAGE_BYTES, work: PAGE_WORK };
+    let found = match about {
+        About::Principal(id) => rows.timeline(reading.org, *id, &part)?,
+        About::Project(id) => rows.project_timeline(reading.org, *id, &part)?,
     };
-    let items = part.steps.into_iter().map(|one| step(&mut authorizer, permit, one));
+    let mut next = found.next.map(|next| (next.moment, ChangePlace { beyond: next.after, lines: 0 }));
+    let (mut items, mut room, mut before) = (Vec::new(), PageRoom::of(*limit), from);
+    for found in found.steps {
+        let (item, cut) = step(&mut authorizer, permit, (&found, place), &mut room)?;
+        items.extend(item);
+        if let Some(place) = cut {
+            next = Some((before, place));
+            break;
+        }
+        (before, place) = (found.moment, ChangePlace::default());
+    }
     Ok(Timeline {
-        items: items.collect::<Result<_, _>>()?,
-        from: changes::moment(reading, between.from),
-        to: changes::moment(reading, between.to),
-        next: part.next.map(|moment| between.next(reading, moment, &[])),
+        items,
+        from: changes::moment(reading, from),
+        to: changes::moment(reading, to),
+        next: next.map(|(moment, place)| between.next(reading, moment, &place.packed())),
     })
 }
 
+/// A step beyond a place, as far as the page has room; and where it goes on, if not all of it fits.
 fn step(
     authorizer: &mut Authorizer<'_>,
     permit: Permit<'_>,
-    step: AccessStep,
-) -> Result<TimelineStep, Failure> {
-    let AccessStep { moment, by_time, causes, changes } = step;
-    let records = causes.into_iter().map(|position| record(authorizer, permit, position));
+    (step, mut place): (&AccessStep, ChangePlace),
+    room: &mut PageRoom,
+) -> Result<(Option<TimelineStep>, Option<ChangePlace>), Failure> {
+    let AccessStep { moment, by_time, causes, types, changes } = step;
+    let records = causes.iter().map(|position| record(authorizer, permit, *position));
     let records = records.collect::<Result<_, _>>()?;
-    let changes = changes.into_iter().map(|(who, change)| changes::change(authorizer, who, change));
-    let changes = changes.collect::<Result<_, _>>()?;
-    Ok(TimelineStep {
+    let mut item = TimelineStep {
         at: moment.at.to_string(),
         position: authorizer.reading().web.position_text(moment.position),
-        cause: if by_time { Cause::Expiry } else { Cause::Record },
+        cause: if *by_time { Cause::Expiry } else { Cause::Record },
         records,
-        changes,
-    })
+        changes: Vec::new(),
+    };
+    if !room.takes_head(&item)? {
+        return Ok((None, Some(place)));
+    }
+    for (who, change) in changes {
+        let one = (*who, change.as_ref());
+        let (change, cut) = changes::change(authorizer, room, one, *types, place.lines)?;
+        item.changes.extend(change);
+        if let Some(lines) = cut {
+            let item = (!item.changes.is_empty()).then_some(item);
+            return Ok((item, Some(ChangePlace { lines, ..place })));
+        }
+        place = ChangePlace { beyond: Some(*who), lines: 0 };
+    }
+    Ok((Some(item), None))
 }
 
 fn record(

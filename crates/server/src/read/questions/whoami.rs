@@ -16,7 +16,7 @@ use crate::{
 use grantbook_domain::access::rights::Ask;
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri) -> Response {
-    reading.respond(|reading| {
+    reading.respond_at_once(|reading| {
         query::require_none(&uri)?;
         let permit = Authorizer::new(reading)?.require(Ask::WhoAmI, &Resource::Whole)?;
         let organization = permit.rows().organization(reading.org)?;

@@ -4,11 +4,15 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::body::Bytes;
 use grantbook_api::questions::watch::WatchStale;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::mpsc::error::SendTimeoutError,
+    time::{Instant, sleep, sleep_until},
+};
 
 use crate::{
     http::{problem::Failure, stream::Sink},
     read::watch::watcher::{Ended, Piece, Watcher},
+    schedule::{Class, slots::Slot, workers},
     state::{Web, at_least},
 };
 use grantbook_node::read::ReadNode;
@@ -20,25 +24,50 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Who takes nothing for this long is taken to be gone; it can go on where it was.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The same once the process ends.
+/// The same once the process ends, or the slot is another's.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sends until the watcher goes, may no longer watch, or the process ends.
 pub(crate) async fn send_all(watcher: Watcher, sink: &Sink) {
-    let ended = follow(watcher, sink).await;
+    let sink = &Taken { sink, slot: watcher.slot() };
+    let cut_off = sink.slot.cut_off();
+    let ended = tokio::select! {
+        biased;
+        () = cut_off => Err(Ended::cut_off()),
+        ended = follow(watcher, sink) => ended,
+    };
+    sink.slot.work().cancel();
+    let sink = sink.sink;
     if let Err(ended) = ended {
-        let timeout = if ended.is_of_process() { END_TIMEOUT } else { TIMEOUT };
+        let timeout = if ended.is_urgent() { END_TIMEOUT } else { TIMEOUT };
         sink.send_timeout(Ok(Some(ended.text())), timeout).await.unwrap_or_default();
         sink.send_timeout(Ok(None), timeout).await.unwrap_or_default();
     }
 }
 
-/// Whether the watcher took it.
-async fn send(sink: &Sink, text: Bytes) -> bool {
-    sink.send_timeout(Ok(Some(text)), TIMEOUT).await.is_ok()
+/// Where messages go, and the slot that they go through.
+struct Taken<'s> {
+    sink: &'s Sink,
+    slot: Arc<Slot>,
 }
 
-async fn follow(mut watcher: Watcher, sink: &Sink) -> Result<(), Ended> {
+impl Taken<'_> {
+    /// Returns once the watcher has gone.
+    async fn closed(&self) {
+        self.sink.closed().await;
+    }
+}
+
+/// Whether the watcher took it.
+async fn send(Taken { sink, slot }: &Taken<'_>, text: Bytes) -> bool {
+    let sent = sink.send_timeout(Ok(Some(text)), TIMEOUT).await;
+    if matches!(sent, Err(SendTimeoutError::Timeout(_))) {
+        slot.note_slow();
+    }
+    sent.is_ok()
+}
+
+async fn follow(mut watcher: Watcher, sink: &Taken<'_>) -> Result<(), Ended> {
     let web = Arc::clone(&watcher.web);
     let node = web.node()?;
     let mut progress = node.follow();
@@ -109,7 +138,7 @@ struct Trust {
 
 impl Trust {
     /// Tells when it begins to be stale, and when that ends; whether the watcher took it.
-    async fn tell(&mut self, web: &Web, node: &ReadNode, sink: &Sink) -> Result<bool, Ended> {
+    async fn tell(&mut self, web: &Web, node: &ReadNode, sink: &Taken<'_>) -> Result<bool, Ended> {
         let stale = at_least::believed(web, node).await?;
         if stale.is_some() == self.marked {
             return Ok(true);
@@ -124,8 +153,9 @@ impl Trust {
 
 /// The next messages, made on a thread that may take its time; few work at once, however many watch.
 async fn next(mut watcher: Watcher) -> Result<(Watcher, Piece), Ended> {
-    let place = watcher.web.blocking_pool.watch().await;
-    let made = tokio::task::spawn_blocking(move || {
+    let scheduler = watcher.web.app.scheduler.clone();
+    let place = scheduler.enter(Class::Watches, watcher.slot().party()).await.map_err(Failure::from)?;
+    let made = workers::spawn(move || {
         let _held_until_made = place;
         watcher.next().map(|piece| (watcher, piece))
     });

@@ -24,6 +24,7 @@ use crate::{
         },
         watch::asked,
     },
+    schedule::slots::Slot,
     state::{Web, authn::Authenticated},
     subscribe::feed::{Filter, Place},
 };
@@ -43,6 +44,7 @@ pub(crate) struct Watcher {
     /// What the index of the history knows of the filter.
     skip: AuditFilter,
     place: Place,
+    slot: Arc<Slot>,
 }
 
 /// The next messages.
@@ -63,7 +65,7 @@ pub(crate) struct Ended {
 }
 
 impl Watcher {
-    pub(crate) fn new(reading: &ReadContext, filter: Filter, place: Place) -> Self {
+    pub(crate) fn new(reading: &ReadContext, filter: Filter, (place, slot): (Place, Slot)) -> Self {
         // Changes are found at records that have nothing else to do with the filter.
         let skip = if filter.wants_changes() {
             AuditFilter::default()
@@ -75,8 +77,13 @@ impl Watcher {
                 ..AuditFilter::default()
             }
         };
-        let who = Authenticated { org: reading.org, caller: reading.caller };
-        Self { web: Arc::clone(&reading.web), who, filter, skip, place }
+        let who = Authenticated { org: reading.org, caller: reading.caller, has_waited: false };
+        Self { web: Arc::clone(&reading.web), who, filter, skip, place, slot: Arc::new(slot) }
+    }
+
+    /// Its slot, until which is dropped it counts.
+    pub(crate) fn slot(&self) -> Arc<Slot> {
+        Arc::clone(&self.slot)
     }
 
     /// A comment that says up to where nothing was left out.
@@ -87,7 +94,8 @@ impl Watcher {
 
     /// The next messages, from one state of the view that the caller may watch.
     pub(crate) fn next(&mut self) -> Result<Piece, Ended> {
-        let reading = ReadContext::now(&self.web, self.who)?;
+        let mut reading = ReadContext::now(&self.web, self.who)?;
+        reading.meter(self.slot.work());
         let rows = self.permitted(&reading)?.rows();
         let page = AuditPage { after: Some(self.place.after()), order: Order::Ascending, limit: RECORDS };
         let found = rows.audit_positions(reading.org, &self.skip, &page);
@@ -188,9 +196,15 @@ impl Ended {
         Self { reason: "stopping", detail: "this node ends: go on with another".to_owned(), is_error: false }
     }
 
-    /// Whether it is the process that ends.
-    pub(crate) fn is_of_process(&self) -> bool {
-        self.reason == "stopping"
+    /// Others had less, and needed the slot.
+    pub(crate) fn cut_off() -> Self {
+        let detail = "too many watches of this organization at once: others needed one. Go on after a while";
+        Self { reason: "busy", detail: detail.to_owned(), is_error: false }
+    }
+
+    /// Whether there is no time to wait for a slow reader: the process ends, or the slot is another's.
+    pub(crate) fn is_urgent(&self) -> bool {
+        matches!(self.reason, "stopping" | "busy")
     }
 
     /// The last messages.

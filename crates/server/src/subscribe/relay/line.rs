@@ -19,10 +19,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::subscribe::relay::{
-    BACKOFF, Followed,
-    render::{RenderError, Rendered, render},
-    status::{LineState, LineStatus},
+use crate::{
+    schedule::{Class, Party},
+    subscribe::relay::{
+        BACKOFF, Followed,
+        render::{RenderError, Rendered, render},
+        status::{LineState, LineStatus},
+    },
 };
 use grantbook_node::read::Unready;
 
@@ -337,7 +340,12 @@ impl Line {
         }
         let (reader, installation) = (self.followed.reader.clone(), self.followed.installation);
         let derived = self.publisher.derived();
-        let rendering = spawn_blocking(move || render(&reader, installation, derived, &items));
+        // Frames are of all organizations, in the journal's order: the relay's places are its own.
+        let place = self.followed.scheduler.enter(Class::Relay, Party::PROCESS).await.ok();
+        let rendering = spawn_blocking(move || {
+            let _held_until_rendered = place;
+            render(&reader, installation, derived, &items)
+        });
         for Rendered { sequence, hash, messages } in rendering.await?? {
             for message in messages {
                 if message.place > self.end.place {

@@ -24,6 +24,7 @@ use tokio::{
 pub use status::{LineState, LineStatus, RelayHandle};
 
 use self::line::Line;
+use crate::schedule::Scheduler;
 use grantbook_node::{project::Progress, read::ReadNode};
 
 /// For so long a stream may seem to be ahead of the journal before that is believed: a leader of either that was just
@@ -68,6 +69,8 @@ pub(crate) struct Followed {
     pub(crate) progress: watch::Receiver<Progress>,
     /// Names the journal in positions.
     pub(crate) installation: InstallationId,
+    /// Says when it is a relay's turn to render.
+    pub(crate) scheduler: Scheduler,
 }
 
 /// A running relay. Dropping it ends it too; [`Relay::stop`] waits until it has.

@@ -8,13 +8,15 @@ use std::{
 
 use grantbook_domain::webhook::{Destination, Host};
 
+use crate::http::network::Network;
+
 /// One place that the operator allows, also if it is not public, also by plain http.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Allowed {
     /// A host by its name or address as the URL has it, on this port or on any.
     Host(Host, Option<u16>),
-    /// All addresses that begin with so many bits of this one.
-    Network(IpAddr, u8),
+    /// All addresses of a network.
+    Network(Network),
 }
 
 /// Everything that is allowed besides what is public.
@@ -38,11 +40,8 @@ impl FromStr for Allowed {
     /// `host`, `host:port`, an address, `[v6]:port`, or `address/bits`.
     fn from_str(text: &str) -> Result<Self, String> {
         let fault = || format!("`{text}` is no host, host:port or network such as 10.0.0.0/8");
-        if let Some((address, bits)) = text.split_once('/') {
-            let address: IpAddr = address.parse().map_err(|_| fault())?;
-            let most = if address.is_ipv4() { 32 } else { 128 };
-            let bits = bits.parse().ok().filter(|bits| *bits <= most).ok_or_else(fault)?;
-            return Ok(Self::Network(address, bits));
+        if text.contains('/') {
+            return text.parse().map(Self::Network).map_err(|_| fault());
         }
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self::Host(Host::Address(address.to_canonical()), None));
@@ -89,7 +88,9 @@ impl Policy {
 
     fn admit(&self, to: &Destination, address: IpAddr) -> Result<(), Forbidden> {
         let address = address.to_canonical();
-        if self.names(to) || self.0.iter().any(|one| one.covers(address)) {
+        let in_network =
+            |one: &Allowed| matches!(one, Allowed::Network(network) if network.contains(address));
+        if self.names(to) || self.0.iter().any(in_network) {
             return Ok(());
         }
         if !is_public(address) {
@@ -102,30 +103,12 @@ impl Policy {
         let host = canonical(to.host.clone());
         self.0.iter().any(|one| match one {
             Allowed::Host(name, port) => *name == host && port.is_none_or(|port| port == to.port),
-            Allowed::Network(..) => false,
+            Allowed::Network(_) => false,
         })
     }
 
     fn has_networks(&self) -> bool {
-        self.0.iter().any(|one| matches!(one, Allowed::Network(..)))
-    }
-}
-
-impl Allowed {
-    fn covers(&self, address: IpAddr) -> bool {
-        let Self::Network(network, bits) = self else { return false };
-        let bits = u32::from(*bits);
-        match (network, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let differs = network.to_bits() ^ address.to_bits();
-                differs.checked_shr(32_u32.saturating_sub(bits)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let differs = network.to_bits() ^ address.to_bits();
-                differs.checked_shr(128_u32.saturating_sub(bits)).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
+        self.0.iter().any(|one| matches!(one, Allowed::Network(_)))
     }
 }
 
@@ -166,7 +149,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         (Ipv4Addr::new(203, 0, 113, 0), 24),
         (Ipv4Addr::new(224, 0, 0, 0), 3),
     ];
-    !SPECIAL.iter().any(|(network, bits)| Allowed::Network((*network).into(), *bits).covers(address.into()))
+    !SPECIAL.iter().any(|(network, bits)| Network::of((*network).into(), *bits).contains(address.into()))
 }
 
 /// Global unicast (`2000::/3`) without what stands for other addresses or for nothing: `2001::/23` with Teredo,
@@ -175,7 +158,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let within = |network: [u16; 2], bits: u8| {
         let [first, second] = network;
         let network = Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0);
-        Allowed::Network(network.into(), bits).covers(address.into())
+        Network::of(network.into(), bits).contains(address.into())
     };
     within([0x2000, 0], 3)
         && !within([0x2001, 0], 23)

@@ -1,22 +1,15 @@
 //! The installation's webhook key: a file from which every webhook's signing secret is derived, so that no journal and no
 //! view holds one (docs/adr/0016-webhooks.md).
 
-use std::{
-    fmt, fs, io,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use grantbook_domain::{id::WebhookId, webhook::Signer};
-use grantbook_files as files;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 
-/// What a key file begins with.
-const PREFIX: &str = "grantbook-webhook-key-1:";
-/// Largest file that is read.
-const FILE_MAX: u64 = 1024;
+use crate::keys::{self, KeyFileError, KeyKind};
+
+/// The kind of its file.
+const WEBHOOK_KEY: KeyKind = KeyKind { word: "webhook", prefix: "grantbook-webhook-key-1:" };
 
 /// The key. Neither printed nor compared.
 #[derive(Clone)]
@@ -25,54 +18,15 @@ pub struct WebhookKey([u8; 32]);
 /// A signing secret; [`SigningSecret::text`] shows it, nothing else does.
 pub struct SigningSecret([u8; 32]);
 
-/// Why there is no key.
-#[derive(Debug, thiserror::Error)]
-pub enum WebhookKeyError {
-    /// The file cannot be read or made.
-    #[error("the webhook key file {}: {source}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Others than its owner can read it.
-    #[error("the webhook key file {} can be read by others than its owner: chmod 600", .0.display())]
-    Exposed(PathBuf),
-    /// It is not one.
-    #[error("{} is not a webhook key file: `grantbook webhook key FILE` makes one", .0.display())]
-    Malformed(PathBuf),
-    /// The operating system gives no randomness.
-    #[error("the operating system gives no randomness: {0}")]
-    NoRandomness(getrandom::Error),
-}
-
 impl WebhookKey {
     /// Makes a key file that only its owner can read. Refuses to replace a file. Blocks.
-    pub fn create(path: &Path) -> Result<Self, WebhookKeyError> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(WebhookKeyError::NoRandomness)?;
-        let failed = |source| WebhookKeyError::File { path: path.to_owned(), source };
-        let text = format!("{PREFIX}{}\n", STANDARD.encode(bytes));
-        files::write_new(path, text.as_bytes()).map_err(failed)?;
-        Ok(Self(bytes))
+    pub fn create(path: &Path) -> Result<Self, KeyFileError> {
+        keys::create(WEBHOOK_KEY, path).map(Self)
     }
 
     /// Reads a key file. Refuses one that others than its owner can read. Blocks.
-    pub fn load(path: &Path) -> Result<Self, WebhookKeyError> {
-        let failed = |source| WebhookKeyError::File { path: path.to_owned(), source };
-        let about = fs::metadata(path).map_err(failed)?;
-        if about.mode() & 0o077 != 0 {
-            return Err(WebhookKeyError::Exposed(path.to_owned()));
-        }
-        let malformed = || WebhookKeyError::Malformed(path.to_owned());
-        if !about.is_file() || about.len() > FILE_MAX {
-            return Err(malformed());
-        }
-        let text = fs::read_to_string(path).map_err(failed)?;
-        let encoded = text.trim_end().strip_prefix(PREFIX).ok_or_else(malformed)?;
-        let bytes = STANDARD.decode(encoded).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(malformed)
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        keys::load(WEBHOOK_KEY, path).map(Self)
     }
 
     /// Names the key in the journal; tells nothing about it.
@@ -92,7 +46,7 @@ impl WebhookKey {
     /// HMAC-SHA256 as a function of the key: every part has a fixed length, so no two inputs are alike.
     fn derive(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         let label: [&[u8]; 3] = [b"grantbook webhook ", purpose, b"\0"];
-        mac(&self.0, label.iter().chain(parts).copied())
+        keys::derive(&self.0, label.iter().chain(parts).copied())
     }
 }
 
@@ -106,19 +60,8 @@ impl SigningSecret {
     pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let timestamp = timestamp.to_string();
         let parts: [&[u8]; 5] = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
-        format!("v1,{}", STANDARD.encode(mac(&self.0, parts)))
+        format!("v1,{}", STANDARD.encode(keys::derive(&self.0, parts)))
     }
-}
-
-fn mac<'a>(key: &[u8; 32], parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
-    // A key shorter than a block is padded with zeros (RFC 2104).
-    let mut block = [0; 64];
-    block.iter_mut().zip(key).for_each(|(place, byte)| *place = *byte);
-    let mut mac = Hmac::<Sha256>::new(&block.into());
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
 }
 
 impl fmt::Debug for WebhookKey {
@@ -135,7 +78,8 @@ impl fmt::Debug for SigningSecret {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    use sha2::Sha256;
 
     use super::*;
 
@@ -144,22 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_is_for_its_owner_and_is_not_replaced() {
+    fn a_key_is_read_as_it_was_made_and_not_printed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("hooks.key");
         let made = WebhookKey::create(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(WebhookKey::load(&path).unwrap().name(), made.name());
-        assert!(matches!(WebhookKey::create(&path), Err(WebhookKeyError::File { .. })));
-        for mode in [0o640, 0o604, 0o660] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert!(matches!(WebhookKey::load(&path), Err(WebhookKeyError::Exposed(_))));
-        }
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        for text in ["", "grantbook-webhook-key-1:", "grantbook-webhook-key-1:AAAA", "x"] {
-            fs::write(&path, text).unwrap();
-            assert!(matches!(WebhookKey::load(&path), Err(WebhookKeyError::Malformed(_))), "{text}");
-        }
         assert_eq!(format!("{made:?}"), "WebhookKey(****)");
     }
 

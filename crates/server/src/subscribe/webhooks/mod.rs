@@ -17,6 +17,8 @@ use std::{path::PathBuf, sync::Arc};
 use grantbook_domain::webhook::Destination;
 use tokio::task::JoinError;
 
+use crate::keys::KeyFileError;
+
 pub(crate) use self::{
     allow::Forbidden,
     deliveries::{Deliverer, Deliveries, DeliveryOptions, SteerError},
@@ -25,7 +27,7 @@ pub(crate) use self::{
 };
 pub use self::{
     allow::{Allowed, Policy},
-    key::{SigningSecret, WebhookKey, WebhookKeyError},
+    key::{SigningSecret, WebhookKey},
     schedule::Schedule,
     send::TlsError,
     store::StoreError,
@@ -36,7 +38,7 @@ pub use self::{
 pub enum WebhooksError {
     /// The webhook key cannot be read.
     #[error(transparent)]
-    Key(#[from] WebhookKeyError),
+    Key(#[from] KeyFileError),
     /// The file of deliveries is of no use.
     #[error(transparent)]
     Store(#[from] StoreError),

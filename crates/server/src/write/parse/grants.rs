@@ -8,7 +8,7 @@ use grantbook_domain::{
     command::{Command, GrantCommand},
     model::{self, Gives},
     refusal::Kind,
-    scope::{Atom, ObjectRef, Scope, Selector},
+    scope::{Atom, Atoms, ObjectRef, Scope, Selector},
 };
 use serde_json::Value;
 
@@ -57,14 +57,14 @@ pub(crate) fn scope_in_body(scope: words::Scope, pointer: &str) -> Result<Scope,
             include: atoms(include, &format!("{pointer}/projects/include"))?,
             exclude: match exclude {
                 Some(exclude) => atoms(exclude, &format!("{pointer}/projects/exclude"))?,
-                None => Vec::new(),
+                None => Atoms::default(),
             },
         }),
     })
 }
 
-fn atoms(selection: words::Selection, pointer: &str) -> Result<Vec<Atom>, Failure> {
-    let words::Selection::Any(atoms) = selection else { return Ok(vec![Atom::All]) };
+fn atoms(selection: words::Selection, pointer: &str) -> Result<Atoms, Failure> {
+    let words::Selection::Any(atoms) = selection else { return Ok(vec![Atom::All].into()) };
     let one = |(index, atom)| {
         Ok(match atom {
             words::Atom::Id(id) => Atom::Id(id_in_body(&id, &format!("{pointer}/{index}/id"))?),

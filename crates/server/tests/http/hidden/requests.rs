@@ -12,6 +12,9 @@ pub(super) const REQUESTS: &[(&str, &str)] = &[
     ("DELETE /v1/projects/@project", ""),
     // Registered objects.
     ("POST /v1/objects", r#"{"type":"dataset","id":"@object","project":"@project","name":"@name"}"#),
+    ("POST /v1/objects", r#"{"type":"dataset","project":"@project","name":"@name"}"#),
+    ("POST /v1/objects", r#"{"type":"dataset","project":"@project","name":"@name","if_taken":"use"}"#),
+    ("GET /v1/objects?type=dataset&project=@project&name=@name", ""),
     // The id of a hidden object, in one's own project or elsewhere.
     ("POST /v1/objects", r#"{"type":"dataset","id":"hidden-set","project":"@project"}"#),
     ("POST /v1/objects", r#"{"type":"dataset","id":"@object"}"#),
@@ -58,6 +61,7 @@ pub(super) const REQUESTS: &[(&str, &str)] = &[
     ("DELETE /v1/tokens/@token", ""),
     ("GET /v1/tokens/@token/keys", ""),
     ("POST /v1/tokens/@token/keys", "{}"),
+    ("GET /v1/keys/@key", ""),
     ("DELETE /v1/keys/@key", ""),
     ("POST /v1/keys/@key/rotate", "{}"),
     ("GET /v1/sessions?user=@user", ""),
@@ -120,6 +124,7 @@ pub(super) const REQUESTS: &[(&str, &str)] = &[
     ("GET /v1/who-can?permission=read&object=dataset:@object&project=@project", ""),
     ("GET /v1/who-can?permission=read&object=dataset:@object", ""),
     ("GET /v1/who-can?permission=read&object=project:@project", ""),
+    ("GET /v1/who-can?permission=read&object=project:@project&ways=shared", ""),
     ("GET /v1/who-can?permission=read&object=group:@group", ""),
     ("GET /v1/who-can?permission=read&object=role:@role", ""),
 ];
@@ -245,11 +250,10 @@ pub(super) const WITHOUT_REFERENCE: &[&str] = &[
     "GET /metrics",
     "GET /openapi.json",
     "GET /readyz",
+    "GET /v1/limits",
     "GET /v1/catalog",
     // Names of types and permissions, which are the catalog's and no things of their own.
     "POST /v1/catalog",
-    // A type.
-    "GET /v1/objects",
     // The key presented.
     "POST /v1/sessions",
     "GET /v1/webhooks",
@@ -260,6 +264,8 @@ pub(super) const WITHOUT_REFERENCE: &[&str] = &[
 
 /// Parameters that hold no reference, of all operations.
 pub(super) const PLAIN_PARAMETERS: &[&str] = &[
+    "ways",
+    "issued_with",
     "limit",
     "cursor",
     "as_of",

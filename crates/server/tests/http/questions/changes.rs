@@ -17,8 +17,10 @@ fn items(body: &Value) -> &[Value] {
     body["items"].as_array().unwrap()
 }
 
-fn permissions(rows: &Value) -> Vec<&str> {
-    rows.as_array().unwrap().iter().map(|row| row["permission"].as_str().unwrap()).collect()
+/// The permissions of a change that is one line.
+fn permissions(lines: &Value) -> Vec<&str> {
+    let [line] = lines.as_array().unwrap().as_slice() else { panic!("one line: {lines}") };
+    line["permissions"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
 }
 
 impl Past {

@@ -2,9 +2,11 @@
 
 pub(crate) mod as_of;
 pub(crate) mod audit;
+pub(crate) mod bounded;
 pub(crate) mod changes;
 pub(crate) mod denials;
 pub(crate) mod event_names;
+pub(crate) mod explain;
 pub(crate) mod grant_history;
 pub(crate) mod lists;
 pub(crate) mod report;

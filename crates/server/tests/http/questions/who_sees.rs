@@ -35,12 +35,13 @@ struct Asked {
     owner: String,
     group: String,
     role: String,
+    key: String,
     then: String,
 }
 
 /// Every read that answers about access; a new one is a new line here.
 fn questions(asked: &Asked) -> Vec<Question> {
-    let Asked { org, project, token, owner, group, role, then } = asked;
+    let Asked { org, project, token, owner, then, .. } = asked;
     let other = json!({"type": "token", "id": token});
     let check = |principal: &Value, project: &str| json!({"principal": principal, "permission": "read", "object": {"type": "project", "id": project}});
     let own = json!({"permission": "read", "object": {"type": "project", "id": project}});
@@ -87,6 +88,13 @@ fn questions(asked: &Asked) -> Vec<Question> {
         get("watch of changes, on a project", format!("/v1/watch?kind=change&project={project}")),
         get("grants/history", format!("/v1/grants/history?by=user:{owner}&project={project}")),
         get("grants/history, as of", format!("/v1/grants/history?as_of={then}")),
+    ]
+}
+
+/// Reads of single things, and lists of them.
+fn nouns(Asked { project, token, owner, group, role, key, then, .. }: &Asked) -> Vec<Question> {
+    let ghost = "01890000-0000-7000-8000-000000000000";
+    vec![
         get("projects", "/v1/projects".into()),
         get("projects, as of", format!("/v1/projects?as_of={then}")),
         get("projects/{id}", format!("/v1/projects/{project}")),
@@ -100,6 +108,7 @@ fn questions(asked: &Asked) -> Vec<Question> {
         get("users", "/v1/users".into()),
         get("users/{id}", format!("/v1/users/{owner}")),
         get("users/{id}/keys", format!("/v1/users/{owner}/keys")),
+        get("keys/{id}, the owner's", format!("/v1/keys/{key}")),
         get("sessions", "/v1/sessions".into()),
         get("tokens", "/v1/tokens".into()),
         get("tokens/{id}", format!("/v1/tokens/{token}")),
@@ -140,9 +149,9 @@ fn authzen_questions(Asked { project, token, .. }: &Asked) -> Vec<Question> {
 /// Methods and paths of everything that is asked.
 pub(crate) fn paths() -> Vec<(&'static str, String)> {
     let id = || "x".to_owned();
-    let asked =
-        Asked { org: id(), project: id(), token: id(), owner: id(), group: id(), role: id(), then: id() };
-    let all = questions(&asked).into_iter().chain(authzen_questions(&asked));
+    let (org, project, token, owner) = (id(), id(), id(), id());
+    let asked = Asked { org, project, token, owner, group: id(), role: id(), key: id(), then: id() };
+    let all = questions(&asked).into_iter().chain(nouns(&asked)).chain(authzen_questions(&asked));
     all.map(|question| (question.method, question.path)).collect()
 }
 
@@ -201,11 +210,12 @@ async fn table() -> String {
     ];
     let first = async |path: &str| given.get(path).await.body["items"][0]["id"].as_str().unwrap().to_owned();
     let (group, role) = (first("/v1/groups?name=Owners").await, first("/v1/roles?name=Owner").await);
-    let asked =
-        Asked { org: given.org.clone(), project, token, owner: given.owner.clone(), group, role, then };
+    let key = given.get("/v1/whoami").await.body["key"]["id"].as_str().unwrap().to_owned();
+    let (org, owner) = (given.org.clone(), given.owner.clone());
+    let asked = Asked { org, project, token, owner, group, role, key, then };
     let mut rows = vec![CALLERS.map(str::to_owned).to_vec()];
     rows[0].insert(0, "question".to_owned());
-    for question in questions(&asked).into_iter().chain(authzen_questions(&asked)) {
+    for question in questions(&asked).into_iter().chain(nouns(&asked)).chain(authzen_questions(&asked)) {
         let mut row = vec![question.words.to_owned()];
         for key in &keys {
             let key = key.as_deref().unwrap_or("none");

@@ -3,6 +3,7 @@
 pub(crate) mod absence;
 pub(crate) mod batch;
 pub(crate) mod every_body;
+pub(crate) mod named_objects;
 pub(crate) mod replay;
 pub(crate) mod reveal;
 pub(crate) mod taking;

@@ -177,7 +177,7 @@ async fn sizes_are_checked_before_a_record_joins() {
 fn wide(given: &Given, names: usize) -> (GrantId, Command) {
     let role =
         given.handle.state(ORG).unwrap().builtin_role(grantbook_domain::model::Builtin::Viewer).unwrap();
-    let include = (0..names)
+    let include: Vec<_> = (0..names)
         .map(|n| Atom::Label((0..2).map(|key| (format!("{key}{n:0200}"), "v".repeat(200))).collect()))
         .collect();
     let id = given.ids.id();
@@ -185,7 +185,7 @@ fn wide(given: &Given, names: usize) -> (GrantId, Command) {
         id,
         to: Grantee::User(crate::given::OWNER),
         gives: grantbook_domain::model::Gives::Role(role),
-        on: Scope::Projects(Selector { include, exclude: Vec::new() }),
+        on: Scope::Projects(Selector { include: include.into(), exclude: Vec::new().into() }),
         effect: Effect::Allow,
         object_type: None,
         expires_at: None,

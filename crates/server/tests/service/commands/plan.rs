@@ -163,7 +163,9 @@ impl Things {
 
     fn scope(&self, choice: u8) -> Scope {
         let label = |value: &str| Atom::Label(Labels::from([("env".to_owned(), value.to_owned())]));
-        let select = |include, exclude| Scope::Projects(Selector { include, exclude });
+        let select = |include: Vec<Atom>, exclude: Vec<Atom>| {
+            Scope::Projects(Selector { include: include.into(), exclude: exclude.into() })
+        };
         match choice % 7 {
             0 => Scope::Organization,
             1 => select(vec![Atom::All], Vec::new()),
@@ -250,7 +252,7 @@ fn verify(before: &OrgState, after: &OrgState, changes: &[Change], at: Timestamp
             continue;
         }
         for who in &everybody {
-            let change = changes.iter().find(|change| change.principal == *who);
+            let change = changes.iter().find(|change| change.principals.contains(who));
             for permission in after.catalog().permissions() {
                 let object =
                     Target { object_type: one.object_type, id: &one.id, project: one.project.as_deref() };
@@ -290,7 +292,8 @@ async fn a_plan_is_what_then_happens() {
                     let record = outcome.record.as_deref();
                     assert_eq!(events, record.map(|record| record.events.clone()).unwrap_or_default());
                     let diff = AccessDiff { before: &known, after: &after, at };
-                    let changes = diff.changes(&diff.touched(&events));
+                    let changes =
+                        diff.changes(&diff.touched(&events), |_| Ok::<(), SubmitError>(())).unwrap();
                     let real = given.handle.state(ORG).unwrap();
                     differences += verify(&before, &real, &changes, at);
                     done += 1;

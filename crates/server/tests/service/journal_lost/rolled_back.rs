@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::given::{Given, ORG, START, founding_frame, settle};
-use grantbook_command::{CommandService, Fold, Submission, SubmitError};
+use grantbook_command::{CommandOptions, CommandService, Fold, Submission, SubmitError};
 use grantbook_domain::{
     command::{Author, Command, TokenCommand},
     id::OrgId,
@@ -361,8 +361,8 @@ async fn commands_that_waited_are_not_appended_to_a_doubted_journal() {
     let fold = Fold::replay(&journal).await.unwrap();
     let doubts = Doubts::default();
     let (clock, _hand) = Clock::settable(START);
-    let inputs = (clock, ids.clone());
-    let service = CommandService::start_doubting(Arc::new(journal.clone()), fold, inputs, doubts.clone());
+    let options = CommandOptions { doubts: doubts.clone(), ..CommandOptions::of(clock, ids.clone()) };
+    let service = CommandService::start_with(Arc::new(journal.clone()), fold, options);
     let submit = |name: &str| {
         let (name, id) = (name.to_owned(), ids.id());
         let command = Command::Token(TokenCommand::Create {

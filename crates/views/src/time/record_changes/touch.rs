@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use grantbook_domain::{
-    event::Event,
+    event::{Event, kind::EventKind},
     id::{OrgId, ProjectId, RoleId},
     model::{Grant, Project},
     position::Position,
     principal::Grantee,
-    record::Recorded,
+    record::{Record, Recorded},
     scope::{ObjectRef, ProjectView, Scope},
     time::Timestamp,
 };
@@ -74,12 +74,14 @@ impl Touch {
         recorded: &Recorded,
     ) -> Result<Self, ViewError> {
         let cause = Cause { expiry: false, position: recorded.position };
-        let mut finder =
-            Finder { org: recorded.org, then, after, position: recorded.position, touch: Self::nobody() };
+        let (org, position) = (recorded.org, recorded.position);
+        let (roles, last, touch) = (BTreeSet::new(), None, Self::nobody());
+        let mut finder = Finder { org, then, after, position, roles, last, touch };
         let mut found = BTreeSet::new();
         for event in &recorded.record.events {
             finder.look(event, &mut found)?;
         }
+        finder.holders(&mut found)?;
         let mut touch = finder.touch;
         touch.grantees = found.into_iter().map(|grantee| (grantee, BTreeSet::from([cause]))).collect();
         Ok(touch)
@@ -102,6 +104,10 @@ struct Finder<'s> {
     then: &'s Snapshot,
     after: &'s Snapshot,
     position: Position,
+    /// Roles that changed.
+    roles: BTreeSet<RoleId>,
+    /// The record that was looked at last: a record of many events is found under many things.
+    last: Option<(Position, Record)>,
     touch: Touch,
 }
 
@@ -122,7 +128,7 @@ impl Finder<'_> {
                 self.touch.ground = None;
             }
             Affected::Role(id) => {
-                self.role(id, found)?;
+                self.roles.insert(id);
                 self.grants_on(&named("role", &id), found)?;
                 self.touch.ground = None;
             }
@@ -150,8 +156,11 @@ impl Finder<'_> {
         self.touch.rewritten.insert(grantee);
     }
 
-    /// Whoever has the role, or one that includes it.
-    fn role(&mut self, role: RoleId, found: &mut Grantees) -> Result<(), ViewError> {
+    /// Everybody who has one of the changed roles, or a role that includes one.
+    fn holders(&mut self, found: &mut Grantees) -> Result<(), ViewError> {
+        if self.roles.is_empty() {
+            return Ok(());
+        }
         let mut includers: BTreeMap<RoleId, Vec<RoleId>> = BTreeMap::new();
         self.each(List::All(Kind::Role), |side, entry| {
             let id: RoleId = Take::new(Table::Lists, entry.id).id()?;
@@ -161,7 +170,7 @@ impl Finder<'_> {
             }
             Ok(())
         })?;
-        let (mut open, mut seen) = (vec![role], BTreeSet::new());
+        let (mut open, mut seen) = (Vec::from_iter(std::mem::take(&mut self.roles)), BTreeSet::new());
         while let Some(role) = open.pop() {
             if !seen.insert(role) {
                 continue;
@@ -176,7 +185,7 @@ impl Finder<'_> {
     }
 
     /// Whoever has a grant that covers the project before or after, or something in it if it ends.
-    fn project(&self, project: &Project, found: &mut Grantees) -> Result<(), ViewError> {
+    fn project(&mut self, project: &Project, found: &mut Grantees) -> Result<(), ViewError> {
         let old: Option<Project> = self.then.document(self.org, Kind::Project, &project.id.bytes())?;
         let takes = |scope: &Scope| match scope {
             Scope::Organization | Scope::Object(_) => true,
@@ -203,9 +212,9 @@ impl Finder<'_> {
     }
 
     /// Everything that was ever registered in a project.
-    fn objects_in(&self, project: ProjectId) -> Result<BTreeSet<ObjectRef>, ViewError> {
+    fn objects_in(&mut self, project: ProjectId) -> Result<BTreeSet<ObjectRef>, ViewError> {
         let mut objects = BTreeSet::new();
-        self.each_record(&Facet::Project(project), |event| {
+        self.each_record((&Facet::Project(project), EventKind::ObjectRegistered), |event| {
             if let Event::ObjectRegistered { object } = event
                 && object.object.project == Some(project)
             {
@@ -216,8 +225,8 @@ impl Finder<'_> {
     }
 
     /// Everybody who was ever given something on exactly this object: what schema 1 left open is settled where records are found.
-    fn grants_on(&self, object: &ObjectRef, found: &mut Grantees) -> Result<(), ViewError> {
-        self.each_record(&Facet::of_object(object.clone()), |event| {
+    fn grants_on(&mut self, object: &ObjectRef, found: &mut Grantees) -> Result<(), ViewError> {
+        self.each_record((&Facet::of_object(object.clone()), EventKind::GrantCreated), |event| {
             if let Event::GrantCreated { grant } = event
                 && matches!(&grant.on, Scope::Object(on) if names(on, object))
             {
@@ -226,19 +235,43 @@ impl Finder<'_> {
         })
     }
 
-    /// Looks at the events of all records under a facet, up to the one in question.
-    fn each_record(&self, facet: &Facet, mut look: impl FnMut(&Event)) -> Result<(), ViewError> {
-        let list = facet.key(self.org);
+    /// Looks at the events of all records under a facet that have an event of a kind, up to the record in question.
+    fn each_record(
+        &mut self,
+        (facet, kind): (&Facet, EventKind),
+        mut look: impl FnMut(&Event),
+    ) -> Result<(), ViewError> {
+        let lists = [facet.key(self.org), Facet::Event(kind).key(self.org)];
         let mut first = Position::START;
-        while first <= self.position {
-            let span = Span { first, last: self.position };
-            let next = self.after.next_in(&list, Order::Ascending, span)?;
-            let Some(position) = next else { break };
-            let record = self.after.record(self.org, position)?;
-            record.iter().flat_map(|record| &record.events).for_each(&mut look);
+        while let Some(position) = self.in_both(&lists, first)? {
+            if self.last.as_ref().is_none_or(|(known, _)| *known != position) {
+                self.last = self.after.record(self.org, position)?.map(|record| (position, record));
+            }
+            self.last.iter().flat_map(|(_, record)| &record.events).for_each(&mut look);
             first = Position::from_u64(position.get().saturating_add(1));
         }
         Ok(())
+    }
+
+    /// The next position that stands in both lists: each list is asked from where the other one stands, so that the shorter
+    /// one decides how often.
+    fn in_both(
+        &self,
+        [one, other]: &[Vec<u8>; 2],
+        mut first: Position,
+    ) -> Result<Option<Position>, ViewError> {
+        while first <= self.position {
+            let next = |list: &[u8], first: Position| {
+                self.after.next_in(list, Order::Ascending, Span { first, last: self.position })
+            };
+            let Some(found) = next(one, first)? else { return Ok(None) };
+            match next(other, found)? {
+                Some(same) if same == found => return Ok(Some(found)),
+                Some(beyond) => first = beyond,
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     /// Looks at a list before and after.

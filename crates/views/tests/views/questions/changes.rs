@@ -1,12 +1,21 @@
 //! What was gained and lost is the difference of what was held, and the steps of a timeline add up.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 use grantbook_domain::{
-    access::check::Target, catalog::Lineage, position::Position, principal::Principal, record::Recorded,
-    scope::ObjectRef, state::OrgState, time::Timestamp,
+    access::check::Target,
+    catalog::Lineage,
+    command::{Command, Expiry, MemberCommand},
+    position::Position,
+    principal::{Grantee, Principal},
+    record::Recorded,
+    scope::ObjectRef,
+    state::OrgState,
+    time::Timestamp,
 };
-use grantbook_views::{AccessRow, Comparison, Moment, Snapshot};
+use grantbook_views::{
+    AccessChange, AccessRow, AccessStep, Comparison, Moment, ReportFilter, Snapshot, Timeline, TimelinePart,
+};
 use proptest::prelude::*;
 
 use crate::{
@@ -110,20 +119,13 @@ impl Past {
         let org = self.world.org;
         let (first, last) = (self.moments[0].0, self.moments[self.moments.len() - 1].0);
         let end = Moment { at: last.at.plus_millis(20_000), ..last };
-        let mut steps = Vec::new();
-        let mut from = first;
-        loop {
-            // Pages of three agree with the whole.
-            let page = self.snapshot.timeline(org, principal, (from, end), 3).unwrap();
-            assert!(page.steps.len() <= 3);
-            steps.extend(page.steps);
-            match page.next {
-                Some(next) => from = next,
-                None => break,
-            }
+        let whole = self.snapshot.timeline(org, principal, &TimelinePart::whole(first, end)).unwrap();
+        assert_eq!(whole.next, None);
+        let steps = whole.steps;
+        for part in parts(first, end) {
+            let pages = paged(part, |part| self.snapshot.timeline(org, principal, part).unwrap());
+            assert_eq!(pages, steps, "{part:?}");
         }
-        let whole = self.snapshot.timeline(org, principal, (first, end), 10_000).unwrap();
-        assert_eq!((&whole.steps, whole.next), (&steps, None));
         let mut steps = steps.into_iter().peekable();
         let mut held = Held::new();
         for (index, (moment, state)) in self.moments.iter().enumerate() {
@@ -273,22 +275,80 @@ impl Past {
             }
         }
         let span = (turns[0], turns[turns.len() - 1]);
-        let mut found = Vec::new();
-        let mut from = span.0;
-        loop {
-            let page = self.snapshot.project_timeline(org, project, (from, span.1), 3).unwrap();
-            for step in page.steps {
+        for part in parts(span.0, span.1) {
+            let mut found = Vec::new();
+            for step in paged(part, |part| self.snapshot.project_timeline(org, project, part).unwrap()) {
                 assert!(
                     !step.causes.is_empty() && step.causes.iter().all(|cause| *cause <= step.moment.position)
                 );
                 assert!(step.by_time || step.causes == [step.moment.position]);
                 found.push((step.moment, step.changes));
             }
-            match page.next {
-                Some(next) => from = next,
-                None => break,
+            assert_eq!(found, expected, "{project} {part:?}");
+        }
+    }
+}
+
+/// The work is that of a class of principals, however many there are.
+#[test]
+fn who_is_in_the_same_groups_is_worked_out_once() {
+    let mut world = World::settled(5);
+    let before = world.records.last().unwrap().position;
+    let group = world.group("low");
+    for number in 0..40 {
+        let name = format!("t{number}");
+        world.create_token(&name, None);
+        let member = Grantee::Token(world.token(&name));
+        world.must(Command::Member(MemberCommand::Add { group, member, expires_at: Expiry::Never }));
+    }
+    let snapshot = view_of(&world.records, usize::MAX).reader().snapshot().unwrap();
+    let then = snapshot.as_of(before);
+    let mut comparison =
+        Comparison::between(world.org, (&then, world.now), (&snapshot, world.now), None).unwrap();
+    let mut report = snapshot.report(world.org, world.now, ReportFilter::default()).unwrap();
+    let (mut gained, mut lines) = (0, 0);
+    for principal in snapshot.principals(world.org, None, usize::MAX).unwrap() {
+        gained += usize::from(!comparison.of(principal).unwrap().gained.is_empty());
+        lines += report.of(principal).unwrap().len();
+    }
+    // The owner, bob, app, job, bot; and those who joined.
+    let tally = comparison.tally();
+    assert_eq!((gained, tally.principals, tally.classes), (40, 45, 6));
+    assert!(lines > 40 * 2 && report.worked_out() == 5, "{lines} {}", report.worked_out());
+    assert!(tally.work < 45 * 2 * 400, "{tally:?}");
+}
+
+/// Bounds of pages: some steps, or a change, or a principal looked at.
+fn parts(from: Moment, to: Moment) -> [TimelinePart; 4] {
+    let whole = TimelinePart::whole(from, to);
+    let by_steps = TimelinePart { steps: 3, ..whole };
+    let by_bytes = TimelinePart { bytes: 200, ..whole };
+    let by_work = TimelinePart { work: 1, ..whole };
+    [whole, by_steps, by_bytes, by_work]
+}
+
+/// All pages together: a step that is cut goes on with the first of the next page.
+fn paged(mut part: TimelinePart, fetch: impl Fn(&TimelinePart) -> Timeline) -> Vec<AccessStep> {
+    let mut steps: Vec<AccessStep> = Vec::new();
+    loop {
+        let page = fetch(&part);
+        assert!(page.steps.len() <= part.steps);
+        let length = |change: &(Principal, Rc<AccessChange>)| change.1.bytes();
+        let mut lengths = page.steps.iter().flat_map(|step| &step.changes).map(length);
+        let all: usize = lengths.by_ref().sum();
+        let last = page.steps.last().and_then(|step| step.changes.last()).map_or(0, length);
+        assert!(all - last < part.bytes, "a page ends with the change that fills it");
+        for step in page.steps {
+            match steps.last_mut().filter(|last| last.moment == step.moment && last.by_time == step.by_time) {
+                Some(last) => last.changes.extend(step.changes),
+                None => steps.push(step),
             }
         }
-        assert_eq!(found, expected, "{project}");
+        let Some(next) = page.next else { return steps };
+        assert!(
+            (next.moment.position, next.moment.at, next.after)
+                > (part.from.position, part.from.at, part.after)
+        );
+        (part.from, part.after) = (next.moment, next.after);
     }
 }

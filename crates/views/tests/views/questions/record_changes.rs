@@ -354,7 +354,10 @@ fn whoever_is_reached_by_one_way_only_is_told() {
     let named = world.create_project("named", &[]);
     let held = world.create_group("held");
     let until = world.now.plus_millis(1000);
-    let selected = Selector { include: vec![Atom::Label(labels(&[("env", "short")]))], exclude: Vec::new() };
+    let selected = Selector {
+        include: vec![Atom::Label(labels(&[("env", "short")]))].into(),
+        exclude: Vec::new().into(),
+    };
     let ways = [
         ("by its labels", None, Scope::Projects(selected)),
         ("by its id", None, Scope::Object(object("project", named))),

@@ -104,14 +104,14 @@ impl Then<'_> {
         if let Principal::Token(id) = who {
             ends.push(Timestamp::end(self.state.token(id).unwrap().expires_at));
         }
-        for step in &line.via {
+        for step in line.via() {
             assert_eq!(step.membership.member, at);
             assert_eq!(self.state.membership(at, step.membership.group), Some(&step.membership));
             ends.push(Timestamp::end(step.membership.expires_at));
             at = Grantee::Group(step.membership.group);
         }
         assert_eq!(at, grant.to);
-        assert_eq!(line.via.len(), self.distance(who.into(), at).unwrap());
+        assert_eq!(line.via().count(), self.distance(who.into(), at).unwrap());
         assert_eq!(line.until.unwrap_or(Timestamp::FOREVER), ends.into_iter().min().unwrap());
         assert!(self.now < line.until.unwrap_or(Timestamp::FOREVER));
     }
@@ -190,7 +190,7 @@ impl Then<'_> {
         let filter = ReportFilter { group: Some(group), ..ReportFilter::default() };
         let found = self.report(&filter);
         for (_, line) in &found {
-            assert!(line.via.iter().any(|step| step.membership.group == group));
+            assert!(line.via().any(|step| step.membership.group == group));
         }
         let by_group = |who: Principal, to: Grantee| {
             self.distance(who.into(), Grantee::Group(group)).is_some()

@@ -1,12 +1,16 @@
 //! A report as text: a table by RFC 4180, one JSON document, or a line of JSON a row.
 
+use std::borrow::Cow;
+
 use grantbook_api::{
     questions::{
         access::ProjectChoice,
         explain::RecordRef,
-        report::{COLUMNS, Gift, PrincipalState, ReportEnd, ReportFormat, ReportHead, ReportRow},
+        report::{
+            COLUMNS, Gift, PrincipalState, ReportEnd, ReportFormat, ReportHead, ReportPrincipal, ReportVia,
+        },
     },
-    words::reference::{ActorType, GranteeType, Named, NamedObject, PrincipalType},
+    words::reference::{ActorType, GranteeType, Named, NamedGrantee, NamedObject, PrincipalType},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -21,7 +25,7 @@ impl Form {
     /// What comes before the rows.
     pub(crate) fn begin(self, out: &mut Vec<u8>, head: &ReportHead) -> Result<(), Failure> {
         match self.0 {
-            ReportFormat::Csv => record(out, COLUMNS.map(str::to_owned)),
+            ReportFormat::Csv => record(out, COLUMNS.map(Cow::from)),
             ReportFormat::Json => {
                 out.extend(b"{\"report\":");
                 write_json(out, head)?;
@@ -36,19 +40,54 @@ impl Form {
     }
 
     /// A row, which is the `number`-th.
-    pub(crate) fn row(self, out: &mut Vec<u8>, row: &ReportRow, number: u64) -> Result<(), Failure> {
+    pub(crate) fn row(self, out: &mut Vec<u8>, row: &RowText<'_>, number: u64) -> Result<(), Failure> {
         match self.0 {
-            ReportFormat::Csv => record(out, cells(row, number)),
+            ReportFormat::Csv => record(out, row.cells(number)),
             ReportFormat::Json => {
                 out.extend(if number == 1 { &b"\n"[..] } else { b",\n" });
-                write_json(out, row)?;
+                row.write_json(out)?;
             }
             ReportFormat::Ndjson => {
-                write_json(out, row)?;
+                row.write_json(out)?;
                 out.push(b'\n');
             }
         }
         Ok(())
+    }
+
+    fn is_table(self) -> bool {
+        match self.0 {
+            ReportFormat::Csv => true,
+            ReportFormat::Json | ReportFormat::Ndjson => false,
+        }
+    }
+
+    /// A principal, for all of its rows.
+    pub(super) fn principal(self, principal: &ReportPrincipal) -> Result<PrincipalText, Failure> {
+        let cells = if self.is_table() { principal_cells(principal) } else { Vec::new() };
+        let json = if self.is_table() { String::new() } else { text(principal)? };
+        Ok(PrincipalText { json, cells })
+    }
+
+    /// What a grant gives, for all whom it gives the same.
+    pub(super) fn grant(self, words: &GrantWords) -> Result<GrantText, Failure> {
+        if self.is_table() {
+            let (cells, denied_by) = (grant_cells(words), words.denied_by.join(" "));
+            return Ok(GrantText { json: String::new(), denied_by, cells });
+        }
+        let json = text(words)?;
+        // Without the braces: the members stand among those of a row.
+        let json = json.strip_prefix('{').and_then(|json| json.strip_suffix('}')).unwrap_or_default();
+        Ok(GrantText { json: json.to_owned(), denied_by: text(&words.denied_by)?, cells: Vec::new() })
+    }
+
+    /// A membership.
+    pub(super) fn step(self, via: &ReportVia) -> Result<WayText, Failure> {
+        if self.is_table() {
+            let cells = [shown(&via.group), actor(&via.added), via.added.position.clone()];
+            return Ok(WayText { json: String::new(), cells });
+        }
+        Ok(WayText { json: text(via)?, ..WayText::default() })
     }
 
     /// What says that nothing is missing.
@@ -62,7 +101,7 @@ impl Form {
                 if let Some(last) = cells.last_mut() {
                     *last = json!({"report": head, "end": end}).to_string();
                 }
-                record(out, cells);
+                record(out, cells.into_iter().map(Cow::from));
             }
             ReportFormat::Json => {
                 out.extend(b"\n],\"end\":");
@@ -78,19 +117,132 @@ impl Form {
     }
 }
 
+/// The words of a grant in a row.
+#[derive(Serialize)]
+pub(super) struct GrantWords {
+    pub(super) gives: Vec<Gift>,
+    pub(super) scope: String,
+    pub(super) grant: String,
+    pub(super) to: NamedGrantee,
+    pub(super) role: Option<Named>,
+    pub(super) given: RecordRef,
+    #[serde(skip)]
+    pub(super) denied_by: Vec<String>,
+}
+
+/// A principal as rows have it.
+pub(super) struct PrincipalText {
+    json: String,
+    cells: Vec<String>,
+}
+
+/// A grant as rows have it.
+pub(super) struct GrantText {
+    /// The members of [`GrantWords`].
+    json: String,
+    denied_by: String,
+    cells: Vec<String>,
+}
+
+/// A part of a way as rows have it.
+#[derive(Default)]
+pub(super) struct WayText {
+    json: String,
+    /// Groups, who put each member in, and by which record.
+    cells: [String; 3],
+}
+
+impl WayText {
+    /// Adds what comes next.
+    pub(super) fn push(&mut self, next: &Self) {
+        let is_first = self.json.is_empty() && self.cells.iter().all(String::is_empty);
+        if !is_first {
+            self.json.push(',');
+            self.cells.iter_mut().for_each(|cell| cell.push_str(" > "));
+        }
+        self.json.push_str(&next.json);
+        self.cells.iter_mut().zip(&next.cells).for_each(|(cell, next)| cell.push_str(next));
+    }
+
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        self.json.len() + self.cells.iter().map(String::len).sum::<usize>()
+    }
+}
+
+/// A row of the report, put together of what it shares with others.
+pub(crate) struct RowText<'a> {
+    pub(super) principal: &'a PrincipalText,
+    pub(super) grant: &'a GrantText,
+    pub(super) first: Option<&'a WayText>,
+    pub(super) beyond: &'a WayText,
+    pub(super) ends_at: Option<String>,
+}
+
+impl RowText<'_> {
+    /// The parts of its way, in order.
+    fn way(&self) -> impl Iterator<Item = &WayText> {
+        self.first.into_iter().chain([self.beyond]).filter(|part| part.len() > 0)
+    }
+
+    /// A [`ReportRow`](grantbook_api::questions::report::ReportRow).
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
+        out.extend(b"{\"principal\":");
+        out.extend(self.principal.json.as_bytes());
+        out.push(b',');
+        out.extend(self.grant.json.as_bytes());
+        out.extend(b",\"via\":[");
+        for (index, part) in self.way().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            out.extend(part.json.as_bytes());
+        }
+        out.extend(b"],\"ends_at\":");
+        write_json(out, &self.ends_at)?;
+        out.extend(b",\"denied_by\":");
+        out.extend(self.grant.denied_by.as_bytes());
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// The cells, in the order of [`COLUMNS`].
+    fn cells(&self, number: u64) -> impl Iterator<Item = Cow<'_, str>> {
+        let shared =
+            self.principal.cells.iter().chain(&self.grant.cells).map(|cell| Cow::from(cell.as_str()));
+        let way = (0..3).map(|index| {
+            let parts: Vec<&str> =
+                self.way().filter_map(|part| part.cells.get(index)).map(String::as_str).collect();
+            Cow::from(parts.join(" > "))
+        });
+        let last = [self.ends_at.as_deref().unwrap_or_default(), &self.grant.denied_by, ""];
+        let number = Cow::from(number.to_string());
+        [number].into_iter().chain(shared).chain(way).chain(last.map(Cow::from))
+    }
+}
+
 fn write_json(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Failure> {
     serde_json::to_writer(out, value).map_err(|error| Failure::internal(&error))
 }
 
+fn text(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| Failure::internal(&error))
+}
+
 /// One record of a table: cells with commas, quotes or line ends are quoted, and none can be taken for a formula.
-fn record(out: &mut Vec<u8>, cells: impl IntoIterator<Item = String>) {
+fn record<'c>(out: &mut Vec<u8>, cells: impl IntoIterator<Item = Cow<'c, str>>) {
     for (index, cell) in cells.into_iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        let cell = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell };
-        if cell.contains([',', '"', '\r', '\n']) {
+        let is_quoted = cell.contains([',', '"', '\r', '\n']);
+        if is_quoted {
             out.push(b'"');
+        }
+        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            out.push(b'\'');
+        }
+        if is_quoted {
             out.extend(cell.replace('"', "\"\"").bytes());
             out.push(b'"');
         } else {
@@ -100,56 +252,47 @@ fn record(out: &mut Vec<u8>, cells: impl IntoIterator<Item = String>) {
     out.extend(b"\r\n");
 }
 
-/// The cells of a row, in the order of [`COLUMNS`]. Where a grant gives in several places, the places are separated by
-/// ` | ` in all of the cells about them alike.
-fn cells(row: &ReportRow, number: u64) -> Vec<String> {
-    let of_gifts =
-        |cell: &dyn Fn(&Gift) -> String| row.gives.iter().map(cell).collect::<Vec<_>>().join(" | ");
-    let of_way = |cell: &dyn Fn(&grantbook_api::questions::report::ReportVia) -> String| {
-        row.via.iter().map(cell).collect::<Vec<_>>().join(" > ")
+/// The cells of a principal.
+fn principal_cells(principal: &ReportPrincipal) -> Vec<String> {
+    let kind = match principal.kind {
+        PrincipalType::User => "user",
+        PrincipalType::Token => "token",
     };
-    let principal = &row.principal;
+    let state = match principal.state {
+        PrincipalState::Active => "active",
+    };
+    let name = principal.name.clone().unwrap_or_default();
+    vec![kind.to_owned(), principal.id.clone(), name, state.to_owned()]
+}
+
+/// The cells of a grant. Where it gives in several places, the places are separated by ` | ` in all of the cells about them
+/// alike.
+fn grant_cells(words: &GrantWords) -> Vec<String> {
+    let of_gifts =
+        |cell: &dyn Fn(&Gift) -> String| words.gives.iter().map(cell).collect::<Vec<_>>().join(" | ");
+    let to = match words.to.kind {
+        GranteeType::User => "user",
+        GranteeType::Token => "token",
+        GranteeType::Group => "group",
+    };
     vec![
-        number.to_string(),
-        match principal.kind {
-            PrincipalType::User => "user",
-            PrincipalType::Token => "token",
-        }
-        .to_owned(),
-        principal.id.clone(),
-        principal.name.clone().unwrap_or_default(),
-        match principal.state {
-            PrincipalState::Active => "active",
-        }
-        .to_owned(),
         of_gifts(&|gift| gift.permissions.join(" ")),
         of_gifts(&|gift| gift.object_types.join(" ")),
         of_gifts(&|gift| if gift.organization { "yes" } else { "no" }.to_owned()),
         of_gifts(&|gift| projects(&gift.projects)),
         of_gifts(&|gift| objects(&gift.objects, &gift.except_objects)),
-        row.scope.clone(),
-        row.grant.clone(),
-        match row.to.kind {
-            GranteeType::User => "user",
-            GranteeType::Token => "token",
-            GranteeType::Group => "group",
-        }
-        .to_owned(),
-        row.to.id.clone(),
-        row.to.name.clone().unwrap_or_default(),
-        row.role.as_ref().map(shown).unwrap_or_default(),
-        actor(&row.given),
-        row.given.actor.id.clone().unwrap_or_default(),
-        row.given.credential.clone().unwrap_or_default(),
-        row.given.at.clone(),
-        row.given.reason.clone().unwrap_or_default(),
-        row.given.position.clone(),
-        of_way(&|via| shown(&via.group)),
-        of_way(&|via| actor(&via.added)),
-        of_way(&|via| via.added.position.clone()),
-        row.ends_at.clone().unwrap_or_default(),
-        row.denied_by.join(" "),
-        String::new(),
+        words.scope.clone(),
+        words.grant.clone(),
+        to.to_owned(),
+        words.to.id.clone(),
+        words.to.name.clone().unwrap_or_default(),
+        words.role.as_ref().map(shown).unwrap_or_default(),
+        actor(&words.given),
+        words.given.actor.id.clone().unwrap_or_default(),
+        words.given.credential.clone().unwrap_or_default(),
+        words.given.at.clone(),
+        words.given.reason.clone().unwrap_or_default(),
+        words.given.position.clone(),
     ]
 }
 
@@ -193,7 +336,7 @@ mod tests {
 
     fn written(cells: &[&str]) -> String {
         let mut out = Vec::new();
-        record(&mut out, cells.iter().map(|cell| (*cell).to_owned()));
+        record(&mut out, cells.iter().map(|cell| Cow::from(*cell)));
         String::from_utf8(out).unwrap()
     }
 

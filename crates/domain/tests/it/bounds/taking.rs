@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use grantbook_domain::{
     command::{
         Author, Command, Expiry, GrantCommand, GroupCommand, KeyCommand, MemberCommand, ObjectCommand,
-        ProjectCommand, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
+        ProjectCommand, Request, RoleCommand, SessionCommand, TokenCommand, UserCommand, WebhookCommand,
     },
     event::Event,
     id::{GrantId, GroupId, KeyId, ProjectId, RoleId, TokenId, UserId, WebhookId},
+    limits::Limits,
     model::{Effect, Gives, KeyHash, Membership, RolePermission},
     principal::{Caller, Grantee, Principal},
     refusal::Refusal,
@@ -19,6 +20,19 @@ use grantbook_domain::{
 use serde_json::{Value, json};
 
 use crate::given::{Give, Org, START, ids, object, webhook};
+
+/// Limits that everything there is exceeds.
+const NOTHING_MORE: Limits = Limits {
+    patterns: 0,
+    conditions: 0,
+    memberships: 0,
+    nestings: 0,
+    group_depth: 0,
+    inclusions: 0,
+    role_depth: 0,
+    command_work: 0,
+    record_work: 0,
+};
 
 /// Longer than any text may be, with a character that nobody sees.
 fn bad_text() -> String {
@@ -270,7 +284,9 @@ fn form(command: &Command) -> Option<&'static str> {
         | Command::Group(GroupCommand::Create { .. } | GroupCommand::Update { .. })
         | Command::Role(RoleCommand::Create { .. })
         | Command::Project(ProjectCommand::Create { .. } | ProjectCommand::Update { .. })
-        | Command::Object(ObjectCommand::Register { .. } | ObjectCommand::Update { .. })
+        | Command::Object(
+            ObjectCommand::Register { .. } | ObjectCommand::Create { .. } | ObjectCommand::Update { .. },
+        )
         | Command::Grant(GrantCommand::Create { .. })
         | Command::Webhook(WebhookCommand::Create { .. } | WebhookCommand::Rotate { .. })
         | Command::NoteExpiries { .. }
@@ -288,9 +304,14 @@ fn every_taking_command_is_decided_beyond_every_limit() {
     for command in takings {
         let name = form(&command);
         assert!(full.org.state.may_only_take(&command), "{name:?}");
-        let events =
-            full.org.decide(full.org.ada(), command).unwrap_or_else(|error| panic!("{name:?}: {error}"));
+        let events = full
+            .org
+            .decide(full.org.ada(), command.clone())
+            .unwrap_or_else(|error| panic!("{name:?}: {error}"));
         assert!(!events.is_empty(), "{name:?} does nothing");
+        let request = Request { author: full.org.ada(), at: full.org.now, command };
+        let (limited, _) = full.org.state.decide_within(&request, &NOTHING_MORE);
+        assert_eq!(limited.map(|decided| decided.events).as_ref(), Ok(&events), "{name:?}");
         assert!(full.org.state.only_takes(&events), "{name:?} gives something");
     }
 }

@@ -1,0 +1,5 @@
+//! What commands may cost, and what no limit refuses.
+
+mod containment_by_form;
+mod limits;
+mod taking;
