@@ -11,6 +11,11 @@ use grantbook_api::{
         roles::{Role, RolePermission},
         users::User,
     },
+    people::{
+        names::{Kind, is_id},
+        reference::GranteeArg,
+        scope::label_words,
+    },
     words::reference::{GranteeRef, GranteeType},
 };
 use serde_json::{Value, json};
@@ -21,11 +26,6 @@ use crate::{
         present::Present,
     },
     nouns::roles::role_permission,
-    shared::{
-        names::{Kind, is_id},
-        reference::GranteeArg,
-        scope::label_words,
-    },
 };
 
 /// The commands, and what each is for.

@@ -5,6 +5,7 @@ use grantbook_api::{
         batch::BatchMethod,
         grants::{CreateGrant, Effect, Grant},
     },
+    people::names::Kind,
     words::{
         reference::{GranteeRef, ObjectRef},
         scope::{Atom, Scope, Selection, Selector},
@@ -12,12 +13,9 @@ use grantbook_api::{
 };
 use serde_json::Value;
 
-use crate::{
-    declare::{
-        compare::{Builder, end, millis},
-        file::{GrantEntry, fault},
-    },
-    shared::names::Kind,
+use crate::declare::{
+    compare::{Builder, end, millis},
+    file::{GrantEntry, fault},
 };
 
 /// What makes two grants the same, besides the reason.
@@ -216,7 +214,9 @@ impl Builder<'_> {
                 let word = |atom: &Atom| match atom {
                     Atom::Id(id) => project(id),
                     Atom::Name(glob) => format!("named {glob}"),
-                    Atom::Label(labels) => format!("labelled {}", crate::shared::scope::label_words(labels)),
+                    Atom::Label(labels) => {
+                        format!("labelled {}", grantbook_api::people::scope::label_words(labels))
+                    }
                 };
                 atoms.iter().map(word).collect::<Vec<_>>().join(" or ")
             }

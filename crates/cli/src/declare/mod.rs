@@ -13,6 +13,7 @@ use clap::Args;
 use grantbook_api::{
     client::{Client, ClientError, Options},
     nouns::batch::Batch,
+    people::access,
     questions::plan::{AccessChange, Plan},
     words::reference::NamedPrincipal,
 };
@@ -25,10 +26,7 @@ use self::{
     outcome::Outcome,
     present::Present,
 };
-use crate::{
-    questions::access,
-    shared::{exit::Usage, session::Session},
-};
+use crate::shared::{exit::Usage, session::Session};
 
 /// How often everything is read again because somebody else wrote meanwhile.
 const ATTEMPTS: usize = 5;
@@ -243,7 +241,7 @@ fn explained(error: ClientError, steps: &[Step]) -> anyhow::Error {
 
 fn show(session: &Session, steps: &[Step], plan: &Plan) -> anyhow::Result<()> {
     for Step { words, .. } in steps {
-        session.out.line(&crate::shared::output::clean(words))?;
+        session.out.line(&grantbook_api::people::text::clean(words))?;
     }
     let gained = plan.gained.iter().flat_map(|change| rows("gains", change));
     let rows: Vec<_> = gained.chain(plan.lost.iter().flat_map(|change| rows("loses", change))).collect();

@@ -1,18 +1,19 @@
 //! `grantbook grant`
 
 use clap::{ArgGroup, Args, Subcommand};
-use grantbook_api::nouns::grants::{CreateGrant, Effect, Grant, GrantQuery};
+use grantbook_api::{
+    nouns::grants::{CreateGrant, Effect, Grant, GrantQuery},
+    people::{
+        names::{Kind, NameBook},
+        reference::GranteeArg,
+        scope::{effect_word, gives, words},
+        when::{Expiry, instant},
+    },
+};
 
 use crate::{
     questions::grant_history::{self, HistoryArgs},
-    shared::{
-        names::{Kind, NameBook},
-        output::or_dash,
-        reference::GranteeArg,
-        scope::{self, ScopeArgs, effect_word, gives},
-        session::Session,
-        when::{Expiry, instant},
-    },
+    shared::{output::or_dash, scope::ScopeArgs, session::Session},
 };
 
 const EXAMPLES: &str = "\
@@ -151,14 +152,14 @@ async fn list(session: &Session, grants: &[Grant]) -> anyhow::Result<()> {
         session.out.items(grants)?;
         return Ok(());
     }
-    let names = NameBook::new(session);
+    let names = NameBook::new(&session.client);
     let mut rows = Vec::new();
     for grant in grants {
         rows.push(vec![
             names.grantee(&grant.to).await,
             effect_word(grant.effect).to_owned(),
             gives(grant, &names).await,
-            scope::words(&grant.on, &names).await,
+            words(&grant.on, &names).await,
             or_dash(grant.object_type.as_deref()),
             or_dash(grant.expires_at.as_deref()),
             or_dash(grant.reason.as_deref()),

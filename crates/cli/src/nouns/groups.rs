@@ -6,18 +6,17 @@ use grantbook_api::{
         groups::{CreateGroup, Group, UpdateGroup},
         members::{AddMember, Member},
     },
+    people::{
+        names::{Kind, NameBook},
+        reference::GranteeArg,
+        when::{Expiry, instant},
+    },
     words::list::{ListQuery, PageQuery},
 };
 
 use crate::{
     nouns::users::change,
-    shared::{
-        names::{Kind, NameBook},
-        output::or_dash,
-        reference::GranteeArg,
-        session::Session,
-        when::{Expiry, instant},
-    },
+    shared::{output::or_dash, session::Session},
 };
 
 #[derive(Debug, Subcommand)]
@@ -145,7 +144,7 @@ async fn members(session: &Session, group: &str) -> anyhow::Result<()> {
         session.out.items(&members)?;
         return Ok(());
     }
-    let names = NameBook::new(session);
+    let names = NameBook::new(&session.client);
     let mut rows = Vec::new();
     for member in &members {
         rows.push(vec![

@@ -4,16 +4,14 @@ use clap::{Args, Subcommand};
 use grantbook_api::{
     client::Answer,
     nouns::keys::{IssueKey, Key, RotateKey},
+    people::{
+        reference::PrincipalArg,
+        when::{Expiry, Span, instant},
+    },
     words::list::PageQuery,
 };
 
-use crate::shared::{
-    output::or_dash,
-    reference::PrincipalArg,
-    scope::NarrowArgs,
-    session::Session,
-    when::{Expiry, Span, instant},
-};
+use crate::shared::{output::or_dash, scope::NarrowArgs, session::Session};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyVerb {

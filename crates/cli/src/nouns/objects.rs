@@ -2,16 +2,15 @@
 
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
-use grantbook_api::nouns::objects::{
-    IfTaken, Object, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject,
+use grantbook_api::{
+    nouns::objects::{IfTaken, Object, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject},
+    people::{
+        names::{Kind, NameBook},
+        reference::ObjectArg,
+    },
 };
 
-use crate::shared::{
-    names::{Kind, NameBook},
-    output::or_dash,
-    reference::ObjectArg,
-    session::Session,
-};
+use crate::shared::{output::or_dash, session::Session};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ObjectVerb {
@@ -139,7 +138,7 @@ async fn list(session: &Session, objects: &[Object]) -> anyhow::Result<()> {
         session.out.items(objects)?;
         return Ok(());
     }
-    let names = NameBook::new(session);
+    let names = NameBook::new(&session.client);
     let mut rows = Vec::new();
     for Object { object_type, id, project, name, created_at, .. } in objects {
         let project = match project {

@@ -3,10 +3,11 @@
 use clap::{Args, Subcommand};
 use grantbook_api::{
     nouns::projects::{CreateProject, Project, UpdateProject},
+    people::{names::Kind, reference::pair, scope::label_words},
     words::list::ListQuery,
 };
 
-use crate::shared::{names::Kind, output::or_dash, reference::pair, scope::label_words, session::Session};
+use crate::shared::{output::or_dash, session::Session};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProjectVerb {

@@ -3,14 +3,11 @@
 use clap::{Args, Subcommand};
 use grantbook_api::{
     nouns::roles::{CreateRole, Role, RolePermission, UpdateRole},
+    people::names::{Kind, NameBook},
     words::list::ListQuery,
 };
 
-use crate::shared::{
-    names::{Kind, NameBook},
-    output::or_dash,
-    session::Session,
-};
+use crate::shared::{output::or_dash, session::Session};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RoleVerb {
@@ -108,7 +105,7 @@ async fn list(session: &Session, roles: &[Role]) -> anyhow::Result<()> {
         session.out.items(roles)?;
         return Ok(());
     }
-    let names = NameBook::new(session);
+    let names = NameBook::new(&session.client);
     for role in roles {
         names.learn(Kind::Role, &role.id, &role.name);
     }

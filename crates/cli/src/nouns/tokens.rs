@@ -3,6 +3,11 @@
 use clap::{Args, Subcommand};
 use grantbook_api::{
     nouns::tokens::{CreateToken, Token, UpdateToken},
+    people::{
+        names::Kind,
+        reference::PrincipalArg,
+        when::{Expiry, instant},
+    },
     words::{list::ListQuery, reference::PrincipalType},
 };
 
@@ -11,13 +16,7 @@ use crate::{
         keys::{self, IssueArgs},
         users::change,
     },
-    shared::{
-        names::Kind,
-        output::or_dash,
-        reference::PrincipalArg,
-        session::Session,
-        when::{Expiry, instant},
-    },
+    shared::{output::or_dash, session::Session},
 };
 
 #[derive(Debug, Subcommand)]

@@ -3,12 +3,13 @@
 use clap::{Args, Subcommand};
 use grantbook_api::{
     nouns::users::{CreateUser, UpdateUser, User},
+    people::{names::Kind, reference::PrincipalArg},
     words::{list::ListQuery, patch::Change, reference::PrincipalType},
 };
 
 use crate::{
     nouns::keys::{self, IssueArgs},
-    shared::{names::Kind, output::or_dash, reference::PrincipalArg, session::Session},
+    shared::{output::or_dash, session::Session},
 };
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     nouns::users::change,
-    shared::{exit::Verdict, output::Output, session::Session, when::Span},
+    shared::{exit::Verdict, output::Output, session::Session},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
@@ -13,6 +13,7 @@ use grantbook_api::{
     nouns::webhooks::{
         Attempt, CreateWebhook, DeadLetter, MessageKind, ReplayWebhook, RotateWebhook, UpdateWebhook, Webhook,
     },
+    people::when::Span,
     words::list::PageQuery,
 };
 use grantbook_server::subscribe::webhooks::WebhookKey;

@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
+use grantbook_api::people::when::{Every, Span};
+
 use crate::{
     operator::snapshots::SnapshotArgs,
     shared::{
         exit::{Usage, Verdict},
         store::StoreArgs,
-        when::{Every, Span},
     },
 };
 use clap::{Args, ValueEnum};

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use grantbook_api::people::when::Every;
+
 use crate::shared::{
     exit::{Usage, Verdict},
     output::Output,
     store::StoreArgs,
-    when::Every,
 };
 use clap::{Args, Subcommand};
 use grantbook_server::node::{

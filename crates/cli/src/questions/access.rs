@@ -2,14 +2,15 @@
 
 use clap::Args;
 use grantbook_api::{
-    questions::access::{AccessEntry, AccessQuery, ProjectChoice, TypeChoice},
-    words::{
-        list::LIMIT_MAX,
-        reference::{Named, NamedObject},
+    people::{
+        access::{objects, projects, types},
+        reference::PrincipalArg,
     },
+    questions::access::{AccessEntry, AccessQuery},
+    words::list::LIMIT_MAX,
 };
 
-use crate::shared::{reference::PrincipalArg, session::Session};
+use crate::shared::session::Session;
 
 #[derive(Debug, Args)]
 pub(crate) struct AccessArgs {
@@ -56,49 +57,4 @@ fn row(entry: &AccessEntry) -> Vec<String> {
         projects(&entry.projects),
         objects(&entry.objects, &entry.except_objects),
     ]
-}
-
-pub(crate) fn types(choice: &TypeChoice) -> String {
-    match choice {
-        TypeChoice::Only(names) => listed(names),
-        TypeChoice::AllBut(names) if names.is_empty() => "all".to_owned(),
-        TypeChoice::AllBut(names) => format!("all but {}", names.join(", ")),
-    }
-}
-
-pub(crate) fn projects(choice: &ProjectChoice) -> String {
-    let names = |list: &[Named]| list.iter().map(|project| project.name.clone()).collect::<Vec<_>>();
-    match choice {
-        ProjectChoice::Only(list) => listed(&names(list)),
-        ProjectChoice::AllBut(list) if list.is_empty() => "all".to_owned(),
-        ProjectChoice::AllBut(list) => format!("all but {}", names(list).join(", ")),
-    }
-}
-
-pub(crate) fn objects(only: &[NamedObject], except: &[NamedObject]) -> String {
-    let name = |object: &NamedObject| {
-        format!("{}:{}", object.object_type, object.name.as_ref().unwrap_or(&object.id))
-    };
-    let only: Vec<String> = only.iter().map(name).collect();
-    let except: Vec<String> = except.iter().map(name).collect();
-    if except.is_empty() { listed(&only) } else { format!("{}; not {}", listed(&only), except.join(", ")) }
-}
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() { "-".to_owned() } else { names.join(", ") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_none_and_exceptions_are_told_apart() {
-        let project = |name: &str| Named { id: "i".into(), name: name.into() };
-        assert_eq!(projects(&ProjectChoice::AllBut(vec![])), "all");
-        assert_eq!(projects(&ProjectChoice::AllBut(vec![project("production")])), "all but production");
-        assert_eq!(projects(&ProjectChoice::Only(vec![])), "-");
-        assert_eq!(projects(&ProjectChoice::Only(vec![project("a"), project("b")])), "a, b");
-        assert_eq!(types(&TypeChoice::AllBut(vec!["group".into()])), "all but group");
-    }
 }

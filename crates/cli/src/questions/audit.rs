@@ -4,6 +4,14 @@ use std::{borrow::Borrow, path::PathBuf};
 
 use clap::Args;
 use grantbook_api::{
+    people::{
+        events,
+        explanation::actor_words,
+        names::{Kind, NameBook},
+        reference::{ObjectArg, PrincipalArg},
+        text::clean,
+        when::Bound,
+    },
     questions::audit::{AuditItem, AuditQuery, Order},
     words::{
         list::LIMIT_MAX,
@@ -12,15 +20,8 @@ use grantbook_api::{
 };
 
 use crate::{
-    questions::{audit_export, event_words, why::actor_words},
-    shared::{
-        exit::Usage,
-        names::{Kind, NameBook},
-        output::clean,
-        reference::{ObjectArg, PrincipalArg},
-        session::Session,
-        when::Bound,
-    },
+    questions::audit_export,
+    shared::{exit::Usage, session::Session},
 };
 
 const EXAMPLES: &str = "\
@@ -86,7 +87,7 @@ pub(crate) async fn run(session: &Session, args: AuditArgs) -> anyhow::Result<()
     if let Some(path) = &args.output {
         return audit_export::run(session, query, path, args.resume).await;
     }
-    let names = NameBook::new(session);
+    let names = NameBook::new(&session.client);
     let mut left = args.limit;
     loop {
         query.limit = Some(left.unwrap_or(LIMIT_MAX).min(LIMIT_MAX));
@@ -157,7 +158,7 @@ pub(crate) async fn print(
         let who = actor(&item.actor, names).await;
         let reason = item.reason.as_ref().map(|reason| format!("  \"{reason}\"")).unwrap_or_default();
         for event in &item.events {
-            let what = event_words::words(event, names).await;
+            let what = events::words(event, names).await;
             session.out.line(&clean(&format!("{}  {who}  {what}{reason}", item.at)))?;
         }
     }

@@ -8,10 +8,13 @@ use std::{
 
 use anyhow::{Context as _, anyhow, ensure};
 use chrono::DateTime;
-use grantbook_api::questions::audit::{AuditEnd, AuditItem, AuditQuery, AuditTotal};
+use grantbook_api::{
+    people::when::now,
+    questions::audit::{AuditEnd, AuditItem, AuditQuery, AuditTotal},
+};
 use grantbook_files as files;
 
-use crate::shared::{bar::Bar, exit::Usage, session::Session, when::now};
+use crate::shared::{bar::Bar, exit::Usage, session::Session};
 
 /// Writes what the query finds to a file of its own; `resume` goes on behind its last whole line.
 pub(crate) async fn run(

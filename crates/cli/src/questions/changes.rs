@@ -4,6 +4,9 @@ use std::str::FromStr;
 
 use clap::Args;
 use grantbook_api::{
+    people::{
+        access, explanation::actor_words, names::Kind, reference::PrincipalArg, text::clean, when::Bound,
+    },
     questions::{
         access::AccessLine,
         diff::{Diff, DiffQuery, Moment, PrincipalChange},
@@ -12,10 +15,7 @@ use grantbook_api::{
     words::list::LIMIT_MAX,
 };
 
-use crate::{
-    questions::{access, why::actor_words},
-    shared::{names::Kind, output::clean, reference::PrincipalArg, session::Session, when::Bound},
-};
+use crate::shared::session::Session;
 
 const DIFF_EXAMPLES: &str = "\
 Examples:

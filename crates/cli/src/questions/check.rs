@@ -2,15 +2,12 @@
 
 use clap::Args;
 use grantbook_api::{
+    people::reference::{AskedArg, ObjectArg},
     questions::check::CheckRequest,
     words::{list::AsOfQuery, secret::Secret},
 };
 
-use crate::shared::{
-    exit::Verdict,
-    reference::{AskedArg, ObjectArg},
-    session::Session,
-};
+use crate::shared::{exit::Verdict, session::Session};
 
 const EXAMPLES: &str = "\
 Examples:

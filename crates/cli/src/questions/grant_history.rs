@@ -3,19 +3,20 @@
 use clap::Args;
 use grantbook_api::{
     nouns::grants::Effect,
+    people::{
+        events::event_words,
+        explanation::{by, grantee_words},
+        names::Kind,
+        reference::GranteeArg,
+        text::clean,
+    },
     questions::{
         audit::Order,
         grant_history::{GrantHistoryQuery, GrantState, GrantedItem, Reach},
     },
 };
 
-use crate::{
-    questions::{
-        audit::actor_id,
-        why::{by, event_words, grantee_words},
-    },
-    shared::{names::Kind, output::clean, reference::GranteeArg, session::Session},
-};
+use crate::{questions::audit::actor_id, shared::session::Session};
 
 const EXAMPLES: &str = "\
 Examples:

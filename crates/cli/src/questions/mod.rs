@@ -5,7 +5,6 @@ pub(crate) mod audit;
 pub(crate) mod audit_export;
 pub(crate) mod changes;
 pub(crate) mod check;
-pub(crate) mod event_words;
 pub(crate) mod grant_history;
 pub(crate) mod limits;
 pub(crate) mod report;

@@ -7,11 +7,14 @@ use std::{
 
 use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, ValueEnum};
-use grantbook_api::questions::report::{ReportEnd, ReportFormat, ReportQuery};
+use grantbook_api::{
+    people::{names::Kind, reference::PrincipalArg},
+    questions::report::{ReportEnd, ReportFormat, ReportQuery},
+};
 use grantbook_files::{self as files, Draft};
 use serde::Deserialize;
 
-use crate::shared::{bar::Bar, exit::Usage, names::Kind, reference::PrincipalArg, session::Session};
+use crate::shared::{bar::Bar, exit::Usage, session::Session};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 use grantbook_api::{
+    people::reference::{ObjectArg, PrincipalArg},
     questions::{
         check::CheckObject,
         explain::Path,
@@ -11,11 +12,7 @@ use grantbook_api::{
     words::reference::{NamedObject, NamedPrincipal},
 };
 
-use crate::shared::{
-    output::or_dash,
-    reference::{ObjectArg, PrincipalArg},
-    session::Session,
-};
+use crate::shared::{output::or_dash, session::Session};
 
 /// Items of a page: as many as there may be.
 const LIMIT: Option<u32> = Some(1000);

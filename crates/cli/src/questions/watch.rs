@@ -3,6 +3,11 @@
 use clap::{Args, ValueEnum};
 use grantbook_api::{
     client::WatchMessage,
+    people::{
+        names::{Kind, NameBook},
+        reference::PrincipalArg,
+        text::clean,
+    },
     questions::{
         feed::{AccessChange, ChangeType, ChangedAccess, ProjectIds, Who},
         watch::{WatchKind, WatchQuery, WatchStale},
@@ -11,15 +16,7 @@ use grantbook_api::{
 };
 use serde_json::json;
 
-use crate::{
-    questions::audit,
-    shared::{
-        names::{Kind, NameBook},
-        output::clean,
-        reference::PrincipalArg,
-        session::Session,
-    },
-};
+use crate::{questions::audit, shared::session::Session};
 
 /// Most accounts or projects that a line for people lists.
 const LISTED_MAX: usize = 8;
@@ -88,7 +85,7 @@ pub(crate) async fn run(session: &Session, args: WatchArgs) -> anyhow::Result<()
             continue;
         }
         // A stream may go on for months: names are looked up anew for each message.
-        let names = NameBook::new(session);
+        let names = NameBook::new(&session.client);
         match &watched.message {
             WatchMessage::Record(record) => {
                 audit::print(session, &names, std::slice::from_ref(record)).await?;

@@ -1,6 +1,8 @@
 //! `grantbook whoami`
 
-use crate::shared::{output::clean, session::Session};
+use grantbook_api::people::text::clean;
+
+use crate::shared::session::Session;
 
 pub(crate) async fn run(session: &Session) -> anyhow::Result<()> {
     let answer = session.client.whoami().await?.value;

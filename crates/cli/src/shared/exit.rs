@@ -3,9 +3,9 @@
 use std::{fmt, io, process::ExitCode};
 
 use anyhow::Error;
-use grantbook_api::client::ClientError;
+use grantbook_api::{client::ClientError, people::text::clean};
 
-use crate::shared::output::{Output, clean};
+use crate::shared::output::Output;
 
 /// How a command that got its answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,7 @@
 use std::convert::Infallible;
 
 use clap::Args;
-use grantbook_api::words::secret::Secret;
-
-use crate::shared::when::Bound;
+use grantbook_api::{people::when::Bound, words::secret::Secret};
 
 /// Options of every noun.
 #[derive(Debug, Args)]

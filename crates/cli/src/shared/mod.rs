@@ -5,8 +5,6 @@ pub(crate) mod exit;
 pub(crate) mod globals;
 pub(crate) mod names;
 pub(crate) mod output;
-pub(crate) mod reference;
 pub(crate) mod scope;
 pub(crate) mod session;
 pub(crate) mod store;
-pub(crate) mod when;

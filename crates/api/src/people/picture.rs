@@ -7,13 +7,14 @@
 mod draw;
 mod ways;
 
-use grantbook_api::questions::explain::Explanation;
-
 use self::{
     draw::{Canvas, Frame, Look},
     ways::{Drawn, Node, Row, Tree},
 };
-use crate::shared::output::clean;
+use crate::{
+    people::{explanation::named, text::clean},
+    questions::explain::Explanation,
+};
 
 /// Most grants drawn, with groups that are named again.
 const ROWS_MAX: usize = 60;
@@ -30,7 +31,7 @@ const WIDE: usize = 34;
 const HEAD: usize = 76;
 
 /// The picture, with `headline` above it.
-pub(super) fn picture(explanation: &Explanation, headline: &str) -> String {
+pub fn picture(explanation: &Explanation, headline: &str) -> String {
     let drawn = Drawn::new(explanation);
     let (rows, left_out) = drawn.rows(ROWS_MAX);
     let tree = Tree::of(&drawn, &rows);
@@ -87,7 +88,7 @@ fn object_box(explanation: &Explanation, x: usize, y: usize) -> Frame {
     let mut lines =
         vec![object.object_type.clone(), object.name.clone().unwrap_or_else(|| object.id.clone())];
     if let Some(project) = explanation.project.as_ref().filter(|_| object.object_type != "project") {
-        lines.push(format!("in project {}", crate::questions::why::named(project)));
+        lines.push(format!("in project {}", named(project)));
     }
     Frame::new(x, y, NARROW, &lines)
 }
@@ -180,7 +181,7 @@ mod tests {
 
     fn drawn(body: Value) -> String {
         let explanation: Explanation = serde_json::from_value(body).unwrap();
-        picture(&explanation, &super::super::headline(&explanation))
+        picture(&explanation, &crate::people::explanation::headline(&explanation))
     }
 
     fn golden(name: &str, svg: &str) {

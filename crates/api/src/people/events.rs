@@ -1,24 +1,36 @@
-//! Events in words, for `grantbook audit`. What is not understood is shown by its type: this only informs.
+//! Events in words. What is not understood is shown by its type: this only informs.
 
-use grantbook_api::{
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
     nouns::{
         grants::{Effect, Grant},
         members::Member,
     },
+    people::{
+        names::{Kind, NameBook},
+        scope::{self, gives},
+    },
     words::reference::NamedPrincipal,
-};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-
-use crate::shared::{
-    names::{Kind, NameBook},
-    scope::{self, gives},
 };
 
 /// One event in words, such as `added token:ci-bot to group:not-production`.
-pub(crate) async fn words(event: &Value, names: &NameBook<'_>) -> String {
+pub async fn words(event: &Value, names: &NameBook<'_>) -> String {
     let kind = text(event, "type").unwrap_or("?");
     described(kind, event, names).await.unwrap_or_else(|| kind.to_owned())
+}
+
+/// `RoleCreated` as `role created`.
+pub fn event_words(event: &str) -> String {
+    let mut words = String::new();
+    for c in event.chars() {
+        if c.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words
 }
 
 async fn described(kind: &str, event: &Value, names: &NameBook<'_>) -> Option<String> {
@@ -121,22 +133,20 @@ fn text<'a>(value: &'a Value, member: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use grantbook_api::{client::Client, words::secret::Secret};
     use serde_json::json;
 
     use super::*;
-    use crate::shared::{output::Output, session::Session};
+    use crate::{client::Client, words::secret::Secret};
 
     /// Nobody answers there: every name must come from what was learnt.
-    fn session() -> Session {
-        let client = Client::new("http://127.0.0.1:1", Some(Secret::new("k"))).unwrap();
-        Session { client, out: Output::new(false), reason: None }
+    fn client() -> Client {
+        Client::new("http://127.0.0.1:1", Some(Secret::new("k"))).unwrap()
     }
 
     #[tokio::test]
     async fn events_are_told_with_the_names_that_earlier_ones_gave() {
-        let session = session();
-        let names = NameBook::new(&session);
+        let client = client();
+        let names = NameBook::new(&client);
         let at = "2026-01-02T03:04:05.006Z";
         let scope = json!({"projects": {"include": "all", "exclude": [{"label": {"env": "production"}}]}});
         for (event, expected) in [

@@ -1,4 +1,4 @@
-//! Times on the command line: `90d`, `12h`, `30m`, `45s`, combinations such as `1d12h`, or RFC 3339.
+//! Times as people write them: `90d`, `12h`, `30m`, `45s`, combinations such as `1d12h`, or RFC 3339.
 
 use std::{
     str::FromStr,
@@ -9,17 +9,22 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 
 const SECONDS: [(char, i64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
+/// A time that cannot be reckoned with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("that time is too far away")]
+pub struct TooFar;
+
 /// A length of time, in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span(pub(crate) i64);
+pub struct Span(pub i64);
 
 /// How often something is done: a length of time that is not nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Every(pub(crate) Duration);
+pub struct Every(pub Duration);
 
 /// When something ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Expiry {
+pub enum Expiry {
     /// So long from now.
     In(Span),
     /// At an instant, RFC 3339.
@@ -30,7 +35,7 @@ pub(crate) enum Expiry {
 
 /// A bound of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Bound {
+pub enum Bound {
     /// So long ago.
     Ago(Span),
     /// An instant or a position, which the server tells apart.
@@ -94,7 +99,7 @@ impl FromStr for Bound {
 
 impl Expiry {
     /// As the server takes it: RFC 3339, or `never`.
-    pub(crate) fn instant(&self) -> anyhow::Result<String> {
+    pub fn instant(&self) -> Result<String, TooFar> {
         match self {
             Self::In(span) => from_now(span.0),
             Self::At(text) => Ok(text.clone()),
@@ -105,7 +110,7 @@ impl Expiry {
 
 impl Bound {
     /// As the server takes it, for a moment that is looked back to: a date is its last instant, UTC.
-    pub(crate) fn moment(&self) -> anyhow::Result<String> {
+    pub fn moment(&self) -> Result<String, TooFar> {
         match self {
             Self::At(text) if NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok() => {
                 Ok(format!("{text}T23:59:59.999Z"))
@@ -115,7 +120,7 @@ impl Bound {
     }
 
     /// As the server takes it.
-    pub(crate) fn text(&self) -> anyhow::Result<String> {
+    pub fn text(&self) -> Result<String, TooFar> {
         match self {
             Self::Ago(span) => from_now(-span.0),
             Self::At(text) => Ok(text.clone()),
@@ -124,13 +129,13 @@ impl Bound {
 }
 
 /// An optional expiry as the server takes it.
-pub(crate) fn instant(expiry: Option<&Expiry>) -> anyhow::Result<Option<String>> {
+pub fn instant(expiry: Option<&Expiry>) -> Result<Option<String>, TooFar> {
     expiry.map(Expiry::instant).transpose()
 }
 
-fn from_now(seconds: i64) -> anyhow::Result<String> {
+fn from_now(seconds: i64) -> Result<String, TooFar> {
     let moved = TimeDelta::try_seconds(seconds).and_then(|delta| now().checked_add_signed(delta));
-    let moved = moved.ok_or_else(|| anyhow::anyhow!("that time is too far away"))?;
+    let moved = moved.ok_or(TooFar)?;
     Ok(moved.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
@@ -138,7 +143,8 @@ fn from_now(seconds: i64) -> anyhow::Result<String> {
     clippy::disallowed_methods,
     reason = "a length of time on the command line counts from when it is typed"
 )]
-pub(crate) fn now() -> DateTime<Utc> {
+/// What time it is.
+pub fn now() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 

@@ -1,29 +1,33 @@
-//! How things are written on the command line: `token:NAME`, `user:EMAIL`, `group:NAME`, `project:NAME`, `type:id`.
+//! How people write things: `token:NAME`, `user:EMAIL`, `group:NAME`, `project:NAME`, `type:id`.
 
 use std::{fmt, str::FromStr};
 
-use grantbook_api::words::reference::{GranteeType, PrincipalType};
+use crate::words::reference::{GranteeType, PrincipalType};
 
 /// Types whose only object's id is the organization's, so that none need be given.
 const SINGLETONS: [&str; 4] = ["organization", "org_project", "org_member", "org_audit_logs"];
 
 /// An account: `token:NAME` or `user:EMAIL`, or an id in place of the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PrincipalArg {
-    pub(crate) kind: PrincipalType,
-    pub(crate) name: String,
+pub struct PrincipalArg {
+    /// Which kind of account.
+    pub kind: PrincipalType,
+    /// Its name, e-mail or id.
+    pub name: String,
 }
 
 /// An account or a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GranteeArg {
-    pub(crate) kind: GranteeType,
-    pub(crate) name: String,
+pub struct GranteeArg {
+    /// Account or group.
+    pub kind: GranteeType,
+    /// Its name, e-mail or id.
+    pub name: String,
 }
 
 /// Whom a question is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum AskedArg {
+pub enum AskedArg {
     /// The caller.
     Me,
     /// An account, whatever key it uses.
@@ -34,10 +38,11 @@ pub(crate) enum AskedArg {
 
 /// An object: `type:id`, where projects, groups and roles may be given by name; a singleton by its type alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ObjectArg {
-    pub(crate) object_type: String,
+pub struct ObjectArg {
+    /// Name of its type in the catalog.
+    pub object_type: String,
     /// None for a singleton: the organization's id.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
 }
 
 impl FromStr for GranteeArg {
@@ -114,7 +119,7 @@ impl fmt::Display for GranteeArg {
 }
 
 /// A pair such as a label: `key=value`.
-pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+pub fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}`: write key=value"))?;
     Ok((key.to_owned(), value.to_owned()))
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    questions::why::svg::{GAP, wrapped},
-    shared::output::clean,
+use crate::people::{
+    picture::{GAP, wrapped},
+    text::clean,
 };
 
 /// The height of a line of text, and its distance from a box's edges.

@@ -5,16 +5,15 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use grantbook_api::{
+use crate::{
     nouns::grants::Effect,
+    people::{
+        explanation::{actor_words, role_words},
+        picture::{NARROW, WIDE, draw::Look, wrapped},
+    },
     questions::explain::{
         Explanation, GraphEdge, GraphEdgeType, GraphGrant, GraphNode, ObstacleCode, PathRole, RecordRef,
     },
-};
-
-use crate::questions::why::{
-    actor_words, role_words,
-    svg::{NARROW, WIDE, draw::Look, wrapped},
 };
 
 /// A grant, or another membership in a group that is drawn elsewhere.
