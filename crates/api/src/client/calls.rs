@@ -11,10 +11,11 @@ use crate::{
         grants::{CreateGrant, Grant, GrantQuery},
         groups::{CreateGroup, Group, UpdateGroup},
         keys::{IssueKey, Key, RotateKey},
-        members::{AddMember, Member},
+        members::{AddMember, Member, MemberOf},
         objects::{Object, ObjectProjectQuery, ObjectQuery, RegisterObject, UpdateObject},
         projects::{CreateProject, Project, UpdateProject},
         roles::{CreateRole, Role, UpdateRole},
+        sessions::{Session, SessionQuery, StartSession},
         tokens::{CreateToken, Token, UpdateToken},
         users::{CreateUser, UpdateUser, User},
     },
@@ -33,7 +34,7 @@ use crate::{
     whoami::Whoami,
     words::{
         list::{AsOfQuery, ListQuery, Page, PageQuery},
-        reference::{GranteeRef, PrincipalRef, PrincipalType},
+        reference::{GranteeRef, GranteeType, PrincipalRef, PrincipalType},
     },
 };
 
@@ -276,6 +277,31 @@ impl Client {
     /// Revokes a key.
     pub async fn revoke_key(&self, id: &str) -> Call<Key> {
         self.delete(&["v1", "keys", id]).await
+    }
+
+    /// Starts a session with the client's key, which must be a user's; its text is in this answer and in no other.
+    pub async fn start_session(&self) -> Call<Session> {
+        self.send(Method::POST, &["v1", "sessions"], &StartSession {}).await
+    }
+
+    /// One page of the sessions of a user.
+    pub async fn sessions(&self, query: &SessionQuery) -> Call<Page<Session>> {
+        self.get(&["v1", "sessions"], query).await
+    }
+
+    /// Ends a session.
+    pub async fn end_session(&self, id: &str) -> Call<Session> {
+        self.delete(&["v1", "sessions", id]).await
+    }
+
+    /// One page of the groups that somebody is directly in.
+    pub async fn groups_of(&self, member: &GranteeRef, query: &PageQuery) -> Call<Page<MemberOf>> {
+        let collection = match member.kind {
+            GranteeType::User => "users",
+            GranteeType::Token => "tokens",
+            GranteeType::Group => "groups",
+        };
+        self.get(&["v1", collection, &member.id, "groups"], query).await
     }
 }
 

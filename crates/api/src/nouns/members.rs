@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::reference::{GranteeRef, NamedGrantee};
+use crate::words::reference::{GranteeRef, Named, NamedGrantee};
 
 /// Body of `POST /v1/groups/{id}/members`; for a member already in, an end that is given replaces the present one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,4 +37,16 @@ pub struct Member {
     /// When it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<String>,
+}
+
+/// A group that somebody is directly in, by a membership that was not removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MemberOf {
+    /// The group.
+    pub group: Named,
+    /// In force before this instant.
+    pub expires_at: Option<String>,
+    /// When the member was added, or its expiry last replaced.
+    pub created_at: String,
 }

@@ -10,6 +10,7 @@ use grantbook_domain::{
     access::check::Reason,
     catalog::TypeSet,
     id::{GroupId, RoleId},
+    model::Membership,
     principal::{Grantee, Principal},
     state::Block,
 };
@@ -17,6 +18,7 @@ use grantbook_domain::{
 use crate::{
     access::checker::{Checker, Stop},
     store::{
+        entities,
         error::ViewError,
         row::{Given, GrantRow, HeadRow, MembershipRow, RoleRow},
         row_key::{Kind, tag},
@@ -63,6 +65,18 @@ impl Checker<'_> {
         let node = Rc::new(node);
         self.nodes.insert(grantee, Rc::clone(&node));
         Ok(node)
+    }
+
+    /// The memberships in living groups that somebody has, not removed, by the id of the group; their time may have passed.
+    pub fn memberships_of(&mut self, member: Grantee) -> Result<Vec<Membership>, ViewError> {
+        let node = self.node(member)?;
+        let mut living = Vec::new();
+        for (group, row) in &node.memberships {
+            if self.node(Grantee::Group(*group))?.lives() {
+                living.push(entities::membership(member, *group, row));
+            }
+        }
+        Ok(living)
     }
 
     /// The principal's node, if it is active now.

@@ -4,7 +4,7 @@ use grantbook_api::{
     nouns::{
         groups::{CreateGroup, Group, UpdateGroup},
         keys::{IssueKey, Key, KeyQuery, RotateKey},
-        members::{AddMember, Member},
+        members::{AddMember, Member, MemberOf},
         sessions::{Session, SessionQuery, StartSession},
         tokens::{CreateToken, Token, UpdateToken},
         users::{CreateUser, UpdateUser, User},
@@ -218,6 +218,24 @@ fn members_rows() -> Vec<Endpoint> {
             .path("id", "The group's id.")
             .query::<PageQuery>()
             .answers_page::<Member>(),
+        question("list_groups_of_token", Get, "/v1/tokens/{id}/groups", members::groups_of_token)
+            .tag("members")
+            .says("The groups that a service token is directly in, as far as the caller may read them.")
+            .path("id", "The token's id.")
+            .query::<PageQuery>()
+            .answers_page::<MemberOf>(),
+        question("list_groups_of_user", Get, "/v1/users/{id}/groups", members::groups_of_user)
+            .tag("members")
+            .says("The groups that a user is directly in, as far as the caller may read them.")
+            .path("id", "The user's id.")
+            .query::<PageQuery>()
+            .answers_page::<MemberOf>(),
+        question("list_groups_of_group", Get, "/v1/groups/{id}/groups", members::groups_of_group)
+            .tag("members")
+            .says("The groups that a group is directly in, as far as the caller may read them.")
+            .path("id", "The group's id.")
+            .query::<PageQuery>()
+            .answers_page::<MemberOf>(),
         write("add_member", Post, "/v1/groups/{id}/members", |it| parse::members::add(it.at(0), it.body))
             .tag("members")
             .says("Adds a member; for one already in, another expiry replaces the present one.")

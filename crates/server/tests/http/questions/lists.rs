@@ -181,3 +181,41 @@ async fn the_audit_log_is_searched_paged_and_streamed() {
         assert_eq!(given.get(&format!("/v1/audit?{query}")).await.told(), (400, "invalid"), "{query}");
     }
 }
+
+/// The groups of a token: direct ones, page by page, as of a position, living ones only, and of those what the caller may read.
+#[tokio::test]
+async fn the_groups_of_somebody_are_those_that_live_and_may_be_read() {
+    let given = Given::new().await;
+    let (token, own_key) = given.token().await;
+    let mut groups = Vec::new();
+    for _ in 0..5 {
+        let group = given.group().await;
+        given.join(&group, &token).await;
+        groups.push(group);
+    }
+    let outer = given.group().await;
+    let member = json!({"member": {"type": "group", "id": groups[0]}});
+    given.post(&format!("/v1/groups/{outer}/members"), member).await.expect(201);
+    let path = format!("/v1/tokens/{token}/groups");
+    let ids = |pages: &[Vec<Value>]| -> Vec<String> {
+        pages.concat().iter().map(|item| item["group"]["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let paged = pages(&given, &given.owner_key, &format!("{path}?limit=2")).await;
+    assert_eq!(paged.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(ids(&paged), groups, "direct ones, in the order in which the groups were made");
+    assert_eq!(
+        ids(&pages(&given, &given.owner_key, &format!("/v1/groups/{}/groups", groups[0])).await),
+        [outer]
+    );
+
+    let before = given.get("/v1/whoami").await.expect(200).header("grantbook-position").to_owned();
+    given.delete(&format!("/v1/groups/{}", groups[1])).await.expect(200);
+    given.delete(&format!("/v1/groups/{}/members/token/{token}", groups[2])).await.expect(200);
+    let left = [&groups[0], &groups[3], &groups[4]];
+    assert_eq!(ids(&pages(&given, &given.owner_key, &path).await).iter().collect::<Vec<_>>(), left);
+    let then = pages(&given, &given.owner_key, &format!("{path}?as_of={before}")).await;
+    assert_eq!(ids(&then), groups, "as it was");
+
+    let seen = pages(&given, &own_key, &path).await;
+    assert_eq!(seen.concat().len(), 0, "a member as such may read no group");
+}
