@@ -95,15 +95,28 @@ test("what each page shows to whom", async ({ another, hygiene }) => {
   expect(`${lines.join("\n")}\n`).toMatchSnapshot("who-sees-what.txt");
 });
 
-/** Every form of a page that changes something, as it would be sent. */
+/** Names of links behind which there is a form. */
+const OPENING = /^(Create|Add|Issue|Edit|Rename|Register)\b/;
+
+/** Every form of a page, and of those that it opens, that changes something: as it would be sent. */
 async function forms(page, path) {
   await page.goto(path);
-  const buttons = await page.getByRole("main").getByRole("button").all();
+  const found = await formsHere(page);
+  const links = page.getByRole("main").getByRole("link", { name: OPENING });
+  const opened = await links.evaluateAll((all) => all.map((link) => link.href));
+  for (const url of opened) {
+    await page.goto(url);
+    found.push(...(await formsHere(page)));
+  }
+  return found;
+}
+
+async function formsHere(page) {
   const found = [];
-  for (const button of buttons) {
-    const isForm = await button.evaluate((element) => Boolean(element.form) && element.type === "submit");
-    const form = isForm ? await formOf(button) : null;
-    if (form?.method === "post" && !/\/(ask|sign-in|sign-out|sessions)\b/.test(form.url)) {
+  for (const button of await page.getByRole("main").getByRole("button").all()) {
+    const sends = await button.evaluate((element) => Boolean(element.form) && element.type === "submit");
+    const form = sends ? await formOf(button) : null;
+    if (form?.method === "post" && !/\/(ask|sign-in|sign-out|sessions|preview)\b/.test(form.url)) {
       found.push(form);
     }
   }

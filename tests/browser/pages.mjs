@@ -170,7 +170,8 @@ export async function ask(page, principal, permission, object) {
   await enter(page, "Principal", principal);
   await enter(page, "Permission", permission);
   await enter(page, "Object", object);
-  await action(page, "Ask").click();
+  // The navigation has a link of that name.
+  await page.getByRole("main").getByRole("button", { name: "Ask", exact: true }).click();
   const answer = page.getByRole("status").filter({ hasText: /^\s*(Allowed|Denied)\b/ });
   await expect(answer).toBeVisible();
   await expect(page.getByRole("main")).toContainText(object.split(":").at(-1));

