@@ -141,7 +141,9 @@ test("an action that is hidden from somebody is refused when it is posted by han
       own.push(...(await forms(page, path)).map(({ url }) => url));
     }
     const before = await reached(owner);
-    for (const { url, fields } of filled.filter((form) => !own.includes(form.url))) {
+    const hidden = filled.filter((form) => !own.includes(form.url));
+    expect(hidden.length, `some forms are hidden from the ${who}`).toBeGreaterThan(0);
+    for (const { url, fields } of hidden) {
       const form = { ...fields, name: fields.name || "by hand" };
       const headers = { "sec-fetch-site": "same-origin", origin: base() };
       const answer = await page.request.post(url, { form, headers, maxRedirects: 0 });
