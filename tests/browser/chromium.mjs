@@ -62,5 +62,10 @@ export function version() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  console.log(version());
+  try {
+    console.log(version());
+  } catch (error) {
+    console.error(`${executablePath} does not start: ${error.message}`);
+    process.exitCode = 1;
+  }
 }
