@@ -3,7 +3,7 @@ CARGO ?= cargo
 PROGRESS := tests/harness/with_progress.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dist demo-nats demo-braintrust braintrust test test-names test-faults soak check fmt doc golden bench bench-large bench-rivals run nats python
+.PHONY: help demo dist demo-nats demo-braintrust braintrust browser console-pictures test test-names test-faults soak check fmt doc golden bench bench-large bench-rivals run nats python
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,7 +32,13 @@ python: ## fetch the Python packages of the tests from the Python registry, pinn
 braintrust: ## fetch the published Braintrust clients of the tests, and node for them, from their registries, pinned by hash
 	@tests/harness/fetch_braintrust_clients.sh
 
-test: nats python braintrust ## build and run every test, several at once; TESTS='part of a name' picks; needs Rust, and Python with pip
+browser: ## fetch Playwright, axe and a Chromium for the tests of the console, pinned by hash; CHROMIUM=path is used instead
+	@tests/harness/fetch_browser.sh
+
+console-pictures: browser ## take the pictures of the console in docs/console
+	$(CARGO) run --locked --quiet --package grantbook-tests --bin console-pictures
+
+test: nats python braintrust browser ## build and run every test, several at once; TESTS='part of a name' picks; needs Rust, and Python with pip
 	@$(PROGRESS) $(CARGO) build --locked --package grantbook-cli
 	@$(PROGRESS) $(CARGO) test --locked --no-run
 	@$(CARGO) run --locked --quiet --package grantbook-tests --bin run-tests -- $(TESTS)

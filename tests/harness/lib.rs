@@ -10,14 +10,17 @@
 pub mod backup;
 pub mod binary;
 pub mod braintrust;
+pub mod browser;
 pub mod cut;
 pub mod dice;
 pub mod events;
+mod fetched;
 pub mod frames;
 pub mod front;
 pub mod hooks;
 pub mod hostile;
 pub mod nats;
 pub mod org;
+pub mod scene;
 pub mod server;
 pub mod wire;

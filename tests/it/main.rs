@@ -11,6 +11,7 @@ mod agree;
 mod attacks;
 mod authzen;
 mod braintrust;
+mod console;
 mod journal;
 mod project;
 mod quarantine;

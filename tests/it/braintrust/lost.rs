@@ -1,13 +1,10 @@
 //! Answers that are lost on their way: a client that sends its request again has the effect once.
 
 use anyhow::{Context, Result, ensure};
-use grantbook_tests::{braintrust::Manager, front::RoundRobin, wire::Http};
+use grantbook_tests::{braintrust::Manager, front::RoundRobin, scene::Scene, wire::Http};
 use serde_json::{Value, json};
 
-use crate::braintrust::{
-    story::{Scene, id},
-    wire::ask,
-};
+use crate::braintrust::{story::id, wire::ask};
 
 /// Whether a key is good for a login.
 fn works(base: &str, key: &Value) -> Result<bool> {

@@ -4,11 +4,12 @@ use anyhow::{Context, Result, ensure};
 use grantbook_tests::{
     braintrust::{Application, Manager, Sdk, client_line},
     front::RoundRobin,
+    scene::Scene,
     wire::Http,
 };
 use serde_json::{Value, json};
 
-use crate::braintrust::{story::Scene, wire::ask};
+use crate::braintrust::wire::ask;
 
 /// A scene behind one address, which reaches each of its nodes in turn.
 fn behind_one(scene: &Scene) -> Result<RoundRobin> {

@@ -1,11 +1,11 @@
 //! What management calls mean: an ACL is a grant, and what these words cannot say stays in force.
 
 use anyhow::{Context, Result, ensure};
-use grantbook_tests::{server::Server, wire::Reply};
+use grantbook_tests::{scene::Scene, server::Server, wire::Reply};
 use serde_json::{Value, json};
 
 use crate::braintrust::{
-    story::{Scene, account, id},
+    story::{account, id},
     wire::ask,
 };
 

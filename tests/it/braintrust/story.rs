@@ -3,52 +3,9 @@
 use anyhow::{Context, Result};
 use grantbook_tests::{
     braintrust::{Application, Sdk, client_line},
-    nats::Nats,
-    server::Server,
+    scene::Scene,
 };
 use serde_json::{Value, json};
-
-/// Where the administrator works, and where applications ask.
-pub(super) struct Scene {
-    pub(super) writes: Server,
-    /// Read nodes with a command URL; none if everything is one process.
-    nodes: Vec<Server>,
-    /// The one whose directory the others share, and the broker.
-    _kept: Option<(Server, Nats)>,
-}
-
-impl Scene {
-    pub(super) fn embedded() -> Result<Self> {
-        Ok(Self::alone(Server::start()?))
-    }
-
-    /// One process that is everything.
-    pub(super) fn alone(server: Server) -> Self {
-        Self { writes: server, nodes: Vec::new(), _kept: None }
-    }
-
-    /// Two read nodes that pass writes on.
-    pub(super) fn over_nats() -> Result<Self> {
-        let nats = Nats::single()?;
-        let mut first = Server::init_over(&nats.url())?;
-        let writes = first.another("command")?;
-        first.set_env("GRANTBOOK_FORWARD_TO", writes.base());
-        let nodes = vec![first.another("read")?, first.another("read")?];
-        Ok(Self { writes, nodes, _kept: Some((first, nats)) })
-    }
-
-    pub(super) fn bases(&self) -> Vec<&str> {
-        if self.nodes.is_empty() {
-            vec![self.writes.base()]
-        } else {
-            self.nodes.iter().map(Server::base).collect()
-        }
-    }
-
-    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        self.writes.call("POST", path, body)?.expect(201)
-    }
-}
 
 pub(super) fn id(value: &Value) -> Result<String> {
     Ok(value["id"].as_str().with_context(|| format!("no id in {value}"))?.to_owned())

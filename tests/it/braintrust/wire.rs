@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use grantbook_tests::{
+    scene::Scene,
     server::Server,
     wire::{Http, Reply},
 };
 use serde_json::{Value, json};
 
-use crate::braintrust::story::{Scene, account, id};
+use crate::braintrust::story::{account, id};
 
 pub(super) fn ask(base: &str, key: &str, method: &str, path: &str, body: &Value) -> Result<Reply> {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };

