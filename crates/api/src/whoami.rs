@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::reference::{Named, NamedPrincipal};
+use crate::{
+    nouns::keys::SessionOf,
+    words::reference::{Named, NamedPrincipal},
+};
 
 /// Answer of `GET /v1/whoami`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,4 +25,7 @@ pub struct Whoami {
 pub struct WhoamiKey {
     /// Its id.
     pub id: String,
+    /// Present if it is a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionOf>,
 }

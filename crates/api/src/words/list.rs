@@ -26,6 +26,10 @@ pub struct ListQuery {
     /// Only the thing with exactly this name (for users: this e-mail, compared ASCII-lowercased).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Only things whose name (of users: e-mail or name) has this in it, whatever the case of its letters. A page may then be
+    /// short, even empty, and still have a next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
     /// Most items of the page: 1..1000, 100 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,

@@ -133,11 +133,16 @@ pub(crate) fn key(key: &model::Key) -> keys::Key {
         created_at: created_at.to_string(),
         revoked_at: time(*ended_at),
         replaces: replaces.map(|id| id.to_string()),
-        session: session.map(|session| keys::SessionOf {
-            parent: session.parent.map(|id| id.to_string()),
-            signed_in_at: session.signed_in_at.to_string(),
-        }),
+        session: session.map(session_of),
         old_valid_until: None,
+    }
+}
+
+/// What makes a key a session.
+pub(crate) fn session_of(session: model::Session) -> keys::SessionOf {
+    keys::SessionOf {
+        parent: session.parent.map(|id| id.to_string()),
+        signed_in_at: session.signed_in_at.to_string(),
     }
 }
 

@@ -54,6 +54,10 @@ pub trait Document: Serialize + DeserializeOwned {
     fn goes_by(&self, name: &str) -> bool {
         self.indexed_name().is_some_and(|own| own == name)
     }
+    /// Whether a search for a part of a name, in lower case, finds it.
+    fn is_found_by(&self, part: &str) -> bool {
+        self.indexed_name().is_some_and(|name| name.to_lowercase().contains(part))
+    }
     /// The lists it is in.
     fn lists(&self) -> Vec<List<'_>>;
     /// What it belongs to: things whose end is its end too.
@@ -97,6 +101,10 @@ impl Document for User {
     }
     fn goes_by(&self, name: &str) -> bool {
         self.email.clear().is_some_and(|email| email.eq_ignore_ascii_case(name))
+    }
+    fn is_found_by(&self, part: &str) -> bool {
+        let texts = [self.email.clear(), self.name.as_ref().and_then(Personal::clear)];
+        texts.into_iter().flatten().any(|text| text.to_lowercase().contains(part))
     }
     fn lists(&self) -> Vec<List<'_>> {
         vec![List::All(Self::KIND)]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use grantbook_api::words::list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, PageQuery};
 use grantbook_domain::{access::rights::Ask, position::Position, time::Timestamp};
-use grantbook_views::{Checker, ListCursor, Listed, Listing, Snapshot, ViewError};
+use grantbook_views::{Checker, Document, ListCursor, Listed, Listing, Snapshot, ViewError};
 use serde::Serialize;
 
 use crate::{
@@ -26,6 +26,8 @@ pub(crate) const PAGE_BYTES: usize = 1 << 20;
 pub(crate) const PAGE_WORK: u64 = 4_000_000;
 /// How many items of a list are looked up together: documents can be long.
 const FETCH: usize = 64;
+/// How many items without the part of a name that is searched for a page passes over; then it ends, and `next` leads on.
+const PASSED_OVER: usize = 20_000;
 
 /// What is left of a page.
 #[derive(Debug)]
@@ -130,6 +132,8 @@ pub(crate) struct PageRequest {
     /// Names the list: its route and its filters.
     list: String,
     name: Option<String>,
+    /// A part of the name, in lower case.
+    search: Option<String>,
     limit: usize,
     cursor: Option<String>,
 }
@@ -137,15 +141,16 @@ pub(crate) struct PageRequest {
 impl PageRequest {
     /// A page of a list with names.
     pub(crate) fn named(list: &str, query: ListQuery) -> Result<Self, Failure> {
-        let ListQuery { name, limit, cursor, as_of: _ } = query;
-        let list = format!("{list}\n{name:?}");
-        Ok(Self { list, name, limit: size(limit)?, cursor })
+        let ListQuery { name, search, limit, cursor, as_of: _ } = query;
+        let search = search.map(|part| part.to_lowercase());
+        let list = format!("{list}\n{name:?}\n{search:?}");
+        Ok(Self { list, name, search, limit: size(limit)?, cursor })
     }
 
     /// A page of a list without names; `list` says its filters too.
     pub(crate) fn plain(list: impl Into<String>, query: PageQuery) -> Result<Self, Failure> {
         let PageQuery { limit, cursor, as_of: _ } = query;
-        Ok(Self { list: list.into(), name: None, limit: size(limit)?, cursor })
+        Ok(Self { list: list.into(), name: None, search: None, limit: size(limit)?, cursor })
     }
 
     /// The page of a list that was permitted as a whole: what `show` makes of the items, but for those of which it
@@ -156,11 +161,11 @@ impl PageRequest {
         fetch: impl Fn(&Snapshot, &Listing<'_>) -> Result<grantbook_views::Page<T>, ViewError>,
         show: impl FnMut(&T) -> Result<Option<D>, Failure>,
     ) -> Result<Page<D>, Failure> {
-        self.filled(permit.reading(), fetch, show)
+        self.filled(permit.reading(), fetch, |_| true, show)
     }
 
     /// The page of a list whose items are permitted one by one: full, though others lie between them.
-    pub(crate) fn page_of_each<T, D: Serialize>(
+    pub(crate) fn page_of_each<T: Document, D: Serialize>(
         &self,
         authorizer: &mut Authorizer<'_>,
         ask: Ask,
@@ -170,7 +175,8 @@ impl PageRequest {
     where
         for<'a> Resource<'a>: From<&'a T>,
     {
-        self.filled(authorizer.reading(), fetch, |item| {
+        let is_searched = |item: &T| self.search.as_deref().is_none_or(|part| item.is_found_by(part));
+        self.filled(authorizer.reading(), fetch, is_searched, |item| {
             if authorizer.may(ask, &item.into())? { show(authorizer, item).map(Some) } else { Ok(None) }
         })
     }
@@ -179,6 +185,7 @@ impl PageRequest {
         &self,
         reading: &ReadContext,
         fetch: impl Fn(&Snapshot, &Listing<'_>) -> Result<grantbook_views::Page<T>, ViewError>,
+        is_searched: impl Fn(&T) -> bool,
         mut show: impl FnMut(&T) -> Result<Option<D>, Failure>,
     ) -> Result<Page<D>, Failure> {
         let begun = reading.cursor(&self.list, self.cursor.as_deref())?;
@@ -187,19 +194,26 @@ impl PageRequest {
         let mut items: Vec<D> = Vec::new();
         let mut room = PageRoom::of(self.limit);
         let mut last = None;
+        let mut passed_over = 0;
+        let lead_on = |place: ListCursor| {
+            reading.cursor_text(&self.list, &Cursor { at, after: place.as_bytes().to_vec() })
+        };
         loop {
             // One more than fit shows whether there is a next page.
             let limit = room.items().saturating_add(1).min(FETCH);
             let listing = Listing { at, after: after.as_ref(), name: self.name.as_deref(), limit };
             let page = fetch(reading.rows(), &listing)?;
             for Listed { thing, cursor } in page.items {
+                if !is_searched(&thing) {
+                    passed_over += 1;
+                    if passed_over >= PASSED_OVER {
+                        return Ok(Page { items, next: Some(lead_on(cursor)) });
+                    }
+                    continue;
+                }
                 let Some(item) = show(&thing)? else { continue };
                 if !room.takes(&item)? {
-                    let next = last.map(|place: ListCursor| {
-                        let cursor = Cursor { at, after: place.as_bytes().to_vec() };
-                        reading.cursor_text(&self.list, &cursor)
-                    });
-                    return Ok(Page { items, next });
+                    return Ok(Page { items, next: last.map(lead_on) });
                 }
                 items.push(item);
                 last = Some(cursor);

@@ -5,6 +5,7 @@
 pub(super) const REQUESTS: &[(&str, &str)] = &[
     // Projects.
     ("GET /v1/projects?name=@name", ""),
+    ("GET /v1/projects?search=@name", ""),
     ("POST /v1/projects", r#"{"name":"@name","labels":{"env":"@label"}}"#),
     ("GET /v1/projects/@project", ""),
     ("PATCH /v1/projects/@project", r#"{"name":"@name"}"#),
@@ -27,6 +28,7 @@ pub(super) const REQUESTS: &[(&str, &str)] = &[
     ("DELETE /v1/objects/dataset/hidden-set?project=@project", ""),
     // Groups.
     ("GET /v1/groups?name=@name", ""),
+    ("GET /v1/groups?search=@name", ""),
     ("POST /v1/groups", r#"{"name":"@name"}"#),
     ("GET /v1/groups/@group", ""),
     ("PATCH /v1/groups/@group", r#"{"name":"@name"}"#),
@@ -40,6 +42,7 @@ pub(super) const REQUESTS: &[(&str, &str)] = &[
     ("DELETE /v1/groups/@group/members/group/@inner", ""),
     // Roles.
     ("GET /v1/roles?name=@name", ""),
+    ("GET /v1/roles?search=@name", ""),
     ("POST /v1/roles", r#"{"name":"@name","permissions":[{"permission":"read"}],"includes":["@included"]}"#),
     ("GET /v1/roles/@role", ""),
     ("PATCH /v1/roles/@role", r#"{"name":"@name"}"#),
@@ -47,6 +50,7 @@ pub(super) const REQUESTS: &[(&str, &str)] = &[
     ("DELETE /v1/roles/@role", ""),
     // Users, tokens, keys, sessions.
     ("GET /v1/users?name=@email", ""),
+    ("GET /v1/users?search=@email", ""),
     ("POST /v1/users", r#"{"email":"@email","name":"@name","external_id":"@external"}"#),
     ("GET /v1/users/@user", ""),
     ("PATCH /v1/users/@user", r#"{"email":"@email"}"#),
@@ -58,6 +62,7 @@ pub(super) const REQUESTS: &[(&str, &str)] = &[
     ("GET /v1/users/@user/keys", ""),
     ("POST /v1/users/@user/keys", r#"{"narrow":{"on":{"object":{"type":"group","id":"@group"}}}}"#),
     ("GET /v1/tokens?name=@name", ""),
+    ("GET /v1/tokens?search=@name", ""),
     ("POST /v1/tokens", r#"{"name":"@name","external_id":"@external"}"#),
     ("GET /v1/tokens/@token", ""),
     ("PATCH /v1/tokens/@token", r#"{"name":"@name","external_id":"@external"}"#),

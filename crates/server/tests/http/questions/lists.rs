@@ -219,3 +219,28 @@ async fn the_groups_of_somebody_are_those_that_live_and_may_be_read() {
     let seen = pages(&given, &own_key, &path).await;
     assert_eq!(seen.concat().len(), 0, "a member as such may read no group");
 }
+
+#[tokio::test]
+async fn a_search_finds_parts_of_names_whatever_their_case() {
+    let given = Given::new().await;
+    for (name, labels) in [("Web Staging", "a"), ("web production", "b"), ("batch", "c")] {
+        given.post("/v1/projects", json!({"name": name, "labels": {"l": labels}})).await.expect(201);
+    }
+    given
+        .post("/v1/users", json!({"email": "zoe@example.com", "name": "Zo\u{cb} \u{c4}rger"}))
+        .await
+        .expect(201);
+    let names = async |path: &str, member: &str| -> Vec<String> {
+        let found = pages(&given, &given.owner_key, path).await.concat();
+        found.iter().map(|item| item[member].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("/v1/projects?search=WEB&limit=1", "name").await, ["Web Staging", "web production"]);
+    assert_eq!(names("/v1/projects?search=b%20s", "name").await, ["Web Staging"]);
+    assert_eq!(names("/v1/projects?search=nothing", "name").await, [""; 0]);
+    assert_eq!(names("/v1/users?search=%C3%A4rg", "email").await, ["zoe@example.com"], "by name");
+    assert_eq!(names("/v1/users?search=ZOE@", "email").await, ["zoe@example.com"], "by e-mail");
+    let on = json!({"projects": {"include": [{"label": {"l": "b"}}]}});
+    let (_, key) = given.token_with(json!(["read"]), on).await;
+    let seen = pages(&given, &key, "/v1/projects?search=web").await.concat();
+    assert_eq!(seen.len(), 1, "what is hidden is not found");
+}
