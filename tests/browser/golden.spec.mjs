@@ -18,7 +18,8 @@ function masked(text) {
     .replace(/\bgb_\w+/g, "KEY")
     .replace(/\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?)?/g, "TIME")
     .replace(/\b\d+ ?(ms|s|min|h|d|seconds?|minutes?|hours?|days?)\b( ago)?/g, "AGE")
-    .replace(/\b(position|at) \d+\b/gi, "$1 N");
+    .replace(/\bposition [\w-]+/g, "position N")
+    .replace(/\b[\w-]{22}\b/g, "POSITION");
 }
 
 /** The id of what has this name. */

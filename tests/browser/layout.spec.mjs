@@ -2,7 +2,7 @@
 import { axeClean, expect, test } from "./hygiene.mjs";
 import * as api from "./api.mjs";
 import { keys } from "./env.mjs";
-import { action, changing, createGroup, field, heading, NAVIGATION, signIn } from "./pages.mjs";
+import { action, changing, createGroup, field, heading, NAVIGATION, search, signIn } from "./pages.mjs";
 
 const NARROW = { width: 360, height: 740 };
 const LONG = "W".repeat(120);
@@ -175,8 +175,7 @@ test("a new group of the keyboard's name can be searched", async ({ page }) => {
   await signIn(page, keys.owner);
   await createGroup(page, name, "to be found");
   await page.goto("/console/groups");
-  await field(page, "Search").fill("needle in");
-  await page.keyboard.press("Enter");
+  await search(page, "needle IN");
   await expect(page.getByRole("main").getByRole("link", { name, exact: true })).toBeVisible();
   await expect(page.getByRole("main").getByRole("link", { name: "team", exact: true })).toBeHidden();
 });

@@ -43,18 +43,18 @@ export async function reached(page) {
   return (await ready.json()).position;
 }
 
-/** The highest position that a status on the page names; -1 while there is none. */
+/** The position that a status on the page names; nothing while there is none. */
 async function shownPosition(page) {
   const texts = await page.getByRole("status").allInnerTexts().catch(() => []);
-  const positions = texts.flatMap((text) => [...text.matchAll(/\bposition\s+(\d+)/gi)].map((found) => Number(found[1])));
-  return Math.max(-1, ...positions);
+  return texts.map((text) => text.match(/\bposition\s+([\w-]+)/)?.[1]).find(Boolean) ?? "";
 }
 
 /** Does something that changes state, and waits until the page shows the position of its record; that position. */
 export async function changing(page, act) {
-  const before = await reached(page);
+  const [before, shown] = [await reached(page), await shownPosition(page)];
   await act();
-  await expect.poll(() => shownPosition(page), { message: "a status with the position" }).toBeGreaterThan(before);
+  const isNew = async () => ![before, shown, ""].includes(await shownPosition(page));
+  await expect.poll(isNew, { message: "a status with the position" }).toBe(true);
   return shownPosition(page);
 }
 
@@ -77,9 +77,17 @@ export async function visit(page, name) {
   await expect(page).toHaveURL(new RegExp(`${NAVIGATION[name]}(\\?|$)`));
 }
 
+/** Narrows a list to what has this in its name. */
+export async function search(page, part) {
+  await field(page, "Search").fill(part);
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL(/[?&]search=/);
+}
+
 /** Opens one thing from its list. */
 export async function open(page, list, name) {
   await visit(page, list);
+  await search(page, name);
   await page.getByRole("main").getByRole("link", { name, exact: true }).click();
   await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
 }

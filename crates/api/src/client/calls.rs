@@ -289,8 +289,8 @@ impl Client {
         self.get(&["v1", "sessions"], query).await
     }
 
-    /// Ends a session.
-    pub async fn end_session(&self, id: &str) -> Call<Session> {
+    /// Ends a session; its key as it was.
+    pub async fn end_session(&self, id: &str) -> Call<Key> {
         self.delete(&["v1", "sessions", id]).await
     }
 

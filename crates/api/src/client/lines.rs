@@ -31,7 +31,7 @@ impl Client {
         let query = AuditQuery { end: Some(End::Line), ..query.clone() };
         let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(NDJSON))]);
         let request = self.request(Method::GET, self.url(&["v1", "audit"], Some(&query))?)?;
-        let response = request.headers(accept).timeout(STREAM_TIMEOUT).send().await?;
+        let response = self.execute(request.headers(accept).timeout(STREAM_TIMEOUT)).await?;
         Ok(Lines { response: successful(response).await?, waiting: Vec::new(), given: 0 })
     }
 }

@@ -7,6 +7,7 @@
 
 mod calls;
 mod error;
+mod in_process;
 mod lines;
 mod report;
 mod watch;
@@ -26,6 +27,7 @@ use serde_json::Value;
 
 pub use self::{
     error::ClientError,
+    in_process::InProcess,
     lines::Lines,
     report::ReportStream,
     watch::{Watch, WatchMessage, Watched},
@@ -46,6 +48,8 @@ pub struct Client {
     command_base: Option<Url>,
     key: Option<Secret>,
     options: Options,
+    /// The server, if it is in this process.
+    server: Option<InProcess>,
 }
 
 /// What accompanies every request of a client; see [`Client::with`].
@@ -100,7 +104,14 @@ impl Client {
         if base.host_str().is_some_and(is_loopback) {
             http = http.no_proxy();
         }
-        Ok(Self { http: http.build()?, base, command_base: None, key, options: Options::default() })
+        Ok(Self {
+            http: http.build()?,
+            base,
+            command_base: None,
+            key,
+            options: Options::default(),
+            server: None,
+        })
     }
 
     /// The same client, whose requests carry these options.
@@ -272,7 +283,7 @@ impl Client {
     }
 
     async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Answer<T>, ClientError> {
-        let response = request.send().await?;
+        let response = self.execute(request).await?;
         let status = response.status().as_u16();
         let position = header_text(&response, header::POSITION);
         let replayed = header_text(&response, header::IDEMPOTENCY_REPLAYED).as_deref() == Some("true");

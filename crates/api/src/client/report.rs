@@ -22,7 +22,7 @@ impl Client {
     /// Asks for a report in the format that the query names; JSON if it names none.
     pub async fn report(&self, query: &ReportQuery) -> Result<ReportStream, ClientError> {
         let request = self.request(Method::GET, self.url(&["v1", "report"], Some(query))?)?;
-        let response = successful(request.timeout(STREAM_TIMEOUT).send().await?).await?;
+        let response = successful(self.execute(request.timeout(STREAM_TIMEOUT)).await?).await?;
         let principals = header_text(&response, header::PRINCIPALS).and_then(|text| text.parse().ok());
         let position = header_text(&response, header::POSITION);
         Ok(ReportStream { response, principals: principals.unwrap_or_default(), position })

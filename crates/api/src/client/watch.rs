@@ -115,7 +115,7 @@ impl Watch {
             headers.insert(LAST_EVENT_ID, last);
         }
         let request = self.client.request(Method::GET, url)?.headers(headers).timeout(STREAM_TIMEOUT);
-        Ok(Events { response: successful(request.send().await?).await?, waiting: Vec::new() })
+        Ok(Events { response: successful(self.client.execute(request).await?).await?, waiting: Vec::new() })
     }
 
     /// What an event says, if it is a message.

@@ -1,6 +1,10 @@
 //! From names to ids (for requests) and back (for people), as far as the caller sees what bears them.
 
-use std::{cell::RefCell, collections::HashMap, fmt};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use serde::Deserialize;
 
@@ -218,18 +222,18 @@ impl Listed {
 #[derive(Debug)]
 pub struct NameBook<'a> {
     client: &'a Client,
-    known: RefCell<HashMap<(Kind, String), String>>,
+    known: Mutex<HashMap<(Kind, String), String>>,
 }
 
 impl<'a> NameBook<'a> {
     /// A book without names, which looks them up with this client.
     pub fn new(client: &'a Client) -> Self {
-        Self { client, known: RefCell::default() }
+        Self { client, known: Mutex::default() }
     }
 
     /// Notes a name that an answer happens to give.
     pub fn learn(&self, kind: Kind, id: &str, name: &str) {
-        self.known.borrow_mut().insert((kind, id.to_owned()), name.to_owned());
+        self.names().insert((kind, id.to_owned()), name.to_owned());
     }
 
     /// `kind:name`, or `kind:id`.
@@ -248,12 +252,16 @@ impl<'a> NameBook<'a> {
     /// The name, or the id.
     pub async fn name(&self, kind: Kind, id: &str) -> String {
         let key = (kind, id.to_owned());
-        if let Some(name) = self.known.borrow().get(&key) {
+        if let Some(name) = self.names().get(&key) {
             return name.clone();
         }
         let name = self.look_up(kind, id).await.unwrap_or_else(|_| id.to_owned());
-        self.known.borrow_mut().insert(key, name.clone());
+        self.names().insert(key, name.clone());
         name
+    }
+
+    fn names(&self) -> MutexGuard<'_, HashMap<(Kind, String), String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn look_up(&self, kind: Kind, id: &str) -> Result<String, ClientError> {

@@ -20,9 +20,9 @@ use tower::ServiceExt as _;
 
 use crate::{
     braintrust::{body::set, denial::Denial},
-    http::{client_address::ClientAddress, problem::Failure},
+    http::problem::Failure,
     schedule::workers,
-    write::forwarded::RequestId,
+    write::forwarded,
 };
 
 /// Longest answer that is read, in bytes: more than any page or batch has.
@@ -72,14 +72,7 @@ impl Native {
             (None, _) => return Err(Failure::no_credential().into()),
             (Some(_), Some(_)) => return Err(Failure::bad_credential().into()),
         };
-        let mut kept = Extensions::new();
-        if let Some(client) = extensions.get::<ClientAddress>() {
-            kept.insert(*client);
-        }
-        if let Some(id) = extensions.get::<RequestId>() {
-            kept.insert(id.clone());
-        }
-        Ok(Self { router, key, extensions: kept, seen: Mutex::default() })
+        Ok(Self { router, key, extensions: forwarded::origin(extensions), seen: Mutex::default() })
     }
 
     /// The answer to a question. It holds everything that was acknowledged before the first question was asked, by whichever node:

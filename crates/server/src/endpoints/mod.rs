@@ -1,5 +1,6 @@
 //! Endpoints are data: one row an operation. The router, the `OpenAPI` document and the commands of batches are made from it.
 
+mod console;
 pub(crate) mod health;
 pub(crate) mod observe;
 mod openapi;

@@ -56,16 +56,10 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, n
         (response, IDENTITY.with(Cell::get))
     };
     let (mut response, asker) = IDENTITY.scope(Cell::new(RequestIdentity::default()), answering).await;
-    let (mut code, mut pointer) = (None, None);
-    let aim = response.extensions_mut().remove::<Aim>();
-    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
-        (code, pointer) = (Some(failure.code()), failure.pointer().map(str::to_owned));
-        let told = head::answer(failure, &id);
-        response = merged(&response, told);
-    }
+    let Refusal { code, pointer, aim } = written_out(&mut response, &id);
     let status = response.status().as_u16();
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Some(stale) = asker.stale
         && let Ok(value) = HeaderValue::from_str(&stale.to_string())
     {
@@ -96,6 +90,54 @@ pub(crate) async fn observe(State(web): State<Arc<Web>>, mut request: Request, n
     }
     log(&event, started);
     response
+}
+
+/// The layer around operations that a page asks for in this process: failures are written out, and what is of interest is
+/// noted, as if they had come from outside.
+pub(crate) async fn within(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone()).unwrap_or_default();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let template = request.extensions().get::<MatchedPath>().cloned();
+    let client = request.extensions().get::<ClientAddress>().map(|ClientAddress(client)| *client);
+    let mut response = next.run(request).await;
+    let Refusal { code, pointer, aim } = written_out(&mut response, &id);
+    let template = template.as_ref().map_or("-", MatchedPath::as_str);
+    let event = Event {
+        request_id: &id,
+        method: &method,
+        is_question: endpoints::is_question(&method, template),
+        template,
+        uri: &uri,
+        status: response.status().as_u16(),
+        code,
+        pointer: pointer.as_deref(),
+        aim: aim.as_ref(),
+        asker: IDENTITY.try_with(Cell::get).unwrap_or_default(),
+        peer: None,
+        client,
+    };
+    if response.extensions_mut().remove::<LoggedElsewhere>().is_none() {
+        web.security.note(&event);
+    }
+    response
+}
+
+/// What the log says of a failure.
+struct Refusal {
+    code: Option<&'static str>,
+    pointer: Option<String>,
+    aim: Option<Aim>,
+}
+
+/// Writes a failure out as the body of its answer.
+fn written_out(response: &mut Response, id: &str) -> Refusal {
+    let aim = response.extensions_mut().remove::<Aim>();
+    let Some(failure) = response.extensions_mut().remove::<Failure>() else {
+        return Refusal { code: None, pointer: None, aim };
+    };
+    let (code, pointer) = (Some(failure.code()), failure.pointer().map(str::to_owned));
+    *response = merged(response, head::answer(failure, id));
+    Refusal { code, pointer, aim }
 }
 
 /// What is told of a failure, with the headers that the route set (position, `Allow`).

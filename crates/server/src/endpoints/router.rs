@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     braintrust::NativeRouter,
-    endpoints::{document, observe, operations, table::braintrust_calls},
+    endpoints::{console, document, observe, operations, table::braintrust_calls},
     http::{body, cursor, problem::Failure, respond::json},
     keys::CursorKey,
     schedule::{queue::Bound, slots::Slots},
@@ -39,8 +39,13 @@ pub fn router(state: AppState) -> Router {
 pub fn router_until(state: AppState, stop: Option<watch::Receiver<bool>>) -> Router {
     let web = web(state, stop);
     let mut router = operations(web.app.forwarder.is_some());
-    if speaks_braintrust(&web.app) {
-        let native = router.clone().with_state(Arc::clone(&web));
+    let native = router.clone().with_state(Arc::clone(&web));
+    if reaches_both_sides(&web.app)
+        && let Some(pages) = console::pages(&web, native.clone())
+    {
+        router = router.merge(pages);
+    }
+    if web.app.braintrust && reaches_both_sides(&web.app) {
         for (_, path, served) in braintrust_calls() {
             router = router.route(path, served.layer(Extension(NativeRouter(native.clone()))));
         }
@@ -52,10 +57,10 @@ pub fn router_until(state: AppState, stop: Option<watch::Receiver<bool>>) -> Rou
         .with_state(web)
 }
 
-/// Whether the clients of Braintrust are served: where both sides can be reached, unless the operator does not want it.
-fn speaks_braintrust(app: &AppState) -> bool {
+/// Whether questions are answered here and commands taken, if only to pass them on: console and foreign wires need both.
+fn reaches_both_sides(app: &AppState) -> bool {
     let reaches_commands = app.parts.commands().is_some() || app.forwarder.is_some();
-    app.braintrust && app.parts.node().is_some() && reaches_commands
+    app.parts.node().is_some() && reaches_commands
 }
 
 /// What every route has.

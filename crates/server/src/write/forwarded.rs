@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::Request,
+    http::Extensions,
     response::{IntoResponse as _, Response},
 };
 use grantbook_api::words::header;
@@ -28,6 +29,18 @@ pub(crate) enum Effect {
 /// The id of a request, which both processes log: an extension of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(pub(crate) String);
+
+/// Where a request comes from and its id, for others that are made on its behalf in this process.
+pub(crate) fn origin(extensions: &Extensions) -> Extensions {
+    let mut origin = Extensions::new();
+    if let Some(client) = extensions.get::<ClientAddress>() {
+        origin.insert(*client);
+    }
+    if let Some(id) = extensions.get::<RequestId>() {
+        origin.insert(id.clone());
+    }
+    origin
+}
 
 /// Passes the request on, with the caller's own key, and hands the answer back.
 pub(crate) async fn forward(web: Arc<Web>, request: Request, effect: Effect) -> Response {

@@ -31,7 +31,8 @@ fn rooms_know_only_what_they_may_know() -> Result<()> {
         ("api", &[][..]),
         ("command", &["domain", "journal"][..]),
         ("node", &["domain", "files", "journal", "views"][..]),
-        ("server", &["api", "command", "domain", "files", "journal", "node", "views"][..]),
+        ("console", &["api"][..]),
+        ("server", &["api", "command", "console", "domain", "files", "journal", "node", "views"][..]),
         ("cli", &["api", "files", "server"][..]),
     ]);
     let forbidden: BTreeMap<&str, &[&str]> = BTreeMap::from([
@@ -45,6 +46,7 @@ fn rooms_know_only_what_they_may_know() -> Result<()> {
         ("command", &["axum", "reqwest", "clap", "redb", "async-nats"][..]),
         ("node", &["axum", "reqwest", "clap", "async-nats"][..]),
         ("api", &["axum", "redb", "async-nats", "clap"][..]),
+        ("console", &["redb", "async-nats", "clap"][..]),
         ("server", &["clap"][..]),
         ("cli", &["async-nats", "redb", "axum"][..]),
     ]);

@@ -1,0 +1,25 @@
+// What pages do beyond forms and links. Everything works without it.
+"use strict";
+
+// Copies the field that a button names, and says so.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(field.value);
+    button.textContent = "Copied";
+  } catch {
+    field.focus();
+    field.select();
+  }
+});
+
+// A form that is sent once more while it is under way would do nothing twice; the button says that it is.
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (button) button.setAttribute("aria-busy", "true");
+});
+
+// The stream of records says that the session has ended: the page says what to do.
+document.addEventListener("ended", () => window.location.reload());

@@ -1,0 +1,463 @@
+//! Permission groups: the list, a new one, and one with its grants, its members, and who manages it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use askama::Template;
+use axum::{
+    extract::Path,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use grantbook_api::{
+    client::Client,
+    nouns::{
+        batch::BatchMethod,
+        grants::{Effect, Grant, GrantQuery},
+        groups::{CreateGroup, UpdateGroup},
+        members::Member,
+    },
+    people::{names::NameBook, reference::GranteeArg, scope, text::clean},
+    questions::reverse::{WaysForm, WhoCanQuery},
+    words::{
+        list::{ListQuery, PageQuery},
+        reference::{GranteeRef, GranteeType},
+    },
+};
+use serde_json::{Value, json};
+
+use crate::{
+    frame::Frame,
+    pages::{
+        grants::{Choice, choices, permissions},
+        tokens::ALL,
+    },
+    review::{Change, command, review},
+    shown::{
+        account::{self, ShownMembership},
+        change,
+        form::{Asked, Fields},
+        grant::{self, ShownGrant, expiry},
+        paging::{self, ITEMS},
+        time::{minute, minute_or_dash},
+    },
+    visit::{Stop, Visit, after, new_request, page_of, refusal, trouble},
+};
+
+const PART: &str = "/console/groups";
+/// Managers that a page names.
+const MANAGERS: u32 = 50;
+/// Groups above a group whose grants a page shows.
+const ABOVE: usize = 20;
+
+struct Row {
+    id: String,
+    name: String,
+    description: String,
+    created: String,
+    builtin: bool,
+}
+
+#[derive(Template)]
+#[template(path = "groups.html")]
+struct GroupsPage {
+    frame: Frame,
+    search: String,
+    groups: Vec<Row>,
+    next: Option<String>,
+}
+
+pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, Stop> {
+    let query = ListQuery {
+        search: asked.text("search"),
+        limit: Some(ITEMS),
+        cursor: asked.text("cursor"),
+        ..ListQuery::default()
+    };
+    let answer = visit.client.groups(&query).await?;
+    let row = |group: grantbook_api::nouns::groups::Group| Row {
+        id: group.id,
+        name: clean(&group.name),
+        description: clean(group.description.as_deref().unwrap_or("-")),
+        created: minute(&group.created_at),
+        builtin: group.builtin,
+    };
+    let mut frame = visit.frame("Permission groups", PART, "grantbook group list");
+    frame.position = answer.position;
+    let next = paging::next(PART, &asked, &["search"], answer.value.next);
+    let groups = answer.value.items.into_iter().map(row).collect();
+    Ok(page_of(&GroupsPage { frame, search: asked.or_empty("search"), groups, next }))
+}
+
+#[derive(Template)]
+#[template(path = "group_new.html")]
+struct NewPage {
+    frame: Frame,
+    request: String,
+    name: String,
+    description: String,
+}
+
+fn new_page(visit: &Visit, form: &Fields, wrong: Option<String>) -> Result<Response, Stop> {
+    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let mut frame = visit.frame("Create permission group", PART, "grantbook group create NAME");
+    frame.trouble = wrong;
+    let page = NewPage {
+        frame,
+        request: form.text("request").map_or_else(new_request, Ok)?,
+        name: form.or_empty("name"),
+        description: form.or_empty("description"),
+    };
+    Ok((status, page_of(&page)).into_response())
+}
+
+pub(crate) async fn new(visit: Visit) -> Result<Response, Stop> {
+    new_page(&visit, &Fields::default(), None)
+}
+
+pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop> {
+    let request = form.text("request").ok_or_else(|| Stop::internal("the form has no request id"))?;
+    let body = CreateGroup { name: form.or_empty("name"), description: form.text("description") };
+    match visit.once(&request).create_group(&body).await {
+        Ok(answer) => Ok(after(&format!("{PART}/{}", answer.value.id), answer.position.as_deref())),
+        Err(error) => new_page(&visit, &form, Some(refusal(&error)?)),
+    }
+}
+
+/// What a grant does to a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    None,
+    Direct,
+    Inherited,
+    Denied,
+}
+
+/// A grant as a row of the matrix.
+struct MatrixRow {
+    on: String,
+    source: Option<String>,
+    is_deny: bool,
+    cells: Vec<Cell>,
+}
+
+struct MemberRow {
+    name: String,
+    link: String,
+    since: String,
+    until: String,
+    /// Type and id.
+    key: String,
+}
+
+#[derive(Template)]
+#[template(path = "group.html")]
+struct GroupPage {
+    frame: Frame,
+    id: String,
+    description: String,
+    created: String,
+    builtin: bool,
+    /// Columns of the matrix, and boxes of the form.
+    permissions: Vec<String>,
+    matrix: Vec<MatrixRow>,
+    own: Vec<ShownGrant>,
+    members: Vec<MemberRow>,
+    members_cut: bool,
+    parents: Vec<ShownMembership>,
+    managers: Vec<String>,
+    managers_cut: bool,
+    adding: &'static str,
+    form: Fields,
+    roles: Vec<Choice>,
+    grant_action: String,
+    grant_to: Option<String>,
+}
+
+pub(crate) async fn show(
+    visit: Visit,
+    Path(id): Path<String>,
+    Asked(asked): Asked,
+) -> Result<Response, Stop> {
+    let adding = match asked.text("add").as_deref() {
+        Some("grant") => "grant",
+        Some("member") => "member",
+        _ => "",
+    };
+    shown(visit, &id, (adding, asked), None).await
+}
+
+async fn shown(
+    visit: Visit,
+    id: &str,
+    (adding, form): (&'static str, Fields),
+    wrong: Option<String>,
+) -> Result<Response, Stop> {
+    let client = &visit.client;
+    let answer = client.group(id).await?;
+    let group = answer.value;
+    let name = clean(&group.name);
+    let mut frame = visit.frame(name.clone(), PART, format!("grantbook group show {name}"));
+    frame.position = answer.position;
+    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    frame.trouble = wrong;
+    let names = NameBook::new(client);
+    let parents = account::memberships(client, &group_ref(id)).await?;
+    let rows = gathered(client, id, &name, &parents).await?;
+    let (permissions_shown, matrix) = matrix(client, &rows, &names).await?;
+    let mut own = Vec::new();
+    for (given, source) in &rows {
+        if source.is_none() {
+            own.push(grant::row(given, &names, &format!("{PART}/{id}")).await);
+        }
+    }
+    let (members, members_cut) = members(client, id).await?;
+    let (managers, managers_cut) = managers(client, id).await?;
+    let page = GroupPage {
+        frame,
+        description: clean(group.description.as_deref().unwrap_or_default()),
+        created: minute(&group.created_at),
+        builtin: group.builtin,
+        permissions: if adding == "grant" { permissions(client).await? } else { permissions_shown },
+        matrix: if adding == "grant" { Vec::new() } else { matrix },
+        own,
+        members,
+        members_cut,
+        parents,
+        managers,
+        managers_cut,
+        adding,
+        form,
+        roles: if adding == "grant" { choices(client).await? } else { Vec::new() },
+        grant_action: format!("{PART}/{id}/review"),
+        grant_to: None,
+        id: group.id,
+    };
+    Ok((status, page_of(&page)).into_response())
+}
+
+fn group_ref(id: &str) -> GranteeRef {
+    GranteeRef { kind: GranteeType::Group, id: id.to_owned() }
+}
+
+/// The grants to a group, and to the groups that it is in, each with the name of where it comes from.
+async fn gathered(
+    client: &Client,
+    id: &str,
+    name: &str,
+    parents: &[ShownMembership],
+) -> Result<Vec<(Grant, Option<String>)>, Stop> {
+    let mut found = Vec::new();
+    let mut open: Vec<(String, Option<String>)> = vec![(id.to_owned(), None)];
+    open.extend(parents.iter().map(|group| (group.id.clone(), Some(group.name.clone()))));
+    let mut seen: BTreeSet<String> = open.iter().map(|(id, _)| id.clone()).collect();
+    let mut next = 0;
+    while let Some((group, source)) = open.get(next).cloned() {
+        next += 1;
+        let query = GrantQuery { to: Some(format!("group:{group}")), limit: ALL, ..GrantQuery::default() };
+        let grants = account::seen(client.grants(&query).await.map(|answer| answer.value.items))?;
+        found.extend(grants.into_iter().map(|grant| (grant, source.clone())));
+        if source.is_some() && open.len() < ABOVE {
+            for above in account::memberships(client, &group_ref(&group)).await? {
+                if seen.insert(above.id.clone()) {
+                    open.push((above.id, Some(above.name)));
+                }
+            }
+        }
+    }
+    tracing::trace!(group = name, grants = found.len(), "grants gathered");
+    Ok(found)
+}
+
+/// Which permissions appear, and what each grant does to them.
+async fn matrix(
+    client: &Client,
+    grants: &[(Grant, Option<String>)],
+    names: &NameBook<'_>,
+) -> Result<(Vec<String>, Vec<MatrixRow>), Stop> {
+    let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut given = Vec::new();
+    for (grant, _) in grants {
+        given.push(match (&grant.permissions, &grant.role) {
+            (Some(permissions), _) => permissions.iter().cloned().collect(),
+            (None, Some(role)) => of_role(client, role, &mut roles).await?,
+            (None, None) => BTreeSet::new(),
+        });
+    }
+    let known = permissions(client).await?;
+    let columns: Vec<String> =
+        known.into_iter().filter(|one| given.iter().any(|set| set.contains(one))).collect();
+    let mut rows = Vec::new();
+    for ((grant, source), set) in grants.iter().zip(given) {
+        let is_deny = grant.effect == Effect::Deny;
+        let full = match (is_deny, source) {
+            (true, _) => Cell::Denied,
+            (false, None) => Cell::Direct,
+            (false, Some(_)) => Cell::Inherited,
+        };
+        let cells = columns.iter().map(|one| if set.contains(one) { full } else { Cell::None }).collect();
+        rows.push(MatrixRow {
+            on: clean(&scope::words(&grant.on, names).await),
+            source: source.clone(),
+            is_deny,
+            cells,
+        });
+    }
+    Ok((columns, rows))
+}
+
+/// The permissions of a role and of the roles that it includes, as far as the caller may read them.
+async fn of_role(
+    client: &Client,
+    role: &str,
+    known: &mut BTreeMap<String, BTreeSet<String>>,
+) -> Result<BTreeSet<String>, Stop> {
+    if let Some(permissions) = known.get(role) {
+        return Ok(permissions.clone());
+    }
+    let (mut permissions, mut open, mut seen) = (BTreeSet::new(), vec![role.to_owned()], BTreeSet::new());
+    while let Some(id) = open.pop() {
+        if !seen.insert(id.clone()) {
+            continue;
+        }
+        match client.role(&id).await {
+            Ok(answer) => {
+                permissions.extend(answer.value.permissions.into_iter().map(|one| one.permission));
+                open.extend(answer.value.includes);
+            }
+            Err(error) if matches!(error.status(), Some(403 | 404)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    known.insert(role.to_owned(), permissions.clone());
+    Ok(permissions)
+}
+
+async fn members(client: &Client, id: &str) -> Result<(Vec<MemberRow>, bool), Stop> {
+    let query = PageQuery { limit: ALL, ..PageQuery::default() };
+    let page = client.members(id, &query).await?.value;
+    let row = |one: Member| {
+        let name = one.member.name.as_ref().unwrap_or(&one.member.id);
+        let part = match one.member.kind {
+            GranteeType::User => "people",
+            GranteeType::Token => "tokens",
+            GranteeType::Group => "groups",
+        };
+        MemberRow {
+            name: clean(&format!("{}:{name}", one.member.kind)),
+            link: format!("/console/{part}/{}", one.member.id),
+            since: minute(&one.created_at),
+            until: minute_or_dash(one.expires_at.as_deref()),
+            key: format!("{}:{}", one.member.kind, one.member.id),
+        }
+    };
+    Ok((page.items.into_iter().map(row).collect(), page.next.is_some()))
+}
+
+/// Who may change the group, as far as the caller may ask.
+async fn managers(client: &Client, id: &str) -> Result<(Vec<String>, bool), Stop> {
+    let query = WhoCanQuery {
+        permission: "update".to_owned(),
+        object: format!("group:{id}"),
+        project: None,
+        ways: Some(WaysForm::Shared),
+        limit: Some(MANAGERS),
+        cursor: None,
+        as_of: None,
+    };
+    let found = client.who_can(&query).await.map(|answer| (answer.value.items, answer.value.next));
+    let (items, next) = account::seen(found)?;
+    let items: Vec<grantbook_api::questions::reverse::Holder> = items;
+    Ok((items.iter().map(|holder| change::principal(&holder.principal)).collect(), next.is_some()))
+}
+
+pub(crate) async fn review_grant(
+    visit: Visit,
+    Path(id): Path<String>,
+    form: Fields,
+) -> Result<Response, Stop> {
+    let body = match grant::of_form(&visit.client, group_ref(&id), &form).await {
+        Ok(grant) => json!(grant),
+        Err(error) => return shown(visit, &id, ("grant", form), Some(trouble(&error)?)).await,
+    };
+    let change = Change {
+        title: "Add grant".to_owned(),
+        commands: vec![command(BatchMethod::Post, "/v1/grants", body)],
+        back: format!("{PART}/{id}"),
+        part: PART,
+    };
+    match review(&visit, &change).await? {
+        Ok(page) => Ok(page),
+        Err(text) => shown(visit, &id, ("grant", form), Some(text)).await,
+    }
+}
+
+pub(crate) async fn review_member(
+    visit: Visit,
+    Path(id): Path<String>,
+    form: Fields,
+) -> Result<Response, Stop> {
+    let change = match member_change(&visit, &id, &form).await? {
+        Ok(change) => change,
+        Err(text) => return shown(visit, &id, ("member", form), Some(text)).await,
+    };
+    match review(&visit, &change).await? {
+        Ok(page) => Ok(page),
+        Err(text) => shown(visit, &id, ("member", form), Some(text)).await,
+    }
+}
+
+async fn member_change(visit: &Visit, id: &str, form: &Fields) -> Result<Result<Change, String>, Stop> {
+    let (title, command) =
+        if let Some((kind, member)) = form.text("remove").as_deref().and_then(|key| key.split_once(':')) {
+            let path = format!("/v1/groups/{id}/members/{kind}/{member}");
+            ("Remove member", command(BatchMethod::Delete, path, Value::Null))
+        } else {
+            let arg: GranteeArg = match form.or_empty("member").parse() {
+                Ok(arg) => arg,
+                Err(text) => return Ok(Err(text)),
+            };
+            let member = match visit.client.grantee_of(&arg).await {
+                Ok(member) => member,
+                Err(error) => return Ok(Err(trouble(&error)?)),
+            };
+            let mut body = json!({"member": member});
+            match expiry(form) {
+                Ok(None) => {}
+                Ok(Some(time)) => {
+                    body.as_object_mut().map(|members| members.insert("expires_at".to_owned(), json!(time)));
+                }
+                Err(error) => return Ok(Err(trouble(&error)?)),
+            }
+            ("Add member", command(BatchMethod::Post, format!("/v1/groups/{id}/members"), body))
+        };
+    Ok(Ok(Change {
+        title: title.to_owned(),
+        commands: vec![command],
+        back: format!("{PART}/{id}"),
+        part: PART,
+    }))
+}
+
+pub(crate) async fn rename(visit: Visit, Path(id): Path<String>, form: Fields) -> Result<Response, Stop> {
+    let body = UpdateGroup { name: form.text("name"), description: Some(form.text("description")) };
+    match visit.client.update_group(&id, &body).await {
+        Ok(answer) => Ok(after(&format!("{PART}/{id}"), answer.position.as_deref())),
+        Err(error) => {
+            let text = refusal(&error)?;
+            shown(visit, &id, ("", form), Some(text)).await
+        }
+    }
+}
+
+pub(crate) async fn delete(visit: Visit, Path(id): Path<String>) -> Result<Response, Stop> {
+    let change = Change {
+        title: "Delete group".to_owned(),
+        commands: vec![command(BatchMethod::Delete, format!("/v1/groups/{id}"), Value::Null)],
+        back: PART.to_owned(),
+        part: PART,
+    };
+    match review(&visit, &change).await? {
+        Ok(page) => Ok(page),
+        Err(text) => shown(visit, &id, ("", Fields::default()), Some(text)).await,
+    }
+}

@@ -1,0 +1,141 @@
+//! Records as they come, and how this node is.
+
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::response::{
+    IntoResponse as _, Response,
+    sse::{Event, KeepAlive, Sse},
+};
+use futures_util::stream;
+use grantbook_api::{
+    client::{Client, ClientError, Watch, WatchMessage},
+    people::names::NameBook,
+    questions::{
+        audit::{AuditQuery, Order},
+        watch::{WatchKind, WatchQuery},
+    },
+};
+
+use crate::{
+    frame::Frame,
+    shown::{
+        account,
+        form::Asked,
+        record::{self, ShownRecord},
+    },
+    visit::{Stop, Visit, page_of},
+};
+
+const PART: &str = "/console/live";
+/// Records that the page begins with.
+const BEGINNING: u32 = 30;
+
+/// How the node is that answers.
+struct Node {
+    role: String,
+    state: String,
+    position: String,
+    lag: String,
+    digest: String,
+}
+
+#[derive(Template)]
+#[template(path = "live.html")]
+struct LivePage {
+    frame: Frame,
+    problems: Vec<String>,
+    node: Node,
+    records: Vec<ShownRecord>,
+    from: String,
+}
+
+#[derive(Template)]
+#[template(path = "live_record.html")]
+struct RecordPart {
+    record: ShownRecord,
+}
+
+pub(crate) async fn show(visit: Visit) -> Result<Response, Stop> {
+    let client = &visit.client;
+    let query = AuditQuery { order: Some(Order::Desc), limit: Some(BEGINNING), ..AuditQuery::default() };
+    let items = account::seen(client.audit(&query).await.map(|answer| answer.value.items))?;
+    let names = NameBook::new(client);
+    let mut records = Vec::new();
+    for item in &items {
+        records.push(record::row(item, &names).await);
+    }
+    let (node, problems) = node(client).await;
+    let mut frame = visit.frame("Live", PART, "grantbook watch");
+    frame.position = items.first().map(|item| item.position.clone());
+    let from = frame.position.clone().unwrap_or_default();
+    Ok(page_of(&LivePage { frame, problems, node, records, from }))
+}
+
+async fn node(client: &Client) -> (Node, Vec<String>) {
+    let unknown = || "-".to_owned();
+    match client.readiness().await {
+        Ok(answer) => {
+            let found = answer.value;
+            let problems = [found.reason, found.disagreement, found.journal_doubt];
+            let node = Node {
+                role: found.role,
+                state: found.state,
+                position: found.position.unwrap_or_else(unknown),
+                lag: format!("{} frames", found.lag_frames),
+                digest: found.view_digest.unwrap_or_else(unknown),
+            };
+            (node, problems.into_iter().flatten().collect())
+        }
+        Err(error) => {
+            let node = Node {
+                role: unknown(),
+                state: "not ready".to_owned(),
+                position: unknown(),
+                lag: unknown(),
+                digest: unknown(),
+            };
+            (node, vec![format!("This node does not answer: {error}")])
+        }
+    }
+}
+
+/// Records from a position on, each as a part of the page (server-sent events, HTML standard, section 9.2). The event `ended`
+/// says that the caller may watch no more.
+pub(crate) async fn records(visit: Visit, Asked(asked): Asked) -> Response {
+    let query =
+        WatchQuery { from: asked.text("from"), kind: Some(WatchKind::Record), ..WatchQuery::default() };
+    let watch = visit.client.watch(query);
+    let events = stream::unfold(Some((watch, visit.client)), async |going: Option<(Watch, Client)>| {
+        let (mut watch, client) = going?;
+        let (event, is_over) = next(&mut watch, &client).await;
+        Some((Ok::<_, Infallible>(event), (!is_over).then_some((watch, client))))
+    });
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+}
+
+async fn next(watch: &mut Watch, client: &Client) -> (Event, bool) {
+    loop {
+        match watch.next().await {
+            Ok(watched) => match watched.message {
+                WatchMessage::Record(item) => {
+                    let record = record::row(&item, &NameBook::new(client)).await;
+                    let html = RecordPart { record }.render().unwrap_or_default();
+                    return (Event::default().id(watched.id).data(html.trim_end()), false);
+                }
+                WatchMessage::Stale(told) => {
+                    return (
+                        Event::default().event(if told.stale { "stale" } else { "fresh" }).data("-"),
+                        false,
+                    );
+                }
+                WatchMessage::Change(_) => {}
+            },
+            Err(error) => return (ended(&error), true),
+        }
+    }
+}
+
+fn ended(error: &ClientError) -> Event {
+    Event::default().event("ended").data(error.to_string().replace(['\r', '\n'], " "))
+}

@@ -1,0 +1,158 @@
+//! Every change is shown as a plan first, and applied as it was shown or not at all.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use askama::Template;
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use grantbook_api::{
+    client::{ClientError, Options},
+    nouns::batch::{Batch, BatchCommand, BatchMethod},
+    questions::plan::Plan,
+};
+use serde_json::Value;
+
+use crate::{
+    frame::Frame,
+    shown::{
+        change::{self, ShownPlan},
+        form::Fields,
+    },
+    visit::{Stop, Visit, after, is_ours, new_request, page_of, refusal},
+};
+
+/// How often a plan is made anew because others wrote in between.
+const ATTEMPTS: usize = 5;
+/// A change that somebody wants to make.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    /// In words.
+    pub(crate) title: String,
+    pub(crate) commands: Vec<BatchCommand>,
+    /// The page that it began on, and that shows it afterwards.
+    pub(crate) back: String,
+    /// The part of the console that it belongs to.
+    pub(crate) part: &'static str,
+}
+
+/// A command of a change.
+pub(crate) fn command(method: BatchMethod, path: impl Into<String>, body: Value) -> BatchCommand {
+    BatchCommand { method, path: path.into(), body }
+}
+
+#[derive(Template)]
+#[template(path = "review.html")]
+struct ReviewPage {
+    frame: Frame,
+    plan: ShownPlan,
+    note: Option<&'static str>,
+    commands: String,
+    position: String,
+    outcome: String,
+    request: String,
+    title: String,
+    back: String,
+    part: &'static str,
+}
+
+/// Shows what a change would do.
+///
+/// # Errors
+/// The refusal in words if the API refuses it: the form that it came from shows it.
+pub(crate) async fn review(visit: &Visit, change: &Change) -> Result<Result<Response, String>, Stop> {
+    let batch = Batch { commands: change.commands.clone() };
+    match visit.client.plan(&batch).await {
+        Ok(answer) => Ok(Ok(page(visit, change, &answer.value, new_request()?, None))),
+        Err(error) => Ok(Err(refusal(&error)?)),
+    }
+}
+
+fn page(
+    visit: &Visit,
+    change: &Change,
+    plan: &Plan,
+    request: String,
+    note: Option<&'static str>,
+) -> Response {
+    let command = "grantbook plan -f access.yaml  # then: grantbook apply";
+    let mut frame = visit.frame(format!("Review: {}", change.title), change.part, command);
+    frame.position = Some(plan.position.clone());
+    page_of(&ReviewPage {
+        frame,
+        plan: change::plan(plan),
+        note,
+        commands: serde_json::to_string(&change.commands).unwrap_or_default(),
+        position: plan.position.clone(),
+        outcome: outcome(plan),
+        request,
+        title: change.title.clone(),
+        back: change.back.clone(),
+        part: change.part,
+    })
+}
+
+const MOVED: &str =
+    "The organization has changed since the plan was made, and the outcome with it. This is the plan now.";
+
+/// Carries out a change whose plan was shown.
+pub(crate) async fn apply(visit: Visit, form: Fields) -> Result<Response, Stop> {
+    let commands = form.all("commands").next().unwrap_or_default();
+    let malformed = || Stop::internal("the form is not one of this console's");
+    let commands: Vec<BatchCommand> = serde_json::from_str(commands).map_err(|_| malformed())?;
+    let part = crate::frame::PARTS
+        .iter()
+        .map(|(path, _)| *path)
+        .find(|path| Some(*path) == form.text("part").as_deref());
+    let back = form.text("back").filter(|path| is_ours(path)).unwrap_or_else(|| "/console".to_owned());
+    let title = form.text("title").unwrap_or_default();
+    let change = Change { title, commands, back, part: part.unwrap_or_default() };
+    let (mut position, request) = (form.text("position"), form.text("request").ok_or_else(malformed)?);
+    let batch = Batch { commands: change.commands.clone() };
+    for _ in 0..ATTEMPTS {
+        let options = Options {
+            idempotency_key: Some(request.clone()),
+            if_position: position.take(),
+            ..Options::default()
+        };
+        match visit.client.with(options).batch(&batch).await {
+            Ok(answer) => return Ok(after(&change.back, answer.position.as_deref())),
+            Err(error) if error.code() == Some("moved") => {}
+            Err(error) => return refused(&visit, &change, &error),
+        }
+        let plan = visit.client.plan(&batch).await?.value;
+        if Some(outcome(&plan)) != form.text("outcome") {
+            return Ok(page(&visit, &change, &plan, request, Some(MOVED)));
+        }
+        position = Some(plan.position);
+    }
+    Err(Stop::failed(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "contended",
+        "others change the organization all the time: come again",
+    ))
+}
+
+#[derive(Template)]
+#[template(path = "refused.html")]
+struct RefusedPage {
+    frame: Frame,
+    back: String,
+}
+
+fn refused(visit: &Visit, change: &Change, error: &ClientError) -> Result<Response, Stop> {
+    let text = refusal(error)?;
+    let mut frame = visit.frame(format!("Not applied: {}", change.title), change.part, "");
+    frame.trouble = Some(text);
+    Ok((StatusCode::CONFLICT, page_of(&RefusedPage { frame, back: change.back.clone() })).into_response())
+}
+
+/// What a plan leads to, so that two plans can be compared: everything but the position and the ids of events.
+fn outcome(plan: &Plan) -> String {
+    let Plan { position: _, records, events: _, gained, lost, keys_of_concern, warnings, unaffected } = plan;
+    let text = serde_json::to_string(&(records, gained, lost, keys_of_concern, warnings, unaffected));
+    let mut hasher = DefaultHasher::new();
+    text.unwrap_or_default().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
