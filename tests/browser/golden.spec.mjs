@@ -9,6 +9,9 @@ import { action, formOf, heading, NAVIGATION, reached, signIn } from "./pages.mj
 const GROWING = ["Settings", "Audit", "Live", "a person"];
 const PEOPLE = ["owner", "engineer", "viewer", "manager", "stranger"];
 
+/** Names of links behind which there is a form. */
+const OPENING = /^(Create|Add|Issue|Edit|Rename|Register)\b/;
+
 /** Replaces what differs from run to run. */
 function masked(text) {
   return text
@@ -78,7 +81,8 @@ async function shows(page, name, path) {
     return [`    ${answer.status()}`];
   }
   const rows = await page.getByRole("main").getByRole("row").count();
-  const parts = [["headings", await texts(page, "heading")], ["buttons", await texts(page, "button")], ["rows", GROWING.includes(name) ? "-" : `${rows}`]];
+  const opening = await page.getByRole("main").getByRole("link", { name: OPENING }).allInnerTexts();
+  const parts = [["headings", await texts(page, "heading")], ["opens", opening.join(", ")], ["buttons", await texts(page, "button")], ["rows", GROWING.includes(name) ? "-" : `${rows}`]];
   return parts.map(([what, text]) => `    ${what}: ${text}`.trimEnd());
 }
 
@@ -95,9 +99,6 @@ test("what each page shows to whom", async ({ another, hygiene }) => {
   }
   expect(`${lines.join("\n")}\n`).toMatchSnapshot("who-sees-what.txt");
 });
-
-/** Names of links behind which there is a form. */
-const OPENING = /^(Create|Add|Issue|Edit|Rename|Register)\b/;
 
 /** Every form of a page, and of those that it opens, that changes something: as it would be sent. */
 async function forms(page, path) {

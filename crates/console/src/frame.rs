@@ -43,6 +43,8 @@ pub(crate) struct Frame {
     pub(crate) title: String,
     /// Nobody, where nobody has signed in.
     pub(crate) viewer: Option<Viewer>,
+    /// Whether the navigation is shown although it is not known who looks at the page.
+    pub(crate) is_inside: bool,
     /// The path of the part that it belongs to.
     pub(crate) part: &'static str,
     /// What was done, said with the position of its record.

@@ -10,6 +10,7 @@ use axum::{
 use grantbook_api::{
     client::{ClientError, Options},
     nouns::batch::{Batch, BatchCommand, BatchMethod},
+    people::names::NameBook,
     questions::plan::Plan,
 };
 use serde_json::Value;
@@ -19,12 +20,15 @@ use crate::{
     shown::{
         change::{self, ShownPlan},
         form::Fields,
+        record::{self, ShownEvent},
     },
     visit::{Stop, Visit, after, is_ours, new_request, page_of, refusal},
 };
 
 /// How often a plan is made anew because others wrote in between.
 const ATTEMPTS: usize = 5;
+/// Events of the record to be that a page shows.
+const EVENTS: usize = 50;
 /// A change that somebody wants to make.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
@@ -47,6 +51,8 @@ pub(crate) fn command(method: BatchMethod, path: impl Into<String>, body: Value)
 struct ReviewPage {
     frame: Frame,
     plan: ShownPlan,
+    events: Vec<ShownEvent>,
+    more_events: usize,
     note: Option<&'static str>,
     commands: String,
     position: String,
@@ -64,12 +70,12 @@ struct ReviewPage {
 pub(crate) async fn review(visit: &Visit, change: &Change) -> Result<Result<Response, String>, Stop> {
     let batch = Batch { commands: change.commands.clone() };
     match visit.client.plan(&batch).await {
-        Ok(answer) => Ok(Ok(page(visit, change, &answer.value, new_request()?, None))),
+        Ok(answer) => Ok(Ok(page(visit, change, &answer.value, new_request()?, None).await)),
         Err(error) => Ok(Err(refusal(&error)?)),
     }
 }
 
-fn page(
+async fn page(
     visit: &Visit,
     change: &Change,
     plan: &Plan,
@@ -79,9 +85,13 @@ fn page(
     let command = "grantbook plan -f access.yaml  # then: grantbook apply";
     let mut frame = visit.frame(format!("Review: {}", change.title), change.part, command);
     frame.position = Some(plan.position.clone());
+    let names = NameBook::new(&visit.client);
+    let events = record::events(&plan.events, &names, EVENTS).await;
     page_of(&ReviewPage {
         frame,
         plan: change::plan(plan),
+        events,
+        more_events: plan.events.len().saturating_sub(EVENTS),
         note,
         commands: serde_json::to_string(&change.commands).unwrap_or_default(),
         position: plan.position.clone(),
@@ -123,7 +133,7 @@ pub(crate) async fn apply(visit: Visit, form: Fields) -> Result<Response, Stop> 
         }
         let plan = visit.client.plan(&batch).await?.value;
         if Some(outcome(&plan)) != form.text("outcome") {
-            return Ok(page(&visit, &change, &plan, request, Some(MOVED)));
+            return Ok(page(&visit, &change, &plan, request, Some(MOVED)).await);
         }
         position = Some(plan.position);
     }

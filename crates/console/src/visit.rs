@@ -15,7 +15,8 @@ use axum::{
 use grantbook_api::{
     client::{Client, ClientError, InProcess, Options},
     people::names::NameError,
-    words::secret::Secret,
+    questions::check::{CheckBatch, CheckObject, CheckRequest},
+    words::{list::ListQuery, secret::Secret},
 };
 
 use crate::{
@@ -32,6 +33,8 @@ pub(crate) struct Visit {
     pub(crate) viewer: Viewer,
     /// Id of the session.
     pub(crate) session: String,
+    /// Id of the organization.
+    organization: String,
     pub(crate) place: Place,
     /// The position of what was done just now: a redirect leads from there to here.
     done: Option<String>,
@@ -54,6 +57,39 @@ impl Visit {
             command: command.into(),
             ..Frame::default()
         }
+    }
+
+    /// Which of these the caller holds: permission, type and id of an object; no id stands for the organization's, which
+    /// things have that exist once. Pages leave out what would be refused. It is a courtesy: the API decides.
+    pub(crate) async fn holds(&self, asked: &[(&str, &str, &str)]) -> Result<Vec<bool>, Stop> {
+        let check = |(permission, object_type, id): &(&str, &str, &str)| CheckRequest {
+            principal: None,
+            key: None,
+            permission: (*permission).to_owned(),
+            object: CheckObject {
+                object_type: (*object_type).to_owned(),
+                id: if id.is_empty() { self.organization.clone() } else { (*id).to_owned() },
+                project: None,
+            },
+        };
+        let batch = CheckBatch { checks: asked.iter().map(check).collect() };
+        let answer = self.client.check_batch(&batch).await?;
+        Ok(answer.value.results.into_iter().map(|result| result.allowed).collect())
+    }
+
+    /// The same of one.
+    pub(crate) async fn may(&self, permission: &str, object_type: &str, id: &str) -> Result<bool, Stop> {
+        Ok(self.holds(&[(permission, object_type, id)]).await?.contains(&true))
+    }
+
+    /// Whether the caller holds a permission on the organization, or on one of the first projects that it sees: enough to offer
+    /// what may be done on some scope.
+    pub(crate) async fn may_somewhere(&self, permission: &str) -> Result<bool, Stop> {
+        let query = ListQuery { limit: Some(LOOKED_AT), ..ListQuery::default() };
+        let projects = self.client.projects(&query).await?.value.items;
+        let mut asked = vec![(permission, "organization", "")];
+        asked.extend(projects.iter().map(|project| (permission, "project", project.id.as_str())));
+        Ok(self.holds(&asked).await?.contains(&true))
     }
 
     /// A client that sends one write, once, however often the form is sent.
@@ -98,6 +134,7 @@ impl FromRequestParts<Arc<Console>> for Visit {
             client: client.with(Options { at_least, ..Options::default() }),
             viewer: Viewer::new(whoami.organization.name, &whoami.principal),
             session: whoami.key.id,
+            organization: whoami.organization.id,
             place,
             done,
         })
@@ -111,6 +148,9 @@ impl OptionalFromRequestParts<Arc<Console>> for Visit {
         Ok(<Self as FromRequestParts<Arc<Console>>>::from_request_parts(parts, console).await.ok())
     }
 }
+
+/// Projects on which a permission is looked for.
+const LOOKED_AT: u32 = 50;
 
 const RESTED: &str = "The session had not been used for half an hour, so it was ended. Sign in again.";
 const ENDED: &str = "The session has ended. Sign in again.";
@@ -171,7 +211,7 @@ impl Stop {
         };
         let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         Self::Failed(Box::new(Failed {
-            frame: Frame { title: title.to_owned(), ..Frame::default() },
+            frame: Frame { title: title.to_owned(), is_inside: true, ..Frame::default() },
             status: status.as_u16(),
             code: code.to_owned(),
             detail: detail.into(),

@@ -173,13 +173,20 @@ impl Kept {
                 (store, format!("\n  nats stream rm {stream} --force"))
             }
         };
+        // A read node alone takes no commands, and so serves no console.
+        let browser = match &self.nats {
+            None => format!(
+                "Or open http://127.0.0.1:7878/console in a browser, and sign in with the key in {directory}/{KEY_FILE}.\n\n"
+            ),
+            Some(_) => String::new(),
+        };
         format!(
             "Kept in {directory}. To go on, start the server in one terminal:\n\n  \
              {grantbook} serve {store}\n\n\
              and ask it as Ada in another:\n\n  \
              export GRANTBOOK_KEY=$(cat {directory}/{KEY_FILE})\n  \
              {grantbook} who-can update project:staging\n\n\
-             To remove it:\n\n  \
+             {browser}To remove it:\n\n  \
              rm -r {directory}{removal}"
         )
     }

@@ -82,6 +82,8 @@ pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, 
             (records, cursor) = (rows, next);
             frame.position = position;
         }
+        // Who may not read the log has no use for its filters.
+        Err(NameError::Client(error)) if error.status() == Some(403) => return Err(error.into()),
         Err(error) => frame.trouble = Some(trouble(&error)?),
     }
     let status = if frame.trouble.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };

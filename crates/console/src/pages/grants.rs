@@ -56,17 +56,28 @@ pub(crate) async fn permissions(client: &Client) -> Result<Vec<String>, Stop> {
 struct GrantsPage {
     frame: Frame,
     to: String,
+    can_grant: bool,
+    can_revoke: bool,
     grants: Vec<ShownGrant>,
     next: Option<String>,
 }
 
 pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, Stop> {
     let mut frame = visit.frame("Grants", PART, "grantbook grant list");
+    let can_grant = visit.may_somewhere("create_acls").await?;
+    let can_revoke = visit.may_somewhere("delete_acls").await?;
     let to = match grantee(&visit, &asked).await {
         Ok(to) => to,
         Err(error) => {
             frame.trouble = Some(trouble(&error)?);
-            let page = GrantsPage { frame, to: asked.or_empty("to"), grants: Vec::new(), next: None };
+            let page = GrantsPage {
+                frame,
+                to: asked.or_empty("to"),
+                can_grant,
+                can_revoke,
+                grants: Vec::new(),
+                next: None,
+            };
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, page_of(&page)).into_response());
         }
     };
@@ -79,7 +90,7 @@ pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, 
     }
     frame.position = answer.position;
     let next = paging::next(PART, &asked, &["to"], answer.value.next);
-    Ok(page_of(&GrantsPage { frame, to: asked.or_empty("to"), grants, next }))
+    Ok(page_of(&GrantsPage { frame, to: asked.or_empty("to"), can_grant, can_revoke, grants, next }))
 }
 
 /// Whom the filter names.

@@ -62,6 +62,7 @@ struct Row {
 struct GroupsPage {
     frame: Frame,
     search: String,
+    can_create: bool,
     groups: Vec<Row>,
     next: Option<String>,
 }
@@ -84,8 +85,14 @@ pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, 
     let mut frame = visit.frame("Permission groups", PART, "grantbook group list");
     frame.position = answer.position;
     let next = paging::next(PART, &asked, &["search"], answer.value.next);
+    // Who may make groups may on every group; who sees none is asked about the organization.
+    let any = answer.value.items.first().map(|group| group.id.clone());
+    let can_create = match &any {
+        Some(id) => visit.may("create", "group", id).await?,
+        None => visit.may("create", "organization", "").await?,
+    };
     let groups = answer.value.items.into_iter().map(row).collect();
-    Ok(page_of(&GroupsPage { frame, search: asked.or_empty("search"), groups, next }))
+    Ok(page_of(&GroupsPage { frame, search: asked.or_empty("search"), can_create, groups, next }))
 }
 
 #[derive(Template)]
@@ -156,7 +163,6 @@ struct GroupPage {
     id: String,
     description: String,
     created: String,
-    builtin: bool,
     /// Columns of the matrix, and boxes of the form.
     permissions: Vec<String>,
     matrix: Vec<MatrixRow>,
@@ -171,6 +177,20 @@ struct GroupPage {
     roles: Vec<Choice>,
     grant_action: String,
     grant_to: Option<String>,
+    may: May,
+    giving: MayGrant,
+}
+
+/// What the caller may do to the group.
+struct May {
+    change: bool,
+    delete: bool,
+}
+
+/// What the caller may do with grants, somewhere.
+struct MayGrant {
+    add: bool,
+    revoke: bool,
 }
 
 pub(crate) async fn show(
@@ -212,11 +232,11 @@ async fn shown(
     }
     let (members, members_cut) = members(client, id).await?;
     let (managers, managers_cut) = managers(client, id).await?;
+    let held = visit.holds(&[("update", "group", id), ("delete", "group", id)]).await?;
     let page = GroupPage {
         frame,
         description: clean(group.description.as_deref().unwrap_or_default()),
         created: minute(&group.created_at),
-        builtin: group.builtin,
         permissions: if adding == "grant" { permissions(client).await? } else { permissions_shown },
         matrix: if adding == "grant" { Vec::new() } else { matrix },
         own,
@@ -230,6 +250,14 @@ async fn shown(
         roles: if adding == "grant" { choices(client).await? } else { Vec::new() },
         grant_action: format!("{PART}/{id}/review"),
         grant_to: None,
+        may: May {
+            change: held.first() == Some(&true),
+            delete: held.get(1) == Some(&true) && !group.builtin,
+        },
+        giving: MayGrant {
+            add: visit.may_somewhere("create_acls").await?,
+            revoke: visit.may_somewhere("delete_acls").await?,
+        },
         id: group.id,
     };
     Ok((status, page_of(&page)).into_response())

@@ -46,6 +46,8 @@ struct LivePage {
     frame: Frame,
     problems: Vec<String>,
     node: Node,
+    /// Whether the caller may read the audit log.
+    may_watch: bool,
     records: Vec<ShownRecord>,
     from: String,
 }
@@ -59,7 +61,8 @@ struct RecordPart {
 pub(crate) async fn show(visit: Visit) -> Result<Response, Stop> {
     let client = &visit.client;
     let query = AuditQuery { order: Some(Order::Desc), limit: Some(BEGINNING), ..AuditQuery::default() };
-    let items = account::seen(client.audit(&query).await.map(|answer| answer.value.items))?;
+    let found = account::seen(client.audit(&query).await.map(|answer| Some(answer.value.items)))?;
+    let (may_watch, items) = (found.is_some(), found.unwrap_or_default());
     let names = NameBook::new(client);
     let mut records = Vec::new();
     for item in &items {
@@ -69,7 +72,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Stop> {
     let mut frame = visit.frame("Live", PART, "grantbook watch");
     frame.position = items.first().map(|item| item.position.clone());
     let from = frame.position.clone().unwrap_or_default();
-    Ok(page_of(&LivePage { frame, problems, node, records, from }))
+    Ok(page_of(&LivePage { frame, problems, node, may_watch, records, from }))
 }
 
 async fn node(client: &Client) -> (Node, Vec<String>) {
@@ -136,6 +139,10 @@ async fn next(watch: &mut Watch, client: &Client) -> (Event, bool) {
     }
 }
 
+/// `ended`: the session is over, so that the page has to be asked for again. `stopped`: something else is in the way.
 fn ended(error: &ClientError) -> Event {
-    Event::default().event("ended").data(error.to_string().replace(['\r', '\n'], " "))
+    let is_over = matches!(error, ClientError::WatchEnded(_)) || error.status() == Some(401);
+    Event::default()
+        .event(if is_over { "ended" } else { "stopped" })
+        .data(error.to_string().replace(['\r', '\n'], " "))
 }

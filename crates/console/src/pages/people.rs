@@ -49,6 +49,7 @@ struct Row {
 struct PeoplePage {
     frame: Frame,
     search: String,
+    can_create: bool,
     users: Vec<Row>,
     next: Option<String>,
 }
@@ -68,7 +69,13 @@ pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, 
     let mut frame = visit.frame("People", PART, "grantbook user list");
     frame.position = answer.position;
     let next = paging::next(PART, &asked, &["search"], answer.value.next);
-    Ok(page_of(&PeoplePage { frame, search: asked.or_empty("search"), users, next }))
+    Ok(page_of(&PeoplePage {
+        frame,
+        search: asked.or_empty("search"),
+        can_create: visit.may("create", "org_member", "").await?,
+        users,
+        next,
+    }))
 }
 
 async fn row(visit: &Visit, user: &User) -> Result<Row, Stop> {
@@ -134,6 +141,8 @@ struct PersonPage {
     sessions: Vec<ShownSession>,
     steps: Vec<ShownStep>,
     request: String,
+    can_change: bool,
+    can_delete: bool,
 }
 
 pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Stop> {
@@ -162,6 +171,8 @@ async fn shown(visit: Visit, id: &str, wrong: Option<String>) -> Result<Response
         sessions: account::sessions(&visit.client, Some(id), &visit.session).await?,
         steps: account::timeline(&visit.client, &format!("user:{id}")).await?,
         request: new_request()?,
+        can_change: visit.may("update", "org_member", "").await?,
+        can_delete: visit.may("delete", "org_member", "").await?,
         id: user.id,
     };
     Ok((status, page_of(&page)).into_response())

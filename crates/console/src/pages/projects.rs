@@ -49,6 +49,7 @@ struct Row {
 struct ProjectsPage {
     frame: Frame,
     search: String,
+    can_create: bool,
     projects: Vec<Row>,
     next: Option<String>,
 }
@@ -71,7 +72,13 @@ pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, 
     frame.position = answer.position;
     let next = paging::next(PART, &asked, &["search"], answer.value.next);
     let projects = answer.value.items.into_iter().map(row).collect();
-    Ok(page_of(&ProjectsPage { frame, search: asked.or_empty("search"), projects, next }))
+    Ok(page_of(&ProjectsPage {
+        frame,
+        search: asked.or_empty("search"),
+        can_create: visit.may("create", "org_project", "").await?,
+        projects,
+        next,
+    }))
 }
 
 fn shown_labels(labels: &BTreeMap<String, String>) -> String {
@@ -134,6 +141,8 @@ struct ProjectPage {
     holders_cut: bool,
     edited_name: String,
     edited_labels: String,
+    can_change: bool,
+    can_delete: bool,
 }
 
 pub(crate) async fn show(
@@ -173,6 +182,8 @@ async fn shown(visit: Visit, id: &str, form: Fields, wrong: Option<String>) -> R
         permission,
         holders_cut: found.as_ref().is_some_and(|found| found.next.is_some()),
         holders: found.map(|found| holders(&found)).unwrap_or_default(),
+        can_change: visit.may("update", "project", id).await?,
+        can_delete: visit.may("delete", "project", id).await?,
         edited_name: if is_wrong { form.or_empty("name") } else { project.name },
         edited_labels: match form.all("labels").next() {
             Some(text) if is_wrong => text.to_owned(),

@@ -46,6 +46,7 @@ struct Row {
 #[template(path = "roles.html")]
 struct RolesPage {
     frame: Frame,
+    can_create: bool,
     roles: Vec<Row>,
     next: Option<String>,
 }
@@ -82,10 +83,15 @@ pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, 
             builtin: role.builtin,
         });
     }
+    // Who may make roles may on every role.
+    let can_create = match answer.value.items.first() {
+        Some(role) => visit.may("create", "role", &role.id).await?,
+        None => visit.may("create", "organization", "").await?,
+    };
     let mut frame = visit.frame("Roles", PART, "grantbook role list");
     frame.position = answer.position;
     let next = paging::next(PART, &asked, &[], answer.value.next);
-    Ok(page_of(&RolesPage { frame, roles, next }))
+    Ok(page_of(&RolesPage { frame, can_create, roles, next }))
 }
 
 #[derive(Template)]
@@ -99,6 +105,7 @@ struct FormPage {
     /// The permissions of the catalog.
     known: String,
     delete: Option<String>,
+    can_change: bool,
 }
 
 struct Text {
@@ -124,8 +131,15 @@ async fn page(visit: &Visit, id: Option<&str>, text: Text, wrong: Option<String>
     frame.trouble = wrong;
     let Text { name, permissions: written, includes } = text;
     let known = permissions(&visit.client).await?.join(", ");
-    let delete = id.map(|id| format!("{PART}/{id}/delete/review"));
-    Ok((status, page_of(&FormPage { frame, action, name, permissions: written, includes, known, delete }))
+    let (can_change, can_delete) = match id {
+        Some(id) => (visit.may("update", "role", id).await?, visit.may("delete", "role", id).await?),
+        None => (true, false),
+    };
+    let delete = id.filter(|_| can_delete).map(|id| format!("{PART}/{id}/delete/review"));
+    Ok((
+        status,
+        page_of(&FormPage { frame, action, name, permissions: written, includes, known, delete, can_change }),
+    )
         .into_response())
 }
 

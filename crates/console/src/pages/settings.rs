@@ -44,6 +44,9 @@ struct SettingsPage {
     limits: Vec<Limit>,
     permissions: String,
     object_types: String,
+    can_extend: bool,
+    /// One may end one's own sessions.
+    can_change: bool,
 }
 
 pub(crate) async fn show(visit: Visit) -> Result<Response, Stop> {
@@ -64,6 +67,8 @@ async fn shown(visit: &Visit, wrong: Option<String>) -> Result<Response, Stop> {
         keys: account::keys(client, &own(visit)).await?,
         request: new_request()?,
         limits: limits.iter().map(limit).collect(),
+        can_change: true,
+        can_extend: visit.may("delegate", "organization", "").await?,
         permissions: catalog.as_ref().map(|catalog| catalog.permissions.join(", ")).unwrap_or_default(),
         object_types: catalog
             .iter()

@@ -63,6 +63,7 @@ struct Row {
 struct TokensPage {
     frame: Frame,
     search: String,
+    can_create: bool,
     tokens: Vec<Row>,
     next: Option<String>,
 }
@@ -93,7 +94,13 @@ pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, 
     let mut frame = visit.frame("Service tokens", PART, "grantbook token list");
     frame.position = answer.position;
     let next = paging::next(PART, &asked, &["search"], answer.value.next);
-    Ok(page_of(&TokensPage { frame, search: asked.or_empty("search"), tokens, next }))
+    Ok(page_of(&TokensPage {
+        frame,
+        search: asked.or_empty("search"),
+        can_create: visit.may("create", "org_member", "").await?,
+        tokens,
+        next,
+    }))
 }
 
 /// Who created each of these, which are in the order of their creation; nobody, if the caller may not read the audit log.
@@ -298,6 +305,8 @@ struct TokenPage {
     keys: Vec<ShownKey>,
     steps: Vec<ShownStep>,
     request: String,
+    can_change: bool,
+    can_delete: bool,
 }
 
 pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Stop> {
@@ -326,6 +335,8 @@ async fn shown(visit: Visit, id: &str, wrong: Option<String>) -> Result<Response
         keys: account::keys(&visit.client, &principal).await?,
         steps: account::timeline(&visit.client, &format!("token:{id}")).await?,
         request: new_request()?,
+        can_change: visit.may("update", "org_member", "").await?,
+        can_delete: visit.may("delete", "org_member", "").await?,
         id: token.id,
     };
     let status = if is_wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };

@@ -1,9 +1,11 @@
 //! Records of the audit log, in words.
 
 use grantbook_api::{
-    people::{events, explanation::actor_words, names::NameBook, text::clean},
+    people::{events as event_text, explanation::actor_words, names::NameBook, text::clean},
     questions::audit::AuditItem,
 };
+
+use serde_json::Value;
 
 use crate::shown::time::minute;
 
@@ -31,16 +33,21 @@ pub(crate) struct ShownRecord {
     pub(crate) position: String,
 }
 
-pub(crate) async fn row(item: &AuditItem, names: &NameBook<'_>) -> ShownRecord {
+/// The first events of a record.
+pub(crate) async fn events(events: &[Value], names: &NameBook<'_>, most: usize) -> Vec<ShownEvent> {
     let mut shown = Vec::new();
-    for event in item.events.iter().take(EVENTS) {
-        let name = event.get("type").and_then(|name| name.as_str()).unwrap_or("?");
-        shown.push(ShownEvent { name: clean(name), words: clean(&events::words(event, names).await) });
+    for event in events.iter().take(most) {
+        let name = event.get("type").and_then(Value::as_str).unwrap_or("?");
+        shown.push(ShownEvent { name: clean(name), words: clean(&event_text::words(event, names).await) });
     }
+    shown
+}
+
+pub(crate) async fn row(item: &AuditItem, names: &NameBook<'_>) -> ShownRecord {
     ShownRecord {
         at: minute(&item.at),
         actor: clean(&actor_words(&item.actor)),
-        events: shown,
+        events: events(&item.events, names, EVENTS).await,
         more: item.events.len().saturating_sub(EVENTS),
         reason: clean(item.reason.as_deref().unwrap_or("-")),
         source: item.source_ip.clone().unwrap_or_else(|| "-".to_owned()),

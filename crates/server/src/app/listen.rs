@@ -72,7 +72,11 @@ async fn run(config: ServeConfig, mut stop: watch::Receiver<bool>, ready: Ready)
     if let Some(path) = &config.ready_file {
         write_ready_file(path, address)?;
     }
-    tracing::info!(url = base_url(address), "requests are taken");
+    tracing::info!(
+        url = base_url(address),
+        console = console_url(&config, &app, address),
+        "requests are taken"
+    );
     ready(address);
     take_requests(listener, endpoints::router_until(app.state(), Some(stop.clone())), limits, stop).await;
     tracing::info!("requests are taken no more");
@@ -139,6 +143,13 @@ fn stop_signal() -> io::Result<watch::Receiver<bool>> {
 fn write_ready_file(path: &Path, address: SocketAddr) -> Result<(), StartError> {
     let written = files::replace(path, format!("{}\n", base_url(address)).as_bytes());
     written.map_err(|source| StartError::ReadyFile { path: path.to_owned(), source })
+}
+
+/// Where people find the console, if it is served at an address at which they can sign in.
+fn console_url(config: &ServeConfig, app: &App, address: SocketAddr) -> Option<String> {
+    let public = config.public_url.as_ref().map(ToString::to_string);
+    let base = public.or_else(|| address.ip().is_loopback().then(|| base_url(address)));
+    base.filter(|_| endpoints::reaches_both_sides(&app.state())).map(|base| format!("{base}/console"))
 }
 
 fn base_url(address: SocketAddr) -> String {

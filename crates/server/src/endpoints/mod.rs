@@ -21,6 +21,7 @@ use axum::{
 };
 
 use self::openapi::document;
+pub(crate) use self::router::reaches_both_sides;
 #[cfg(test)]
 pub(crate) use self::router::web;
 pub use self::router::{noop_router, openapi_json, router, router_until};

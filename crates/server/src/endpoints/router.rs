@@ -58,7 +58,7 @@ pub fn router_until(state: AppState, stop: Option<watch::Receiver<bool>>) -> Rou
 }
 
 /// Whether questions are answered here and commands taken, if only to pass them on: console and foreign wires need both.
-fn reaches_both_sides(app: &AppState) -> bool {
+pub(crate) fn reaches_both_sides(app: &AppState) -> bool {
     let reaches_commands = app.parts.commands().is_some() || app.forwarder.is_some();
     app.parts.node().is_some() && reaches_commands
 }
