@@ -21,7 +21,7 @@ function masked(text) {
     .replace(/\bgb_\w+/g, "KEY")
     .replace(/\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?)?/g, "TIME")
     .replace(/\b\d+ ?(ms|s|min|h|d|seconds?|minutes?|hours?|days?)\b( ago)?/g, "AGE")
-    .replace(/\bposition [\w-]+/g, "position N")
+    .replace(/\bposition [\w-]{22}/g, "position N")
     .replace(/\b[\w-]{22}\b/g, "POSITION");
 }
 

@@ -35,6 +35,7 @@ export default {
   projects: [
     { name: "script", testMatch: /(layout|names|security|sessions|story)\.spec\.mjs/ },
     { name: "no-script", testMatch: anyWhere, use: unscripted },
+    { name: "tls", testMatch: /(security|sessions)\.spec\.mjs/ },
     { name: "nodes", testMatch: anyWhere },
     // On a server where nothing was made but people and two projects.
     { name: "golden", testMatch: /golden\.spec\.mjs/ },

@@ -1,7 +1,7 @@
 //! Each project of the suite in tests/browser, against servers of its own.
 
 use anyhow::Result;
-use grantbook_tests::{browser, scene::Scene};
+use grantbook_tests::{browser, front::tls::TlsFront, scene::Scene, server::Server};
 
 /// Runs a project on a scene where people were made.
 fn run(project: &str, scene: fn() -> Result<Scene>) -> Result<()> {
@@ -30,6 +30,28 @@ fn the_story_and_sessions_pass_without_script() -> Result<()> {
 #[test]
 fn the_story_and_sessions_pass_on_two_read_nodes() -> Result<()> {
     run("nodes", Scene::over_nats)
+}
+
+/// Only over TLS, and at the public URL, has the cookie its prefix and do browsers keep to https.
+#[test]
+fn sessions_and_headers_are_safe_behind_a_proxy_that_speaks_tls() -> Result<()> {
+    if !browser::is_here()? {
+        return Ok(());
+    }
+    let (front, mut server) = (TlsFront::start()?, Server::init()?);
+    server.set_env("GRANTBOOK_PUBLIC_URL", &front.base());
+    server.spawn()?;
+    front.lead_to(server.base())?;
+    let scene = Scene::alone(server);
+    let mut env = browser::settle(&scene)?;
+    env.retain(|(name, _)| *name != "BASE");
+    // The suite itself calls the API there, too, and knows no authority that signed this certificate.
+    env.extend([
+        ("BASE", front.base()),
+        ("NODE_TLS_REJECT_UNAUTHORIZED", "0".to_owned()),
+        ("NODE_NO_WARNINGS", "1".to_owned()),
+    ]);
+    browser::run("tls", &env)
 }
 
 /// `make golden` accepts changes of tests/browser/golden.

@@ -1,5 +1,7 @@
 //! One address before several servers: a small proxy that takes them in turn, and Debian's nginx where it is installed.
 
+pub mod tls;
+
 use std::{
     io::{BufRead, BufReader, Read, Write, copy},
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
