@@ -16,7 +16,7 @@ pub struct Batch {
 }
 
 /// One write of a batch. In `path` and in texts of `body`, `$0.id` stands for the id made by command 0.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BatchCommand {

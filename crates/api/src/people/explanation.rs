@@ -2,7 +2,7 @@
 
 use crate::{
     nouns::grants::{Effect, Grant},
-    people::events::event_words,
+    people::{events::event_words, remedy::command_lines},
     questions::explain::{Explanation, NearMiss, Path, PathRole, RecordRef, Via},
     words::{
         list::LIMIT_MAX,
@@ -36,6 +36,16 @@ pub fn story(explanation: &Explanation) -> Vec<String> {
         lines.push("Grants that come close:".to_owned());
         for (number, miss) in near.iter().enumerate() {
             lines.extend(item(number, near_lines(miss)));
+        }
+    }
+    let remedies = explanation.missing.as_ref().map_or(&[][..], |missing| &missing.remedies);
+    if !remedies.is_empty() {
+        lines.push(String::new());
+        lines.push("What would mend it, for those who may:".to_owned());
+        for (number, remedy) in remedies.iter().enumerate() {
+            let told = [remedy.detail.clone()].into_iter();
+            let typed = command_lines(remedy).into_iter().map(|line| format!("  {line}"));
+            lines.extend(item(number, told.chain(typed).collect()));
         }
     }
     lines

@@ -6,6 +6,7 @@ pub mod explanation;
 pub mod names;
 pub mod picture;
 pub mod reference;
+pub mod remedy;
 pub mod scope;
 pub mod text;
 pub mod when;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     nouns::{
+        batch::BatchCommand,
         grants::{Effect, Grant},
         keys::Key,
     },
@@ -291,6 +292,20 @@ pub struct Missing {
     /// Records behind the denial when it is not for want of a grant: `KeyRevoked`, `TokenDeleted`, ...
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<RecordRef>,
+    /// What would mend it, nearest first, at most 5; nothing for the past. Whether the caller may send the commands is decided when
+    /// they are sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<Remedy>,
+}
+
+/// Something that would turn a denial into an allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Remedy {
+    /// What to do, in words.
+    pub detail: String,
+    /// The commands, to be sent as one batch.
+    pub commands: Vec<BatchCommand>,
 }
 
 /// An allow grant that reaches the principal and yet does not apply.

@@ -12,13 +12,14 @@ use grantbook_api::{
         names::{Kind, NameError},
         picture::picture,
         reference::{AskedArg, ObjectArg, PrincipalArg},
+        remedy::command_lines,
         text::clean,
         when::Bound,
     },
     questions::{
         check::CheckRequest,
         diff::DiffQuery,
-        explain::{ExplainQuery, Explanation},
+        explain::{ExplainQuery, Explanation, Remedy},
         reverse::{WaysForm, WhoCan, WhoCanQuery},
     },
     words::secret::Secret,
@@ -49,12 +50,19 @@ struct Section {
     paths: Vec<Vec<Line>>,
 }
 
+/// Something that would turn a denial into an allow.
+struct Mend {
+    text: String,
+    commands: Vec<String>,
+}
+
 struct Answer {
     allowed: bool,
     headline: String,
     missing: Option<String>,
     sections: Vec<Section>,
     more: Option<String>,
+    mend: Vec<Mend>,
     picture: String,
 }
 
@@ -142,6 +150,7 @@ fn told(explanation: &Explanation) -> Answer {
         // The verdict stands above it.
         headline: clean(headline.split_once(": ").map_or(headline.as_str(), |(_, rest)| rest)),
         missing: explanation.missing.as_ref().map(|missing| clean(&missing.detail)),
+        mend: mends(explanation),
         sections,
         more: more.map(|_| {
             format!(
@@ -150,6 +159,12 @@ fn told(explanation: &Explanation) -> Answer {
             )
         }),
     }
+}
+
+fn mends(explanation: &Explanation) -> Vec<Mend> {
+    let remedies = explanation.missing.iter().flat_map(|missing| &missing.remedies);
+    let shown = |remedy: &Remedy| Mend { text: clean(&remedy.detail), commands: command_lines(remedy) };
+    remedies.map(shown).collect()
 }
 
 fn line(text: &str) -> Line {

@@ -3,6 +3,7 @@
 mod graph;
 mod missing;
 pub(crate) mod paths;
+mod remedies;
 
 use std::sync::Arc;
 
@@ -108,7 +109,13 @@ fn explain(
     let next = last.map(|last| page.cursor(&story.encode_place(Effect::Allow, &last)));
     let (denied_by, _) = paths_after(&mut writer, &checker, (&story, Effect::Deny), None, limit)?;
     let about = About { asked, subject, at: page.now(), position: page.position() };
-    Ok(Explanation { paths, next, denied_by, ..told(&mut writer, &story, about)? })
+    let mut explanation = Explanation { paths, next, denied_by, ..told(&mut writer, &story, about)? };
+    // The past cannot be mended.
+    let remedies = if query.as_of.is_none() { remedies::remedies(&explanation) } else { Vec::new() };
+    if let Some(missing) = &mut explanation.missing {
+        missing.remedies = remedies;
+    }
+    Ok(explanation)
 }
 
 /// One page: the paths after a place, and the last one if there are more.

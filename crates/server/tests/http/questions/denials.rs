@@ -152,3 +152,109 @@ async fn a_key_that_was_revoked_or_is_narrowed_is_named_with_what_narrows_it() {
         assert_eq!(told["missing"]["records"][0]["actor"]["name"], "ada@example.com");
     }
 }
+
+/// Carries out one remedy in an organization that is made anew for it, and asks again.
+async fn mended(denied: impl AsyncFn(&Given) -> Value, index: usize) -> Option<(String, bool)> {
+    let given = Given::new().await;
+    let body = denied(&given).await;
+    let told = given.post("/v1/explain", body.clone()).await.expect(200).body;
+    assert_eq!(told["allowed"], false, "{told}");
+    let remedy = told["missing"]["remedies"].get(index)?.clone();
+    let past = given.get("/v1/whoami").await.expect(200).header("grantbook-position").to_owned();
+    given.post("/v1/batch", json!({"commands": remedy["commands"]})).await.expect(200);
+    let again = given.post("/v1/explain", body.clone()).await.expect(200).body;
+    let then = given.post(&format!("/v1/explain?as_of={past}"), body).await.expect(200).body;
+    assert_eq!(then["missing"]["remedies"], Value::Null, "the past is not mended");
+    let allowed = again["allowed"].as_bool().unwrap();
+    Some((remedy["detail"].as_str().unwrap().to_owned(), allowed))
+}
+
+async fn all_mend(denied: impl AsyncFn(&Given) -> Value) -> usize {
+    let mut count = 0;
+    while let Some((detail, allowed)) = mended(&denied, count).await {
+        assert!(allowed, "{detail}");
+        count += 1;
+    }
+    count
+}
+
+#[tokio::test]
+async fn every_remedy_turns_the_denial_into_an_allow() {
+    let nothing = all_mend(async |given| {
+        let (token, _) = given.token().await;
+        question(&token, &given.project("dev").await)
+    });
+    assert_eq!(nothing.await, 1, "a grant to the principal");
+
+    let excluded = all_mend(async |given| {
+        let (project, group) = (given.project("production").await, given.group().await);
+        let (token, _) = given.token().await;
+        given.join(&group, &token).await;
+        let on = json!({"projects": {"include": "all", "exclude": [{"label": {"env": "production"}}]}});
+        let grant = json!({"to": {"type": "group", "id": group}, "role": "Engineer", "on": on});
+        given.post("/v1/grants", grant).await.expect(201);
+        question(&token, &project)
+    });
+    assert_eq!(excluded.await, 2, "a grant to the group, or to the principal");
+
+    for also_allowed in [true, false] {
+        let denied = all_mend(async |given| {
+            let project = given.project("dev").await;
+            let (token, _) = given.token().await;
+            for effect in ["deny", "deny", "allow"] {
+                let grant = json!({"to": {"type": "token", "id": token}, "permissions": ["update"], "effect": effect,
+                    "on": {"projects": {"include": "all"}}});
+                if effect == "deny" || also_allowed {
+                    given.post("/v1/grants", grant).await.expect(201);
+                }
+            }
+            question(&token, &project)
+        });
+        assert_eq!(denied.await, 1, "both denies end");
+    }
+
+    let in_a_project = all_mend(async |given| {
+        let (project, other) = (given.project("dev").await, given.project("dev").await);
+        let (token, _) = given.token().await;
+        for home in [&project, &other] {
+            given
+                .post("/v1/objects", json!({"type": "dataset", "id": "d", "project": home}))
+                .await
+                .expect(201);
+        }
+        json!({"principal": {"type": "token", "id": token}, "permission": "read",
+            "object": {"type": "dataset", "id": "d", "project": other}})
+    });
+    assert_eq!(in_a_project.await, 1);
+}
+
+#[tokio::test]
+async fn an_end_that_has_passed_is_mended_where_it_is() {
+    let given = Given::new().await;
+    let (project, group) = (given.project("dev").await, given.group().await);
+    let (token, _) = given.token().await;
+    let member = json!({"member": {"type": "token", "id": token}, "expires_at": tomorrow(&given)});
+    given.post(&format!("/v1/groups/{group}/members"), member).await.expect(201);
+    let grant = json!({"to": {"type": "group", "id": group}, "role": "Engineer", "on": {"projects": {"include": "all"}}});
+    given.post("/v1/grants", grant).await.expect(201);
+    let told = later(&given, &question(&token, &project)).await;
+    let first = &told["missing"]["remedies"][0]["commands"][0];
+    assert_eq!(first["path"], json!(format!("/v1/groups/{group}/members")), "{told}");
+    assert_eq!(first["body"], json!({"member": {"type": "token", "id": token}, "expires_at": "never"}));
+}
+
+#[tokio::test]
+async fn who_has_lost_a_key_needs_another_one() {
+    let given = Given::new().await;
+    let project = given.project("dev").await;
+    let (token, _) = given.token_with(json!(["update"]), json!({"organization": true})).await;
+    let key =
+        given.made(&format!("/v1/tokens/{token}/keys"), json!({"narrow": {"permissions": ["read"]}})).await;
+    let body = json!({"key": key, "permission": "update", "object": {"type": "project", "id": project}});
+    let told = given.post("/v1/explain", body).await.expect(200).body;
+    assert_eq!(told["reason"], "key_narrowed");
+    assert_eq!(
+        told["missing"]["remedies"][0]["commands"][0]["path"],
+        json!(format!("/v1/tokens/{token}/keys"))
+    );
+}

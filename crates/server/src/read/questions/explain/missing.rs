@@ -37,7 +37,7 @@ pub(super) fn missing(
         _ => None,
     };
     let detail = narrowed.unwrap_or_else(|| detail(story.reason, !near.is_empty()).to_owned());
-    Ok(Missing { detail, near, records: records.into_iter().collect() })
+    Ok(Missing { detail, near, records: records.into_iter().collect(), remedies: Vec::new() })
 }
 
 /// Which narrowing of a key it is that leaves this out.
