@@ -1,10 +1,11 @@
 //! `make bench`: the figures of docs/performance.md. Ratios are taken inside one run; absolute figures depend on the machine.
 //!
 //! `cargo bench --package grantbook-tests -- SECTION...` runs some of: `durable jetstream rebuild bootstrap check questions
-//! embed crowd hostile http served watch relay latest revocation`; and `large` and `bootstrap-large`, which run only if they are asked for.
+//! console embed crowd hostile http served watch relay latest revocation`; and `large` and `bootstrap-large`, which run only if they are asked for.
 //! A debug build runs each on a small
 //! organization, to see that it runs at all.
 
+mod console;
 mod http;
 mod large;
 mod latest;
@@ -71,6 +72,9 @@ fn main() -> Result<()> {
     }
     if runs("http") {
         http::run()?;
+    }
+    if runs("console") {
+        console::run()?;
     }
     if runs("latest") {
         latest::run()?;

@@ -38,7 +38,7 @@ test("every answer has the headers", async ({ page }) => {
   judgeHeaders(await page.request.get("/console/sign-in"), "sign-in");
   judgeHeaders(await page.request.get("/console/tokens", { maxRedirects: 0 }), "a redirect");
   await signIn(page, keys.owner);
-  for (const path of [...Object.values(NAVIGATION), "/console/nothing", "/console/tokens/nothing"]) {
+  for (const path of [...Object.values(NAVIGATION), "/console/nothing", "/console/tokens/nothing", "/docs"]) {
     const answer = await page.request.get(path);
     judgeHeaders(answer, path);
     expect(answer.headers()["cache-control"], path).toContain("no-store");

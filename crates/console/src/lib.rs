@@ -5,6 +5,7 @@
 //
 // Folders, lowest first: gate; frame; visit; shown; review; pages.
 
+mod api_page;
 mod assets;
 mod frame;
 mod gate;
@@ -16,7 +17,14 @@ mod visit;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    middleware,
+    response::{Html, IntoResponse as _},
+    routing::get,
+};
 use grantbook_api::client::{Client, ClientError};
 use tower_http::csrf::CsrfLayer;
 
@@ -31,6 +39,8 @@ const FORM_MAX: usize = 256 * 1024;
 pub struct Options {
     /// The URL under which browsers reach the server, such as `https://grantbook.example.com`.
     pub public_url: Option<String>,
+    /// The description of the API (`OpenAPI`), as JSON text, for the page at `/docs`.
+    pub document: Vec<u8>,
 }
 
 /// What every page has.
@@ -55,7 +65,15 @@ where
         idle: Idle::default(),
         clients: Client::of_nobody()?,
     });
+    let api = Arc::new(api_page::page(&options.document));
+    let api = get(move || async move {
+        match api.as_deref() {
+            Some(page) => Html(page.to_owned()).into_response(),
+            None => StatusCode::NOT_FOUND.into_response(),
+        }
+    });
     Ok(pages::routes()
+        .route("/docs", api)
         .layer(DefaultBodyLimit::max(FORM_MAX))
         .layer(CsrfLayer::new().with_rejection_response(visit::cross_site))
         .layer(middleware::from_fn_with_state(Arc::clone(&console), gate::headers::add))

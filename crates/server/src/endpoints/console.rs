@@ -14,7 +14,8 @@ use crate::{endpoints::observe, state::Web, write::forwarded};
 
 /// The pages; none where they cannot be served.
 pub(crate) fn pages(web: &Arc<Web>, native: Router) -> Option<Router<Arc<Web>>> {
-    let options = Options { public_url: web.app.public_url.as_ref().map(ToString::to_string) };
+    let public_url = web.app.public_url.as_ref().map(ToString::to_string);
+    let options = Options { public_url, document: web.document.to_vec() };
     let pages = match grantbook_console::router(&options) {
         Ok(pages) => pages,
         Err(error) => {
