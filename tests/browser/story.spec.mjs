@@ -131,3 +131,32 @@ test("a double click makes one", async ({ page }, { project }) => {
   expect(made).toHaveLength(1);
   expect((await api.body(api.get(`/v1/tokens/${made[0].id}/keys`, keys.owner))).items).toHaveLength(1);
 });
+
+test("the matrix of a group is ticked anew, and the plan says what that changes", async ({ page }, { project }) => {
+  const name = `ticked ${project.name}`;
+  const group = await api.body(api.post("/v1/groups", keys.owner, { name }), 201);
+  const token = await api.body(api.post("/v1/tokens", keys.owner, { name: `ticked-${project.name}` }), 201);
+  await api.body(api.post(`/v1/groups/${group.id}/members`, keys.owner, { member: { type: "token", id: token.id } }), 201);
+  const to = { type: "group", id: group.id };
+  const all = { projects: { include: "all" } };
+  await api.body(api.post("/v1/grants", keys.owner, { to, permissions: ["read", "update"], on: all }), 201);
+  await signIn(page, keys.owner, `/console/groups/${group.id}`);
+  await action(page, "Edit permissions").click();
+  const box = (permission) => page.getByRole("checkbox", { name: `${permission} on all projects`, exact: true });
+  await expect(box("read")).toBeChecked();
+  await box("update").uncheck();
+  await box("delete").check();
+  // What somebody else grants in the meantime is not in the form, and stays.
+  await api.body(api.post("/v1/grants", keys.owner, { to, permissions: ["create"], on: all }), 201);
+  await action(page, "Review changes").click();
+  const main = page.getByRole("main");
+  await expect(main).toContainText("Gained");
+  await expect(main).toContainText("Lost");
+  await changing(page, () => action(page, "Apply").click());
+  const principal = { type: "token", id: token.id };
+  const id = await api.projectId("staging", keys.owner);
+  for (const [permission, allowed] of [["read", true], ["update", false], ["delete", true], ["create", true]]) {
+    const body = { principal, permission, object: { type: "project", id } };
+    expect((await api.body(api.post("/v1/check", keys.owner, body))).allowed, permission).toBe(allowed);
+  }
+});

@@ -21,5 +21,9 @@ document.addEventListener("submit", (event) => {
   if (button) button.setAttribute("aria-busy", "true");
 });
 
+// The stream of records says whether the node that tells is behind.
+document.addEventListener("stale", () => { document.getElementById("stale").hidden = false; });
+document.addEventListener("fresh", () => { document.getElementById("stale").hidden = true; });
+
 // The stream of records says that the session has ended: the page says what to do.
 document.addEventListener("ended", () => window.location.reload());

@@ -1,6 +1,7 @@
 //! How people write things, and how things are put into words for them: shared by the command line and the console.
 
 pub mod access;
+pub mod changes;
 pub mod events;
 pub mod explanation;
 pub mod names;

@@ -10,10 +10,11 @@ use axum::response::{
 use futures_util::stream;
 use grantbook_api::{
     client::{Client, ClientError, Watch, WatchMessage},
-    people::names::NameBook,
+    people::{changes::change_lines, names::NameBook, text::clean},
     questions::{
         audit::{AuditQuery, Order},
-        watch::{WatchKind, WatchQuery},
+        feed::ChangeType,
+        watch::WatchQuery,
     },
 };
 
@@ -56,6 +57,13 @@ struct LivePage {
 #[template(path = "live_record.html")]
 struct RecordPart {
     record: ShownRecord,
+}
+
+#[derive(Template)]
+#[template(path = "live_change.html")]
+struct ChangePart {
+    gained: bool,
+    lines: Vec<String>,
 }
 
 pub(crate) async fn show(visit: Visit) -> Result<Response, Stop> {
@@ -103,11 +111,10 @@ async fn node(client: &Client) -> (Node, Vec<String>) {
     }
 }
 
-/// Records from a position on, each as a part of the page (server-sent events, HTML standard, section 9.2). The event `ended`
+/// Records and changes of access from a position on, each as a part of the page (server-sent events, HTML standard, section 9.2). The event `ended`
 /// says that the caller may watch no more.
 pub(crate) async fn records(visit: Visit, Asked(asked): Asked) -> Response {
-    let query =
-        WatchQuery { from: asked.text("from"), kind: Some(WatchKind::Record), ..WatchQuery::default() };
+    let query = WatchQuery { from: asked.text("from"), ..WatchQuery::default() };
     let watch = visit.client.watch(query);
     let events = stream::unfold(Some((watch, visit.client)), async |going: Option<(Watch, Client)>| {
         let (mut watch, client) = going?;
@@ -118,24 +125,25 @@ pub(crate) async fn records(visit: Visit, Asked(asked): Asked) -> Response {
 }
 
 async fn next(watch: &mut Watch, client: &Client) -> (Event, bool) {
-    loop {
-        match watch.next().await {
-            Ok(watched) => match watched.message {
-                WatchMessage::Record(item) => {
-                    let record = record::row(&item, &NameBook::new(client)).await;
-                    let html = RecordPart { record }.render().unwrap_or_default();
-                    return (Event::default().id(watched.id).data(html.trim_end()), false);
-                }
-                WatchMessage::Stale(told) => {
-                    return (
-                        Event::default().event(if told.stale { "stale" } else { "fresh" }).data("-"),
-                        false,
-                    );
-                }
-                WatchMessage::Change(_) => {}
-            },
-            Err(error) => return (ended(&error), true),
-        }
+    match watch.next().await {
+        Ok(watched) => match watched.message {
+            WatchMessage::Record(item) => {
+                let record = record::row(&item, &NameBook::new(client)).await;
+                let html = RecordPart { record }.render().unwrap_or_default();
+                (Event::default().id(watched.id).data(html.trim_end()), false)
+            }
+            WatchMessage::Stale(told) => {
+                (Event::default().event(if told.stale { "stale" } else { "fresh" }).data("-"), false)
+            }
+            WatchMessage::Change(change) => {
+                let lines = change_lines(&change, &NameBook::new(client)).await;
+                let lines = lines.iter().map(|line| clean(line)).collect();
+                let gained = change.kind == ChangeType::AccessGained;
+                let html = ChangePart { gained, lines }.render().unwrap_or_default();
+                (Event::default().id(watched.id).data(html.trim_end()), false)
+            }
+        },
+        Err(error) => (ended(&error), true),
     }
 }
 

@@ -79,6 +79,7 @@ fn rights() -> Router<Arc<Console>> {
         .route("/console/groups/new", get(groups::new))
         .route("/console/groups/{id}", get(groups::show))
         .route("/console/groups/{id}/review", post(groups::review_grant))
+        .route("/console/groups/{id}/edit", post(groups::edit))
         .route("/console/groups/{id}/members/review", post(groups::review_member))
         .route("/console/groups/{id}/rename", post(groups::rename))
         .route("/console/groups/{id}/delete/review", post(groups::delete))

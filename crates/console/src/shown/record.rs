@@ -1,8 +1,14 @@
 //! Records of the audit log, in words.
 
 use grantbook_api::{
-    people::{events as event_text, explanation::actor_words, names::NameBook, text::clean},
+    people::{
+        events as event_text,
+        explanation::actor_words,
+        names::{Kind, NameBook},
+        text::clean,
+    },
     questions::audit::AuditItem,
+    words::reference::{Actor, ActorType},
 };
 
 use serde_json::Value;
@@ -43,10 +49,23 @@ pub(crate) async fn events(events: &[Value], names: &NameBook<'_>, most: usize) 
     shown
 }
 
+/// Who made it; what comes live has no names of people.
+async fn actor(actor: &Actor, names: &NameBook<'_>) -> String {
+    let kind = match actor.kind {
+        ActorType::User => Kind::User,
+        ActorType::Token => Kind::Token,
+        ActorType::System | ActorType::Operator => return actor_words(actor),
+    };
+    match (&actor.name, &actor.id) {
+        (None, Some(id)) => names.full(kind, id).await,
+        _ => actor_words(actor),
+    }
+}
+
 pub(crate) async fn row(item: &AuditItem, names: &NameBook<'_>) -> ShownRecord {
     ShownRecord {
         at: minute(&item.at),
-        actor: clean(&actor_words(&item.actor)),
+        actor: clean(&actor(&item.actor, names).await),
         events: events(&item.events, names, EVENTS).await,
         more: item.events.len().saturating_sub(EVENTS),
         reason: clean(item.reason.as_deref().unwrap_or("-")),

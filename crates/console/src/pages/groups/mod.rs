@@ -1,6 +1,6 @@
 //! Permission groups: the list, a new one, and one with its grants, its members, and who manages it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod matrix;
 
 use askama::Template;
 use axum::{
@@ -12,11 +12,10 @@ use grantbook_api::{
     client::Client,
     nouns::{
         batch::BatchMethod,
-        grants::{Effect, Grant, GrantQuery},
         groups::{CreateGroup, UpdateGroup},
         members::Member,
     },
-    people::{names::NameBook, reference::GranteeArg, scope, text::clean},
+    people::{names::NameBook, reference::GranteeArg, text::clean},
     questions::reverse::{WaysForm, WhoCanQuery},
     words::{
         list::{ListQuery, PageQuery},
@@ -25,6 +24,7 @@ use grantbook_api::{
 };
 use serde_json::{Value, json};
 
+use self::matrix::{Cell, MatrixRow, edited, gathered, matrix};
 use crate::{
     frame::Frame,
     pages::{
@@ -46,8 +46,6 @@ use crate::{
 const PART: &str = "/console/groups";
 /// Managers that a page names.
 const MANAGERS: u32 = 50;
-/// Groups above a group whose grants a page shows.
-const ABOVE: usize = 20;
 
 struct Row {
     id: String,
@@ -130,23 +128,6 @@ pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop>
     }
 }
 
-/// What a grant does to a permission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cell {
-    None,
-    Direct,
-    Inherited,
-    Denied,
-}
-
-/// A grant as a row of the matrix.
-struct MatrixRow {
-    on: String,
-    source: Option<String>,
-    is_deny: bool,
-    cells: Vec<Cell>,
-}
-
 struct MemberRow {
     name: String,
     link: String,
@@ -193,12 +174,24 @@ struct MayGrant {
     revoke: bool,
 }
 
+impl GroupPage {
+    /// Whether a box of the matrix is ticked: as the form came back, else as it is.
+    fn is_ticked(&self, row: &MatrixRow, index: &usize) -> bool {
+        let permission = self.permissions.get(*index).map_or("", String::as_str);
+        if self.form.is_ticked("row", &row.grant) {
+            return self.form.is_ticked("cell", &format!("{} {permission}", row.grant));
+        }
+        row.cells.get(*index).is_some_and(|cell| *cell != Cell::None)
+    }
+}
+
 pub(crate) async fn show(
     visit: Visit,
     Path(id): Path<String>,
     Asked(asked): Asked,
 ) -> Result<Response, Stop> {
     let adding = match asked.text("add").as_deref() {
+        Some("edit") => "edit",
         Some("grant") => "grant",
         Some("member") => "member",
         _ => "",
@@ -223,7 +216,7 @@ async fn shown(
     let names = NameBook::new(client);
     let parents = account::memberships(client, &group_ref(id)).await?;
     let rows = gathered(client, id, &name, &parents).await?;
-    let (permissions_shown, matrix) = matrix(client, &rows, &names).await?;
+    let (permissions_shown, matrix) = matrix(client, &rows, &names, adding == "edit").await?;
     let mut own = Vec::new();
     for (given, source) in &rows {
         if source.is_none() {
@@ -265,99 +258,6 @@ async fn shown(
 
 fn group_ref(id: &str) -> GranteeRef {
     GranteeRef { kind: GranteeType::Group, id: id.to_owned() }
-}
-
-/// The grants to a group, and to the groups that it is in, each with the name of where it comes from.
-async fn gathered(
-    client: &Client,
-    id: &str,
-    name: &str,
-    parents: &[ShownMembership],
-) -> Result<Vec<(Grant, Option<String>)>, Stop> {
-    let mut found = Vec::new();
-    let mut open: Vec<(String, Option<String>)> = vec![(id.to_owned(), None)];
-    open.extend(parents.iter().map(|group| (group.id.clone(), Some(group.name.clone()))));
-    let mut seen: BTreeSet<String> = open.iter().map(|(id, _)| id.clone()).collect();
-    let mut next = 0;
-    while let Some((group, source)) = open.get(next).cloned() {
-        next += 1;
-        let query = GrantQuery { to: Some(format!("group:{group}")), limit: ALL, ..GrantQuery::default() };
-        let grants = account::seen(client.grants(&query).await.map(|answer| answer.value.items))?;
-        found.extend(grants.into_iter().map(|grant| (grant, source.clone())));
-        if source.is_some() && open.len() < ABOVE {
-            for above in account::memberships(client, &group_ref(&group)).await? {
-                if seen.insert(above.id.clone()) {
-                    open.push((above.id, Some(above.name)));
-                }
-            }
-        }
-    }
-    tracing::trace!(group = name, grants = found.len(), "grants gathered");
-    Ok(found)
-}
-
-/// Which permissions appear, and what each grant does to them.
-async fn matrix(
-    client: &Client,
-    grants: &[(Grant, Option<String>)],
-    names: &NameBook<'_>,
-) -> Result<(Vec<String>, Vec<MatrixRow>), Stop> {
-    let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut given = Vec::new();
-    for (grant, _) in grants {
-        given.push(match (&grant.permissions, &grant.role) {
-            (Some(permissions), _) => permissions.iter().cloned().collect(),
-            (None, Some(role)) => of_role(client, role, &mut roles).await?,
-            (None, None) => BTreeSet::new(),
-        });
-    }
-    let known = permissions(client).await?;
-    let columns: Vec<String> =
-        known.into_iter().filter(|one| given.iter().any(|set| set.contains(one))).collect();
-    let mut rows = Vec::new();
-    for ((grant, source), set) in grants.iter().zip(given) {
-        let is_deny = grant.effect == Effect::Deny;
-        let full = match (is_deny, source) {
-            (true, _) => Cell::Denied,
-            (false, None) => Cell::Direct,
-            (false, Some(_)) => Cell::Inherited,
-        };
-        let cells = columns.iter().map(|one| if set.contains(one) { full } else { Cell::None }).collect();
-        rows.push(MatrixRow {
-            on: clean(&scope::words(&grant.on, names).await),
-            source: source.clone(),
-            is_deny,
-            cells,
-        });
-    }
-    Ok((columns, rows))
-}
-
-/// The permissions of a role and of the roles that it includes, as far as the caller may read them.
-async fn of_role(
-    client: &Client,
-    role: &str,
-    known: &mut BTreeMap<String, BTreeSet<String>>,
-) -> Result<BTreeSet<String>, Stop> {
-    if let Some(permissions) = known.get(role) {
-        return Ok(permissions.clone());
-    }
-    let (mut permissions, mut open, mut seen) = (BTreeSet::new(), vec![role.to_owned()], BTreeSet::new());
-    while let Some(id) = open.pop() {
-        if !seen.insert(id.clone()) {
-            continue;
-        }
-        match client.role(&id).await {
-            Ok(answer) => {
-                permissions.extend(answer.value.permissions.into_iter().map(|one| one.permission));
-                open.extend(answer.value.includes);
-            }
-            Err(error) if matches!(error.status(), Some(403 | 404)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    known.insert(role.to_owned(), permissions.clone());
-    Ok(permissions)
 }
 
 async fn members(client: &Client, id: &str) -> Result<(Vec<MemberRow>, bool), Stop> {
@@ -416,6 +316,23 @@ pub(crate) async fn review_grant(
     match review(&visit, &change).await? {
         Ok(page) => Ok(page),
         Err(text) => shown(visit, &id, ("grant", form), Some(text)).await,
+    }
+}
+
+/// The plan for the matrix as it was ticked: a grant whose row changed is replaced by one of the same scope.
+pub(crate) async fn edit(visit: Visit, Path(id): Path<String>, form: Fields) -> Result<Response, Stop> {
+    let change = Change {
+        title: "Edit permissions".to_owned(),
+        commands: edited(&visit.client, &id, &form).await?,
+        back: format!("{PART}/{id}"),
+        part: PART,
+    };
+    if change.commands.is_empty() {
+        return Ok(after(&change.back, None));
+    }
+    match review(&visit, &change).await? {
+        Ok(page) => Ok(page),
+        Err(text) => shown(visit, &id, ("edit", form), Some(text)).await,
     }
 }
 
