@@ -6,7 +6,7 @@
 mod access;
 mod unique;
 
-use std::{fmt, thread};
+use std::{borrow::Cow, fmt, thread};
 
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor,
@@ -29,14 +29,14 @@ pub fn value(text: &[u8]) -> Result<Value, Fault> {
     unique::read(text)
 }
 
-/// A `T` from a value.
-pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {
-    T::deserialize(Strict(value))
+/// A `T` from a value, which stays as it is: a long one is not copied for it.
+pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Fault> {
+    T::deserialize(Strict(Cow::Borrowed(value)))
 }
 
 /// A `T` from JSON text.
 pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
-    read(value(text)?)
+    T::deserialize(Strict(Cow::Owned(value(text)?)))
 }
 
 /// How many items of a list are read without giving other threads a turn: some 0.1 ms.
@@ -117,10 +117,10 @@ fn listed(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// A value that is read as what it is, or refused.
-struct Strict(Value);
+/// A value that is read as what it is, or refused. Texts of an own value are moved, those of a borrowed one copied.
+struct Strict<'v>(Cow<'v, Value>);
 
-impl Strict {
+impl Strict<'_> {
     fn refused<T>(&self, wanted: &str) -> Result<T, Fault> {
         let not_null = if self.0.is_null() { ", not null" } else { "" };
         Err(Fault::new(format!("must be {wanted}{not_null}")))
@@ -140,10 +140,27 @@ impl Strict {
         }
     }
 
+    fn text<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Cow::Owned(Value::String(text)) => visitor.visit_string(text),
+            Cow::Borrowed(Value::String(text)) => visitor.visit_str(text),
+            other @ (Cow::Owned(_) | Cow::Borrowed(_)) => Self(other).refused("a string"),
+        }
+    }
+
+    fn array<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Cow::Owned(Value::Array(items)) => visitor.visit_seq(Items::of(items)),
+            Cow::Borrowed(Value::Array(items)) => visitor.visit_seq(Items::in_place(items)),
+            other @ (Cow::Owned(_) | Cow::Borrowed(_)) => Self(other).refused("an array"),
+        }
+    }
+
     fn object<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self {
-            Self(Value::Object(members)) => visitor.visit_map(Members::of(members)),
-            other => other.refused("an object"),
+        match self.0 {
+            Cow::Owned(Value::Object(members)) => visitor.visit_map(Members::of(members)),
+            Cow::Borrowed(Value::Object(members)) => visitor.visit_map(Members::in_place(members)),
+            other @ (Cow::Owned(_) | Cow::Borrowed(_)) => Self(other).refused("an object"),
         }
     }
 }
@@ -157,24 +174,24 @@ fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::
     }
 }
 
-impl<'de> Deserializer<'de> for Strict {
+impl<'de> Deserializer<'de> for Strict<'_> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0 {
+        match &*self.0 {
             Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(value),
-            Value::Number(number) => visit_number(&number, visitor),
-            Value::String(text) => visitor.visit_string(text),
-            Value::Array(items) => visitor.visit_seq(Items::of(items)),
-            Value::Object(members) => visitor.visit_map(Members::of(members)),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(number) => visit_number(number, visitor),
+            Value::String(_) => self.text(visitor),
+            Value::Array(_) => self.array(visitor),
+            Value::Object(_) => self.object(visitor),
         }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self {
-            Self(Value::Bool(value)) => visitor.visit_bool(value),
-            other => other.refused("true or false"),
+        match self.0.as_bool() {
+            Some(value) => visitor.visit_bool(value),
+            None => self.refused("true or false"),
         }
     }
 
@@ -215,9 +232,9 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match &self {
-            Self(Value::Number(number)) => visit_number(number, visitor),
-            Self(_) => self.refused("a number"),
+        match self.0.as_number() {
+            Some(number) => visit_number(number, visitor),
+            None => self.refused("a number"),
         }
     }
 
@@ -230,10 +247,7 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self {
-            Self(Value::String(text)) => visitor.visit_string(text),
-            other => other.refused("a string"),
-        }
+        self.text(visitor)
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -269,10 +283,7 @@ impl<'de> Deserializer<'de> for Strict {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self {
-            Self(Value::Array(items)) => visitor.visit_seq(Items::of(items)),
-            other => other.refused("an array"),
-        }
+        self.array(visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
@@ -342,7 +353,9 @@ mod tests {
     };
 
     fn fault<T: DeserializeOwned + fmt::Debug>(body: &Value) -> (String, String) {
-        let Fault { pointer, detail } = parse::<T>(body.to_string().as_bytes()).unwrap_err();
+        let fault = parse::<T>(body.to_string().as_bytes()).unwrap_err();
+        assert_eq!(read::<T>(body).unwrap_err(), fault, "a value is read as its text is");
+        let Fault { pointer, detail } = fault;
         (pointer.unwrap(), detail)
     }
 

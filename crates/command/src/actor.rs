@@ -508,9 +508,12 @@ fn without_record(fold: &OrgFold, decision: Decision) -> Result<Outcome, SubmitE
     }
 }
 
-/// Whoever no longer waits does not want to know.
+/// Whoever no longer waits does not want to know. Whoever does has a copy of the command, and is the last to give it up: a
+/// long one is not freed on the thread of the queue.
 fn reply(job: Job, answer: Result<Outcome, SubmitError>) {
-    drop(job.answer.send(answer));
+    let Job { submission, answer: waiting } = job;
+    drop(submission);
+    drop(waiting.send(answer));
 }
 
 /// Foreign messages come to the organization's subject faster than they are read.

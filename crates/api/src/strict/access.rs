@@ -1,58 +1,85 @@
 //! Members of an object, items of an array, and the one alternative that a value chooses, each with its place in faults.
 
-use std::vec;
+use std::{borrow::Cow, slice, vec};
 
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_json::{Map, Value, map};
 
 use crate::strict::{Fault, Strict, give_way, listed, name_of};
 
-/// The members of an object.
-pub(super) struct Members {
-    left: map::IntoIter,
-    /// The one whose name was read.
-    open: Option<(String, Value)>,
+/// What is left of something, own or borrowed.
+enum Left<O, B> {
+    Own(O),
+    Borrowed(B),
 }
 
-impl Members {
+/// The members of an object.
+pub(super) struct Members<'v> {
+    left: Left<map::IntoIter, map::Iter<'v>>,
+    /// The one whose name was read.
+    open: Option<(Cow<'v, str>, Strict<'v>)>,
+}
+
+impl<'v> Members<'v> {
     pub(super) fn of(members: Map<String, Value>) -> Self {
-        Self { left: members.into_iter(), open: None }
+        Self { left: Left::Own(members.into_iter()), open: None }
+    }
+
+    pub(super) fn in_place(members: &'v Map<String, Value>) -> Self {
+        Self { left: Left::Borrowed(members.iter()), open: None }
+    }
+
+    fn next(&mut self) -> Option<(Cow<'v, str>, Strict<'v>)> {
+        match &mut self.left {
+            Left::Own(left) => left.next().map(|(name, value)| (Cow::Owned(name), Strict(Cow::Owned(value)))),
+            Left::Borrowed(left) => {
+                left.next().map(|(name, value)| (Cow::Borrowed(name.as_str()), Strict(Cow::Borrowed(value))))
+            }
+        }
     }
 }
 
-impl<'de> MapAccess<'de> for Members {
+impl<'de> MapAccess<'de> for Members<'_> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((name, value)) = self.left.next() else { return Ok(None) };
+        let Some((name, value)) = self.next() else { return Ok(None) };
         let read = name_of(seed, &name).map_err(|fault| fault.under(&name))?;
         self.open = Some((name, value));
         Ok(Some(read))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let (name, value) = self.open.take().unwrap_or_default();
-        seed.deserialize(Strict(value)).map_err(|fault| fault.under(&name))
+        let (name, value) = self.open.take().unwrap_or((Cow::Borrowed(""), Strict(Cow::Owned(Value::Null))));
+        seed.deserialize(value).map_err(|fault| fault.under(&name))
     }
 }
 
 /// The items of an array.
-pub(super) struct Items {
-    left: vec::IntoIter<Value>,
+pub(super) struct Items<'v> {
+    left: Left<vec::IntoIter<Value>, slice::Iter<'v, Value>>,
     index: usize,
 }
 
-impl Items {
+impl<'v> Items<'v> {
     pub(super) fn of(items: Vec<Value>) -> Self {
-        Self { left: items.into_iter(), index: 0 }
+        Self { left: Left::Own(items.into_iter()), index: 0 }
+    }
+
+    pub(super) fn in_place(items: &'v [Value]) -> Self {
+        Self { left: Left::Borrowed(items.iter()), index: 0 }
     }
 }
 
-impl<'de> SeqAccess<'de> for Items {
+impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Fault;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        let Some(item) = self.left.next() else { return Ok(None) };
+        let item = match &mut self.left {
+            Left::Own(left) => left.next().map(Cow::Owned),
+            Left::Borrowed(left) => left.next().map(Cow::Borrowed),
+        };
+        let Some(item) = item else { return Ok(None) };
         let index = self.index;
         self.index = index.saturating_add(1);
         give_way(self.index);
@@ -60,42 +87,48 @@ impl<'de> SeqAccess<'de> for Items {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left.len())
+        Some(match &self.left {
+            Left::Own(left) => left.len(),
+            Left::Borrowed(left) => left.len(),
+        })
     }
 }
 
 /// What a value says after the name of the alternative.
-enum Content {
+enum Content<'v> {
     /// Nothing: it is a string.
     Word,
     /// The value of its only member.
-    Member(Value),
+    Member(Strict<'v>),
     /// It is neither a string nor an object of one member.
     Neither,
 }
 
 /// The alternative that a value chooses: a string, or an object of exactly one member, as the alternative wants it.
-pub(super) struct Variant {
-    name: String,
-    content: Content,
+pub(super) struct Variant<'v> {
+    name: Cow<'v, str>,
+    content: Content<'v>,
     known: &'static [&'static str],
 }
 
-impl Variant {
-    pub(super) fn of(value: Value, known: &'static [&'static str]) -> Self {
+impl<'v> Variant<'v> {
+    pub(super) fn of(value: Cow<'v, Value>, known: &'static [&'static str]) -> Self {
         let (name, content) = match value {
-            Value::String(word) => (Some(word), Content::Word),
-            Value::Object(members) if members.len() == 1 => {
-                let (name, value) = members.into_iter().next().unwrap_or_default();
-                (Some(name), Content::Member(value))
+            Cow::Owned(Value::String(word)) => (Some(Cow::Owned(word)), Content::Word),
+            Cow::Borrowed(Value::String(word)) => (Some(Cow::Borrowed(word.as_str())), Content::Word),
+            Cow::Owned(Value::Object(members)) if members.len() == 1 => Self::chosen(Members::of(members)),
+            Cow::Borrowed(Value::Object(members)) if members.len() == 1 => {
+                Self::chosen(Members::in_place(members))
             }
             // Any alternative knows which of the two it would want.
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                (None, Content::Neither)
-            }
+            Cow::Owned(_) | Cow::Borrowed(_) => (None, Content::Neither),
         };
-        let name = name.unwrap_or_else(|| known.first().copied().unwrap_or_default().to_owned());
+        let name = name.unwrap_or_else(|| Cow::Borrowed(known.first().copied().unwrap_or_default()));
         Self { name, content, known }
+    }
+
+    fn chosen(mut members: Members<'v>) -> (Option<Cow<'v, str>>, Content<'v>) {
+        members.next().map_or((None, Content::Neither), |(name, value)| (Some(name), Content::Member(value)))
     }
 
     fn no_string(&self) -> Fault {
@@ -107,7 +140,7 @@ impl Variant {
     }
 }
 
-impl<'de> EnumAccess<'de> for Variant {
+impl<'de> EnumAccess<'de> for Variant<'_> {
     type Error = Fault;
     type Variant = Self;
 
@@ -116,7 +149,7 @@ impl<'de> EnumAccess<'de> for Variant {
     }
 }
 
-impl<'de> VariantAccess<'de> for Variant {
+impl<'de> VariantAccess<'de> for Variant<'_> {
     type Error = Fault;
 
     fn unit_variant(self) -> Result<(), Fault> {
@@ -125,9 +158,7 @@ impl<'de> VariantAccess<'de> for Variant {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
         match self.content {
-            Content::Member(value) => {
-                seed.deserialize(Strict(value)).map_err(|fault| fault.under(&self.name))
-            }
+            Content::Member(value) => seed.deserialize(value).map_err(|fault| fault.under(&self.name)),
             Content::Word | Content::Neither => Err(self.no_object()),
         }
     }
@@ -142,7 +173,7 @@ impl<'de> VariantAccess<'de> for Variant {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match self.content {
-            Content::Member(value) => Strict(value).object(visitor).map_err(|fault| fault.under(&self.name)),
+            Content::Member(value) => value.object(visitor).map_err(|fault| fault.under(&self.name)),
             Content::Word | Content::Neither => Err(self.no_object()),
         }
     }

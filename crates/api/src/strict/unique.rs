@@ -6,7 +6,7 @@ use serde::{
     Deserializer,
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, map::Entry};
 
 use crate::strict::{Fault, escape_pointer, give_way};
 
@@ -96,12 +96,16 @@ impl<'de> Visitor<'de> for Unique<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(name) = object.next_key::<String>()? {
-            if members.contains_key(&name) {
-                self.note(name);
-                return Err(A::Error::custom(TWICE));
+            match members.entry(name) {
+                Entry::Occupied(first) => {
+                    self.note(first.key());
+                    return Err(A::Error::custom(TWICE));
+                }
+                Entry::Vacant(place) => {
+                    let member = object.next_value_seed(self).inspect_err(|_| self.note(place.key()))?;
+                    place.insert(member);
+                }
             }
-            let member = object.next_value_seed(self).inspect_err(|_| self.note(name.as_str()))?;
-            members.insert(name, member);
         }
         Ok(Value::Object(members))
     }

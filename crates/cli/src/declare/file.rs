@@ -217,7 +217,7 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Declared> {
         return Err(Usage("the file is empty: it asks for nothing".to_owned()).into());
     }
     refuse_blanks_and_references(&value, "")?;
-    let declared: Declared = strict::read(value).map_err(|Fault { pointer, detail }| {
+    let declared: Declared = strict::read(&value).map_err(|Fault { pointer, detail }| {
         let place = pointer.filter(|pointer| !pointer.is_empty()).unwrap_or_else(|| "/".to_owned());
         fault(&place, detail)
     })?;

@@ -10,7 +10,7 @@ use grantbook_api::{
     authzen::{ActionName, Decision, Decisions, Entity, EvaluationOptions, EvaluationRequest, Semantic},
     questions::check::CHECKS_MAX,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::{Value, json};
 
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 pub(crate) async fn one(State(web): State<Arc<Web>>, request: Request) -> Response {
     match begin(&web, request).await {
         Err(failure) => failure.into_response(),
-        Ok((reading, body)) => reading.respond_check(move |reading| single(reading, body)).await,
+        Ok((reading, body)) => reading.respond_check(move |reading| single(reading, &body)).await,
     }
 }
 
@@ -46,11 +46,11 @@ enum Answer {
     Several(Decisions),
 }
 
-fn single(reading: &ReadContext, body: Value) -> Result<Decision, Failure> {
+fn single(reading: &ReadContext, body: &Value) -> Result<Decision, Failure> {
     decide_one(&mut Authorizer::new(reading)?, body)
 }
 
-fn decide_one(authorizer: &mut Authorizer<'_>, body: Value) -> Result<Decision, Failure> {
+fn decide_one(authorizer: &mut Authorizer<'_>, body: &Value) -> Result<Decision, Failure> {
     let EvaluationRequest { subject, action, resource, context } = shape(body)?;
     let asked = Asked { subject: &subject, action: &action, resource: &resource, context: context.as_ref() };
     decide(authorizer, &asked)
@@ -60,7 +60,7 @@ fn decide_one(authorizer: &mut Authorizer<'_>, body: Value) -> Result<Decision, 
 #[derive(Deserialize)]
 struct Batch {
     #[serde(default)]
-    evaluations: Option<Vec<Value>>,
+    evaluations: Option<Vec<IgnoredAny>>,
     #[serde(default)]
     options: Option<EvaluationOptions>,
 }
@@ -80,11 +80,12 @@ struct Parts {
 
 fn several(reading: &ReadContext, mut body: Value) -> Result<Answer, Failure> {
     let (evaluations, options) = (taken(&mut body, "evaluations"), taken(&mut body, "options"));
-    let batch = json!({"evaluations": evaluations, "options": options});
-    let Batch { evaluations, options } = shape(batch)?;
+    let mut batch = json!({"evaluations": evaluations, "options": options});
+    let Batch { evaluations, options } = shape(&batch)?;
     let semantic = options.and_then(|options| options.evaluations_semantic).unwrap_or_default();
-    let Some(items) = evaluations.filter(|items| !items.is_empty()) else {
-        return single(reading, body).map(Answer::One);
+    let count = evaluations.map_or(0, |evaluations| evaluations.len());
+    let (1.., Value::Array(items)) = (count, taken(&mut batch, "evaluations")) else {
+        return single(reading, &body).map(Answer::One);
     };
     let defaults = Defaults::of(body);
     if items.len() > CHECKS_MAX {
@@ -93,7 +94,7 @@ fn several(reading: &ReadContext, mut body: Value) -> Result<Answer, Failure> {
     let mut authorizer = Authorizer::new(reading)?;
     let mut evaluations = Vec::with_capacity(items.len());
     for item in items {
-        let decision = match decide_item(&mut authorizer, &defaults, item) {
+        let decision = match decide_item(&mut authorizer, &defaults, &item) {
             Ok(decision) => decision,
             Err(failure) if failure.status().is_server_error() => return Err(failure),
             Err(failure) => refused(&failure),
@@ -123,9 +124,9 @@ struct Defaults {
 impl Defaults {
     fn of(mut body: Value) -> Self {
         Self {
-            subject: shape(taken(&mut body, "subject")),
-            action: shape(taken(&mut body, "action")),
-            resource: shape(taken(&mut body, "resource")),
+            subject: shape(&taken(&mut body, "subject")),
+            action: shape(&taken(&mut body, "action")),
+            resource: shape(&taken(&mut body, "resource")),
             context: Some(taken(&mut body, "context")).filter(|context| !context.is_null()),
         }
     }
@@ -140,7 +141,7 @@ fn taken(body: &mut Value, name: &str) -> Value {
 fn decide_item(
     authorizer: &mut Authorizer<'_>,
     defaults: &Defaults,
-    item: Value,
+    item: &Value,
 ) -> Result<Decision, Failure> {
     fn either<'a, T>(
         own: Option<&'a T>,
@@ -148,8 +149,8 @@ fn decide_item(
     ) -> Result<Option<&'a T>, Failure> {
         own.map_or_else(|| default.as_ref().map(Option::as_ref).map_err(Failure::clone), |own| Ok(Some(own)))
     }
-    require_objects(&item, "")?;
-    let own: Parts = shape(item.clone())?;
+    require_objects(item, "")?;
+    let own: Parts = shape(item)?;
     let subject = either(own.subject.as_ref(), &defaults.subject)?;
     let action = either(own.action.as_ref(), &defaults.action)?;
     let resource = either(own.resource.as_ref(), &defaults.resource)?;

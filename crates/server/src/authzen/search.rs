@@ -49,7 +49,7 @@ pub(crate) async fn action(State(web): State<Arc<Web>>, request: Request) -> Res
 }
 
 fn subjects(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failure> {
-    let SubjectSearch { subject, action, resource, context, page } = shape(body.clone())?;
+    let SubjectSearch { subject, action, resource, context, page } = shape(body)?;
     let object = target(&resource);
     let mut authorizer = Authorizer::new(reading)?;
     let home = authorizer.home_meant(object, &action.name)?;
@@ -80,7 +80,7 @@ fn subjects(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failur
 }
 
 fn resources(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failure> {
-    let ResourceSearch { subject, action, resource, context, page } = shape(body.clone())?;
+    let ResourceSearch { subject, action, resource, context, page } = shape(body)?;
     let permit = Authorizer::new(reading)?.require(Ask::Accessible, &Resource::Whole)?;
     let wanted = SearchPage::of(reading, "resource", body, page.as_ref())?;
     let found = match wanted.turn.principal_with_id(&subject.kind, &subject.id)? {
@@ -98,7 +98,7 @@ fn resources(reading: &ReadContext, body: &Value) -> Result<FoundEntities, Failu
 }
 
 fn actions(reading: &ReadContext, body: &Value) -> Result<FoundActions, Failure> {
-    let ActionSearch { subject, resource, context, page } = shape(body.clone())?;
+    let ActionSearch { subject, resource, context, page } = shape(body)?;
     let object = target(&resource);
     let wanted = SearchPage::of(reading, "action", body, page.as_ref())?;
     let who = wanted.turn.principal_with_id(&subject.kind, &subject.id)?;

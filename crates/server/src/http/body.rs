@@ -43,7 +43,7 @@ pub(crate) fn value(bytes: &[u8]) -> Result<Value, Failure> {
 }
 
 /// A `T` from a value.
-pub(crate) fn shape<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
+pub(crate) fn shape<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
     Ok(strict::read(value)?)
 }
 

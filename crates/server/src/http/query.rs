@@ -20,7 +20,7 @@ pub(crate) fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Failure> {
             return Err(Failure::invalid(format!("the parameter {} must not be repeated", shown(&name))));
         }
     }
-    shape(Value::Object(members)).map_err(Failure::of_query)
+    shape(&Value::Object(members)).map_err(Failure::of_query)
 }
 
 /// Refuses every parameter.

@@ -3,7 +3,7 @@
 //! Lines have the target [`TARGET`], so that they can be kept apart; they never hold a body, a header or a key.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     net::{IpAddr, SocketAddr},
     sync::{
@@ -15,7 +15,7 @@ use std::{
 
 use axum::http::{Method, Uri};
 use grantbook_domain::{access::check::Reason, id::KeyId, principal::Principal};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     http::{
@@ -159,14 +159,21 @@ impl Aim {
             command.and_then(|command| command.get("body")),
             Some(body).filter(|_| command.is_none()),
         ];
-        let mut kept = Map::new();
+        let mut kept = BTreeMap::new();
         for members in parts.into_iter().flatten().filter_map(Value::as_object) {
-            let references = members.iter().filter(|(name, _)| Self::REFERENCES.contains(&name.as_str()));
-            kept.extend(references.map(|(name, value)| (name.clone(), value.clone())));
+            kept.extend(members.iter().filter(|(name, _)| Self::REFERENCES.contains(&name.as_str())));
         }
-        let text = Value::Object(kept).to_string();
-        let is_fit = text.len() <= TARGET_MAX && !repeats_key(&text);
-        Self(if is_fit { text } else { "-".to_owned() })
+        Self(Self::written(&kept).unwrap_or_else(|| "-".to_owned()))
+    }
+
+    /// As text that is fit for a log. What is longer, such as a selector of a thousand conditions, is not written to its end.
+    fn written(kept: &BTreeMap<&String, &Value>) -> Option<String> {
+        let mut text = [0; TARGET_MAX];
+        let mut left = text.as_mut_slice();
+        serde_json::to_writer(&mut left, kept).ok()?;
+        let length = TARGET_MAX.saturating_sub(left.len());
+        let text = str::from_utf8(text.get(..length)?).ok()?;
+        (!repeats_key(text)).then(|| text.to_owned())
     }
 }
 

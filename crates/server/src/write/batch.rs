@@ -19,7 +19,7 @@ use crate::{
 
 /// The one command that a batch is, and the secrets made for its keys.
 pub(crate) fn plan_all(
-    body: Value,
+    body: &Value,
     context: &ParseContext<'_>,
     parse: ParseAny,
 ) -> Result<(Command, Secrets), Failure> {
@@ -91,7 +91,7 @@ fn plan_one(
         BatchMethod::Patch => Method::PATCH,
         BatchMethod::Delete => Method::DELETE,
     };
-    let call = Call { variables: &[], project: project.as_deref(), body, context };
+    let call = Call { variables: &[], project: project.as_deref(), body: &body, context };
     parse(&method, &segments, call)
         .map_err(|failure| if failure.is_no_route() { unknown() } else { failure.in_batch(index) })
 }

@@ -121,6 +121,7 @@ impl WriteRequest {
         let (web, org, request) = (Arc::clone(&self.web), self.who.org, Arc::new(self));
         let answered = request.carry_out(parse).await;
         let aim = answered.as_ref().err().map(|failure| Aim::of(&request.body, failure.pointer()));
+        drop_aside(request.length, request);
         let mut response = positioned(&web, org, answered);
         if let Some(aim) = aim {
             response.extensions_mut().insert(aim);
@@ -175,7 +176,13 @@ impl WriteRequest {
         {
             web.metrics.limited(limit);
         }
-        let outcome = submitted?;
+        let outcome = match submitted {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                drop_aside(self.length, command);
+                return Err(error.into());
+            }
+        };
         if outcome.replayed {
             secrets.shown_before();
         }
@@ -259,7 +266,7 @@ impl WriteRequest {
 
     /// The same on the thread that calls.
     fn parse(&self, parse: ParseAny) -> Result<(Submission, Command, Secrets), Failure> {
-        let (web, who, body) = (&self.web, self.who, self.body.clone());
+        let (web, who, body) = (&self.web, self.who, &self.body);
         let state = web.commands()?.state(who.org).ok_or_else(Failure::bad_credential)?;
         self.judge_body(&state)?;
         if self.length > LONG {
@@ -321,6 +328,14 @@ async fn with_body<T: Send + 'static>(
         run()
     });
     done.await.map_err(|error| Failure::internal(&error))?
+}
+
+/// Drops what was made of a body of so many bytes. A long one is thousands of small pieces, which are given back where it was
+/// understood, so that nobody else's request waits for that.
+fn drop_aside<T: Send + 'static>(length: usize, made: T) {
+    if length > LONG {
+        drop(workers::spawn(move || drop(made)));
+    }
 }
 
 /// The answer that follows from a record alone.

@@ -264,10 +264,27 @@ impl ReadContext {
         self.respond_in(Class::Lists, ask).await
     }
 
+    /// The same for things that may have selectors of thousands of conditions. The threads have a lower priority, so that
+    /// nobody else's request waits while such a thing is read and written out.
+    pub(crate) async fn respond_long_list<T: Serialize + 'static>(
+        self,
+        ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Response {
+        self.respond_on((Class::Lists, true), ask).await
+    }
+
     /// The same, in the places of a class.
     pub(crate) async fn respond_in<T: Serialize + 'static>(
         self,
         class: Class,
+        ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Response {
+        self.respond_on((class, class.is_long()), ask).await
+    }
+
+    async fn respond_on<T: Serialize + 'static>(
+        self,
+        place: (Class, bool),
         ask: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
     ) -> Response {
         let position = self.position_text.clone();
@@ -277,15 +294,24 @@ impl ReadContext {
             thread::yield_now();
             answer
         };
-        let answered = self.on_thread(class, move |reading| Ok(reading.respond_at_once(ask))).await;
+        let answered = self.on_thread_of(place, move |reading| Ok(reading.respond_at_once(ask))).await;
         answered.unwrap_or_else(|failure| with_position(failure.into_response(), &position))
     }
 
     /// Does something on a thread that may take its time, once it is this caller's turn. Work is counted, and ends at the
     /// next row once the caller has gone.
     pub(crate) async fn on_thread<T: Send + 'static>(
-        mut self,
+        self,
         class: Class,
+        run: impl FnOnce(Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.on_thread_of((class, class.is_long()), run).await
+    }
+
+    /// The same in a place of this class, on a thread of a lower priority if it may take long.
+    async fn on_thread_of<T: Send + 'static>(
+        mut self,
+        (class, is_long): (Class, bool),
         run: impl FnOnce(Self) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let place = self.web.app.scheduler.enter(class, self.party()).await?;
@@ -296,7 +322,7 @@ impl ReadContext {
             let _held_until_done = place;
             run(self)
         };
-        let done = if class.is_long() { workers::spawn(run) } else { spawn_blocking(run) };
+        let done = if is_long { workers::spawn(run) } else { spawn_blocking(run) };
         let done = done.await.map_err(|error| Failure::internal(&error))?;
         stops_with_the_caller.disarm();
         done

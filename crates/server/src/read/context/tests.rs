@@ -105,6 +105,21 @@ async fn a_question_that_never_ends_is_too_costly() {
 }
 
 #[tokio::test]
+async fn things_with_long_selectors_are_read_at_a_lower_priority_than_other_lists() {
+    let given = Given::new().await;
+    let niceness = |_: &ReadContext| Ok(rustix::process::getpriority_process(None).unwrap());
+    let mut found = Vec::new();
+    for response in
+        [given.asks(1).respond_list(niceness).await, given.asks(1).respond_long_list(niceness).await]
+    {
+        let body = to_bytes(response.into_body(), 100).await.unwrap();
+        found.push(serde_json::from_slice::<i32>(&body).unwrap());
+    }
+    let [list, long] = found[..] else { panic!("two answers") };
+    assert_eq!(long, (list + 10).min(19), "other organizations' requests go first");
+}
+
+#[tokio::test]
 async fn the_thread_of_a_stream_stops_when_its_reader_leaves() {
     let given = Given::new().await;
     let ((started, starts), (ended, ends)) = (mpsc::channel(), mpsc::channel());

@@ -23,7 +23,7 @@ use grantbook_views::Listing;
 use grantbook_views::Snapshot;
 
 pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
-    let answer = reading.respond_list(move |reading| {
+    let answer = reading.respond_long_list(move |reading| {
         let GrantQuery { to, role, project, limit, cursor, as_of } = query::read(&uri)?;
         let filters = format!("grants\n{to:?}\n{role:?}\n{project:?}");
         let wanted = PageRequest::plain(filters, PageQuery { limit, cursor, as_of })?;
@@ -55,7 +55,7 @@ fn shown(authorizer: &mut Authorizer<'_>, grant: &model::Grant) -> Result<Grant,
 }
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.respond_list(move |reading| {
+    let answer = reading.respond_long_list(move |reading| {
         query::require_no_other(&uri)?;
         let id: GrantId = id_in_path(&id, Kind::Grant)?;
         let mut authorizer = Authorizer::new(reading)?;

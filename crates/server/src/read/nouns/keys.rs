@@ -22,7 +22,7 @@ use crate::{
 
 /// Keys of a principal that the caller may see but not list are forbidden; of others there is nothing to see.
 async fn list(reading: ReadContext, uri: Uri, principal: Result<Principal, Failure>) -> Response {
-    let answer = reading.respond_list(move |reading| {
+    let answer = reading.respond_long_list(move |reading| {
         let KeyQuery { issued_with, limit, cursor, as_of } = query::read(&uri)?;
         let principal = principal?;
         let list = format!("keys\n{principal:?}\n{issued_with:?}");
@@ -43,7 +43,7 @@ async fn list(reading: ReadContext, uri: Uri, principal: Result<Principal, Failu
 
 /// One key that was not revoked. Sessions are no keys here.
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.respond_list(move |reading| {
+    let answer = reading.respond_long_list(move |reading| {
         query::require_no_other(&uri)?;
         let id: KeyId = id_in_path(&id, Kind::Key)?;
         let mut authorizer = Authorizer::new(reading)?;

@@ -9,7 +9,7 @@ use crate::{
     write::parse::ParsedWrite,
 };
 
-pub(crate) fn extend(body: Value) -> Result<ParsedWrite, Failure> {
+pub(crate) fn extend(body: &Value) -> Result<ParsedWrite, Failure> {
     let ExtendCatalog { object_types, permissions } = shape(body)?;
     let definition = |NewObjectType { name, parent }| TypeDefinition { name, parent };
     let object_types = object_types.into_iter().map(definition).collect();

@@ -18,7 +18,7 @@ use crate::{
     write::parse::{ParseContext, ParsedWrite, end_of_new, grantee_in_body, role_in_body},
 };
 
-pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn create(body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateGrant { to, role, permissions, on, effect, object_type, expires_at, reason } = shape(body)?;
     let to = grantee_in_body(&to, "/to")?;
     let gives = match (role, permissions) {

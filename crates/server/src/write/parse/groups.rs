@@ -13,13 +13,13 @@ use crate::{
     write::parse::{ParseContext, ParsedWrite},
 };
 
-pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn create(body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateGroup { name, description } = shape(body)?;
     let id = context.ids.id();
     Ok(ParsedWrite::new(Command::Group(GroupCommand::Create { id, name, description }), id.to_string()))
 }
 
-pub(crate) fn update(id: &str, body: Value) -> Result<ParsedWrite, Failure> {
+pub(crate) fn update(id: &str, body: &Value) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Group)?;
     let UpdateGroup { name, description } = shape(body)?;
     Ok(ParsedWrite::new(Command::Group(GroupCommand::Update { id, name, description }), id.to_string()))

@@ -19,7 +19,7 @@ use grantbook_command::secret::{KeyKind, Secret};
 
 pub(crate) fn issue(
     principal: Principal,
-    body: Value,
+    body: &Value,
     context: &ParseContext<'_>,
 ) -> Result<ParsedWrite, Failure> {
     let IssueKey { name, expires_at, narrow } = shape(body)?;
@@ -32,7 +32,7 @@ pub(crate) fn issue(
     Ok(ParsedWrite { secret: Some(NewSecret::Key(id, secret)), ..ParsedWrite::new(command, id.to_string()) })
 }
 
-pub(crate) fn rotate(id: &str, body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn rotate(id: &str, body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Key)?;
     let RotateKey { grace_seconds } = shape(body)?;
     // Where it is refused that there is no such key, it is refused that the caller sees none: both are decided in one place. So

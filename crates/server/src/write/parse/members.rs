@@ -13,7 +13,7 @@ use crate::{
     write::parse::{ParsedWrite, end, grantee_in_body},
 };
 
-pub(crate) fn add(group: &str, body: Value) -> Result<ParsedWrite, Failure> {
+pub(crate) fn add(group: &str, body: &Value) -> Result<ParsedWrite, Failure> {
     let group = id_in_path(group, Kind::Group)?;
     let AddMember { member: reference, expires_at } = shape(body)?;
     let member = grantee_in_body(&reference, "/member")?;

@@ -98,14 +98,14 @@ pub(crate) struct ParseContext<'a> {
 }
 
 /// A write's path and body, to become a command.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
     /// The variable segments of the path, decoded, in order.
     pub(crate) variables: &'a [&'a str],
     /// The query's `project`, which only objects have.
     pub(crate) project: Option<&'a str>,
     /// The body; null if there is none.
-    pub(crate) body: Value,
+    pub(crate) body: &'a Value,
     /// What else is looked at.
     pub(crate) context: &'a ParseContext<'a>,
 }

@@ -15,7 +15,7 @@ use crate::{
     write::parse::{ParseContext, ParsedWrite},
 };
 
-pub(crate) fn register(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn register(body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let RegisterObject { object_type, id, project, name, if_taken } = shape(body)?;
     let project = project.map(|project| id_in_body(&project, "/project")).transpose()?;
     let Some(id) = id else {
@@ -36,7 +36,11 @@ pub(crate) fn register(body: Value, context: &ParseContext<'_>) -> Result<Parsed
     Ok(ParsedWrite::new(Command::Object(ObjectCommand::Register { object, name }), id))
 }
 
-pub(crate) fn update(path: (&str, &str), project: Option<&str>, body: Value) -> Result<ParsedWrite, Failure> {
+pub(crate) fn update(
+    path: (&str, &str),
+    project: Option<&str>,
+    body: &Value,
+) -> Result<ParsedWrite, Failure> {
     let UpdateObject { name } = shape(body)?;
     Ok(ParsedWrite::new(
         Command::Object(ObjectCommand::Update { object: in_path(path, project)?, name }),

@@ -15,7 +15,7 @@ use crate::{
     write::parse::{ParseContext, ParsedWrite, role_in_body},
 };
 
-pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn create(body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateRole { name, permissions, includes } = shape(body)?;
     let permissions = permissions.into_iter().map(permission).collect();
     let includes = included(&includes, context)?;
@@ -26,7 +26,7 @@ pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWr
     ))
 }
 
-pub(crate) fn update(id: &str, body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn update(id: &str, body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let id = role_in_path(id, context)?;
     let UpdateRole { name, permissions, includes } = shape(body)?;
     let permissions = permissions.map(|all| all.into_iter().map(permission).collect());

@@ -16,7 +16,7 @@ use crate::{
 use grantbook_command::secret::{KeyKind, Secret};
 
 /// A session is a key of the user who starts it.
-pub(crate) fn start(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn start(body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let StartSession {} = shape(body)?;
     let id = context.ids.id();
     let secret = Secret::mint(KeyKind::User, id).map_err(|error| Failure::internal(&error))?;

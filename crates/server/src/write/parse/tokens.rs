@@ -13,7 +13,7 @@ use crate::{
     write::parse::{ParseContext, ParsedWrite, end, end_of_new},
 };
 
-pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn create(body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateToken { name, description, expires_at, external_id } = shape(body)?;
     let expires_at = end_of_new(expires_at.as_deref(), "/expires_at")?;
     let id = context.ids.id();
@@ -23,7 +23,7 @@ pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWr
     ))
 }
 
-pub(crate) fn update(id: &str, body: Value) -> Result<ParsedWrite, Failure> {
+pub(crate) fn update(id: &str, body: &Value) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Token)?;
     let UpdateToken { name, description, expires_at, external_id } = shape(body)?;
     let expires_at = expires_at.map(|text| end(&text, "/expires_at")).transpose()?;

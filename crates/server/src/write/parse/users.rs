@@ -13,13 +13,13 @@ use crate::{
     write::parse::{ParseContext, ParsedWrite},
 };
 
-pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn create(body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateUser { email, name, external_id } = shape(body)?;
     let id = context.ids.id();
     Ok(ParsedWrite::new(Command::User(UserCommand::Create { id, email, name, external_id }), id.to_string()))
 }
 
-pub(crate) fn update(id: &str, body: Value) -> Result<ParsedWrite, Failure> {
+pub(crate) fn update(id: &str, body: &Value) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::User)?;
     let UpdateUser { email, name, external_id } = shape(body)?;
     Ok(ParsedWrite::new(Command::User(UserCommand::Update { id, email, name, external_id }), id.to_string()))

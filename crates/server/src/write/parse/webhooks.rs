@@ -16,7 +16,7 @@ use crate::{
     write::parse::{NewSecret, ParseContext, ParsedWrite},
 };
 
-pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn create(body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let CreateWebhook { url, events, kinds, description, enabled } = shape(body)?;
     event_names::require_messages(events.as_ref())?;
     let configured = configured(context)?;
@@ -36,7 +36,7 @@ pub(crate) fn create(body: Value, context: &ParseContext<'_>) -> Result<ParsedWr
     Ok(ParsedWrite { secret, ..ParsedWrite::new(command, id.to_string()) })
 }
 
-pub(crate) fn update(id: &str, body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn update(id: &str, body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let id = id_in_path(id, Kind::Webhook)?;
     let UpdateWebhook { url, events, kinds, description, enabled } = shape(body)?;
     event_names::require_messages(events.as_ref())?;
@@ -48,7 +48,7 @@ pub(crate) fn update(id: &str, body: Value, context: &ParseContext<'_>) -> Resul
     Ok(ParsedWrite::new(command, id.to_string()))
 }
 
-pub(crate) fn rotate(id: &str, body: Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
+pub(crate) fn rotate(id: &str, body: &Value, context: &ParseContext<'_>) -> Result<ParsedWrite, Failure> {
     let id: WebhookId = id_in_path(id, Kind::Webhook)?;
     let RotateWebhook { grace_seconds } = shape(body)?;
     let configured = configured(context)?;
