@@ -87,7 +87,7 @@ async function shows(page, name, path) {
 }
 
 test("what each page shows to whom", async ({ another, hygiene }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   hygiene.expects(REFUSED);
   const [lines, all] = [[], Object.entries(await paths())];
   for (const who of PEOPLE) {
@@ -126,7 +126,7 @@ async function formsHere(page) {
 }
 
 test("an action that is hidden from somebody is refused when it is posted by hand", async ({ another, hygiene }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   hygiene.expects(REFUSED);
   const owner = await another();
   await signIn(owner, keys.owner, "/console", base());

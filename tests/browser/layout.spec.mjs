@@ -18,7 +18,7 @@ function overflow(page) {
 }
 
 test("no page is wider than 360 pixels, however long the names", async ({ page }) => {
-  test.setTimeout(60_000);
+  test.setTimeout(240_000);
   await api.body(api.post("/v1/tokens", keys.owner, { name: `${LONG} token`, description: LONG }), 201);
   await api.body(api.post("/v1/groups", keys.owner, { name: `${LONG} group`, description: LONG }), 201);
   await api.body(api.post("/v1/projects", keys.owner, { name: `${LONG} project`, labels: { [LONG.slice(0, 60)]: LONG } }), 201);
@@ -40,7 +40,7 @@ test("no page is wider than 360 pixels, however long the names", async ({ page }
 
 for (const colorScheme of ["light", "dark"]) {
   test(`axe finds nothing serious on any page, ${colorScheme}`, async ({ page }) => {
-    test.setTimeout(60_000);
+    test.setTimeout(240_000);
     await page.emulateMedia({ colorScheme });
     await page.goto("/console/sign-in");
     await axeClean(page);

@@ -102,7 +102,7 @@ async function walk(page) {
 }
 
 test("200 hostile names are listed as they are, and none runs", async ({ page }) => {
-  test.setTimeout(90_000);
+  test.setTimeout(240_000);
   let ran = 0;
   await page.exposeFunction("ran", () => (ran += 1));
   const made = await make();

@@ -14,7 +14,7 @@ async function picture(page, name) {
 }
 
 test("eight pictures", async ({ page }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   await signIn(page, keys.owner);
   await createGroup(page, "staging-apps", "applications, everywhere but in production");
   await action(page, "Add grant").click();

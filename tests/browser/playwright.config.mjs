@@ -15,8 +15,9 @@ export default {
   fullyParallel: false,
   retries: 0,
   forbidOnly: Boolean(CI),
-  timeout: 30_000,
-  expect: { timeout: 5_000 },
+  // Bounds, not promises: the suite runs beside all other tests.
+  timeout: 120_000,
+  expect: { timeout: 20_000 },
   reporter: [["list"], ["./report.mjs"]],
   use: {
     baseURL: BASE,
@@ -26,8 +27,8 @@ export default {
     locale: "en-GB",
     timezoneId: "UTC",
     viewport: { width: 1280, height: 900 },
-    actionTimeout: 5_000,
-    navigationTimeout: 10_000,
+    actionTimeout: 20_000,
+    navigationTimeout: 30_000,
     trace: "off",
     screenshot: "off",
     video: "off",

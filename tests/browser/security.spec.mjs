@@ -203,7 +203,7 @@ test("a method cannot be overridden", async ({ page }) => {
 });
 
 test("no link changes anything, and no form does when it is fetched", async ({ page, hygiene }) => {
-  test.setTimeout(60_000);
+  test.setTimeout(240_000);
   hygiene.expects(REFUSED); // 405 to most addresses of forms
   await signIn(page, keys.owner);
   const before = await reached(page);

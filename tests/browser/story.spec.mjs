@@ -23,7 +23,7 @@ async function mayUpdate(key, project) {
 }
 
 test("the four steps", async ({ page, javaScriptEnabled }, { project }) => {
-  test.setTimeout(60_000);
+  test.setTimeout(240_000);
   const [group, token] = [`apps ${project.name}`, `bot-${project.name}`];
   const scripted = javaScriptEnabled !== false;
   const principal = `token:${token}`;
