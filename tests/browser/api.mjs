@@ -9,6 +9,7 @@ async function call(method, path, { key, body, at = base() }) {
 
 export const get = (path, key, at) => call("GET", path, { key, at });
 export const post = (path, key, body, at) => call("POST", path, { key, body, at });
+export const patch = (path, key, body) => call("PATCH", path, { key, body });
 export const remove = (path, key) => call("DELETE", path, { key });
 
 /** The body of an answer that must have this status. */

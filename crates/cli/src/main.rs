@@ -16,7 +16,9 @@ mod shared;
 
 use std::process::ExitCode;
 
+use anyhow::Error;
 use clap::Parser;
+use grantbook_api::client::ClientError;
 use mimalloc::MiMalloc;
 
 use crate::{
@@ -28,7 +30,7 @@ use crate::{
     operator::{cursors, doctor, found, journal, nats, serve, snapshots, view},
     questions::{access, audit, changes, check, limits, report, reverse, watch, whoami, why},
     shared::{
-        exit::{self, Verdict},
+        exit::{self, Usage, Verdict},
         globals::Globals,
         output::Output,
         session::Session,
@@ -46,6 +48,10 @@ fn main() -> ExitCode {
 }
 
 fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
+    if globals.dry_run && !noun.may_be_tried() {
+        let why = "--dry-run is for writes over the API, and for `journal accept-rollback`";
+        return Err(Usage(why.to_owned()).into());
+    }
     match noun {
         Noun::Completions(args) => manual::completions(&args),
         Noun::Man(args) => manual::man(&args),
@@ -53,7 +59,7 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         Noun::Serve(args) => serve::run(*args),
         Noun::Init(args) => found::init(args, out),
         Noun::Org { verb } => found::org(verb, out),
-        Noun::Journal { verb } => journal::run(verb, globals.reason, out),
+        Noun::Journal { verb } => journal::run(verb, (globals.reason, globals.dry_run), out),
         Noun::View { verb } => view::run(verb, out),
         Noun::Snapshot { verb } => snapshots::run(verb, out),
         Noun::Cursor { verb } => cursors::run(&verb, out),
@@ -89,7 +95,11 @@ fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
         | Noun::Limits
         | Noun::Whoami => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(call(&Session::new(globals, out)?, noun))
+            let called = runtime.block_on(call(&Session::new(globals, out)?, noun));
+            match called.as_ref().err().and_then(Error::downcast_ref) {
+                Some(ClientError::DryRun(plan)) => declare::tried(out, plan).map(|()| Verdict::Yes),
+                _ => called,
+            }
         }
     }
 }

@@ -238,18 +238,16 @@ impl CommandHandle {
         answered.await.unwrap_or(Err(SubmitError::OutcomeUnknown))
     }
 
-    /// What the command would do, decided as if it came next, by whoever is permitted to know. Nothing is appended.
-    pub fn plan<E: From<SubmitError>>(
-        &self,
-        submission: &Submission,
-        permit: impl FnOnce(&OrgState, Timestamp) -> Result<(), E>,
-    ) -> Result<PlannedOutcome, E> {
+    /// What the command would do, decided as if it came next. Nothing is appended.
+    ///
+    /// # Errors
+    /// What [`CommandHandle::submit`] would refuse it with.
+    pub fn plan(&self, submission: &Submission) -> Result<PlannedOutcome, SubmitError> {
         if let Some(doubt) = self.doubt() {
-            return Err(SubmitError::JournalDoubted(doubt).into());
+            return Err(SubmitError::JournalDoubted(doubt));
         }
         let fold = self.shared.directory.fold(submission.org).ok_or(SubmitError::UnknownOrganization)?;
-        permit(&fold.state, self.shared.inputs.clock.now().max(fold.end.at))?;
-        Ok(Draft::new(&fold).plan(&fold, submission, &self.shared.inputs)?)
+        Draft::new(&fold).plan(&fold, submission, &self.shared.inputs)
     }
 
     /// Recognizes a presented key: it and its principal must be active at `now`, and its prefix fit the principal.

@@ -158,10 +158,21 @@ fn refused(visit: &Visit, change: &Change, error: &ClientError) -> Result<Respon
     Ok((StatusCode::CONFLICT, page_of(&RefusedPage { frame, back: change.back.clone() })).into_response())
 }
 
-/// What a plan leads to, so that two plans can be compared: everything but the position and the ids of events.
+/// What a plan leads to, so that two plans can be compared: who gains and loses what. Ids of new things differ each time, and others
+/// who keep what they have make no difference.
 fn outcome(plan: &Plan) -> String {
-    let Plan { position: _, records, events: _, gained, lost, keys_of_concern, warnings, unaffected } = plan;
-    let text = serde_json::to_string(&(records, gained, lost, keys_of_concern, warnings, unaffected));
+    let Plan {
+        position: _,
+        records,
+        events: _,
+        gained,
+        lost,
+        keys_of_concern,
+        warnings,
+        unaffected: _,
+        others_not_shown,
+    } = plan;
+    let text = serde_json::to_string(&(records, gained, lost, keys_of_concern, warnings, others_not_shown));
     let mut hasher = DefaultHasher::new();
     text.unwrap_or_default().hash(&mut hasher);
     format!("{:016x}", hasher.finish())

@@ -101,6 +101,8 @@ fn serves_everything(scene: &Scene, base: &str, name: &str) -> Result<()> {
     ask(base, key, "GET", "/v1/limits", &Value::Null)?.expect(200)?;
     let commands = json!({"commands": [{"method": "POST", "path": "/v1/groups", "body": {"name": "g"}}]});
     ask(base, key, "POST", "/v1/plan", &commands)?.expect(200)?;
+    let tried = ask(base, key, "POST", "/v1/groups?dry_run=true", &json!({"name": "g"}))?.expect(200)?;
+    assert_eq!(tried["records"], 1, "{tried}");
     // Refusals come as the command service words them.
     let refused = ask(base, key, "POST", "/v1/tokens", &json!({"name": format!("{name}-0")}))?;
     assert_eq!((refused.status, refused.text("/code").as_str()), (409, "name_taken"));

@@ -259,3 +259,38 @@ fn a_bad_file_is_refused_with_the_place_in_it() -> Result<()> {
     assert_eq!(place.records()?.len(), before, "nothing was written");
     Ok(())
 }
+
+/// `--dry-run` on any write: what it would change and for whom, and nothing is written.
+#[test]
+fn a_dry_run_shows_what_one_command_would_change() -> Result<()> {
+    let place = Place::new()?;
+    place.write(FILE)?;
+    place.done("apply", &[])?;
+    let before = place.records()?.len();
+    let run = |args: &[&str]| place.server.cli(args);
+
+    let (out, err, code) = run(&["group", "remove", "apps", "token:ci-bot", "--dry-run"])?;
+    ensure!(code == 0 && out.contains("token:ci-bot") && out.contains("loses"), "{out}{err}");
+    ensure!(err.contains("nothing is written"), "{err}");
+    let (out, err, code) = run(&["token", "create", "another", "--dry-run", "--json"])?;
+    let plan: Value = serde_json::from_str(&out)?;
+    ensure!(code == 0 && plan["events"][0]["type"] == "TokenCreated", "{out}{err}");
+    let (_, err, code) = run(&["group", "add", "apps", "token:ci-bot", "--dry-run"])?;
+    ensure!(code == 0 && err.contains("nothing to do"), "{err}");
+    let (_, err, code) = run(&["project", "create", "staging", "--dry-run"])?;
+    ensure!(code == 1 && err.contains("name_taken"), "a refusal is that of the write: {err}");
+    let file = place.file.to_str().context("a path in UTF-8")?.to_owned();
+    place.write(&FILE.replace("production}}]}}, reason", "staging}}]}}, reason"))?;
+    let (out, err, code) = run(&["apply", "-f", &file, "--dry-run"])?;
+    ensure!(code == 0 && out.contains("gains") && err.contains("nothing is written"), "{out}{err}");
+    ensure!(place.records()?.len() == before, "something was written");
+
+    for args in [
+        &["init", "--org", "x", "--owner", "x@example.com"][..],
+        &["check", "token:ci-bot", "read", "project:staging"],
+    ] {
+        let (_, err, code) = run(&[args, &["--dry-run"]].concat())?;
+        ensure!(code == 2 && err.contains("--dry-run is for writes"), "{args:?}: {err}");
+    }
+    Ok(())
+}

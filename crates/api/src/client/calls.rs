@@ -21,7 +21,7 @@ use crate::{
     },
     questions::{
         access::{Access, AccessQuery},
-        audit::{AuditLog, AuditQuery},
+        audit::{AuditDays, AuditDaysQuery, AuditLog, AuditQuery},
         check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest, Reason},
         diff::{Diff, DiffQuery},
         explain::{ExplainQuery, Explanation},
@@ -101,6 +101,11 @@ impl Client {
     /// One page of how access changed.
     pub async fn timeline(&self, query: &TimelineQuery) -> Call<Timeline> {
         self.get(&["v1", "timeline"], query).await
+    }
+
+    /// How many records each day has.
+    pub async fn audit_days(&self, query: &AuditDaysQuery) -> Call<AuditDays> {
+        self.get(&["v1", "audit", "days"], query).await
     }
 
     /// One page of the audit log.

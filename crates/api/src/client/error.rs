@@ -1,6 +1,9 @@
 //! Why a call of the client has no answer.
 
-use crate::{questions::watch::WatchEnd, words::problem::Problem};
+use crate::{
+    questions::{plan::Plan, watch::WatchEnd},
+    words::problem::Problem,
+};
 
 /// No answer. Of a check: treat it as a denial.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,9 @@ pub enum ClientError {
     /// A write by a client whose questions are about the past.
     #[error("the past cannot be changed: as_of is for questions")]
     WriteAsOf,
+    /// A write by a client that only tries: nothing was written, and this is what it would do.
+    #[error("nothing was written: the write was only tried")]
+    DryRun(Box<Plan>),
     /// A text that cannot be sent in this header.
     #[error("the text for {name} holds characters that cannot be sent in a header")]
     BadHeader {
@@ -62,6 +68,7 @@ impl ClientError {
             | Self::WatchEnded(_)
             | Self::BadId
             | Self::WriteAsOf
+            | Self::DryRun(_)
             | Self::BadHeader { .. } => None,
         }
     }

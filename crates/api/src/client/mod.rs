@@ -32,8 +32,13 @@ pub use self::{
     report::ReportStream,
     watch::{Watch, WatchMessage, Watched},
 };
-use crate::words::{header, list::Page, posted, problem::Problem, secret::Secret};
+use crate::{
+    questions::plan::Plan,
+    words::{header, list::Page, posted, problem::Problem, secret::Secret},
+};
 
+/// The parameter that makes of a write a plan; see [`crate::words::list::DryRunQuery`].
+const DRY_RUN: &str = "dry_run";
 /// How long to wait for a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait for a whole answer.
@@ -61,6 +66,8 @@ pub struct Options {
     pub if_position: Option<String>,
     /// Of writes: why.
     pub reason: Option<String>,
+    /// Of writes: nothing is written, and the outcome is [`ClientError::DryRun`] with the plan.
+    pub dry_run: bool,
     /// Of reads: wait until the node has reached this position; [`header::LATEST`]: the journal's head.
     pub at_least: Option<String>,
     /// Of reads: the answer as it was at this position or time. There are no writes then.
@@ -189,11 +196,11 @@ impl Client {
         let request = self.request(method, url)?;
         let bytes = serde_json::to_vec(body).map_err(ClientError::Malformed)?;
         let json = HeaderValue::from_static("application/json");
-        self.read(request.header(CONTENT_TYPE, json).body(bytes)).await
+        self.read_or_plan(request.header(CONTENT_TYPE, json).body(bytes)).await
     }
 
     async fn delete<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Answer<T>, ClientError> {
-        self.read(self.request(Method::DELETE, self.target(path)?)?).await
+        self.read_or_plan(self.request(Method::DELETE, self.target(path)?)?).await
     }
 
     async fn delete_with<T: DeserializeOwned>(
@@ -202,7 +209,7 @@ impl Client {
         query: &impl Serialize,
     ) -> Result<Answer<T>, ClientError> {
         let url = self.target_with(path, query)?;
-        self.read(self.request(Method::DELETE, url)?).await
+        self.read_or_plan(self.request(Method::DELETE, url)?).await
     }
 
     async fn patch_with<T: DeserializeOwned>(
@@ -258,13 +265,16 @@ impl Client {
                 url.query_pairs_mut().append_pair("as_of", as_of);
             }
         }
+        if self.options.dry_run && method != Method::GET && !writes_nothing(&url) {
+            url.query_pairs_mut().append_pair(DRY_RUN, "true");
+        }
         let mut request = self.http.request(method, url).header(ACCEPT, "application/json");
         if let Some(key) = &self.key {
             let mut value = header_value("authorization", &format!("Bearer {}", key.expose()))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let Options { idempotency_key, if_position, reason, at_least, as_of: _ } = &self.options;
+        let Options { idempotency_key, if_position, reason, at_least, dry_run: _, as_of: _ } = &self.options;
         let extra = if reading {
             [(header::AT_LEAST, at_least), (header::REASON, &None), (header::IF_POSITION, &None)]
         } else {
@@ -280,6 +290,21 @@ impl Client {
             }
         }
         Ok(request)
+    }
+
+    /// The answer; of a write that is only tried, its plan as an error, as it is not what was asked for.
+    async fn read_or_plan<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<Answer<T>, ClientError> {
+        let request = request.build()?;
+        let is_tried = request.url().query_pairs().any(|(name, _)| name == DRY_RUN);
+        let request = RequestBuilder::from_parts(self.http.clone(), request);
+        if !is_tried {
+            return self.read(request).await;
+        }
+        let plan: Answer<Plan> = self.read(request).await?;
+        Err(ClientError::DryRun(Box::new(plan.value)))
     }
 
     async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Answer<T>, ClientError> {
@@ -333,6 +358,14 @@ fn is_loopback(host: &str) -> bool {
 /// Checks are POSTs that write nothing.
 fn is_question(url: &Url) -> bool {
     posted::QUESTIONS.iter().any(|path| url.path().ends_with(path))
+}
+
+/// Whether there is nothing to try: what is posted there is a question, or an action of the node.
+fn writes_nothing(url: &Url) -> bool {
+    let segments: Vec<&str> = url.path_segments().into_iter().flatten().collect();
+    let path = segments.iter().position(|segment| *segment == "v1").and_then(|start| segments.get(start..));
+    let path = path.unwrap_or_default();
+    path == ["v1", "plan"] || posted::is_question(path) || posted::is_action(path)
 }
 
 fn query_pairs(query: &impl Serialize) -> Result<Vec<(String, String)>, ClientError> {
@@ -418,6 +451,7 @@ mod tests {
             if_position: Some("h".into()),
             reason: Some("caf\u{e9}".into()),
             at_least: Some("p".into()),
+            dry_run: false,
             as_of: None,
         };
         let headers = |path: &[&str]| {
@@ -434,5 +468,27 @@ mod tests {
         let check = headers(&["v1", "check"]);
         assert_eq!(check[header::AT_LEAST], "p");
         assert!(!check.contains_key(header::IDEMPOTENCY_KEY));
+    }
+
+    #[test]
+    fn only_writes_are_tried() {
+        let client = client().with(Options { dry_run: true, ..Options::default() });
+        let query = |method: Method, path: &[&str]| {
+            let request = client.request(method, client.url(path, None::<&()>).unwrap()).unwrap();
+            request.build().unwrap().url().query().map(str::to_owned)
+        };
+        for (method, path) in [
+            (Method::POST, &["v1", "groups"][..]),
+            (Method::PATCH, &["v1", "projects", "p"]),
+            (Method::DELETE, &["v1", "keys", "k"]),
+            (Method::POST, &["v1", "batch"]),
+        ] {
+            assert_eq!(query(method, path).as_deref(), Some("dry_run=true"), "{path:?}");
+        }
+        let asks = [&["v1", "check"][..], &["v1", "plan"], &["v1", "webhooks", "w", "test"]];
+        for path in asks {
+            assert_eq!(query(Method::POST, path), None, "{path:?}");
+        }
+        assert_eq!(query(Method::GET, &["v1", "groups"]), None);
     }
 }

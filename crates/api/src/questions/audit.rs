@@ -85,6 +85,45 @@ pub enum End {
     Line,
 }
 
+/// Most days that [`AuditDays`] spans.
+pub const DAYS_MAX: u32 = 366;
+
+/// Query of `GET /v1/audit/days`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+pub struct AuditDaysQuery {
+    /// The first day, `YYYY-MM-DD`; if absent, the earliest that leaves no more than 366 days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The last day; if absent, that of the newest record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// Answer of `GET /v1/audit/days`: when how much was decided. Days are those of UTC, `YYYY-MM-DD`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditDays {
+    /// The day of the organization's first record.
+    pub first: String,
+    /// The day of its newest one.
+    pub last: String,
+    /// The days with records among those asked for, oldest first.
+    pub days: Vec<AuditDay>,
+}
+
+/// How many records one day has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditDay {
+    /// Which day.
+    pub day: String,
+    /// How many.
+    pub records: u64,
+}
+
 /// One page of the audit log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

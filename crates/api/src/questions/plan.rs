@@ -19,7 +19,7 @@ pub struct Plan {
     pub position: String,
     /// How many records the batch would append: 1, or 0 if everything is so already.
     pub records: u8,
-    /// The events of that record, as the audit log would show them.
+    /// The events of that record, as the audit log would show them; none to callers without `read_acls` on the organization.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub events: Vec<Value>,
     /// What could be done afterwards and could not before: each change once, with everybody who shares it.
@@ -32,8 +32,17 @@ pub struct Plan {
     /// What else should be known before this is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<PlanWarning>,
-    /// How many other living users and service tokens keep exactly what they have.
+    /// How many other living users and service tokens keep exactly what they have, of those whose access the caller may see.
     pub unaffected: u64,
+    /// How many others gain or lose something that the caller may not see: without `read_acls` on the organization, only the
+    /// caller's own access is shown. Absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub others_not_shown: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A key that would become one of concern.

@@ -13,7 +13,7 @@ use clap::Args;
 use grantbook_api::{
     client::{Client, ClientError, Options},
     nouns::batch::Batch,
-    people::access,
+    people::{access, changes::others_not_shown},
     questions::plan::{AccessChange, Plan},
     words::reference::NamedPrincipal,
 };
@@ -26,7 +26,7 @@ use self::{
     outcome::Outcome,
     present::Present,
 };
-use crate::shared::{exit::Usage, session::Session};
+use crate::shared::{exit::Usage, output::Output, session::Session};
 
 /// How often everything is read again because somebody else wrote meanwhile.
 const ATTEMPTS: usize = 5;
@@ -221,6 +221,7 @@ fn unchanged(position: String) -> Plan {
         keys_of_concern: Vec::new(),
         warnings: Vec::new(),
         unaffected: 0,
+        others_not_shown: 0,
     }
 }
 
@@ -239,29 +240,53 @@ fn explained(error: ClientError, steps: &[Step]) -> anyhow::Error {
     }
 }
 
+/// What a write would do that was only tried (`--dry-run`).
+pub(crate) fn tried(out: Output, plan: &Plan) -> anyhow::Result<()> {
+    if out.is_json() {
+        out.json(plan)?;
+        return Ok(());
+    }
+    if plan.records == 0 {
+        out.note("nothing to do: everything is so already");
+        return Ok(());
+    }
+    show_access(out, plan)?;
+    out.note(&format!("planned at position {}; nothing is written", plan.position));
+    Ok(())
+}
+
 fn show(session: &Session, steps: &[Step], plan: &Plan) -> anyhow::Result<()> {
     for Step { words, .. } in steps {
         session.out.line(&grantbook_api::people::text::clean(words))?;
     }
+    session.out.line("")?;
+    show_access(session.out, plan)
+}
+
+/// Who gains and loses what.
+fn show_access(out: Output, plan: &Plan) -> anyhow::Result<()> {
     let gained = plan.gained.iter().flat_map(|change| rows("gains", change));
     let rows: Vec<_> = gained.chain(plan.lost.iter().flat_map(|change| rows("loses", change))).collect();
     for warning in &plan.warnings {
-        session.out.note(&format!("warning: {}", warning.detail));
+        out.note(&format!("warning: {}", warning.detail));
     }
     for one in &plan.keys_of_concern {
         let whose = one.principal.name.as_ref().unwrap_or(&one.principal.id);
-        session.out.note(&format!(
+        out.note(&format!(
             "warning: key {} of {whose} would have more access than its issuer could grant: issue another key and revoke this one",
             one.key
         ));
     }
+    if let Some(others) = others_not_shown(plan.others_not_shown) {
+        out.note(&others);
+    } else if rows.is_empty() {
+        out.note("nobody gains or loses access");
+    }
     if rows.is_empty() {
-        session.out.note("nobody gains or loses access");
         return Ok(());
     }
-    session.out.line("")?;
     let titles = ["PRINCIPALS", "", "PERMISSIONS", "ON TYPES", "ORGANIZATION", "PROJECTS", "OBJECTS"];
-    session.out.table(&titles, &rows)?;
+    out.table(&titles, &rows)?;
     Ok(())
 }
 

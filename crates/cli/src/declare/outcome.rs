@@ -65,6 +65,7 @@ mod tests {
             keys_of_concern: Vec::new(),
             warnings: Vec::new(),
             unaffected: position.len() as u64,
+            others_not_shown: 0,
         }
     }
 

@@ -80,12 +80,16 @@ pub(crate) struct ImportArgs {
     store: StoreArgs,
 }
 
-pub(crate) fn run(verb: JournalVerb, reason: Option<String>, out: Output) -> anyhow::Result<Verdict> {
+pub(crate) fn run(
+    verb: JournalVerb,
+    (reason, dry_run): (Option<String>, bool),
+    out: Output,
+) -> anyhow::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut bar = Bar::new();
         if let JournalVerb::AcceptRollback(args) = verb {
-            return rollback::run(args, reason, &mut bar, out).await;
+            return rollback::run(args, (reason, dry_run), &mut bar, out).await;
         }
         let mut progress = |done, head| bar.show(done, head);
         match verb {

@@ -13,6 +13,8 @@ use grantbook_server::admin::rollback::{AcceptOptions, Accepted, LostEvent, Lost
 use serde_json::json;
 
 const EXAMPLES: &str = "\
+With --dry-run it lists what was lost, and does nothing.
+
 Examples:
   grantbook journal accept-rollback --data /var/lib/grantbook --dry-run --reason 'disk lost'
   grantbook journal accept-rollback --data /var/lib/grantbook --reason 'disk lost on 29 November, ticket 4711'
@@ -27,20 +29,17 @@ pub(crate) struct AcceptArgs {
     /// The view of a stopped node, to list what was lost [default: the one in the data directory]
     #[arg(long, value_name = "FILE")]
     view: Option<PathBuf>,
-    /// List what was lost, and do nothing.
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
 
 pub(crate) async fn run(
     args: AcceptArgs,
-    reason: Option<String>,
+    (reason, dry_run): (Option<String>, bool),
     bar: &mut Bar,
     out: Output,
 ) -> anyhow::Result<Verdict> {
-    let AcceptArgs { above, view, dry_run, store } = args;
+    let AcceptArgs { above, view, store } = args;
     let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
         let why = "every audit log records why the lost records were given up: give --reason";
         return Err(Usage(why.to_owned()).into());

@@ -125,6 +125,7 @@ fn hint(error: &ClientError) -> Option<&'static str> {
             | ClientError::WatchEnded(_)
             | ClientError::BadId
             | ClientError::WriteAsOf
+            | ClientError::DryRun(_)
             | ClientError::BadHeader { .. } => None,
         },
     }

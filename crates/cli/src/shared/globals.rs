@@ -25,6 +25,9 @@ pub(crate) struct Globals {
     /// Why: kept with the record of a write.
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// Of a write: do nothing, and show what it would change, and for whom.
+    #[arg(long, global = true)]
+    pub(crate) dry_run: bool,
     /// Request id of a write. A repeated command with the same id has no second effect, ever. Write times as instants
     /// (2027-01-01T00:00:00Z), because 90d means a different time on each run.
     #[arg(long, global = true, value_name = "ID")]

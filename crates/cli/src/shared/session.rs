@@ -15,13 +15,15 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(globals: Globals, out: Output) -> anyhow::Result<Self> {
-        let Globals { url, command_url, key, json: _, reason, idempotency_key, at_least, as_of } = globals;
+        let Globals { url, command_url, key, json: _, reason, dry_run, idempotency_key, at_least, as_of } =
+            globals;
         let as_of = as_of.map(|moment| moment.moment()).transpose()?;
         let key = key.filter(|key| !key.expose().is_empty());
         let Some(key) = key else {
             return Err(Usage("no key: set GRANTBOOK_KEY or give --key".to_owned()).into());
         };
-        let options = Options { idempotency_key, if_position: None, reason: reason.clone(), at_least, as_of };
+        let options =
+            Options { idempotency_key, if_position: None, reason: reason.clone(), dry_run, at_least, as_of };
         let mut client = Client::new(&url, Some(key))?.with(options);
         let command_url = command_url.or_else(|| std::env::var("GRANTBOOK_COMMAND_URL").ok());
         if let Some(url) = command_url.filter(|url| !url.is_empty()) {

@@ -3,6 +3,7 @@
 use grantbook_api::{
     people::{
         access::{objects, projects, types},
+        changes::others_not_shown,
         explanation::actor_words,
         text::clean,
     },
@@ -42,6 +43,8 @@ pub(crate) struct ShownPlan {
     pub(crate) not_shown: usize,
     pub(crate) warnings: Vec<String>,
     pub(crate) unaffected: u64,
+    /// Others whose access changes, unseen.
+    pub(crate) others: Option<String>,
     pub(crate) is_noop: bool,
 }
 
@@ -65,6 +68,7 @@ pub(crate) fn plan(plan: &Plan) -> ShownPlan {
         not_shown: plan.gained.len().saturating_sub(LINES) + plan.lost.len().saturating_sub(LINES),
         warnings,
         unaffected: plan.unaffected,
+        others: others_not_shown(plan.others_not_shown),
         is_noop: plan.records == 0,
     }
 }

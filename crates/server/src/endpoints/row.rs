@@ -6,7 +6,7 @@ use axum::{
     handler::Handler,
     routing::{MethodRouter, on},
 };
-use grantbook_api::words::list::Page;
+use grantbook_api::words::list::{DryRunQuery, Page};
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
@@ -71,12 +71,12 @@ pub(crate) fn any(_: &mut Schemas) -> RefOr<Schema> {
 
 /// A command.
 pub(crate) fn write(id: &str, method: Verb, path: &'static str, parse: Parse) -> Endpoint {
-    Endpoint::new(id, method, path, Handling::Write(parse))
+    Endpoint::new(id, method, path, Handling::Write(parse)).query::<DryRunQuery>()
 }
 
 /// Several commands.
 pub(crate) fn batch(id: &str, path: &'static str) -> Endpoint {
-    Endpoint::new(id, Verb::Post, path, Handling::Batch)
+    Endpoint::new(id, Verb::Post, path, Handling::Batch).query::<DryRunQuery>()
 }
 
 /// What several commands would do.

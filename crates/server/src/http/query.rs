@@ -13,6 +13,12 @@ pub(crate) fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Failure> {
     for (name, text) in parameters(uri)? {
         let value = match (name.as_str(), text.parse::<u32>()) {
             ("limit", Ok(number)) => Value::Number(number.into()),
+            ("dry_run", _) => {
+                let value = text
+                    .parse()
+                    .map_err(|_| Failure::invalid("the parameter dry_run must be true or false"))?;
+                Value::Bool(value)
+            }
             ("limit", Err(_)) => return Err(Failure::invalid("the parameter limit must be 1 to 1000")),
             _ => Value::String(text),
         };

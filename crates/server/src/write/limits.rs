@@ -36,7 +36,9 @@ async fn answer(web: &Arc<Web>, uri: &Uri, headers: &HeaderMap) -> Result<Respon
     let state = commands.state(who.org).ok_or_else(Failure::bad_credential)?;
     let answered = workers::spawn(move || {
         let _held_until_answered = place;
-        plan::permit(&state, at, who.caller, Ask::Limits)?;
+        if !plan::may_ask(&state, at, who.caller, Ask::Limits) {
+            return Err(Failure::forbidden(Ask::Limits.needs()));
+        }
         let items = Limit::ALL.into_iter().map(|limit| item(&state, limit, commands.limits().of(limit)));
         let list = LimitList { items: items.collect(), position };
         Ok(with_position(json(StatusCode::OK, &list)?, &list.position))

@@ -56,47 +56,55 @@ pub(crate) fn answer(
     work: &Work,
 ) -> Result<Response, Failure> {
     work.spend(1)?;
-    let planned = commands.plan(submission, |state, at| permit(state, at, caller, Ask::Plan))?;
-    let PlannedOutcome { position, at, before, after, events } = &planned;
+    let PlannedOutcome { position, at, before, after, events } = &commands.plan(submission)?;
     let diff = AccessDiff { before, after, at: *at };
+    let sees_all = may_ask(before, *at, caller, Ask::Plan);
     let mut spent = 0_u64;
-    let changes = diff.changes(&diff.touched(events), |units| {
+    let mut changes = diff.changes(&diff.touched(events), |units| {
         spent = spent.saturating_add(units);
         if spent > WORK_MAX {
             return Err(Failure::plan_too_large("comparing what everybody has takes too long"));
         }
         Ok(work.spend(1 + units / UNITS_A_ROW)?)
     })?;
+    let others_not_shown = if sees_all { 0 } else { keep_own(&mut changes, caller.principal) };
     let mut eyes =
         PlanNames { diff, caller, projects: HashMap::new(), reads_members: None, bytes: PLAN_BYTES };
     let plan = Plan {
         position: web.position_text(*position),
         records: u8::from(!events.is_empty()),
-        events: events.iter().map(render::event).collect(),
+        events: if sees_all { events.iter().map(render::event).collect() } else { Vec::new() },
         gained: eyes.changes(&changes, |change| &change.gained, after)?,
         lost: eyes.changes(&changes, |change| &change.lost, before)?,
-        keys_of_concern: concerns(&mut eyes, &changes),
+        keys_of_concern: if sees_all { concerns(&mut eyes, &changes) } else { Vec::new() },
         warnings: warnings(&diff),
-        unaffected: unaffected(after, &changes),
+        unaffected: if sees_all { unaffected(after, &changes) } else { u64::from(changes.is_empty()) },
+        others_not_shown,
     };
     Ok(with_position(json(StatusCode::OK, &plan)?, &plan.position))
 }
 
 /// Whether the caller may ask about the whole organization, by the state that commands are decided on.
-pub(crate) fn permit(state: &OrgState, at: Timestamp, caller: Caller, ask: Ask) -> Result<(), Failure> {
-    let needs = ask.needs();
+pub(crate) fn may_ask(state: &OrgState, at: Timestamp, caller: Caller, ask: Ask) -> bool {
     let own = state.id().map(|id| id.to_string()).unwrap_or_default();
-    match needs {
-        Needs::Permission(permission, _) => {
+    match ask.needs() {
+        Needs::Permission(permission, _) | Needs::UnlessOwn(permission, _) => {
             let name = PERMISSIONS.get(usize::from(permission.bit())).copied().unwrap_or_default();
-            let may = may(state, at, caller, name, ("organization", &own, None));
-            if may { Ok(()) } else { Err(Failure::forbidden(needs)) }
+            may(state, at, caller, name, ("organization", &own, None))
         }
-        Needs::Nothing => Ok(()),
-        Needs::UnlessOwn(..) | Needs::Each | Needs::System | Needs::Operator => {
-            Err(Failure::forbidden(needs))
-        }
+        Needs::Nothing => true,
+        Needs::Each | Needs::System | Needs::Operator => false,
     }
+}
+
+/// Leaves of the changes what concerns the principal itself. Counts the others.
+fn keep_own(changes: &mut Vec<Change>, own: Principal) -> u64 {
+    let all: BTreeSet<Principal> = changes.iter().flat_map(|change| &change.principals).copied().collect();
+    changes.retain_mut(|change| {
+        change.principals.retain(|one| *one == own);
+        !change.principals.is_empty()
+    });
+    all.iter().filter(|one| **one != own).count() as u64
 }
 
 fn may(

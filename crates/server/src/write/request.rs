@@ -7,7 +7,10 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use grantbook_api::{nouns::objects::ObjectProjectQuery, words::header};
+use grantbook_api::{
+    nouns::objects::ObjectProjectQuery,
+    words::{header, list::DryRunQuery},
+};
 use grantbook_domain::{
     command::{Author, Command},
     id::OrgId,
@@ -16,6 +19,7 @@ use grantbook_domain::{
     state::OrgState,
     text::{TextFault, check_prose, require_no_key},
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
@@ -58,8 +62,7 @@ pub(crate) struct WriteRequest {
     who: Authenticated,
     method: Method,
     path: String,
-    /// The query's `project`: that of an object in the path.
-    project: Option<String>,
+    query: WriteQuery,
     body: Value,
     /// Of the body as it came, in bytes.
     length: usize,
@@ -78,7 +81,7 @@ impl FromRequest<Arc<Web>> for WriteRequest {
         let (parts, body) = request.into_parts();
         web.commands()?;
         let who = authn::authenticate(web, &parts.headers).await?;
-        let project = project_in(&parts.uri)?;
+        let query = WriteQuery::of(&parts.uri)?;
         let mut faults = TextFaults::default();
         let reason = kept(reason(&parts.headers), &mut faults.reason);
         let if_position = if_position(web, &parts.headers)?;
@@ -103,7 +106,7 @@ impl FromRequest<Arc<Web>> for WriteRequest {
             who,
             path: parts.uri.path().to_owned(),
             method: parts.method,
-            project,
+            query,
             body,
             length,
             idempotency,
@@ -116,8 +119,11 @@ impl FromRequest<Arc<Web>> for WriteRequest {
 }
 
 impl WriteRequest {
-    /// Carries it out. The path says what it is, and `parse` reads it.
+    /// Carries it out, or says what it would do if that is what was asked for. The path says what it is, and `parse` reads it.
     pub(crate) async fn run(self, parse: ParseAny) -> Response {
+        if self.query.dry_run {
+            return self.plan(parse).await;
+        }
         let (web, org, request) = (Arc::clone(&self.web), self.who.org, Arc::new(self));
         let answered = request.carry_out(parse).await;
         let aim = answered.as_ref().err().map(|failure| Aim::of(&request.body, failure.pointer()));
@@ -284,7 +290,7 @@ impl WriteRequest {
             let ParsedWrite { command, secret, reason, .. } = parse(
                 &self.method,
                 &segments,
-                Call { variables: &[], project: self.project.as_deref(), body, context: &context },
+                Call { variables: &[], project: self.query.project.as_deref(), body, context: &context },
             )?;
             let mut secrets = Secrets::default();
             if let Some(made) = secret {
@@ -398,14 +404,39 @@ fn positioned(web: &Web, org: OrgId, answered: Result<Response, Failure>) -> Res
     })
 }
 
-/// The project that a query names: only writes to an object have one, and nothing else.
-fn project_in(uri: &Uri) -> Result<Option<String>, Failure> {
-    let segments = path::segments(uri.path()).unwrap_or_default();
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    project_of(&segments, uri.query())
+/// What the query of a write says.
+#[derive(Debug, Default)]
+struct WriteQuery {
+    /// That of an object in the path.
+    project: Option<String>,
+    dry_run: bool,
 }
 
-/// The same, of a path that was taken apart.
+impl WriteQuery {
+    fn of(uri: &Uri) -> Result<Self, Failure> {
+        let segments = path::segments(uri.path()).unwrap_or_default();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            // It writes nothing anyway.
+            ["v1", "plan"] => query::require_none(uri).map(|()| Self::default()),
+            ["v1", "objects", _, _] => {
+                let ObjectWriteQuery { project, dry_run } = query::read(uri)?;
+                Ok(Self { project, dry_run })
+            }
+            _ => query::read(uri).map(|DryRunQuery { dry_run }| Self { project: None, dry_run }),
+        }
+    }
+}
+
+/// [`ObjectProjectQuery`] and [`DryRunQuery`] together.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ObjectWriteQuery {
+    project: Option<String>,
+    dry_run: bool,
+}
+
+/// The project that the query of a command in a batch names: only writes to an object have one, and nothing else.
 pub(crate) fn project_of(path: &[&str], query: Option<&str>) -> Result<Option<String>, Failure> {
     let uri = format!("/?{}", query.unwrap_or_default());
     let uri: Uri = uri.parse().map_err(|_| Failure::invalid("the query is not percent-encoded UTF-8"))?;

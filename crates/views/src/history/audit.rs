@@ -10,6 +10,8 @@ use grantbook_domain::{
     time::Timestamp,
 };
 
+use serde::Deserialize;
+
 use crate::{
     history::facet::Facet,
     store::{
@@ -74,6 +76,12 @@ pub struct AuditRecords {
     pub next: Option<Position>,
 }
 
+/// Of a record, its number.
+#[derive(Deserialize)]
+struct Numbered {
+    ordinal: u64,
+}
+
 impl Snapshot {
     /// One record.
     pub fn record(&self, org: OrgId, position: Position) -> Result<Option<Record>, ViewError> {
@@ -91,6 +99,22 @@ impl Snapshot {
         let mut take = Take::new(Table::History, row.value());
         take.time()?;
         Ok(Some(take.rest().to_vec()))
+    }
+
+    /// When the organization's first record was made.
+    pub fn first_record(&self, org: OrgId) -> Result<Option<Timestamp>, ViewError> {
+        let first = self.prefix(Table::History, &row_key::org(org))?.next();
+        first.map(|row| Take::new(Table::History, row?.1.value()).time()).transpose()
+    }
+
+    /// How many records there were at an instant: those that are not later. Costs a few look-ups, however many there are: records are
+    /// numbered without a gap.
+    pub fn records_until(&self, org: OrgId, at: Timestamp) -> Result<u64, ViewError> {
+        let moment = self.moment_at(org, at)?;
+        let last = self.moment_after(org, moment.position)?.position;
+        let json = self.record_json(org, last)?;
+        let numbered: Option<Numbered> = json.map(|json| parse(Table::History, &json)).transpose()?;
+        Ok(numbered.map_or(0, |numbered| numbered.ordinal))
     }
 
     /// The records that meet the filter.

@@ -7,7 +7,7 @@ use grantbook_api::{
     },
     questions::{
         access::{Access, AccessQuery},
-        audit::{AuditItem, AuditLog, AuditQuery},
+        audit::{AuditDays, AuditDaysQuery, AuditItem, AuditLog, AuditQuery},
         check::{CheckAnswer, CheckBatch, CheckBatchAnswer, CheckRequest},
         diff::{Diff, DiffQuery},
         explain::{ExplainQuery, Explanation},
@@ -32,7 +32,9 @@ use crate::{
         row::{any, operator, question, schema, text},
     },
     read::{
-        questions::{access, audit, check, diff, explain, grant_history, report, reverse, timeline, whoami},
+        questions::{
+            access, audit, audit_days, check, diff, explain, grant_history, report, reverse, timeline, whoami,
+        },
         watch,
     },
 };
@@ -156,6 +158,11 @@ fn audit_rows() -> Vec<Endpoint> {
                 "One page, or all.",
                 &[("application/json", schema::<AuditLog>), ("application/x-ndjson", schema::<AuditItem>)],
             ),
+        question("audit_days", Get, "/v1/audit/days", audit_days::get)
+            .tag("audit")
+            .says("How many records each day has, of those with any; at most 366 days.")
+            .query::<AuditDaysQuery>()
+            .answers::<AuditDays>(200, "The days, and the first and last of all."),
         question("grant_history", Get, "/v1/grants/history", grant_history::get)
             .tag("audit")
             .says(

@@ -50,6 +50,7 @@ enum Way {
     /// In a batch that is refused at its end, so that nothing is written.
     Batch,
     Plan,
+    DryRun,
 }
 
 /// What can be told from an answer.
@@ -143,7 +144,7 @@ impl Request {
     /// request of the operation; else the first.
     fn ways(&self, is_all: bool) -> &'static [Way] {
         match (self.is_command(), self.takes_as_of) {
-            (true, _) if is_all => &[Way::Plan, Way::Batch, Way::Plain, Way::Once],
+            (true, _) if is_all => &[Way::Plan, Way::DryRun, Way::Batch, Way::Plain, Way::Once],
             (true, _) => &[Way::Batch],
             (false, true) if is_all => &[Way::Plain, Way::AsOf],
             (false, _) => &[Way::Plain],
@@ -208,14 +209,16 @@ impl World {
         let mut headers = Vec::new();
         let name = self.given.name("once");
         let position;
-        let as_of;
+        let with_parameter;
         let (mut line, mut body) = ((method, target), body.clone());
         match way {
             Way::Plain => {}
-            Way::AsOf => {
+            Way::AsOf | Way::DryRun => {
                 let sign = if target.contains('?') { '&' } else { '?' };
-                as_of = format!("{target}{sign}as_of={}", self.then);
-                line.1 = &as_of;
+                let parameter =
+                    if way == Way::AsOf { format!("as_of={}", self.then) } else { "dry_run=true".to_owned() };
+                with_parameter = format!("{target}{sign}{parameter}");
+                line.1 = &with_parameter;
             }
             Way::Once => {
                 position = self.given.get("/v1/whoami").await.header("grantbook-position").to_owned();

@@ -259,6 +259,8 @@ pub(super) const WITHOUT_REFERENCE: &[&str] = &[
     "GET /openapi.json",
     "GET /readyz",
     "GET /v1/limits",
+    // Numbers of a day.
+    "GET /v1/audit/days",
     "GET /v1/catalog",
     // Names of types and permissions, which are the catalog's and no things of their own.
     "POST /v1/catalog",
@@ -277,6 +279,7 @@ pub(super) const PLAIN_PARAMETERS: &[&str] = &[
     "limit",
     "cursor",
     "as_of",
+    "dry_run",
     "permission",
     "type",
     "event",

@@ -98,3 +98,48 @@ async fn what_makes_no_sense_is_refused() {
         assert_eq!(given.get(&format!("/v1/audit?{query}")).await.told(), (400, "invalid"), "{query}");
     }
 }
+
+/// How many records each day has: as many as the log lists with that date.
+#[tokio::test]
+async fn the_records_of_a_day_are_those_that_the_log_lists() {
+    let given = Given::new().await;
+    for _ in 0..3 {
+        given.group().await;
+    }
+    let log = page(&given, "limit=1000").await;
+    let dates = log["items"].as_array().unwrap().iter();
+    let dates: Vec<_> = dates.map(|item| item["at"].as_str().unwrap()[..10].to_owned()).collect();
+    let (first, last) = (dates.first().unwrap(), dates.last().unwrap());
+    let mut listed: Vec<(String, u64)> = Vec::new();
+    for date in &dates {
+        match listed.last_mut().filter(|(day, _)| day == date) {
+            Some((_, records)) => *records += 1,
+            None => listed.push((date.clone(), 1)),
+        }
+    }
+    let days: Vec<_> = listed.iter().map(|(day, records)| json!({"day": day, "records": records})).collect();
+    let expected = json!({"first": first, "last": last, "days": days});
+    let days_in = |query: String| {
+        let path = format!("/v1/audit/days{query}");
+        let given = &given;
+        async move { given.get(&path).await.expect(200).body }
+    };
+    assert_eq!(days_in(String::new()).await, expected);
+    assert_eq!(days_in(format!("?from={first}&to={last}")).await, expected);
+    assert_eq!(days_in(format!("?from={first}")).await, expected);
+    let none = json!({"first": first, "last": last, "days": []});
+    assert_eq!(days_in("?from=2019-02-01&to=2020-02-01".to_owned()).await, none);
+    assert_eq!(days_in("?to=2020-02-01".to_owned()).await, none);
+    for query in [
+        "from=2020-02-02&to=2020-02-01",
+        "from=2019-01-31&to=2020-02-01",
+        "from=2026-02-30",
+        "from=today",
+        "to=2026-2-1",
+        "to=",
+        "as_of=2026-01-01T00:00:00Z",
+    ] {
+        let refused = given.get(&format!("/v1/audit/days?{query}")).await;
+        assert_eq!(refused.told(), (400, "invalid"), "{query}: {}", refused.text);
+    }
+}

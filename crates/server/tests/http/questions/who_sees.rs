@@ -81,6 +81,7 @@ fn questions(asked: &Asked) -> Vec<Question> {
             json!({"commands": [{"method": "DELETE", "path": format!("/v1/tokens/{token}")}]}),
         ),
         get("audit", "/v1/audit".into()),
+        get("audit, by days", "/v1/audit/days".into()),
         Question { accept: "application/x-ndjson", ..get("audit, streamed", "/v1/audit".into()) },
         get("watch", "/v1/watch".into()),
         get("watch of records", "/v1/watch?kind=record".into()),

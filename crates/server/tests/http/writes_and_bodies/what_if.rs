@@ -167,20 +167,122 @@ async fn a_plan_is_refused_as_its_batch_would_be() {
 }
 
 #[tokio::test]
-async fn who_may_not_ask_about_access_learns_nothing() {
+async fn without_read_acls_a_plan_shows_ones_own_access_alone() {
     let given = Given::new().await;
     let everything = json!(["create", "read", "update", "delete", "create_acls", "delete_acls", "delegate"]);
-    let (_, blind) = given.token_with(everything, json!({"organization": true})).await;
+    let (own, blind) = given.token_with(everything, json!({"organization": true})).await;
     let body = json!({"commands": [post("/v1/projects", json!({"name": "x"}))]});
-    let refused = given.send(&blind, ("POST", "/v1/plan"), &[], &body).await;
-    assert_eq!(refused.told(), (403, "forbidden"));
-    assert!(refused.text.contains("read_acls on the organization"), "{}", refused.text);
+    let plan = given.send(&blind, ("POST", "/v1/plan"), &[], &body).await.expect(200);
+    assert_eq!((&plan.body["records"], &plan.body["events"]), (&json!(1), &json!([])));
+    let gained = plan.body["gained"].as_array().unwrap();
+    assert_eq!((gained.len(), gained[0]["principals"].as_array().unwrap().len()), (1, 1));
+    assert_eq!(gained[0]["principals"][0]["id"], own);
+    assert_eq!(plan.body["others_not_shown"], 1, "the owner gains it, too");
+    assert_eq!(plan.body["unaffected"], 0);
+    assert!(!plan.text.contains(&given.owner), "{}", plan.text);
+
+    // Who manages a group, and nothing else.
+    let (group, (bot, _)) = (given.group().await, given.token().await);
+    let viewer =
+        json!({"to": {"type": "group", "id": group}, "role": "Viewer", "on": {"organization": true}});
+    given.made("/v1/grants", viewer).await;
+    given.join(&group, &bot).await;
+    let on = json!({"object": {"type": "group", "id": group}});
+    let (_, manager) = given.token_with(json!(["read", "update"]), on).await;
+    let leave = json!({"method": "DELETE", "path": format!("/v1/groups/{group}/members/token/{bot}")});
+    let leave = json!({"commands": [leave]});
+    let plan = given.send(&manager, ("POST", "/v1/plan"), &[], &leave).await.expect(200);
+    let lists = ["events", "gained", "lost"].map(|name| plan.body[name].clone());
+    assert_eq!(lists, [json!([]), json!([]), json!([])]);
+    let counts = ["records", "others_not_shown", "unaffected"].map(|name| plan.body[name].clone());
+    assert_eq!(counts, [json!(1), json!(1), json!(1)]);
 
     let permissions = json!(["create", "read_acls"]);
     let (_, nameless) = given.token_with(permissions, json!({"organization": true})).await;
     let plan = given.send(&nameless, ("POST", "/v1/plan"), &[], &body).await.expect(200);
     assert!(!plan.text.contains("ada@example.com"), "without read on org_member: {}", plan.text);
     assert!(!plan.body["gained"].as_array().unwrap().is_empty());
+}
+
+/// A write that is only tried answers as a plan of it does.
+#[tokio::test]
+async fn a_dry_run_is_the_plan_of_one_write() {
+    let given = Given::new().await;
+    let (token, _) = given.token().await;
+    let (group, project) = (given.group().await, given.project("production").await);
+    let to = json!({"type": "group", "id": group});
+    let grant = json!({"to": to, "role": "Viewer", "on": {"organization": true}});
+    let dataset = json!({"type": "dataset", "id": "d", "project": project});
+    given.made("/v1/grants", grant).await;
+    given.post("/v1/objects", dataset).await.expect(201);
+    let before = head(&given).await;
+    let member = json!({"member": {"type": "token", "id": token}});
+    let on = json!({"projects": {"include": "all"}});
+    for (method, path, body) in [
+        ("POST", format!("/v1/groups/{group}/members"), member.clone()),
+        ("POST", "/v1/grants".to_owned(), json!({"to": to, "role": "Engineer", "on": on})),
+        ("PATCH", format!("/v1/projects/{project}"), json!({"labels": {"env": "staging"}})),
+        ("DELETE", format!("/v1/tokens/{token}"), Value::Null),
+        ("DELETE", format!("/v1/objects/dataset/d?project={project}"), Value::Null),
+        ("POST", "/v1/tokens".to_owned(), json!({"name": "fresh"})),
+        ("DELETE", "/v1/tokens/01900000-0000-7000-8000-000000000000".to_owned(), Value::Null),
+    ] {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let dry = format!("{path}{sign}dry_run=true");
+        let headers = [("idempotency-key", "dry")];
+        let tried = given.send(&given.owner_key, (method, &dry), &headers, &body).await;
+        let mut command = json!({"method": method, "path": path});
+        if !body.is_null() {
+            command["body"] = body;
+        }
+        let plan = given.post("/v1/plan", json!({"commands": [command]})).await;
+        assert_eq!(tried.status, plan.status, "{method} {path}: {}", tried.text);
+        for told in ["position", "records", "gained", "lost", "unaffected", "code"] {
+            let settled =
+                |answer: &Answer| without_new(&answer.body[told].to_string(), &answer.text, "fresh");
+            assert_eq!(settled(&tried), settled(&plan), "{told} of {method} {path}");
+        }
+        assert_eq!(head(&given).await, before, "{method} {path} was written");
+    }
+    // The request id is as free as it was.
+    let headers = [("idempotency-key", "dry")];
+    let path = format!("/v1/groups/{group}/members");
+    given
+        .send(&given.owner_key, ("POST", &format!("{path}?dry_run=false")), &headers, &member)
+        .await
+        .expect(201);
+
+    let batch = json!({"commands": [post("/v1/projects", json!({"name": "in a batch"}))]});
+    let plan = given.post("/v1/batch?dry_run=true", batch.clone()).await.expect(200);
+    assert_eq!(
+        (&plan.body["records"], plan.body["events"][0]["type"].as_str()),
+        (&json!(1), Some("ProjectCreated"))
+    );
+    given.post("/v1/batch", batch).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_dry_run_is_asked_for_in_one_way() {
+    let given = Given::new().await;
+    let body = json!({"name": "x"});
+    for query in ["dry_run=", "dry_run=yes", "dry_run=1", "dry_run=true&dry_run=true", "dry-run=true"] {
+        let answer = given.post(&format!("/v1/projects?{query}"), body.clone()).await;
+        assert_eq!(answer.told(), (400, "invalid"), "{query}: {}", answer.text);
+    }
+    let within = json!({"commands": [post("/v1/projects?dry_run=true", body)]});
+    for path in ["/v1/batch", "/v1/plan", "/v1/plan?dry_run=true"] {
+        assert_eq!(given.post(path, within.clone()).await.told(), (400, "invalid"), "{path}");
+    }
+    assert_eq!(given.get("/v1/projects?name=x").await.body["items"], json!([]));
+}
+
+/// The text, with what the answer says of new things made the same in all answers.
+fn without_new(text: &str, answer: &str, name: &str) -> String {
+    let whole: Value = serde_json::from_str(answer).unwrap();
+    let of_it = |one: &&Value| one["name"] == name;
+    let events = whole["events"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let made = events.iter().map(|event| &event["token"]).find(of_it);
+    made.and_then(|made| made["id"].as_str()).map_or_else(|| text.to_owned(), |id| text.replace(id, "new"))
 }
 
 /// Positions count through all organizations.

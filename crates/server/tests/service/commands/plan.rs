@@ -284,9 +284,7 @@ async fn a_plan_is_what_then_happens() {
                 submission.author = Author::Caller(Caller { principal, key: None });
             }
             let before = given.handle.state(ORG).unwrap();
-            let permit = |_: &OrgState, _: Timestamp| Ok::<(), SubmitError>(());
-            let planned = given.handle.plan(&submission, permit);
-            match (planned, given.handle.submit(submission.clone()).await) {
+            match (given.handle.plan(&submission), given.handle.submit(submission.clone()).await) {
                 (Ok(planned), Ok(outcome)) => {
                     let PlannedOutcome { position, at, before: known, after, events } = planned;
                     let record = outcome.record.as_deref();

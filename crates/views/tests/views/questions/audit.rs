@@ -81,11 +81,21 @@ fn long_lists_are_walked_both_ways_from_anywhere() {
 fn an_instant_is_found_between_the_marks() {
     let world = busy_world();
     let snapshot = view_of(&world.records, usize::MAX).reader().snapshot().unwrap();
+    let first = world.records.first().map(|one| one.record.at);
+    assert_eq!(snapshot.first_record(world.org).unwrap(), first);
     for one in &world.records {
         for at in [-1, 0, 1].map(|millis| one.record.at.plus_millis(millis)) {
             let last = world.records.iter().rfind(|one| one.record.at <= at).map(|one| one.position);
             let moment = snapshot.moment_at(world.org, at).unwrap();
             assert_eq!((moment.position, moment.at), (last.unwrap_or(Position::START), at));
+            let not_later = world.records.iter().filter(|one| one.record.at <= at).count() as u64;
+            assert_eq!(snapshot.records_until(world.org, at).unwrap(), not_later);
+            // From where a third of them are there, at a record's position or at none.
+            let third = world.records[world.records.len() / 3].position;
+            let third = Position::from_u64(third.get() + 1);
+            let then = snapshot.as_of(third);
+            let known = world.records.iter().filter(|one| one.record.at <= at && one.position <= third);
+            assert_eq!(then.records_until(world.org, at).unwrap(), known.count() as u64);
             let page = AuditPage { after: None, order: Order::Ascending, limit: 1 };
             let filter = AuditFilter { from: Some(at), ..AuditFilter::default() };
             let first = snapshot.audit(world.org, &filter, &page).unwrap().items.pop();
