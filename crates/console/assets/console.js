@@ -21,6 +21,16 @@ document.addEventListener("submit", (event) => {
   if (button) button.setAttribute("aria-busy", "true");
 });
 
+// The slider over the organization's life counts days; the page names the day.
+document.addEventListener("input", ({ target }) => {
+  if (target.id !== "day" || !target.dataset.first) return;
+  const day = new Date(`${target.dataset.first}T00:00:00Z`);
+  day.setUTCDate(day.getUTCDate() + Number(target.value));
+  const text = day.toISOString().slice(0, 10);
+  document.getElementById("chosen-day").value = text;
+  target.setAttribute("aria-valuetext", text);
+});
+
 // The stream of records says whether the node that tells is behind.
 document.addEventListener("stale", () => { document.getElementById("stale").hidden = false; });
 document.addEventListener("fresh", () => { document.getElementById("stale").hidden = true; });

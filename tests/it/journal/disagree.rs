@@ -86,6 +86,19 @@ fn a_node_whose_view_is_wrong_is_named() -> Result<()> {
         node.set_env("GRANTBOOK_NODE_NAME", name);
         node.spawn()?;
     }
+    // Each is told of the others, and not of itself.
+    until("every node hears of the other two", || {
+        let mut all = Vec::new();
+        for node in [&service].into_iter().chain(&nodes) {
+            let ready = node.call("GET", "/readyz", &Value::Null)?.expect(200)?;
+            let peers = ready["peers"].as_array().cloned().unwrap_or_default();
+            all.push(
+                peers.iter().map(|peer| peer["name"].as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>(),
+            );
+        }
+        all.iter_mut().for_each(|names| names.sort());
+        Ok(all == [vec!["right", "wrong"], vec!["-", "wrong"], vec!["-", "right"]])
+    })?;
     until("nodes that agree", || {
         let (told, code) = doctor(&url)?;
         ensure!(!told.contains("nodes disagree"), "{told}");

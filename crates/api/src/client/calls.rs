@@ -103,6 +103,11 @@ impl Client {
         self.get(&["v1", "timeline"], query).await
     }
 
+    /// One page of the projects that a grant covers.
+    pub async fn projects_of_grant(&self, id: &str, query: &PageQuery) -> Call<Page<Project>> {
+        self.get(&["v1", "grants", id, "projects"], query).await
+    }
+
     /// How many records each day has.
     pub async fn audit_days(&self, query: &AuditDaysQuery) -> Call<AuditDays> {
         self.get(&["v1", "audit", "days"], query).await

@@ -39,6 +39,9 @@ pub struct Readiness {
     /// Where this node's view holds something else than another node's, in words: one of them is damaged or wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<String>,
+    /// What the other nodes of the journal said of themselves last: each does so every 10 s, and is forgotten after a day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerNode>,
     /// How the journal contradicts what this process, or an earlier one with the same data directory, saw of it: then neither
     /// reads nor writes are answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +64,28 @@ pub struct Readiness {
     /// The streams for subscribers, if a relay runs here. What ails it does not make the node unready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relay: Vec<RelayLine>,
+}
+
+/// What another node said of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PeerNode {
+    /// Its id.
+    pub node: String,
+    /// What its operator calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `starting`, `running`, `quarantined` or `stopped`.
+    pub state: String,
+    /// The position that its view had reached; `null` before the first record.
+    pub position: Option<String>,
+    /// Frames between that and the journal's last one, as far as it knew.
+    pub lag_frames: u64,
+    /// What its view held at the newest position that it told a digest of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_digest: Option<String>,
+    /// How many milliseconds ago it said so.
+    pub heard_ms: u64,
 }
 
 /// How the relay of one stream is.

@@ -9,9 +9,11 @@ use grantbook_api::{
         scope::{effect_word, gives, words},
         when::{Expiry, instant},
     },
+    words::list::PageQuery,
 };
 
 use crate::{
+    nouns::projects,
     questions::grant_history::{self, HistoryArgs},
     shared::{output::or_dash, scope::ScopeArgs, session::Session},
 };
@@ -52,6 +54,11 @@ pub(crate) enum GrantVerb {
     History(HistoryArgs),
     /// Show a grant.
     Show {
+        /// The grant's id.
+        id: String,
+    },
+    /// List the projects that a grant covers, now or --as-of a day.
+    Projects {
         /// The grant's id.
         id: String,
     },
@@ -99,6 +106,10 @@ pub(crate) async fn run(session: &Session, verb: GrantVerb) -> anyhow::Result<()
         }
         GrantVerb::History(args) => grant_history::run(session, args).await?,
         GrantVerb::Show { id } => out.thing(&client.grant(&id).await?.value)?,
+        GrantVerb::Projects { id } => {
+            let path = ["v1", "grants", &id, "projects"];
+            projects::list(session, &client.every(&path, &PageQuery::default()).await?)?;
+        }
         GrantVerb::Revoke { id } => {
             out.done(&client.revoke_grant(&id).await?, &format!("grant {id}"), "revoked")?;
         }

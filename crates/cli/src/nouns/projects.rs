@@ -54,6 +54,12 @@ pub(crate) struct UpdateArgs {
     no_labels: bool,
 }
 
+/// A table of projects, or JSON.
+pub(crate) fn list(session: &Session, projects: &[Project]) -> anyhow::Result<()> {
+    session.out.list(projects, &["NAME", "LABELS", "ID", "CREATED"], row)?;
+    Ok(())
+}
+
 pub(crate) async fn run(session: &Session, verb: ProjectVerb) -> anyhow::Result<()> {
     let Session { client, out, .. } = session;
     match verb {
@@ -65,7 +71,7 @@ pub(crate) async fn run(session: &Session, verb: ProjectVerb) -> anyhow::Result<
         ProjectVerb::List { name } => {
             let query = ListQuery { name, ..ListQuery::default() };
             let projects: Vec<Project> = client.every(&["v1", "projects"], &query).await?;
-            out.list(&projects, &["NAME", "LABELS", "ID", "CREATED"], row)?;
+            list(session, &projects)?;
         }
         ProjectVerb::Show { project } => {
             let id = session.id(Kind::Project, &project).await?;

@@ -15,7 +15,7 @@ use grantbook_api::{
         reference::PrincipalArg,
     },
     questions::{
-        audit::{AuditQuery, NDJSON, Order},
+        audit::{AuditDaysQuery, AuditQuery, NDJSON, Order},
         diff::DiffQuery,
     },
 };
@@ -26,6 +26,7 @@ use crate::{
     shown::{
         account,
         change::{self, ShownBoth},
+        days::{self, HEIGHT, Plot},
         form::{Asked, Fields},
         paging::{self, ITEMS},
         record::{self, ShownRecord},
@@ -41,6 +42,7 @@ const FILTERS: [&str; 5] = ["actor", "event", "from", "to", "about"];
 struct AuditPage {
     frame: Frame,
     asked: Fields,
+    plot: Option<Plot>,
     records: Vec<ShownRecord>,
     next: Option<String>,
     download: String,
@@ -74,23 +76,38 @@ async fn query(visit: &Visit, asked: &Fields) -> Result<AuditQuery, NameError> {
     Ok(query)
 }
 
+/// The days with records, and the fields with what the slider chose as the end. Who may not read the log has no use for its filters.
+async fn with_day(visit: &Visit, asked: Fields) -> Result<(Option<Plot>, Fields), Stop> {
+    let days = async |to: Option<String>| {
+        let query = AuditDaysQuery { from: None, to };
+        visit.client.audit_days(&query).await.map(|answer| answer.value)
+    };
+    let newest = days(None).await?;
+    let day = asked.text("day").and_then(|after| days::chosen(&newest.first, &after));
+    let Some(day) = day else { return Ok((days::plot(&newest, None), asked)) };
+    let asked = match days::next(day) {
+        Some(end) => asked.with("to", &end.to_string()),
+        None => asked,
+    };
+    Ok((days::plot(&days(Some(day.to_string())).await?, Some(day)), asked))
+}
+
 pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, Stop> {
     let mut frame = visit.frame("Audit", PART, "grantbook audit --since 30d");
+    let (plot, asked) = with_day(&visit, asked).await?;
     let (mut records, mut cursor) = (Vec::new(), None);
     match found(&visit, &asked).await {
         Ok((rows, next, position)) => {
             (records, cursor) = (rows, next);
             frame.position = position;
         }
-        // Who may not read the log has no use for its filters.
-        Err(NameError::Client(error)) if error.status() == Some(403) => return Err(error.into()),
         Err(error) => frame.trouble = Some(trouble(&error)?),
     }
     let status = if frame.trouble.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let next = paging::next(PART, &asked, &FILTERS, cursor);
     let given = FILTERS.iter().filter_map(|name| Some(format!("{name}={}", encoded(&asked.text(name)?))));
     let download = format!("{PART}/download?{}", given.collect::<Vec<_>>().join("&"));
-    Ok((status, page_of(&AuditPage { frame, asked, records, next, download })).into_response())
+    Ok((status, page_of(&AuditPage { frame, asked, plot, records, next, download })).into_response())
 }
 
 type Rows = (Vec<ShownRecord>, Option<String>, Option<String>);

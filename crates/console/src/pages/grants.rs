@@ -8,13 +8,13 @@ use axum::{
 };
 use grantbook_api::{
     client::Client,
-    nouns::{batch::BatchMethod, grants::GrantQuery},
+    nouns::{batch::BatchMethod, grants::GrantQuery, projects::Project},
     people::{
         names::{NameBook, NameError},
         reference::GranteeArg,
         text::clean,
     },
-    words::list::ListQuery,
+    words::list::{ListQuery, PageQuery},
 };
 use serde_json::{Value, json};
 
@@ -169,4 +169,61 @@ pub(crate) async fn revoke(visit: Visit, Path(id): Path<String>, form: Fields) -
         Ok(page) => Ok(page),
         Err(text) => Err(Stop::failed(StatusCode::CONFLICT, "refused", text)),
     }
+}
+
+/// Projects that the part of a page names.
+const NAMED: u32 = 10;
+
+#[derive(Template)]
+#[template(path = "grant_covers.html")]
+struct CoversPart {
+    id: String,
+    projects: Vec<Choice>,
+    more: bool,
+}
+
+/// The first projects that a grant covers today, as a part of a page.
+pub(crate) async fn covers(visit: Visit, Path(id): Path<String>) -> Result<Response, Stop> {
+    let query = PageQuery { limit: Some(NAMED), ..PageQuery::default() };
+    let (projects, next) = covered(&visit.client, &id, &query).await?;
+    Ok(page_of(&CoversPart { id, projects, more: next.is_some() }))
+}
+
+#[derive(Template)]
+#[template(path = "grant_projects.html")]
+struct CoveredPage {
+    frame: Frame,
+    gives: String,
+    on: String,
+    projects: Vec<Choice>,
+    next: Option<String>,
+}
+
+/// Everything that a grant covers today.
+pub(crate) async fn projects(
+    visit: Visit,
+    Path(id): Path<String>,
+    Asked(asked): Asked,
+) -> Result<Response, Stop> {
+    let answer = visit.client.grant(&id).await?;
+    let names = NameBook::new(&visit.client);
+    let shown = grant::row(&answer.value, &names, PART).await;
+    let query = PageQuery { limit: Some(ITEMS), cursor: asked.text("cursor"), ..PageQuery::default() };
+    let (projects, next) = covered(&visit.client, &id, &query).await?;
+    let title = format!("Projects of a grant to {}", shown.to);
+    let mut frame = visit.frame(title, PART, format!("grantbook grant projects {id}"));
+    frame.position = answer.position;
+    let next = paging::next(&format!("{PART}/{id}/projects"), &asked, &[], next);
+    Ok(page_of(&CoveredPage { frame, gives: shown.gives, on: shown.on, projects, next }))
+}
+
+async fn covered(
+    client: &Client,
+    id: &str,
+    query: &PageQuery,
+) -> Result<(Vec<Choice>, Option<String>), Stop> {
+    let page = client.projects_of_grant(id, query).await?.value;
+    let projects = page.items.into_iter();
+    let choice = |project: Project| Choice { id: project.id, name: clean(&project.name) };
+    Ok((projects.map(choice).collect(), page.next))
 }

@@ -32,13 +32,14 @@ const PART: &str = "/console/live";
 /// Records that the page begins with.
 const BEGINNING: u32 = 30;
 
-/// How the node is that answers.
+/// How a node is.
 struct Node {
-    role: String,
+    name: String,
     state: String,
     position: String,
     lag: String,
     digest: String,
+    heard: String,
 }
 
 #[derive(Template)]
@@ -46,7 +47,8 @@ struct Node {
 struct LivePage {
     frame: Frame,
     problems: Vec<String>,
-    node: Node,
+    /// This node, then the others.
+    nodes: Vec<Node>,
     /// Whether the caller may read the audit log.
     may_watch: bool,
     records: Vec<ShownRecord>,
@@ -76,39 +78,44 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Stop> {
     for item in &items {
         records.push(record::row(item, &names).await);
     }
-    let (node, problems) = node(client).await;
+    let (nodes, problems) = nodes(client).await;
     let mut frame = visit.frame("Live", PART, "grantbook watch");
     frame.position = items.first().map(|item| item.position.clone());
     let from = frame.position.clone().unwrap_or_default();
-    Ok(page_of(&LivePage { frame, problems, node, may_watch, records, from }))
+    Ok(page_of(&LivePage { frame, problems, nodes, may_watch, records, from }))
 }
 
-async fn node(client: &Client) -> (Node, Vec<String>) {
+/// This node and the others, and what ails this one.
+async fn nodes(client: &Client) -> (Vec<Node>, Vec<String>) {
     let unknown = || "-".to_owned();
     match client.readiness().await {
         Ok(answer) => {
             let found = answer.value;
-            let problems = [found.reason, found.disagreement, found.journal_doubt];
-            let node = Node {
-                role: found.role,
+            let own = Node {
+                name: format!("this node ({})", found.role),
                 state: found.state,
                 position: found.position.unwrap_or_else(unknown),
-                lag: format!("{} frames", found.lag_frames),
+                lag: frames(found.lag_frames),
                 digest: found.view_digest.unwrap_or_else(unknown),
+                heard: unknown(),
             };
-            (node, problems.into_iter().flatten().collect())
+            let others = found.peers.into_iter().map(|peer| Node {
+                name: clean(&peer.name.unwrap_or(peer.node)),
+                state: clean(&peer.state),
+                position: peer.position.unwrap_or_else(unknown),
+                lag: frames(peer.lag_frames),
+                digest: peer.view_digest.unwrap_or_else(unknown),
+                heard: format!("{} s ago", peer.heard_ms / 1000),
+            });
+            let problems = [found.reason, found.disagreement, found.journal_doubt];
+            (std::iter::once(own).chain(others).collect(), problems.into_iter().flatten().collect())
         }
-        Err(error) => {
-            let node = Node {
-                role: unknown(),
-                state: "not ready".to_owned(),
-                position: unknown(),
-                lag: unknown(),
-                digest: unknown(),
-            };
-            (node, vec![format!("This node does not answer: {error}")])
-        }
+        Err(error) => (Vec::new(), vec![format!("This node does not answer: {error}")]),
     }
+}
+
+fn frames(count: u64) -> String {
+    if count == 1 { "1 frame".to_owned() } else { format!("{count} frames") }
 }
 
 /// Records and changes of access from a position on, each as a part of the page (server-sent events, HTML standard, section 9.2). The event `ended`

@@ -93,6 +93,8 @@ fn rights() -> Router<Arc<Console>> {
         .route("/console/grants/new", get(grants::new))
         .route("/console/grants/review", post(grants::review_new))
         .route("/console/grants/{id}/review", post(grants::revoke))
+        .route("/console/grants/{id}/projects", get(grants::projects))
+        .route("/console/grants/{id}/covers", get(grants::covers))
         .route("/console/projects", get(projects::list).post(projects::create))
         .route("/console/projects/new", get(projects::new))
         .route("/console/projects/{id}", get(projects::show))

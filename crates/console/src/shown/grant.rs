@@ -24,6 +24,8 @@ pub(crate) struct ShownGrant {
     /// The only type that it is on.
     pub(crate) only: String,
     pub(crate) on: String,
+    /// Whether it selects projects: which ones is a question.
+    pub(crate) selects: bool,
     pub(crate) ends: String,
     pub(crate) reason: String,
     pub(crate) is_deny: bool,
@@ -39,6 +41,7 @@ pub(crate) async fn row(grant: &Grant, names: &NameBook<'_>, back: &str) -> Show
         gives: clean(&scope::gives(grant, names).await),
         only: grant.object_type.as_ref().map(|name| format!(" ({name} only)")).unwrap_or_default(),
         on: clean(&scope::words(&grant.on, names).await),
+        selects: matches!(grant.on, Scope::Projects(_)),
         ends: minute_or_dash(grant.expires_at.as_deref()),
         reason: clean(grant.reason.as_deref().unwrap_or("-")),
         is_deny: grant.effect == Effect::Deny,

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod change;
+pub(crate) mod days;
 pub(crate) mod form;
 pub(crate) mod grant;
 pub(crate) mod paging;

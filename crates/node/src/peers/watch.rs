@@ -52,12 +52,25 @@ pub struct Talk {
 
 /// What was heard of other nodes; clone it freely.
 #[derive(Debug, Clone)]
-pub struct Nodes(watch::Receiver<Vec<Disagreement>>);
+pub struct Nodes(watch::Receiver<Heard>);
+
+/// The same at one moment.
+#[derive(Debug, Clone, Default)]
+struct Heard {
+    /// Of the same installation, by id.
+    others: Vec<Status>,
+    alarms: Vec<Disagreement>,
+}
 
 impl Nodes {
+    /// What the other nodes of this journal said of themselves last.
+    pub fn others(&self) -> Vec<Status> {
+        self.0.borrow().others.clone()
+    }
+
     /// The places at which this node holds something else than another, as far as is known.
     pub fn alarms(&self) -> Vec<Disagreement> {
-        self.0.borrow().clone()
+        self.0.borrow().alarms.clone()
     }
 }
 
@@ -68,7 +81,7 @@ impl Talk {
         progress: watch::Receiver<Progress>,
         config: NodesConfig,
     ) -> Self {
-        let (tell, heard) = watch::channel(Vec::new());
+        let (tell, heard) = watch::channel(Heard::default());
         Self { nodes: Nodes(heard), task: tokio::spawn(talk(journal, progress, config, tell)) }
     }
 
@@ -88,7 +101,7 @@ async fn talk(
     journal: Arc<JetStreamJournal>,
     progress: watch::Receiver<Progress>,
     config: NodesConfig,
-    tell: watch::Sender<Vec<Disagreement>>,
+    tell: watch::Sender<Heard>,
 ) {
     let mut ticks = interval(config.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -99,7 +112,7 @@ async fn talk(
         match exchange(&journal, &own).await {
             Ok(others) => {
                 failing = false;
-                alarm(&own, &others, &tell);
+                hear(&own, others, &tell);
             }
             Err(error) => {
                 if !failing {
@@ -119,27 +132,26 @@ async fn exchange(journal: &JetStreamJournal, own: &Status) -> Result<Vec<Status
     Ok(told.iter().filter_map(|bytes| Status::parse(bytes)).collect())
 }
 
-fn alarm(own: &Status, statuses: &[Status], tell: &watch::Sender<Vec<Disagreement>>) {
-    let mut all: Vec<Status> = statuses.iter().filter(|one| one.node != own.node).cloned().collect();
+fn hear(own: &Status, statuses: Vec<Status>, tell: &watch::Sender<Heard>) {
+    let mut all: Vec<Status> = statuses.into_iter().filter(|one| one.node != own.node).collect();
+    let mut others: Vec<Status> =
+        all.iter().filter(|one| one.installation == own.installation).cloned().collect();
+    others.sort_by_key(|one| one.node.to_string());
     all.push(own.clone());
     let title = own.title();
     let mut found = disagreements(&all);
     found.retain(|one| one.sides.iter().any(|side| side.nodes.contains(&title)));
-    tell.send_if_modified(|known| {
-        let is_news = *known != found;
-        if is_news {
-            for one in &found {
-                tracing::error!(
-                    "nodes DISAGREE {one}: scrub them (`grantbook view verify`), and rebuild who is wrong"
-                );
-            }
-            if found.is_empty() {
-                tracing::info!("this node agrees with all others again");
-            }
-            known.clone_from(&found);
+    if tell.borrow().alarms != found {
+        for one in &found {
+            tracing::error!(
+                "nodes DISAGREE {one}: scrub them (`grantbook view verify`), and rebuild who is wrong"
+            );
         }
-        is_news
-    });
+        if found.is_empty() {
+            tracing::info!("this node agrees with all others again");
+        }
+    }
+    tell.send_replace(Heard { others, alarms: found });
 }
 
 fn status(config: &NodesConfig, progress: &Progress) -> Status {

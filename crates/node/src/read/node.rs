@@ -19,7 +19,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     maintenance::Maintenance,
-    peers::{Disagreement, Nodes},
+    peers::{Disagreement, Nodes, Status},
     project::{Mark, NodeState, Progress, Projector},
     read::{Freshness, Stale, WhenStale},
 };
@@ -151,6 +151,11 @@ impl ReadNode {
     /// The same, that listens to other nodes.
     pub fn with_peers(self, nodes: Option<Nodes>) -> Self {
         Self { nodes, ..self }
+    }
+
+    /// What the other nodes of this journal said of themselves last.
+    pub fn peers(&self) -> Vec<Status> {
+        self.nodes.as_ref().map(Nodes::others).unwrap_or_default()
     }
 
     /// Where this node holds something else than another, as far as is known.

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use grantbook_api::questions::readiness::{
-    ForeignMessages, FreshnessBounds, GapsMet, Health, Quarantine, Readiness, RelayLine,
+    ForeignMessages, FreshnessBounds, GapsMet, Health, PeerNode, Quarantine, Readiness, RelayLine,
 };
 use grantbook_domain::position::Position;
 
@@ -24,7 +24,7 @@ use crate::{
 };
 use grantbook_command::CommandHandle;
 use grantbook_node::{
-    peers::Disagreement,
+    peers::{Disagreement, Status},
     project::NodeState,
     read::{Freshness, NodeStatus, ReadNode, WhenStale},
 };
@@ -110,6 +110,7 @@ fn readiness(web: &Web, status: NodeStatus) -> Readiness {
         lag_records_most: status.lag_records().1,
         age_ms: Some(status.age_ms),
         disagreement: disagreements(web).first().map(ToString::to_string),
+        peers: peers(web),
         journal_doubt: web.app.doubts.get().map(|doubt| doubt.to_string()),
         relay: web
             .app
@@ -165,6 +166,21 @@ fn foreign_metrics(text: &mut String, foreign: &ForeignMessages) {
     counter(text, "grantbook_foreign_messages_total", help, foreign.count);
     let help = "Sequence of the last foreign message in the journal's stream; 0 if there is none.";
     gauge(text, "grantbook_foreign_message_last_sequence", help, foreign.last_sequence);
+}
+
+/// What is heard of the other nodes.
+fn peers(web: &Web) -> Vec<PeerNode> {
+    let now = web.app.clock.now().millis();
+    let told = |status: Status| PeerNode {
+        node: status.node.to_string(),
+        position: (status.sequence > 0).then(|| web.position_text(Position::of(status.sequence, 0))),
+        lag_frames: status.head.saturating_sub(status.sequence),
+        view_digest: status.marks.iter().max_by_key(|mark| mark.sequence).map(|mark| mark.digest.to_string()),
+        heard_ms: u64::try_from(now.saturating_sub(status.at)).unwrap_or_default(),
+        name: status.name,
+        state: status.state,
+    };
+    web.app.parts.node().map(ReadNode::peers).unwrap_or_default().into_iter().map(told).collect()
 }
 
 /// Where the view holds something else than other nodes' views.

@@ -7,7 +7,8 @@ use grantbook_domain::{
     position::Position,
     principal::{Actor, Grantee},
     record::Recorded,
-    scope::{ProjectView, Scope},
+    scope::Scope,
+    state::project_view,
     time::Timestamp,
 };
 
@@ -329,9 +330,7 @@ fn takes(scope: &Scope, reach: Reach, spell: &Spell) -> bool {
     let project = &spell.project;
     match scope {
         Scope::Organization => true,
-        Scope::Projects(selector) => {
-            selector.covers(ProjectView { id: project.id, name: &project.name, labels: &project.labels })
-        }
+        Scope::Projects(selector) => selector.covers(project_view(project)),
         Scope::Object(object) => {
             reach == Reach::Below
                 || match object.object_type.as_str() {

@@ -96,6 +96,12 @@ fn grants_rows() -> Vec<Endpoint> {
             .path("id", "Its id.")
             .query::<AsOfQuery>()
             .answers::<Grant>(200, "As it is."),
+        question("list_projects_of_grant", Get, "/v1/grants/{id}/projects", grants::projects)
+            .tag("grants")
+            .says("The projects that a grant covers, as far as the caller may read them.")
+            .path("id", "The grant's id.")
+            .query::<PageQuery>()
+            .answers_page::<Project>(),
         write("revoke_grant", Delete, "/v1/grants/{id}", |it| parse::grants::revoke(it.at(0)))
             .tag("grants")
             .says("Permanently revokes a grant.")

@@ -26,7 +26,7 @@ pub(crate) const PAGE_BYTES: usize = 1 << 20;
 pub(crate) const PAGE_WORK: u64 = 4_000_000;
 /// How many items of a list are looked up together: documents can be long.
 const FETCH: usize = 64;
-/// How many items without the part of a name that is searched for a page passes over; then it ends, and `next` leads on.
+/// How many items that are not meant, such as those without the part of a name that is searched for, a page passes over; then it ends, and `next` leads on.
 const PASSED_OVER: usize = 20_000;
 
 /// What is left of a page.
@@ -175,8 +175,26 @@ impl PageRequest {
     where
         for<'a> Resource<'a>: From<&'a T>,
     {
+        self.page_of_each_that(authorizer, ask, (fetch, |_: &T| true), &mut show)
+    }
+
+    /// The same of the items that are meant.
+    pub(crate) fn page_of_each_that<T: Document, D: Serialize>(
+        &self,
+        authorizer: &mut Authorizer<'_>,
+        ask: Ask,
+        (fetch, is_meant): (
+            impl Fn(&Snapshot, &Listing<'_>) -> Result<grantbook_views::Page<T>, ViewError>,
+            impl Fn(&T) -> bool,
+        ),
+        mut show: impl FnMut(&mut Authorizer<'_>, &T) -> Result<D, Failure>,
+    ) -> Result<Page<D>, Failure>
+    where
+        for<'a> Resource<'a>: From<&'a T>,
+    {
         let is_searched = |item: &T| self.search.as_deref().is_none_or(|part| item.is_found_by(part));
-        self.filled(authorizer.reading(), fetch, is_searched, |item| {
+        let is_wanted = |item: &T| is_searched(item) && is_meant(item);
+        self.filled(authorizer.reading(), fetch, is_wanted, |item| {
             if authorizer.may(ask, &item.into())? { show(authorizer, item).map(Some) } else { Ok(None) }
         })
     }
@@ -185,7 +203,7 @@ impl PageRequest {
         &self,
         reading: &ReadContext,
         fetch: impl Fn(&Snapshot, &Listing<'_>) -> Result<grantbook_views::Page<T>, ViewError>,
-        is_searched: impl Fn(&T) -> bool,
+        is_wanted: impl Fn(&T) -> bool,
         mut show: impl FnMut(&T) -> Result<Option<D>, Failure>,
     ) -> Result<Page<D>, Failure> {
         let begun = reading.cursor(&self.list, self.cursor.as_deref())?;
@@ -204,7 +222,7 @@ impl PageRequest {
             let listing = Listing { at, after: after.as_ref(), name: self.name.as_deref(), limit };
             let page = fetch(reading.rows(), &listing)?;
             for Listed { thing, cursor } in page.items {
-                if !is_searched(&thing) {
+                if !is_wanted(&thing) {
                     passed_over += 1;
                     if passed_over >= PASSED_OVER {
                         return Ok(Page { items, next: Some(lead_on(cursor)) });

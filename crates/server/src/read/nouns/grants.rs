@@ -5,7 +5,9 @@ use grantbook_api::{
     nouns::grants::{Grant, GrantQuery},
     words::list::PageQuery,
 };
-use grantbook_domain::{access::rights::Ask, id::GrantId, model, refusal::Kind};
+use grantbook_domain::{
+    access::rights::Ask, id::GrantId, model, refusal::Kind, scope::Scope, state::project_view,
+};
 use grantbook_views::GrantFilter;
 
 use crate::{
@@ -61,6 +63,25 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
         let mut authorizer = Authorizer::new(reading)?;
         let (grant, _) = authorizer.find(Ask::Grant, &id, Kind::Grant)?;
         shown(&mut authorizer, &grant)
+    });
+    answer.await
+}
+
+/// The projects that a grant covers now: those that its selector takes, or all of them. On a single object it covers none.
+pub(crate) async fn projects(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
+    let answer = reading.respond_list(move |reading| {
+        let id: GrantId = id_in_path(&id, Kind::Grant)?;
+        let wanted = PageRequest::plain(format!("grants/{id}/projects"), query::read(&uri)?)?;
+        let mut authorizer = Authorizer::new(reading)?;
+        let (grant, _) = authorizer.find::<model::Grant>(Ask::Grant, &id, Kind::Grant)?;
+        let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.projects(reading.org, listing);
+        let is_covered = |project: &model::Project| match &grant.on {
+            Scope::Organization => true,
+            Scope::Projects(selector) => selector.covers(project_view(project)),
+            Scope::Object(_) => false,
+        };
+        let show = |_: &mut Authorizer<'_>, project: &model::Project| Ok(render::project(project));
+        wanted.page_of_each_that(&mut authorizer, Ask::Project, (fetch, is_covered), show)
     });
     answer.await
 }

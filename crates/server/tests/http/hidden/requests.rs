@@ -85,6 +85,7 @@ pub(super) const REQUESTS: &[(&str, &str)] = &[
     ("GET /v1/grants/history?to=group:@group", ""),
     ("GET /v1/grants/history?project=@project", ""),
     ("GET /v1/grants/@grant", ""),
+    ("GET /v1/grants/@grant/projects", ""),
     ("DELETE /v1/grants/@grant", ""),
     // Webhooks.
     ("GET /v1/webhooks/@webhook", ""),

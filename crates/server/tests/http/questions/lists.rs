@@ -244,3 +244,50 @@ async fn a_search_finds_parts_of_names_whatever_their_case() {
     let seen = pages(&given, &key, "/v1/projects?search=web").await.concat();
     assert_eq!(seen.len(), 1, "what is hidden is not found");
 }
+
+/// The projects of a grant are those on which it is what allows, now and as of a moment, and no others than the caller may read.
+#[tokio::test]
+async fn the_projects_of_a_grant_are_those_that_it_covers() {
+    let given = Given::new().await;
+    let named = |name: &str, env: &str| json!({"name": name, "labels": {"env": env}});
+    let mut ids = Vec::new();
+    for (name, env) in [("web-1", "staging"), ("web-2", "production"), ("db", "staging"), ("old", "staging")]
+    {
+        ids.push(given.made("/v1/projects", named(name, env)).await);
+    }
+    let (token, key) = given.token().await;
+    let to = json!({"type": "token", "id": token});
+    let grant = |on: Value| {
+        given.made("/v1/grants", json!({"to": to, "permissions": ["read", "read_acls"], "on": on}))
+    };
+    let by_name = grant(json!({"projects": {"include": [{"name": "web-*"}, {"id": ids[2]}], "exclude": [{"label": {"env": "production"}}]}})).await;
+    let position = given.get("/v1/whoami").await.header("grantbook-position").to_owned();
+    let covered = |grant: String, query: String| {
+        let (given, key) = (&given, given.owner_key.clone());
+        async move {
+            let pages = pages(given, &key, &format!("/v1/grants/{grant}/projects{query}")).await;
+            pages.concat().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(covered(by_name.clone(), String::new()).await, ["web-1", "db"]);
+    assert_eq!(covered(by_name.clone(), "?limit=1".to_owned()).await, ["web-1", "db"]);
+    given.patch(&format!("/v1/projects/{}", ids[1]), json!({"labels": {"env": "staging"}})).await.expect(200);
+    given.delete(&format!("/v1/projects/{}", ids[2])).await.expect(200);
+    assert_eq!(covered(by_name.clone(), String::new()).await, ["web-1", "web-2"]);
+    assert_eq!(covered(by_name.clone(), format!("?as_of={position}")).await, ["web-1", "db"]);
+    let everything = given.get("/v1/grants?limit=1000").await.expect(200).body;
+    let all =
+        everything["items"].as_array().unwrap().iter().find(|one| one["on"] == json!({"organization": true}));
+    assert_eq!(
+        covered(all.unwrap()["id"].as_str().unwrap().to_owned(), String::new()).await,
+        ["web-1", "web-2", "old"]
+    );
+    let single = grant(json!({"object": {"type": "project", "id": ids[3]}})).await;
+    assert_eq!(covered(single, String::new()).await, Vec::<String>::new());
+    // Who holds the grant sees it, and what it covers; who does not is told nothing.
+    let path = format!("/v1/grants/{by_name}/projects");
+    let own = given.send(&key, ("GET", &path), &[], &Value::Null).await.expect(200).body;
+    assert_eq!(own["items"].as_array().unwrap().len(), 2);
+    let (_, stranger) = given.token().await;
+    assert_eq!(given.send(&stranger, ("GET", &path), &[], &Value::Null).await.told(), (404, "not_found"));
+}

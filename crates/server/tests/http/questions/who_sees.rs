@@ -35,6 +35,7 @@ struct Asked {
     owner: String,
     group: String,
     role: String,
+    grant: String,
     key: String,
     then: String,
 }
@@ -93,7 +94,7 @@ fn questions(asked: &Asked) -> Vec<Question> {
 }
 
 /// Reads of single things, and lists of them.
-fn nouns(Asked { project, token, owner, group, role, key, then, .. }: &Asked) -> Vec<Question> {
+fn nouns(Asked { project, token, owner, group, role, grant, key, then, .. }: &Asked) -> Vec<Question> {
     let ghost = "01890000-0000-7000-8000-000000000000";
     vec![
         get("projects", "/v1/projects".into()),
@@ -101,6 +102,7 @@ fn nouns(Asked { project, token, owner, group, role, key, then, .. }: &Asked) ->
         get("projects/{id}", format!("/v1/projects/{project}")),
         get("grants", "/v1/grants".into()),
         get("grants, as of", format!("/v1/grants?as_of={then}")),
+        get("grants/{id}/projects", format!("/v1/grants/{grant}/projects")),
         get("groups", "/v1/groups".into()),
         get("groups/{id}", format!("/v1/groups/{group}")),
         get("groups/{id}/members", format!("/v1/groups/{group}/members")),
@@ -154,7 +156,8 @@ fn authzen_questions(Asked { project, token, .. }: &Asked) -> Vec<Question> {
 pub(crate) fn paths() -> Vec<(&'static str, String)> {
     let id = || "x".to_owned();
     let (org, project, token, owner) = (id(), id(), id(), id());
-    let asked = Asked { org, project, token, owner, group: id(), role: id(), key: id(), then: id() };
+    let asked =
+        Asked { org, project, token, owner, group: id(), role: id(), grant: id(), key: id(), then: id() };
     let all = questions(&asked).into_iter().chain(nouns(&asked)).chain(authzen_questions(&asked));
     all.map(|question| (question.method, question.path)).collect()
 }
@@ -214,9 +217,10 @@ async fn table() -> String {
     ];
     let first = async |path: &str| given.get(path).await.body["items"][0]["id"].as_str().unwrap().to_owned();
     let (group, role) = (first("/v1/groups?name=Owners").await, first("/v1/roles?name=Owner").await);
+    let grant = first("/v1/grants").await;
     let key = given.get("/v1/whoami").await.body["key"]["id"].as_str().unwrap().to_owned();
     let (org, owner) = (given.org.clone(), given.owner.clone());
-    let asked = Asked { org, project, token, owner, group, role, key, then };
+    let asked = Asked { org, project, token, owner, group, role, grant, key, then };
     let mut rows = vec![CALLERS.map(str::to_owned).to_vec()];
     rows[0].insert(0, "question".to_owned());
     for question in questions(&asked).into_iter().chain(nouns(&asked)).chain(authzen_questions(&asked)) {

@@ -9,7 +9,8 @@ use grantbook_domain::{
     position::Position,
     principal::Grantee,
     record::{Record, Recorded},
-    scope::{ObjectRef, ProjectView, Scope},
+    scope::{ObjectRef, Scope},
+    state::project_view,
     time::Timestamp,
 };
 
@@ -189,10 +190,10 @@ impl Finder<'_> {
         let old: Option<Project> = self.then.document(self.org, Kind::Project, &project.id.bytes())?;
         let takes = |scope: &Scope| match scope {
             Scope::Organization | Scope::Object(_) => true,
-            Scope::Projects(selector) => [Some(project), old.as_ref()].into_iter().flatten().any(|project| {
-                let view = ProjectView { id: project.id, name: &project.name, labels: &project.labels };
-                selector.covers(view)
-            }),
+            Scope::Projects(selector) => [Some(project), old.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|project| selector.covers(project_view(project))),
         };
         for list in [List::GrantsAcross, List::GrantsOnProject(project.id)] {
             self.each(list, |side, entry| {
