@@ -28,7 +28,7 @@ use axum::{
 use grantbook_api::client::{Client, ClientError};
 use tower_http::csrf::CsrfLayer;
 
-use crate::gate::{idle::Idle, place::PublicOrigin};
+use crate::gate::{idle::Idle, place::PublicOrigin, previews::Previews};
 pub use crate::in_process::in_process;
 
 /// Most bytes of a form.
@@ -48,6 +48,7 @@ pub struct Options {
 pub(crate) struct Console {
     public: Option<PublicOrigin>,
     idle: Idle,
+    previews: Previews,
     /// Clients are made of it: see [`Client::in_process`].
     clients: Client,
 }
@@ -63,6 +64,7 @@ where
     let console = Arc::new(Console {
         public: options.public_url.as_deref().and_then(PublicOrigin::of),
         idle: Idle::default(),
+        previews: Previews::default(),
         clients: Client::of_nobody()?,
     });
     let api = Arc::new(api_page::page(&options.document));

@@ -96,7 +96,9 @@ fn a_node_whose_view_is_wrong_is_named() -> Result<()> {
                 peers.iter().map(|peer| peer["name"].as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>(),
             );
         }
-        all.iter_mut().for_each(|names| names.sort());
+        for names in &mut all {
+            names.sort();
+        }
         Ok(all == [vec!["right", "wrong"], vec!["-", "wrong"], vec!["-", "right"]])
     })?;
     until("nodes that agree", || {

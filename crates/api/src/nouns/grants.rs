@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::words::{
     reference::{GranteeRef, NamedGrantee},
     scope::Scope,
+    state::State,
 };
 
 /// Whether a grant gives or takes.
@@ -126,4 +127,7 @@ pub struct Grant {
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<String>,
+    /// How it is; only in reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
 }

@@ -7,6 +7,7 @@ use crate::words::{
     reference::{Actor, NamedPrincipal},
     scope::Scope,
     secret::Secret,
+    state::State,
 };
 
 /// Body of `POST /v1/tokens/{id}/keys` and `POST /v1/users/{id}/keys`.
@@ -165,4 +166,7 @@ pub struct Key {
     /// In the answer to a rotation: until when the replaced key works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_valid_until: Option<String>,
+    /// How it is; only in reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::reference::{GranteeRef, Named, NamedGrantee};
+use crate::words::{
+    reference::{GranteeRef, Named, NamedGrantee},
+    state::State,
+};
 
 /// Body of `POST /v1/groups/{id}/members`; for a member already in, an end that is given replaces the present one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,9 @@ pub struct Member {
     /// When it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<String>,
+    /// How it is; only in reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
 }
 
 /// A group that somebody is directly in, by a membership that was not removed.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{nouns::keys::KeyOfConcern, words::patch::Change};
+use crate::{
+    nouns::keys::KeyOfConcern,
+    words::{patch::Change, state::State},
+};
 
 /// Body of `POST /v1/tokens`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,4 +91,7 @@ pub struct Token {
     /// Working keys whose issuer could not give today what they can do. Only where one is read by its id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys_of_concern: Vec<KeyOfConcern>,
+    /// How it is; only in reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
 }

@@ -8,3 +8,4 @@ pub mod problem;
 pub mod reference;
 pub mod scope;
 pub mod secret;
+pub mod state;

@@ -4,3 +4,4 @@ pub(crate) mod cookie;
 pub(crate) mod headers;
 pub(crate) mod idle;
 pub(crate) mod place;
+pub(crate) mod previews;

@@ -162,7 +162,7 @@ async fn shown(visit: Visit, id: &str, wrong: Option<String>) -> Result<Response
         frame,
         path: format!("{PART}/{id}"),
         name: clean(user.name.as_deref().unwrap_or("-")),
-        state: if user.deactivated_at.is_some() { "inactive" } else { "active" },
+        state: account::state(user.state),
         created: minute(&user.created_at),
         concerns: account::concerns(&user.keys_of_concern),
         access: account::seen(access::of(&visit.client, &format!("user:{id}"), None).await)?,

@@ -1,10 +1,10 @@
 //! Service tokens: the list, the creation of one with what it could do, and one with everything about it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use askama::Template;
 use axum::{
-    extract::Path,
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
@@ -28,6 +28,7 @@ use grantbook_api::{
 use serde_json::{Value, json};
 
 use crate::{
+    Console,
     frame::Frame,
     pages::keys::{self, NewKey},
     review::{Change, command, review},
@@ -38,7 +39,7 @@ use crate::{
         form::{Asked, Fields},
         grant::expiry,
         paging::{self, ITEMS},
-        time::{has_passed, just_after, minute, minute_or_dash},
+        time::{just_after, minute, minute_or_dash},
     },
     visit::{Stop, Visit, new_request, page_of, refusal, trouble},
 };
@@ -66,16 +67,6 @@ struct TokensPage {
     can_create: bool,
     tokens: Vec<Row>,
     next: Option<String>,
-}
-
-fn state(token: &Token) -> &'static str {
-    if token.deleted_at.is_some() {
-        "deleted"
-    } else if token.expires_at.as_deref().is_some_and(has_passed) {
-        "expired"
-    } else {
-        "active"
-    }
 }
 
 pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, Stop> {
@@ -129,7 +120,7 @@ async fn row(visit: &Visit, token: &Token, makers: &HashMap<String, String>) -> 
         keys: account::working_keys(&visit.client, &principal).await?,
         id: token.id.clone(),
         name: clean(&token.name),
-        state: state(token),
+        state: account::state(token.state),
         ends: minute_or_dash(token.expires_at.as_deref()),
         created: minute(&token.created_at),
         by: makers.get(&token.id).map_or_else(|| "-".to_owned(), |by| clean(by)),
@@ -251,18 +242,31 @@ fn set(body: &mut Value, member: &str, value: Option<String>) {
     }
 }
 
-pub(crate) async fn preview(visit: Visit, form: Fields) -> Result<Response, Stop> {
+pub(crate) async fn preview(
+    State(console): State<Arc<Console>>,
+    visit: Visit,
+    form: Fields,
+) -> Result<Response, Stop> {
+    let turn = console.previews.begin(&visit.session);
+    if let Some(made) = turn.make(previewed(&visit, &form)).await {
+        return made;
+    }
+    let refused = Some("A newer preview of this session took its place.".to_owned());
+    form_page(&visit, &form, Preview { refused, ..Preview::default() }, None).await
+}
+
+async fn previewed(visit: &Visit, form: &Fields) -> Result<Response, Stop> {
     let mut preview = Preview::default();
     // Without a name yet: that is said when the token is created.
     let named = if form.text("name").is_some() { form.clone() } else { form.with("name", "a new token") };
-    match commands(&visit, &named, false).await {
+    match commands(visit, &named, false).await {
         Err(error) => preview.refused = Some(trouble(&error)?),
         Ok(commands) => match visit.client.plan(&Batch { commands }).await {
             Ok(answer) => preview.plan = Some(change::plan(&answer.value)),
             Err(error) => preview.refused = Some(refusal(&error)?),
         },
     }
-    form_page(&visit, &form, preview, None).await
+    form_page(visit, form, preview, None).await
 }
 
 pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop> {
@@ -325,7 +329,7 @@ async fn shown(visit: Visit, id: &str, wrong: Option<String>) -> Result<Response
     let page = TokenPage {
         frame,
         path: format!("{PART}/{id}"),
-        state: state(&token),
+        state: account::state(token.state),
         description: clean(token.description.as_deref().unwrap_or("-")),
         ends: minute_or_dash(token.expires_at.as_deref()),
         created: minute(&token.created_at),

@@ -11,6 +11,7 @@ use grantbook_api::{
     words::{
         list::{LIMIT_MAX, PageQuery},
         reference::{GranteeRef, PrincipalRef},
+        state::State,
     },
 };
 
@@ -87,8 +88,13 @@ pub(crate) async fn keys(client: &Client, principal: &PrincipalRef) -> Result<Ve
     Ok(shown)
 }
 
+/// The word for how something is.
+pub(crate) fn state(state: Option<State>) -> &'static str {
+    state.map_or("-", State::word)
+}
+
 async fn key_row(key: &Key, names: &NameBook<'_>) -> Result<ShownKey, Stop> {
-    let is_over = key.expires_at.as_deref().is_some_and(has_passed);
+    let is_over = key.state != Some(State::Active);
     let mut narrow = Vec::new();
     if let Some(narrowing) = &key.narrow {
         narrow.extend(narrowing.permissions.as_ref().map(|permissions| permissions.join(", ")));
@@ -100,7 +106,7 @@ async fn key_row(key: &Key, names: &NameBook<'_>) -> Result<ShownKey, Stop> {
         id: key.id.clone(),
         preview: clean(&key.preview),
         name: clean(key.name.as_deref().unwrap_or("-")),
-        state: if is_over { "expired" } else { "active" },
+        state: state(key.state),
         created: minute(&key.created_at),
         ends: minute_or_dash(key.expires_at.as_deref()),
         narrow: if narrow.is_empty() { "-".to_owned() } else { clean(&narrow.join(" ")) },
@@ -114,8 +120,7 @@ pub(crate) async fn working_keys(client: &Client, principal: &PrincipalRef) -> R
     let query = PageQuery { limit: Some(LIMIT_MAX), ..PageQuery::default() };
     match client.keys(principal, &query).await {
         Ok(answer) => {
-            let working =
-                answer.value.items.iter().filter(|key| !key.expires_at.as_deref().is_some_and(has_passed));
+            let working = answer.value.items.iter().filter(|key| key.state == Some(State::Active));
             Ok(working.count().to_string())
         }
         Err(error) if error.status() == Some(403) => Ok("-".to_owned()),

@@ -5,7 +5,7 @@ use grantbook_api::{
         catalog as catalog_words, grants, groups, keys, members, objects, projects, roles, sessions, tokens,
         users, webhooks,
     },
-    words::{reference, scope as scope_words},
+    words::{reference, scope as scope_words, state::State},
 };
 use grantbook_domain::{
     catalog::TypeDefinition,
@@ -78,6 +78,20 @@ pub(crate) fn content(event: &Event) -> Value {
     }
 }
 
+/// How something is at an instant that ends in one of two ways: by what somebody did (`over`), or by itself.
+pub(crate) fn state(
+    over: State,
+    ended_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    at: Timestamp,
+) -> State {
+    match ended_at {
+        Some(_) => over,
+        None if at >= Timestamp::end(expires_at) => State::Expired,
+        None => State::Active,
+    }
+}
+
 /// A user.
 pub(crate) fn user(user: &model::User) -> users::User {
     let model::User { id, email, name, external_id, identities: _, created_at, ended_at } = user;
@@ -89,6 +103,7 @@ pub(crate) fn user(user: &model::User) -> users::User {
         created_at: created_at.to_string(),
         deactivated_at: time(*ended_at),
         keys_of_concern: Vec::new(),
+        state: None,
     }
 }
 
@@ -104,6 +119,7 @@ pub(crate) fn token(token: &model::Token) -> tokens::Token {
         created_at: created_at.to_string(),
         deleted_at: time(*ended_at),
         keys_of_concern: Vec::new(),
+        state: None,
     }
 }
 
@@ -135,6 +151,7 @@ pub(crate) fn key(key: &model::Key) -> keys::Key {
         replaces: replaces.map(|id| id.to_string()),
         session: session.map(session_of),
         old_valid_until: None,
+        state: None,
     }
 }
 
@@ -184,6 +201,7 @@ pub(crate) fn member(membership: &model::Membership) -> members::Member {
         expires_at: time(*expires_at),
         created_at: created_at.to_string(),
         removed_at: time(*ended_at),
+        state: None,
     }
 }
 
@@ -214,6 +232,7 @@ pub(crate) fn project(project: &model::Project) -> projects::Project {
         labels: labels.clone(),
         created_at: created_at.to_string(),
         deleted_at: time(*ended_at),
+        state: None,
     }
 }
 
@@ -266,6 +285,7 @@ pub(crate) fn grant(grant: &model::Grant) -> grants::Grant {
         builtin: *builtin,
         created_at: created_at.to_string(),
         revoked_at: time(*ended_at),
+        state: None,
     }
 }
 

@@ -405,6 +405,10 @@ impl<'a> Comparison<'a> {
         if is_registered {
             members.retain(|name, value| name != "name" || !value.is_null());
         }
+        // Since then, reads say how a thing is.
+        if members.contains_key("created_at") {
+            members.remove("state");
+        }
         for concern in members.remove("keys_of_concern").iter().filter_map(Value::as_array).flatten() {
             let known = CONCERNS.iter().filter_map(|name| self.golden.keys.get(*name)?.id.as_deref());
             ensure!(known.into_iter().any(|id| concern["key"] == id), "{concern} is of no concern");

@@ -3,7 +3,7 @@
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
     nouns::grants::{Grant, GrantQuery},
-    words::list::PageQuery,
+    words::{list::PageQuery, state::State},
 };
 use grantbook_domain::{
     access::rights::Ask, id::GrantId, model, refusal::Kind, scope::Scope, state::project_view,
@@ -14,7 +14,7 @@ use crate::{
     http::{path::InPath, problem::Failure, query},
     read::{
         context::{ReadContext, authz::Authorizer, paging::PageRequest},
-        nouns::roles::role_seen,
+        nouns::{projects, roles::role_seen},
     },
     wire::{
         reference::{grantee, id_in_path},
@@ -53,7 +53,9 @@ fn filter(
 }
 
 fn shown(authorizer: &mut Authorizer<'_>, grant: &model::Grant) -> Result<Grant, Failure> {
-    Ok(Grant { to: authorizer.grantee(grant.to)?, ..render::grant(grant) })
+    let at = authorizer.reading().at();
+    let state = Some(render::state(State::Revoked, grant.ended_at, grant.expires_at, at));
+    Ok(Grant { to: authorizer.grantee(grant.to)?, state, ..render::grant(grant) })
 }
 
 pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
@@ -80,7 +82,8 @@ pub(crate) async fn projects(reading: ReadContext, uri: Uri, InPath(id): InPath<
             Scope::Projects(selector) => selector.covers(project_view(project)),
             Scope::Object(_) => false,
         };
-        let show = |_: &mut Authorizer<'_>, project: &model::Project| Ok(render::project(project));
+        let show =
+            |_: &mut Authorizer<'_>, project: &model::Project| Ok(projects::shown(project, reading.at()));
         wanted.page_of_each_that(&mut authorizer, Ask::Project, (fetch, is_covered), show)
     });
     answer.await

@@ -3,9 +3,11 @@
 use axum::{http::Uri, response::Response};
 use grantbook_api::{
     nouns::keys::{Key, KeyQuery},
-    words::list::PageQuery,
+    words::{list::PageQuery, state::State},
 };
-use grantbook_domain::{access::rights::Ask, id::KeyId, model, principal::Principal, refusal::Kind};
+use grantbook_domain::{
+    access::rights::Ask, id::KeyId, model, principal::Principal, refusal::Kind, time::Timestamp,
+};
 
 use crate::{
     http::{path::InPath, problem::Failure, query},
@@ -34,7 +36,7 @@ async fn list(reading: ReadContext, uri: Uri, principal: Result<Principal, Failu
         let show = |key: &model::Key| {
             let is_meant = issued_with.is_none() || permit.is_issued_with_own(key.id)?;
             let shown = is_meant && key.session.is_none() && sees.has(key.id);
-            Ok(shown.then(|| Key { principal: owner.clone(), ..render::key(key) }))
+            Ok(shown.then(|| Key { principal: owner.clone(), ..self::shown(key, reading.at()) }))
         };
         wanted.page(permit, |rows, listing| rows.keys_of(reading.org, principal, listing), show)
     });
@@ -52,9 +54,14 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
         if key.session.is_some() || !sees.has(id) {
             return Err(Failure::not_found(Kind::Key));
         }
-        Ok(Key { principal: permit.named_principal(key.principal)?, ..render::key(&key) })
+        Ok(Key { principal: permit.named_principal(key.principal)?, ..shown(&key, reading.at()) })
     });
     answer.await
+}
+
+fn shown(key: &model::Key, at: Timestamp) -> Key {
+    let state = Some(render::state(State::Revoked, key.ended_at, key.expires_at, at));
+    Key { state, ..render::key(key) }
 }
 
 /// Which keys of a principal the caller may list.

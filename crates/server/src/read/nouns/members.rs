@@ -6,6 +6,7 @@ use grantbook_api::{
     words::{
         list::{Page, PageQuery},
         reference::Named,
+        state::State,
     },
 };
 use grantbook_domain::{
@@ -42,7 +43,9 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri, InPath(id): InPath<Stri
         let (_, permit) = authorizer.find::<model::Group>(Ask::Group, &id, Kind::Group)?;
         let show = |membership: &model::Membership| {
             let member = named_grantee(membership.member, authorizer.name_of(membership.member)?);
-            Ok(Some(Member { member, ..render::member(membership) }))
+            let (ended, expires) = (membership.ended_at, membership.expires_at);
+            let state = Some(render::state(State::Revoked, ended, expires, reading.at()));
+            Ok(Some(Member { member, state, ..render::member(membership) }))
         };
         wanted.page(permit, |rows, listing| rows.members_of(reading.org, id, listing), show)
     });

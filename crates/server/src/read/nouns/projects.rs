@@ -1,7 +1,8 @@
 //! `/v1/projects`
 
 use axum::{http::Uri, response::Response};
-use grantbook_domain::{access::rights::Ask, id::ProjectId, model, refusal::Kind};
+use grantbook_api::{nouns::projects::Project, words::state::State};
+use grantbook_domain::{access::rights::Ask, id::ProjectId, model, refusal::Kind, time::Timestamp};
 
 use crate::{
     http::{path::InPath, query},
@@ -16,7 +17,8 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
         let wanted = PageRequest::named("projects", query::read(&uri)?)?;
         let mut authorizer = Authorizer::new(reading)?;
         let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.projects(reading.org, listing);
-        wanted.page_of_each(&mut authorizer, Ask::Project, fetch, |_, project| Ok(render::project(project)))
+        wanted
+            .page_of_each(&mut authorizer, Ask::Project, fetch, |_, project| Ok(shown(project, reading.at())))
     });
     answer.await
 }
@@ -27,7 +29,13 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
         let id: ProjectId = id_in_path(&id, Kind::Project)?;
         let (found, _) =
             Authorizer::new(reading)?.find::<model::Project>(Ask::Project, &id, Kind::Project)?;
-        Ok(render::project(&found))
+        Ok(shown(&found, reading.at()))
     });
     answer.await
+}
+
+/// A project as reads show it.
+pub(crate) fn shown(project: &model::Project, at: Timestamp) -> Project {
+    let state = Some(render::state(State::Deleted, project.ended_at, None, at));
+    Project { state, ..render::project(project) }
 }

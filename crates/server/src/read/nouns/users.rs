@@ -1,8 +1,13 @@
 //! `/v1/users`; their keys are in `keys`
 
 use axum::{http::Uri, response::Response};
-use grantbook_api::{nouns::users::User, words::list::ListQuery};
-use grantbook_domain::{access::rights::Ask, id::UserId, principal::Principal, refusal::Kind};
+use grantbook_api::{
+    nouns::users::User,
+    words::{list::ListQuery, state::State},
+};
+use grantbook_domain::{
+    access::rights::Ask, id::UserId, model, principal::Principal, refusal::Kind, time::Timestamp,
+};
 
 use crate::{
     http::{path::InPath, query},
@@ -19,7 +24,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
         let wanted = PageRequest::named("users", query)?;
         let mut authorizer = Authorizer::new(reading)?;
         let fetch = |rows: &Snapshot, listing: &Listing<'_>| rows.users(reading.org, listing);
-        wanted.page_of_each(&mut authorizer, Ask::Members, fetch, |_, user| Ok(render::user(user)))
+        wanted.page_of_each(&mut authorizer, Ask::Members, fetch, |_, user| Ok(shown(user, reading.at())))
     });
     answer.await
 }
@@ -31,7 +36,12 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
         let mut authorizer = Authorizer::new(reading)?;
         let (found, _) = authorizer.find(Ask::Members, &id, Kind::User)?;
         let keys_of_concern = authorizer.keys_of_concern(Principal::User(id))?;
-        Ok(User { keys_of_concern, ..render::user(&found) })
+        Ok(User { keys_of_concern, ..shown(&found, reading.at()) })
     });
     answer.await
+}
+
+fn shown(user: &model::User, at: Timestamp) -> User {
+    let state = Some(render::state(State::Inactive, user.ended_at, None, at));
+    User { state, ..render::user(user) }
 }

@@ -291,3 +291,40 @@ async fn the_projects_of_a_grant_are_those_that_it_covers() {
     let (_, stranger) = given.token().await;
     assert_eq!(given.send(&stranger, ("GET", &path), &[], &Value::Null).await.told(), (404, "not_found"));
 }
+
+/// Reads say how a thing is at the moment that they are about; answers to writes, which are functions of their record, do not.
+#[tokio::test]
+async fn everything_in_a_list_says_its_state() {
+    const HOUR: i64 = 3_600_000;
+    let given = Given::new().await;
+    let ends = json!("2999-01-01T00:00:00Z");
+    let later = 990 * 366 * 24 * HOUR;
+    let (group, project) = (given.group().await, given.project("dev").await);
+    let token = given.made("/v1/tokens", json!({"name": "ends", "expires_at": ends})).await;
+    let made = given.post(&format!("/v1/tokens/{token}/keys"), json!({"expires_at": ends})).await.expect(201);
+    assert_eq!(made.body.get("state"), None, "an answer to a write");
+    let member = json!({"member": {"type": "token", "id": token}, "expires_at": ends});
+    given.post(&format!("/v1/groups/{group}/members"), member).await.expect(201);
+    let grant = json!({"to": {"type": "group", "id": group}, "role": "Viewer", "on": {"organization": true}, "expires_at": ends});
+    let grant = given.made("/v1/grants", grant).await;
+    for (list, id) in [
+        ("/v1/tokens".to_owned(), Some(&token)),
+        (format!("/v1/tokens/{token}/keys"), None),
+        (format!("/v1/groups/{group}/members"), None),
+        (format!("/v1/grants?to=group:{group}"), Some(&grant)),
+    ] {
+        let states = |page: &Value| -> Vec<Value> {
+            page["items"].as_array().unwrap().iter().map(|item| item["state"].clone()).collect()
+        };
+        assert_eq!(states(&given.get(&list).await.body), ["active"], "{list}");
+        assert_eq!(states(&given.get_later(&list, later).await), ["expired"], "{list}");
+        if let Some(id) = id {
+            let one = format!("{}/{id}", list.split('?').next().unwrap());
+            assert_eq!(given.get(&one).await.body["state"], "active", "{one}");
+        }
+    }
+    for (list, id) in [("/v1/projects", &project), ("/v1/users", &given.owner)] {
+        assert_eq!(given.get(list).await.body["items"][0]["state"], "active", "{list}");
+        assert_eq!(given.get(&format!("{list}/{id}")).await.body["state"], "active", "{list}");
+    }
+}
