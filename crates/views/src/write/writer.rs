@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use grantbook_domain::id::InstallationId;
 use grantbook_files as files;
 use redb::{
-    Database, DatabaseError, Durability, ReadableDatabase, TableError, WriteTransaction,
+    Builder, Database, DatabaseError, Durability, ReadableDatabase, TableError, WriteTransaction,
     backends::{FileBackend, InMemoryBackend},
 };
 
@@ -23,6 +23,10 @@ use crate::{
     },
     write::stager::{Batch, StagedBatch, Stager},
 };
+
+/// How much of the file the store keeps in memory. redb's own figure is 1 GiB: the process would grow with its file until then,
+/// although checks are answered from the image and the system keeps the file's pages, too.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The only way into a view; one per file, redb refuses a second.
 #[derive(Debug)]
@@ -87,11 +91,18 @@ enum Found {
     SomethingElse,
 }
 
+/// How files are opened, all alike.
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
 /// Opens the file, or makes one that only its owner can read: it holds people's names and addresses.
 pub(crate) fn create(path: &Path) -> Result<Database, ViewError> {
     let opened = files::open_or_create(path).map_err(DatabaseError::from);
     opened
-        .and_then(|file| Database::builder().create_with_backend(FileBackend::new(file)?))
+        .and_then(|file| builder().create_with_backend(FileBackend::new(file)?))
         .map_err(|error| ViewError::Open { path: path.to_owned(), source: Box::new(error.into()) })
 }
 
@@ -130,7 +141,7 @@ impl ViewWriter {
         }
         let fail =
             |error: DatabaseError| ViewError::Open { path: path.to_owned(), source: Box::new(error.into()) };
-        let db = Database::open(path).map_err(fail)?;
+        let db = builder().open(path).map_err(fail)?;
         match look_at(&db)? {
             Found::View { format, installation: Some(found) } if format == FORMAT_VERSION => {
                 Ok(found == installation && Self::resume(db)?.sequence > 0)
@@ -144,7 +155,7 @@ impl ViewWriter {
     pub fn verify(path: &Path, pace: impl FnMut(u64) -> bool) -> Result<Verified, ViewError> {
         let fail =
             |error: DatabaseError| ViewError::Open { path: path.to_owned(), source: Box::new(error.into()) };
-        let mut db = Database::open(path).map_err(fail)?;
+        let mut db = builder().open(path).map_err(fail)?;
         let Found::View { format, installation: Some(installation) } = look_at(&db)? else {
             return Err(ViewError::NotAView(path.to_owned()));
         };
@@ -161,7 +172,7 @@ impl ViewWriter {
 
     /// A view that lives in memory only.
     pub fn in_memory(installation: InstallationId) -> Result<Self, ViewError> {
-        Self::fresh(Database::builder().create_with_backend(InMemoryBackend::new())?, installation)
+        Self::fresh(builder().create_with_backend(InMemoryBackend::new())?, installation)
     }
 
     /// Applies frames, all or nothing: rows, history and checkpoint in one transaction, visible to new snapshots on return.

@@ -21,6 +21,8 @@ const STANDINGS: Rows = TableDefinition::new("webhook_standings");
 const DEAD: Rows = TableDefinition::new("webhook_dead_letters");
 /// The layout of these rows.
 const FORMAT: u32 = 1;
+/// How much of the file the store keeps in memory: a delivery looks at one row.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// Most dead letters of one webhook; with so many, its message in turn is tried for ever.
 pub(crate) const DEAD_MAX: u64 = 10_000;
 
@@ -138,7 +140,8 @@ impl Store {
     /// Opens or makes the file.
     pub(crate) fn open(path: &Path, installation: InstallationId) -> Result<Self, StoreError> {
         let file = files::open_or_create(path).map_err(redb::DatabaseError::from)?;
-        let db = Database::builder().create_with_backend(FileBackend::new(file)?)?;
+        let backend = FileBackend::new(file)?;
+        let db = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
         let write = db.begin_write()?;
         {
             let mut meta = write.open_table(META)?;
