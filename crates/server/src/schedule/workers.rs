@@ -1,7 +1,7 @@
 //! The threads of work that may take long: questions, plans, pieces of streams, long bodies. They have a lower priority than the
 //! threads that take requests, authenticate, answer checks and lists, and append commands, so that those wait for no question.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use tokio::{
     runtime::{Builder, Handle, Runtime},
@@ -10,11 +10,14 @@ use tokio::{
 
 /// How much lower: a tenth of the share of a core that the other threads have, and all of it while those rest (setpriority(2)).
 const NICENESS: i32 = 10;
+/// A thread that had nothing to do for so long ends. Each keeps some MiB of what it freed until then, and a new one costs next to nothing.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// One for the process: threads are shared by priority, not by listener. None where the system makes no more threads.
 static WORKERS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).thread_name("grantbook-work").enable_all().on_thread_start(step_back);
+    builder.worker_threads(1).thread_name("grantbook-work").thread_keep_alive(KEEP_ALIVE);
+    builder.enable_all().on_thread_start(step_back);
     let built = builder.build();
     built.inspect_err(|error| tracing::warn!(%error, "questions share the threads of requests")).ok()
 });
