@@ -104,7 +104,13 @@ test("a second key, rotation, and the headings of a token's page", async ({ page
   await storedKey(page);
   await changing(page, () => region(page, "Keys").getByRole("button", { name: /^Rotate\b/ }).click());
   await storedKey(page);
-  await expect(region(page, "Keys").getByRole("row")).toHaveCount(3); // the head, the old one in its grace, the new one
+  const rows = region(page, "Keys").getByRole("row");
+  await expect(rows).toHaveCount(3); // the head, the old one in its grace, the new one
+  await expect(rows.getByRole("img", { name: /per cent of its grace are left/ })).toHaveCount(1);
+  await rows.getByRole("button", { name: /^End now/ }).click();
+  await changing(page, () => action(page, "Apply").click());
+  await expect(rows).toHaveCount(2);
+  await expect(rows.nth(1)).toContainText("active");
 });
 
 test("what was typed is kept when it is refused", async ({ page, hygiene }, { project }) => {

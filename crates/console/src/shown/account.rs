@@ -18,7 +18,7 @@ use grantbook_api::{
 use crate::{
     shown::{
         change::{self, ShownLine},
-        time::{has_passed, minute, minute_or_dash},
+        time::{has_passed, minute, minute_or_dash, share_left},
     },
     visit::{Stop, new_request},
 };
@@ -37,6 +37,8 @@ pub(crate) struct ShownKey {
     pub(crate) ends: String,
     pub(crate) narrow: String,
     pub(crate) is_over: bool,
+    /// How much of its grace is left, in per cent, if another key took its place.
+    pub(crate) grace: Option<u32>,
     /// The id of the request that rotates it, once however often it is sent.
     pub(crate) request: String,
 }
@@ -82,8 +84,13 @@ pub(crate) async fn keys(client: &Client, principal: &PrincipalRef) -> Result<Ve
     let found = client.keys(principal, &query).await.map(|answer| answer.value.items);
     let names = NameBook::new(client);
     let mut shown = Vec::new();
-    for key in seen(found)? {
-        shown.push(key_row(&key, &names).await?);
+    let found = seen(found)?;
+    for key in &found {
+        let successor = found.iter().find(|one| one.replaces.as_ref() == Some(&key.id));
+        let grace = successor
+            .filter(|_| key.state == Some(State::Active))
+            .and_then(|successor| share_left(&successor.created_at, key.expires_at.as_deref()?));
+        shown.push(ShownKey { grace, ..key_row(key, &names).await? });
     }
     Ok(shown)
 }
@@ -111,6 +118,7 @@ async fn key_row(key: &Key, names: &NameBook<'_>) -> Result<ShownKey, Stop> {
         ends: minute_or_dash(key.expires_at.as_deref()),
         narrow: if narrow.is_empty() { "-".to_owned() } else { clean(&narrow.join(" ")) },
         is_over,
+        grace: None,
         request: new_request()?,
     })
 }
