@@ -32,9 +32,7 @@ use crate::{
         row::{any, operator, question, schema, text},
     },
     read::{
-        questions::{
-            access, audit, audit_days, check, diff, explain, grant_history, report, reverse, timeline, whoami,
-        },
+        questions::{access, audit, check, diff, explain, grant_history, report, reverse, timeline, whoami},
         watch,
     },
 };
@@ -158,7 +156,7 @@ fn audit_rows() -> Vec<Endpoint> {
                 "One page, or all.",
                 &[("application/json", schema::<AuditLog>), ("application/x-ndjson", schema::<AuditItem>)],
             ),
-        question("audit_days", Get, "/v1/audit/days", audit_days::get)
+        question("audit_days", Get, "/v1/audit/days", audit::days::get)
             .tag("audit")
             .says("How many records each day has, of those with any; at most 366 days.")
             .query::<AuditDaysQuery>()

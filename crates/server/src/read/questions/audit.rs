@@ -1,5 +1,7 @@
 //! `GET /v1/audit`: what was decided, by whom, when, why
 
+pub(crate) mod days;
+
 use std::collections::BTreeSet;
 
 use axum::{

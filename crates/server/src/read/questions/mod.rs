@@ -2,7 +2,6 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
-pub(crate) mod audit_days;
 pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod diff;

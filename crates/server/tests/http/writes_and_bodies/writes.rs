@@ -56,6 +56,13 @@ fn nouns() -> Vec<Noun> {
     ]
 }
 
+/// What a read says, but for the state: answers to writes leave it out.
+async fn read(given: &Given, path: &str) -> Value {
+    let mut body = given.get(path).await.expect(200).body;
+    body.as_object_mut().unwrap().remove("state");
+    body
+}
+
 #[tokio::test]
 async fn a_thing_is_made_changed_and_ended() {
     let given = Given::new().await;
@@ -63,7 +70,7 @@ async fn a_thing_is_made_changed_and_ended() {
         let all = format!("/v1/{}", noun.name);
         let made = given.post(&all, noun.make).await.expect(201);
         let one = format!("{all}/{}", made.id());
-        assert_eq!(given.get(&one).await.expect(200).body, made.body);
+        assert_eq!(read(&given, &one).await, made.body);
         let changed = given.patch(&one, noun.change.clone()).await.expect(200);
         for (member, value) in noun.changed.as_object().unwrap() {
             assert_eq!(changed.body[member], *value, "{}", changed.text);
@@ -75,7 +82,7 @@ async fn a_thing_is_made_changed_and_ended() {
             changed.header("grantbook-position"),
             "nothing was appended"
         );
-        assert_eq!(given.get(&one).await.expect(200).body, changed.body);
+        assert_eq!(read(&given, &one).await, changed.body);
         let ended = given.delete(&one).await.expect(200);
         assert!(ended.body[noun.ended].is_string(), "{}", ended.text);
         let again = given.delete(&one).await.expect(200);
