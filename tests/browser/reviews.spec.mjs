@@ -1,5 +1,5 @@
-// Plans before changes: of whoever may make the change, also without the right to see what it does to others; and of an organization
-// that moved on while somebody read the plan.
+// Everybody reviews the changes that they may make, also without the right to see what a change does to others. A plan is made anew
+// if the organization changed while somebody read it.
 import { expect, test } from "./hygiene.mjs";
 import * as api from "./api.mjs";
 import { email, keys } from "./env.mjs";
@@ -36,7 +36,7 @@ test("who manages a group, and nothing else, adds to it and removes from it", as
   await expect(region(page, "Members")).not.toContainText(viewer);
 });
 
-test("a plan shows no more of others than how many they are", async ({ page }, { project }) => {
+test("without the right to see access, a plan only counts who is affected", async ({ page }, { project }) => {
   const name = `hidden-${project.name}`;
   const { group, members: [token] } = await readers(`hidden ${project.name}`, name);
   const to = { type: "user", id: await userId("manager") };
@@ -46,7 +46,7 @@ test("a plan shows no more of others than how many they are", async ({ page }, {
   await row(region(page, "Members"), token.id).getByRole("button", { name: /^Remove\b/ }).click();
   await expect(heading(page, "Plan")).toBeVisible();
   const main = page.getByRole("main");
-  await expect(main).toContainText("1 other principal gains or loses access");
+  await expect(main).toContainText("1 user or service token gains or loses access");
   await expect(main).not.toContainText("Lost");
   await changing(page, () => action(page, "Apply").click());
   const members = await api.body(api.get(`/v1/groups/${group.id}/members`, keys.owner));

@@ -209,50 +209,29 @@ pub(crate) enum Noun {
 }
 
 impl Noun {
-    /// Whether `--dry-run` can keep it from doing what it does.
-    pub(crate) const fn may_be_tried(&self) -> bool {
-        match self {
+    /// Whether `--dry-run` keeps it from writing. What is not listed here is refused with it.
+    pub(crate) const fn has_dry_run(&self) -> bool {
+        matches!(
+            self,
             Self::Project { .. }
-            | Self::Object { .. }
-            | Self::Catalog { .. }
-            | Self::User { .. }
-            | Self::Token { .. }
-            | Self::Key { .. }
-            | Self::Group { .. }
-            | Self::Role { .. }
-            | Self::Grant { .. }
-            | Self::Batch(_)
-            | Self::Apply(_) => true,
-            Self::Webhook { verb } => !matches!(verb, WebhookVerb::Key { .. }),
-            Self::Journal { verb } => matches!(verb, JournalVerb::AcceptRollback(_)),
-            Self::Demo(_)
-            | Self::Serve(_)
-            | Self::Init(_)
-            | Self::Org { .. }
-            | Self::Owner { .. }
-            | Self::View { .. }
-            | Self::Snapshot { .. }
-            | Self::Cursor { .. }
-            | Self::Nats { .. }
-            | Self::Doctor(_)
-            | Self::Plan(_)
-            | Self::Import { .. }
-            | Self::Check(_)
-            | Self::Why(_)
-            | Self::Access(_)
-            | Self::WhoCan(_)
-            | Self::Accessible(_)
-            | Self::Permissions(_)
-            | Self::Timeline(_)
-            | Self::Diff(_)
-            | Self::Report(_)
-            | Self::Audit(_)
-            | Self::Watch(_)
-            | Self::Limits
-            | Self::Whoami
-            | Self::Completions(_)
-            | Self::Man(_) => false,
-        }
+                | Self::Object { .. }
+                | Self::Catalog { .. }
+                | Self::User { .. }
+                | Self::Token { .. }
+                | Self::Key { .. }
+                | Self::Group { .. }
+                | Self::Role { .. }
+                | Self::Grant { .. }
+                | Self::Batch(_)
+                | Self::Apply(_)
+                | Self::Webhook {
+                    verb: WebhookVerb::Create { .. }
+                        | WebhookVerb::Update(_)
+                        | WebhookVerb::Rotate { .. }
+                        | WebhookVerb::Delete { .. },
+                }
+                | Self::Journal { verb: JournalVerb::AcceptRollback(_) }
+        )
     }
 }
 

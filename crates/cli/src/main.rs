@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn run(globals: Globals, noun: Noun, out: Output) -> anyhow::Result<Verdict> {
-    if globals.dry_run && !noun.may_be_tried() {
+    if globals.dry_run && !noun.has_dry_run() {
         let why = "--dry-run is for writes over the API, and for `journal accept-rollback`";
         return Err(Usage(why.to_owned()).into());
     }

@@ -287,6 +287,7 @@ fn a_dry_run_shows_what_one_command_would_change() -> Result<()> {
 
     for args in [
         &["init", "--org", "x", "--owner", "x@example.com"][..],
+        &["webhook", "test", "01900000-0000-7000-8000-000000000000"],
         &["check", "token:ci-bot", "read", "project:staging"],
     ] {
         let (_, err, code) = run(&[args, &["--dry-run"]].concat())?;

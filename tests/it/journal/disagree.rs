@@ -86,7 +86,7 @@ fn a_node_whose_view_is_wrong_is_named() -> Result<()> {
         node.set_env("GRANTBOOK_NODE_NAME", name);
         node.spawn()?;
     }
-    // Each is told of the others, and not of itself.
+    // Each node lists the others, and not itself.
     until("every node hears of the other two", || {
         let mut all = Vec::new();
         for node in [&service].into_iter().chain(&nodes) {

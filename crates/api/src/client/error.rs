@@ -39,8 +39,8 @@ pub enum ClientError {
     /// A write by a client whose questions are about the past.
     #[error("the past cannot be changed: as_of is for questions")]
     WriteAsOf,
-    /// A write by a client that only tries: nothing was written, and this is what it would do.
-    #[error("nothing was written: the write was only tried")]
+    /// The client's writes are dry runs: nothing was written, and this is what the write would do.
+    #[error("nothing was written: this was a dry run")]
     DryRun(Box<Plan>),
     /// A text that cannot be sent in this header.
     #[error("the text for {name} holds characters that cannot be sent in a header")]

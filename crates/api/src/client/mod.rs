@@ -37,7 +37,7 @@ use crate::{
     words::{header, list::Page, posted, problem::Problem, secret::Secret},
 };
 
-/// The parameter that makes of a write a plan; see [`crate::words::list::DryRunQuery`].
+/// The query parameter that turns a write into a plan; see [`crate::words::list::DryRunQuery`].
 const DRY_RUN: &str = "dry_run";
 /// How long to wait for a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,7 +66,7 @@ pub struct Options {
     pub if_position: Option<String>,
     /// Of writes: why.
     pub reason: Option<String>,
-    /// Of writes: nothing is written, and the outcome is [`ClientError::DryRun`] with the plan.
+    /// Of writes: the server writes nothing and plans the write. The outcome is [`ClientError::DryRun`], with the plan.
     pub dry_run: bool,
     /// Of reads: wait until the node has reached this position; [`header::LATEST`]: the journal's head.
     pub at_least: Option<String>,
@@ -265,7 +265,7 @@ impl Client {
                 url.query_pairs_mut().append_pair("as_of", as_of);
             }
         }
-        if self.options.dry_run && method != Method::GET && !writes_nothing(&url) {
+        if self.options.dry_run && method != Method::GET && !asks(&url) {
             url.query_pairs_mut().append_pair(DRY_RUN, "true");
         }
         let mut request = self.http.request(method, url).header(ACCEPT, "application/json");
@@ -292,7 +292,7 @@ impl Client {
         Ok(request)
     }
 
-    /// The answer; of a write that is only tried, its plan as an error, as it is not what was asked for.
+    /// The answer. If the write was only planned, this is [`ClientError::DryRun`], as there is no answer of the type asked for.
     async fn read_or_plan<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,
@@ -360,12 +360,13 @@ fn is_question(url: &Url) -> bool {
     posted::QUESTIONS.iter().any(|path| url.path().ends_with(path))
 }
 
-/// Whether there is nothing to try: what is posted there is a question, or an action of the node.
-fn writes_nothing(url: &Url) -> bool {
+/// Whether what is posted there is a question. The actions of a node are none: they have no plan, and the server refuses a dry run of
+/// them.
+fn asks(url: &Url) -> bool {
     let segments: Vec<&str> = url.path_segments().into_iter().flatten().collect();
     let path = segments.iter().position(|segment| *segment == "v1").and_then(|start| segments.get(start..));
     let path = path.unwrap_or_default();
-    path == ["v1", "plan"] || posted::is_question(path) || posted::is_action(path)
+    path == ["v1", "plan"] || posted::is_question(path)
 }
 
 fn query_pairs(query: &impl Serialize) -> Result<Vec<(String, String)>, ClientError> {
@@ -482,11 +483,12 @@ mod tests {
             (Method::PATCH, &["v1", "projects", "p"]),
             (Method::DELETE, &["v1", "keys", "k"]),
             (Method::POST, &["v1", "batch"]),
+            // It has no plan, and must not be done.
+            (Method::POST, &["v1", "webhooks", "w", "test"]),
         ] {
             assert_eq!(query(method, path).as_deref(), Some("dry_run=true"), "{path:?}");
         }
-        let asks = [&["v1", "check"][..], &["v1", "plan"], &["v1", "webhooks", "w", "test"]];
-        for path in asks {
+        for path in [&["v1", "check"][..], &["v1", "plan"]] {
             assert_eq!(query(Method::POST, path), None, "{path:?}");
         }
         assert_eq!(query(Method::GET, &["v1", "groups"]), None);

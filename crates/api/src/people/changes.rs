@@ -27,14 +27,14 @@ pub async fn change_lines(change: &AccessChange, names: &NameBook<'_>) -> Vec<St
     lines
 }
 
-/// How many others a plan changes the access of, unseen; nothing if there are none.
+/// How many users and service tokens a plan affects without showing them; nothing if there are none.
 pub fn others_not_shown(count: u64) -> Option<String> {
     let who = match count {
         0 => return None,
-        1 => "1 other principal gains or loses".to_owned(),
-        more => format!("{more} other principals gain or lose"),
+        1 => "1 user or service token gains or loses".to_owned(),
+        more => format!("{more} users and service tokens gain or lose"),
     };
-    Some(format!("{who} access; only who has read_acls on the organization is shown who, and what"))
+    Some(format!("{who} access; you need read_acls on the organization to see who, and what"))
 }
 
 async fn who(who: &Who, names: &NameBook<'_>) -> String {

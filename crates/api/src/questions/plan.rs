@@ -34,8 +34,8 @@ pub struct Plan {
     pub warnings: Vec<PlanWarning>,
     /// How many other living users and service tokens keep exactly what they have, of those whose access the caller may see.
     pub unaffected: u64,
-    /// How many others gain or lose something that the caller may not see: without `read_acls` on the organization, only the
-    /// caller's own access is shown. Absent if there are none.
+    /// How many users and service tokens gain or lose access that is not shown: without `read_acls` on the organization, a plan shows
+    /// nobody's access. Absent if there are none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub others_not_shown: u64,
 }

@@ -39,7 +39,8 @@ pub struct Readiness {
     /// Where this node's view holds something else than another node's, in words: one of them is damaged or wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<String>,
-    /// What the other nodes of the journal said of themselves last: each does so every 10 s, and is forgotten after a day.
+    /// What the other nodes of the journal said of themselves last: each does so every 10 s, and is
+    /// forgotten after a day. At most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerNode>,
     /// How the journal contradicts what this process, or an earlier one with the same data directory, saw of it: then neither

@@ -1,10 +1,10 @@
-//! How a thing is at the moment that is asked about.
+//! The state of a thing at the moment that a read is about.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What reads say of a thing, as far as its kind has these states. Answers to writes depend on their record alone, and leave it out.
+/// The state of a thing, of those that its kind has. Only reads give it: the answer to a write depends on its record alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

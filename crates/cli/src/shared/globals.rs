@@ -25,7 +25,7 @@ pub(crate) struct Globals {
     /// Why: kept with the record of a write.
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Of a write: do nothing, and show what it would change, and for whom.
+    /// Show what a write would change, and for whom, without writing anything.
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,
     /// Request id of a write. A repeated command with the same id has no second effect, ever. Write times as instants

@@ -7,19 +7,25 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// What is under way, by session: dropping the sender ends it.
-type UnderWay = Mutex<HashMap<String, (u64, oneshot::Sender<()>)>>;
+/// What is under way.
+#[derive(Debug, Default)]
+struct UnderWay {
+    /// The number of the last preview that began, of any session. No two have the same.
+    last: u64,
+    /// By session. Dropping the sender ends the preview.
+    sessions: HashMap<String, (u64, oneshot::Sender<()>)>,
+}
 
 /// The previews that are being made.
 #[derive(Debug, Default)]
-pub(crate) struct Previews(Arc<UnderWay>);
+pub(crate) struct Previews(Arc<Mutex<UnderWay>>);
 
 /// The turn of a preview, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
     session: String,
     number: u64,
-    all: Arc<UnderWay>,
+    all: Arc<Mutex<UnderWay>>,
     superseded: oneshot::Receiver<()>,
 }
 
@@ -28,8 +34,9 @@ impl Previews {
     pub(crate) fn begin(&self, session: &str) -> Turn {
         let (ends, superseded) = oneshot::channel();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = all.get(session).map_or(0, |(number, _)| number.wrapping_add(1));
-        all.insert(session.to_owned(), (number, ends));
+        all.last = all.last.wrapping_add(1);
+        let number = all.last;
+        all.sessions.insert(session.to_owned(), (number, ends));
         Turn { session: session.to_owned(), number, all: Arc::clone(&self.0), superseded }
     }
 }
@@ -47,8 +54,8 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.get(&self.session).is_some_and(|(number, _)| *number == self.number) {
-            all.remove(&self.session);
+        if all.sessions.get(&self.session).is_some_and(|(number, _)| *number == self.number) {
+            all.sessions.remove(&self.session);
         }
     }
 }
@@ -69,6 +76,17 @@ mod tests {
         let third = previews.begin("s");
         assert_eq!(new.make(pending::<()>()).await, None);
         assert_eq!((third.make(ready(1)).await, other.make(ready(2)).await), (Some(1), Some(2)));
-        assert!(previews.0.lock().unwrap().is_empty(), "nothing is kept of what is done");
+        assert!(previews.0.lock().unwrap().sessions.is_empty(), "nothing is kept of what is done");
+    }
+
+    #[tokio::test]
+    async fn a_preview_that_was_superseded_ends_no_later_one() {
+        let previews = Previews::default();
+        let first = previews.begin("s");
+        drop(previews.begin("s"));
+        let third = previews.begin("s");
+        drop(first);
+        assert!(previews.0.lock().unwrap().sessions.contains_key("s"), "it is still under way");
+        assert_eq!(third.make(ready(3)).await, Some(3));
     }
 }

@@ -66,7 +66,7 @@ pub enum Ask {
     Explain,
     /// The effective access of a principal.
     Access,
-    /// What commands would change for everybody, besides what each of them needs.
+    /// Whose access commands would change, and how. What each command needs is needed besides.
     Plan,
     /// What the organization may hold, and what it holds.
     Limits,
@@ -150,8 +150,7 @@ impl Ask {
             Self::Catalog => Needs::Permission(Permission::READ, On::AllProjects),
             Self::Check | Self::Permissions => Needs::UnlessOwn(Permission::READ_ACLS, On::Object),
             Self::Explain | Self::WhoCan => Needs::Permission(Permission::READ_ACLS, On::Object),
-            Self::Plan => Needs::UnlessOwn(Permission::READ_ACLS, On::Organization),
-            Self::Access | Self::Limits | Self::Accessible | Self::Report | Self::Timeline => {
+            Self::Access | Self::Plan | Self::Limits | Self::Accessible | Self::Report | Self::Timeline => {
                 Needs::Permission(Permission::READ_ACLS, On::Organization)
             }
             Self::ProjectTimeline => Needs::Permission(Permission::READ_ACLS, On::Project),

@@ -57,7 +57,7 @@ pub struct Nodes(watch::Receiver<Heard>);
 /// The same at one moment.
 #[derive(Debug, Clone, Default)]
 struct Heard {
-    /// Of the same installation, by id.
+    /// The other nodes of the same installation, sorted by id.
     others: Vec<Status>,
     alarms: Vec<Disagreement>,
 }

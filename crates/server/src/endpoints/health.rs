@@ -168,6 +168,9 @@ fn foreign_metrics(text: &mut String, foreign: &ForeignMessages) {
     gauge(text, "grantbook_foreign_message_last_sequence", help, foreign.last_sequence);
 }
 
+/// Most other nodes that an answer lists.
+const PEERS_MAX: usize = 100;
+
 /// What is heard of the other nodes.
 fn peers(web: &Web) -> Vec<PeerNode> {
     let now = web.app.clock.now().millis();
@@ -180,7 +183,15 @@ fn peers(web: &Web) -> Vec<PeerNode> {
         name: status.name,
         state: status.state,
     };
-    web.app.parts.node().map(ReadNode::peers).unwrap_or_default().into_iter().map(told).collect()
+    web.app
+        .parts
+        .node()
+        .map(ReadNode::peers)
+        .unwrap_or_default()
+        .into_iter()
+        .take(PEERS_MAX)
+        .map(told)
+        .collect()
 }
 
 /// Where the view holds something else than other nodes' views.

@@ -67,7 +67,10 @@ pub(crate) fn answer(
         }
         Ok(work.spend(1 + units / UNITS_A_ROW)?)
     })?;
-    let others_not_shown = if sees_all { 0 } else { keep_own(&mut changes, caller.principal) };
+    let others_not_shown = if sees_all { 0 } else { affected(&changes).len() as u64 };
+    if !sees_all {
+        changes.clear();
+    }
     let mut eyes =
         PlanNames { diff, caller, projects: HashMap::new(), reads_members: None, bytes: PLAN_BYTES };
     let plan = Plan {
@@ -78,7 +81,7 @@ pub(crate) fn answer(
         lost: eyes.changes(&changes, |change| &change.lost, before)?,
         keys_of_concern: if sees_all { concerns(&mut eyes, &changes) } else { Vec::new() },
         warnings: warnings(&diff),
-        unaffected: if sees_all { unaffected(after, &changes) } else { u64::from(changes.is_empty()) },
+        unaffected: if sees_all { unaffected(after, &changes) } else { 0 },
         others_not_shown,
     };
     Ok(with_position(json(StatusCode::OK, &plan)?, &plan.position))
@@ -88,23 +91,18 @@ pub(crate) fn answer(
 pub(crate) fn may_ask(state: &OrgState, at: Timestamp, caller: Caller, ask: Ask) -> bool {
     let own = state.id().map(|id| id.to_string()).unwrap_or_default();
     match ask.needs() {
-        Needs::Permission(permission, _) | Needs::UnlessOwn(permission, _) => {
+        Needs::Permission(permission, _) => {
             let name = PERMISSIONS.get(usize::from(permission.bit())).copied().unwrap_or_default();
             may(state, at, caller, name, ("organization", &own, None))
         }
         Needs::Nothing => true,
-        Needs::Each | Needs::System | Needs::Operator => false,
+        Needs::UnlessOwn(..) | Needs::Each | Needs::System | Needs::Operator => false,
     }
 }
 
-/// Leaves of the changes what concerns the principal itself. Counts the others.
-fn keep_own(changes: &mut Vec<Change>, own: Principal) -> u64 {
-    let all: BTreeSet<Principal> = changes.iter().flat_map(|change| &change.principals).copied().collect();
-    changes.retain_mut(|change| {
-        change.principals.retain(|one| *one == own);
-        !change.principals.is_empty()
-    });
-    all.iter().filter(|one| **one != own).count() as u64
+/// Everybody whose access changes.
+fn affected(changes: &[Change]) -> BTreeSet<Principal> {
+    changes.iter().flat_map(|change| &change.principals).copied().collect()
 }
 
 fn may(
@@ -124,8 +122,7 @@ fn concerns(eyes: &mut PlanNames<'_>, changes: &[Change]) -> Vec<PlannedConcern>
     let AccessDiff { before, after, at } = eyes.diff;
     let mut found = Vec::new();
     // Whose rights change, and whose keys they answer for.
-    let affected: BTreeSet<Principal> =
-        changes.iter().flat_map(|change| &change.principals).copied().collect();
+    let affected = affected(changes);
     let answers = |key: &&Key| after.answering_for(key.id).any(|who| affected.contains(&who));
     let answered = after.keys().filter(answers).map(|key| key.principal);
     let concerned: BTreeSet<Principal> = affected.iter().copied().chain(answered).collect();
@@ -154,7 +151,7 @@ fn warnings(diff: &AccessDiff<'_>) -> Vec<PlanWarning> {
 }
 
 fn unaffected(after: &OrgState, changes: &[Change]) -> u64 {
-    let others: BTreeSet<Principal> = changes.iter().flat_map(|change| &change.principals).copied().collect();
+    let others = affected(changes);
     let users = after.users().filter(|user| user.ended_at.is_none()).map(|user| Principal::User(user.id));
     let tokens = after.tokens().filter(|token| token.ended_at.is_none());
     let living = users.chain(tokens.map(|token| Principal::Token(token.id)));

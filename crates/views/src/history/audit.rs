@@ -76,7 +76,7 @@ pub struct AuditRecords {
     pub next: Option<Position>,
 }
 
-/// Of a record, its number.
+/// The number of a record.
 #[derive(Deserialize)]
 struct Numbered {
     ordinal: u64,
@@ -107,8 +107,8 @@ impl Snapshot {
         first.map(|row| Take::new(Table::History, row?.1.value()).time()).transpose()
     }
 
-    /// How many records there were at an instant: those that are not later. Costs a few look-ups, however many there are: records are
-    /// numbered without a gap.
+    /// How many records the organization had at an instant, that instant included. It takes a few look-ups, however many records there
+    /// are, because records are numbered without a gap.
     pub fn records_until(&self, org: OrgId, at: Timestamp) -> Result<u64, ViewError> {
         let moment = self.moment_at(org, at)?;
         let last = self.moment_after(org, moment.position)?.position;

@@ -26,7 +26,7 @@ pub(crate) const PAGE_BYTES: usize = 1 << 20;
 pub(crate) const PAGE_WORK: u64 = 4_000_000;
 /// How many items of a list are looked up together: documents can be long.
 const FETCH: usize = 64;
-/// How many items that are not meant, such as those without the part of a name that is searched for, a page passes over; then it ends, and `next` leads on.
+/// Most items that a page passes over because they do not match the search or the filter. Then it ends, and `next` leads on.
 const PASSED_OVER: usize = 20_000;
 
 /// What is left of a page.
@@ -178,7 +178,7 @@ impl PageRequest {
         self.page_of_each_that(authorizer, ask, (fetch, |_: &T| true), &mut show)
     }
 
-    /// The same of the items that are meant.
+    /// The same, of the items that match a filter.
     pub(crate) fn page_of_each_that<T: Document, D: Serialize>(
         &self,
         authorizer: &mut Authorizer<'_>,

@@ -71,7 +71,7 @@ pub(crate) async fn get(reading: ReadContext, uri: Uri, InPath(id): InPath<Strin
 
 /// The projects that a grant covers now: those that its selector takes, or all of them. On a single object it covers none.
 pub(crate) async fn projects(reading: ReadContext, uri: Uri, InPath(id): InPath<String>) -> Response {
-    let answer = reading.respond_list(move |reading| {
+    let answer = reading.respond_long_list(move |reading| {
         let id: GrantId = id_in_path(&id, Kind::Grant)?;
         let wanted = PageRequest::plain(format!("grants/{id}/projects"), query::read(&uri)?)?;
         let mut authorizer = Authorizer::new(reading)?;

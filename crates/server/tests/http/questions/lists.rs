@@ -284,7 +284,7 @@ async fn the_projects_of_a_grant_are_those_that_it_covers() {
     );
     let single = grant(json!({"object": {"type": "project", "id": ids[3]}})).await;
     assert_eq!(covered(single, String::new()).await, Vec::<String>::new());
-    // Who holds the grant sees it, and what it covers; who does not is told nothing.
+    // The holder of the grant sees it and what it covers. To a stranger it does not exist.
     let path = format!("/v1/grants/{by_name}/projects");
     let own = given.send(&key, ("GET", &path), &[], &Value::Null).await.expect(200).body;
     assert_eq!(own["items"].as_array().unwrap().len(), 2);

@@ -167,35 +167,36 @@ async fn a_plan_is_refused_as_its_batch_would_be() {
 }
 
 #[tokio::test]
-async fn without_read_acls_a_plan_shows_ones_own_access_alone() {
+async fn without_read_acls_a_plan_shows_nobodys_access() {
     let given = Given::new().await;
+    let lists = |plan: &Answer| ["events", "gained", "lost"].map(|name| plan.body[name].clone());
+    let counts =
+        |plan: &Answer| ["records", "others_not_shown", "unaffected"].map(|name| plan.body[name].clone());
+    let nothing = [json!([]), json!([]), json!([])];
     let everything = json!(["create", "read", "update", "delete", "create_acls", "delete_acls", "delegate"]);
     let (own, blind) = given.token_with(everything, json!({"organization": true})).await;
     let body = json!({"commands": [post("/v1/projects", json!({"name": "x"}))]});
     let plan = given.send(&blind, ("POST", "/v1/plan"), &[], &body).await.expect(200);
-    assert_eq!((&plan.body["records"], &plan.body["events"]), (&json!(1), &json!([])));
-    let gained = plan.body["gained"].as_array().unwrap();
-    assert_eq!((gained.len(), gained[0]["principals"].as_array().unwrap().len()), (1, 1));
-    assert_eq!(gained[0]["principals"][0]["id"], own);
-    assert_eq!(plan.body["others_not_shown"], 1, "the owner gains it, too");
-    assert_eq!(plan.body["unaffected"], 0);
-    assert!(!plan.text.contains(&given.owner), "{}", plan.text);
+    assert_eq!(lists(&plan), nothing);
+    assert_eq!(counts(&plan), [json!(1), json!(2), json!(0)], "the caller and the owner gain the project");
+    assert!(!plan.text.contains(&given.owner) && !plan.text.contains(&own), "{}", plan.text);
 
-    // Who manages a group, and nothing else.
-    let (group, (bot, _)) = (given.group().await, given.token().await);
-    let viewer =
-        json!({"to": {"type": "group", "id": group}, "role": "Viewer", "on": {"organization": true}});
-    given.made("/v1/grants", viewer).await;
-    given.join(&group, &bot).await;
-    let on = json!({"object": {"type": "group", "id": group}});
-    let (_, manager) = given.token_with(json!(["read", "update"]), on).await;
-    let leave = json!({"method": "DELETE", "path": format!("/v1/groups/{group}/members/token/{bot}")});
+    // A group excludes a project. A member who manages the group leaves it, and may not see that project.
+    let hidden = given.project("production").await;
+    let (group, (member, key)) = (given.group().await, given.token().await);
+    let on = json!({"projects": {"include": "all", "exclude": [{"id": hidden}]}});
+    let to = json!({"type": "group", "id": group});
+    given.made("/v1/grants", json!({"to": to, "role": "Viewer", "on": on})).await;
+    given.join(&group, &member).await;
+    let (to, on) =
+        (json!({"type": "token", "id": member}), json!({"object": {"type": "group", "id": group}}));
+    given.made("/v1/grants", json!({"to": to, "permissions": ["read", "update"], "on": on})).await;
+    let leave = json!({"method": "DELETE", "path": format!("/v1/groups/{group}/members/token/{member}")});
     let leave = json!({"commands": [leave]});
-    let plan = given.send(&manager, ("POST", "/v1/plan"), &[], &leave).await.expect(200);
-    let lists = ["events", "gained", "lost"].map(|name| plan.body[name].clone());
-    assert_eq!(lists, [json!([]), json!([]), json!([])]);
-    let counts = ["records", "others_not_shown", "unaffected"].map(|name| plan.body[name].clone());
-    assert_eq!(counts, [json!(1), json!(1), json!(1)]);
+    let plan = given.send(&key, ("POST", "/v1/plan"), &[], &leave).await.expect(200);
+    assert!(!plan.text.contains(&hidden), "{}", plan.text);
+    assert_eq!(lists(&plan), nothing);
+    assert_eq!(counts(&plan), [json!(1), json!(1), json!(0)]);
 
     let permissions = json!(["create", "read_acls"]);
     let (_, nameless) = given.token_with(permissions, json!({"organization": true})).await;
@@ -274,6 +275,14 @@ async fn a_dry_run_is_asked_for_in_one_way() {
         assert_eq!(given.post(path, within.clone()).await.told(), (400, "invalid"), "{path}");
     }
     assert_eq!(given.get("/v1/projects?name=x").await.body["items"], json!([]));
+    // What a node does itself has no plan. It is refused before anything is looked up.
+    let webhook = "/v1/webhooks/01900000-0000-7000-8000-000000000000";
+    for (action, body) in
+        [("test", Value::Null), ("replay", json!({"from": "start"})), ("dead-letters/m/retry", Value::Null)]
+    {
+        let answer = given.post(&format!("{webhook}/{action}?dry_run=true"), body).await;
+        assert_eq!(answer.told(), (400, "invalid"), "{action}: {}", answer.text);
+    }
 }
 
 /// The text, with what the answer says of new things made the same in all answers.
