@@ -62,14 +62,16 @@ impl Drop for Configured {
     }
 }
 
-/// The first of so many ports in a row, each of them free now, in four rows.
+/// The first of so many ports in a row, each of them free now, in four rows; so are those of a mirror and of a leaf
+/// node, which come 100 and 200 later.
 pub fn free_rows(length: u16) -> Result<[u16; 4]> {
     let mut rows = Vec::new();
     for first in super::free_ports(64)? {
         let row = first..first.saturating_add(length);
         let apart = rows.iter().all(|other: &u16| first.abs_diff(*other) >= length);
         let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if apart && row.clone().all(free) {
+        let later = [first.saturating_add(100), first.saturating_add(200)];
+        if apart && row.clone().chain(later).all(free) {
             rows.push(first);
         }
         if let [one, two, three, four] = rows[..] {

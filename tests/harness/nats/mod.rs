@@ -10,6 +10,7 @@ pub mod streams;
 use std::{
     collections::BTreeSet,
     fs::{self, File},
+    hash::{BuildHasher as _, RandomState},
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -21,7 +22,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::cut::Links;
+use crate::{cut::Links, dice::Dice};
 
 pub use block::{block_files, change_payload, cut_tail, remove_message};
 pub use disk::SmallDisk;
@@ -383,15 +384,24 @@ fn get(port: u16, path: &str) -> Result<String> {
     Ok(answer)
 }
 
+/// Below the ports that systems give to clients and to who asks for any (from 32768 on Linux): a server of a test that
+/// starts later, or again, then finds its port free.
+const PORTS: std::ops::Range<u16> = 15_000..32_000;
+
 /// Ports that are free now.
 fn free_ports(count: usize) -> Result<Vec<u16>> {
-    // Held together, so that none comes twice.
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<_, _>>()?;
+    let mut dice = Dice::new(RandomState::new().hash_one(()));
     let mut ports = BTreeSet::new();
-    for listener in &listeners {
-        ports.insert(listener.local_addr()?.port());
+    for _ in 0..count * 100 {
+        if ports.len() == count {
+            break;
+        }
+        let port = PORTS.start + u16::try_from(dice.below(PORTS.len() as u128))?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            ports.insert(port);
+        }
     }
+    ensure!(ports.len() == count, "too few ports are free");
     Ok(ports.into_iter().collect())
 }
 
