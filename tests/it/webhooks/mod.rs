@@ -117,6 +117,8 @@ fn every_event_comes_signed_and_in_order_also_across_kill_9_in_the_middle() -> R
     assert_eq!(last["delivery"]["state"], "delivering");
     assert_eq!(last["delivery"]["last_attempt"]["status"], 200);
     assert_eq!(last["secret"], Value::Null);
+    let listed = server.call("GET", "/v1/webhooks", &Value::Null)?.expect(200)?;
+    assert_eq!(listed["items"][0]["delivery"], last["delivery"], "the list says it, too");
     let metrics = server.http()?.send("GET", "/metrics", &Value::Null)?.body;
     let metrics = String::from_utf8(metrics)?;
     assert!(metrics.contains(&format!("grantbook_webhook_lag_ms{{webhook=\"{id}\"}} 0\n")), "{metrics}");

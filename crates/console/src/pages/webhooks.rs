@@ -8,7 +8,7 @@ use axum::{
 };
 use grantbook_api::{
     client::Client,
-    nouns::webhooks::{Attempt, CreateWebhook, DeadLetter, DeliveryState, UpdateWebhook, Webhook},
+    nouns::webhooks::{Attempt, CreateWebhook, DeadLetter, Delivery, DeliveryState, UpdateWebhook, Webhook},
     people::text::clean,
     words::list::PageQuery,
 };
@@ -40,6 +40,9 @@ struct Row {
     url: String,
     events: String,
     state: &'static str,
+    /// Since when it fails, and when it is tried again.
+    failing: Option<String>,
+    delivered_to: String,
     dead: String,
     last: String,
     enabled: bool,
@@ -114,6 +117,8 @@ async fn row(client: &Client, webhook: Webhook) -> Result<Row, Stop> {
         url: clean(&webhook.url),
         events: if webhook.events.is_empty() { "all".to_owned() } else { clean(&webhook.events.join(", ")) },
         state,
+        failing: delivery.and_then(failing),
+        delivered_to: delivery.map_or_else(|| "-".to_owned(), |delivery| delivery.delivered_to.clone()),
         dead: delivery.map_or_else(|| "-".to_owned(), |delivery| delivery.dead_letters.to_string()),
         last: delivery
             .and_then(|delivery| delivery.last_attempt.as_ref())
@@ -122,6 +127,12 @@ async fn row(client: &Client, webhook: Webhook) -> Result<Row, Stop> {
         letters: letters.into_iter().map(letter).collect(),
         id: webhook.id,
     })
+}
+
+fn failing(delivery: &Delivery) -> Option<String> {
+    let since = minute(delivery.failing_since.as_deref()?);
+    let next = delivery.next_attempt_at.as_deref().map(|next| format!(", next attempt at {}", minute(next)));
+    Some(format!("since {since}, attempts: {}{}", delivery.attempts, next.unwrap_or_default()))
 }
 
 fn attempt(attempt: &Attempt) -> String {

@@ -13,7 +13,7 @@ use crate::{
         },
         nouns::deliveries,
     },
-    wire::{reference::id_in_path, render},
+    wire::reference::id_in_path,
 };
 
 /// Webhooks send what happens in the organization, so seeing them also needs the right to read the audit log.
@@ -37,7 +37,7 @@ pub(crate) async fn list(reading: ReadContext, uri: Uri) -> Response {
     let answer = reading.respond_list(move |reading| {
         let wanted = PageRequest::plain("webhooks", query::read(&uri)?)?;
         let permit = require(&mut Authorizer::new(reading)?)?;
-        let show = |webhook: &webhook::Webhook| Ok(Some(render::webhook(webhook)));
+        let show = |webhook: &webhook::Webhook| deliveries::shown(permit, webhook).map(Some);
         wanted.page(permit, |rows, listing| rows.webhooks(reading.org, listing), show)
     });
     answer.await
