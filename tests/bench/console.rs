@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use grantbook_tests::{server::Server, wire::Http};
+use grantbook_tests::server::Server;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ const PAGES: [(&str, &str); 12] = [
 pub(crate) fn run() -> Result<()> {
     let server = Server::start()?;
     let ids = settle(&server)?;
-    let mut http = signed_in(&server)?;
+    let mut http = server.signed_in(&server.owner_key)?;
     let mut times: [Histogram<u64>; PAGES.len()] = std::array::from_fn(|_| histogram());
     let mut bytes = [0; PAGES.len()];
     for _ in 0..ROUNDS {
@@ -101,11 +101,4 @@ fn make(server: &Server, commands: &[Value]) -> Result<Vec<String>> {
         );
     }
     Ok(ids)
-}
-
-/// A connection whose requests carry the cookie of a session.
-fn signed_in(server: &Server) -> Result<Http> {
-    let session = server.call("POST", "/v1/sessions", &json!({}))?.expect(201)?;
-    let secret = session.get("secret").and_then(Value::as_str).context("a secret")?;
-    Ok(server.http()?.with("cookie", &format!("grantbook={secret}")))
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     binary,
@@ -262,6 +262,13 @@ impl Server {
     /// One request with a JSON body (none for `Null`), with the owner's key.
     pub fn call(&self, method: &str, path: &str, body: &Value) -> Result<Reply> {
         self.http()?.as_bearer(&self.owner_key).send(method, path, body)
+    }
+
+    /// A connection whose requests carry the cookie of a session that a user's key started.
+    pub fn signed_in(&self, key: &str) -> Result<Http> {
+        let session = self.http()?.as_bearer(key).send("POST", "/v1/sessions", &json!({}))?.expect(201)?;
+        let secret = session.get("secret").and_then(Value::as_str).context("a secret")?;
+        Ok(self.http()?.with("cookie", &format!("grantbook={secret}")))
     }
 
     /// Runs the command line client against this server with the owner's key; standard output, standard error, exit code.

@@ -110,6 +110,15 @@ impl Http {
         self.read_reply()
     }
 
+    /// A form, as a browser sends it from a page of the same origin.
+    pub fn form(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Reply> {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(fields);
+        let headers =
+            [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
+        self.raw("POST", path, &headers, body.finish().as_bytes())
+    }
+
     fn read_reply(&mut self) -> Result<Reply> {
         let status_line = self.line()?;
         let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());

@@ -22,7 +22,7 @@ use crate::{
         form::Fields,
         record::{self, ShownEvent},
     },
-    visit::{Stop, Visit, after, is_ours, new_request, page_of, refusal},
+    visit::{Stop, Visit, after, is_ours, new_request, page_of, refusal, words},
 };
 
 /// How often a plan is made anew because others wrote in between.
@@ -46,14 +46,19 @@ pub(crate) fn command(method: BatchMethod, path: impl Into<String>, body: Value)
     BatchCommand { method, path: path.into(), body }
 }
 
+/// What is known of a change before it is made.
+struct Planned {
+    plan: ShownPlan,
+    events: Vec<ShownEvent>,
+    more_events: usize,
+}
+
 #[derive(Template)]
 #[template(path = "review.html")]
 struct ReviewPage {
     frame: Frame,
-    plan: ShownPlan,
-    events: Vec<ShownEvent>,
-    more_events: usize,
-    note: Option<&'static str>,
+    planned: Option<Planned>,
+    note: Option<String>,
     commands: String,
     position: String,
     outcome: String,
@@ -71,8 +76,14 @@ pub(crate) async fn review(visit: &Visit, change: &Change) -> Result<Result<Resp
     let batch = Batch { commands: change.commands.clone() };
     match visit.client.plan(&batch).await {
         Ok(answer) => Ok(Ok(page(visit, change, &answer.value, new_request()?, None).await)),
+        Err(error) if has_no_plan(&error) => Ok(Ok(unplanned(visit, change, &error, new_request()?))),
         Err(error) => Ok(Err(refusal(&error)?)),
     }
+}
+
+/// Whether it is the plan that costs too much, and not the change: access can be taken away without one.
+fn has_no_plan(error: &ClientError) -> bool {
+    matches!(error.code(), Some("plan_too_large" | "too_costly" | "busy" | "overloaded"))
 }
 
 async fn page(
@@ -80,27 +91,41 @@ async fn page(
     change: &Change,
     plan: &Plan,
     request: String,
-    note: Option<&'static str>,
+    note: Option<String>,
 ) -> Response {
-    let command = "grantbook plan -f access.yaml  # then: grantbook apply";
-    let mut frame = visit.frame(format!("Review: {}", change.title), change.part, command);
-    frame.position = Some(plan.position.clone());
-    let names = NameBook::new(&visit.client);
-    let events = record::events(&plan.events, &names, EVENTS).await;
-    page_of(&ReviewPage {
-        frame,
-        plan: change::plan(plan),
-        events,
-        more_events: plan.events.len().saturating_sub(EVENTS),
-        note,
-        commands: serde_json::to_string(&change.commands).unwrap_or_default(),
-        position: plan.position.clone(),
-        outcome: outcome(plan),
-        request,
-        title: change.title.clone(),
-        back: change.back.clone(),
-        part: change.part,
-    })
+    let events = record::events(&plan.events, &NameBook::new(&visit.client), EVENTS).await;
+    let more_events = plan.events.len().saturating_sub(EVENTS);
+    let mut page = ReviewPage::of(visit, change, request);
+    page.frame.position = Some(plan.position.clone());
+    (page.position, page.outcome) = (plan.position.clone(), outcome(plan));
+    page.planned = Some(Planned { plan: change::plan(plan), events, more_events });
+    page.note = note;
+    page_of(&page)
+}
+
+/// The same page without a plan: what is applied from it is bound to no position.
+fn unplanned(visit: &Visit, change: &Change, error: &ClientError, request: String) -> Response {
+    let mut page = ReviewPage::of(visit, change, request);
+    page.note = Some(format!("There is no plan of this change: {}.", words(error)));
+    page_of(&page)
+}
+
+impl ReviewPage {
+    fn of(visit: &Visit, change: &Change, request: String) -> Self {
+        let command = "grantbook plan -f access.yaml  # then: grantbook apply";
+        Self {
+            frame: visit.frame(format!("Review: {}", change.title), change.part, command),
+            planned: None,
+            note: None,
+            commands: serde_json::to_string(&change.commands).unwrap_or_default(),
+            position: String::new(),
+            outcome: String::new(),
+            request,
+            title: change.title.clone(),
+            back: change.back.clone(),
+            part: change.part,
+        }
+    }
 }
 
 const MOVED: &str =
@@ -131,9 +156,13 @@ pub(crate) async fn apply(visit: Visit, form: Fields) -> Result<Response, Stop> 
             Err(error) if error.code() == Some("moved") => {}
             Err(error) => return refused(&visit, &change, &error),
         }
-        let plan = visit.client.plan(&batch).await?.value;
+        let plan = match visit.client.plan(&batch).await {
+            Ok(answer) => answer.value,
+            Err(error) if has_no_plan(&error) => return Ok(unplanned(&visit, &change, &error, request)),
+            Err(error) => return refused(&visit, &change, &error),
+        };
         if Some(outcome(&plan)) != form.text("outcome") {
-            return Ok(page(&visit, &change, &plan, request, Some(MOVED)).await);
+            return Ok(page(&visit, &change, &plan, request, Some(MOVED.to_owned())).await);
         }
         position = Some(plan.position);
     }

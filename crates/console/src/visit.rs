@@ -15,7 +15,10 @@ use axum::{
 use grantbook_api::{
     client::{Client, ClientError, InProcess, Options},
     people::names::NameError,
-    questions::check::{CheckBatch, CheckObject, CheckRequest},
+    questions::{
+        access::AccessQuery,
+        check::{CheckBatch, CheckObject, CheckRequest},
+    },
     words::{list::ListQuery, secret::Secret},
 };
 
@@ -82,14 +85,40 @@ impl Visit {
         Ok(self.holds(&[(permission, object_type, id)]).await?.contains(&true))
     }
 
-    /// Whether the caller holds a permission on the organization, or on one of the first projects that it sees: enough to offer
-    /// what may be done on some scope.
-    pub(crate) async fn may_somewhere(&self, permission: &str) -> Result<bool, Stop> {
-        let query = ListQuery { limit: Some(LOOKED_AT), ..ListQuery::default() };
-        let projects = self.client.projects(&query).await?.value.items;
-        let mut asked = vec![(permission, "organization", "")];
-        asked.extend(projects.iter().map(|project| (permission, "project", project.id.as_str())));
-        Ok(self.holds(&asked).await?.contains(&true))
+    /// Which of these permissions the caller holds on something, whatever it is: enough to offer what may be done on some scope.
+    pub(crate) async fn holds_somewhere(&self, asked: [&str; 2]) -> Result<[bool; 2], Stop> {
+        let on_it = asked.map(|permission| (permission, "organization", ""));
+        let everywhere = self.holds(&on_it).await?;
+        let mut held = [everywhere.first() == Some(&true), everywhere.get(1) == Some(&true)];
+        if held == [true; 2] {
+            return Ok(held);
+        }
+        let query = AccessQuery {
+            principal: self.viewer.id.clone(),
+            limit: Some(LOOKED_AT),
+            cursor: None,
+            as_of: None,
+        };
+        match self.client.access(&query).await {
+            // Permissions come in the order of the catalog, and those that every type has come first: they are on this page.
+            Ok(access) => {
+                for (held, permission) in held.iter_mut().zip(asked) {
+                    *held |= access.value.permissions.iter().any(|entry| entry.permission == permission);
+                }
+            }
+            // Not everybody may ask for their own access as a whole, but everybody for that on what they see.
+            Err(error) if error.status() == Some(403) => {
+                let query = ListQuery { limit: Some(LOOKED_AT), ..ListQuery::default() };
+                let projects = self.client.projects(&query).await?.value.items;
+                for (held, permission) in held.iter_mut().zip(asked) {
+                    let checks: Vec<_> =
+                        projects.iter().map(|project| (permission, "project", project.id.as_str())).collect();
+                    *held |= !checks.is_empty() && self.holds(&checks).await?.contains(&true);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(held)
     }
 
     /// A client that sends one write, once, however often the form is sent.
@@ -149,8 +178,8 @@ impl OptionalFromRequestParts<Arc<Console>> for Visit {
     }
 }
 
-/// Projects on which a permission is looked for.
-const LOOKED_AT: u32 = 50;
+/// Entries of a caller's own access, and projects that it sees, that are looked through.
+const LOOKED_AT: u32 = 1000;
 
 const RESTED: &str = "The session had not been used for half an hour, so it was ended. Sign in again.";
 const ENDED: &str = "The session has ended. Sign in again.";
@@ -243,9 +272,21 @@ impl Stop {
     }
 }
 
-/// A refusal in the words of the API.
+/// A refusal in the words of the API, with the field that it is about.
 pub(crate) fn words(error: &ClientError) -> String {
-    if let ClientError::Problem(problem) = error { problem.detail.clone() } else { error.to_string() }
+    let ClientError::Problem(problem) = error else { return error.to_string() };
+    match problem.pointer.as_deref().and_then(member) {
+        Some(member) => format!("{member}: {}", problem.detail),
+        None => problem.detail.clone(),
+    }
+}
+
+/// The name of the innermost member that a JSON pointer (RFC 6901) leads to, as people read it; nothing if it leads to a whole
+/// command of a batch.
+fn member(pointer: &str) -> Option<String> {
+    let mut names = pointer.split('/').filter(|name| name.parse::<usize>().is_err());
+    let name = names.rfind(|name| !name.is_empty())?;
+    (!["commands", "body"].contains(&name)).then(|| name.replace('_', " "))
 }
 
 /// What a form may have done wrong: shown above it, with what was typed. Everything else is a page of its own.
@@ -401,6 +442,20 @@ mod tests {
             "",
         ] {
             assert!(!is_ours(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_field() {
+        for (pointer, expected) in [
+            ("/name", Some("name")),
+            ("/permissions/1", Some("permissions")),
+            ("/commands/0/body/expires_at", Some("expires at")),
+            ("/commands/3", None),
+            ("/commands/3/body", None),
+            ("", None),
+        ] {
+            assert_eq!(member(pointer).as_deref(), expected, "{pointer}");
         }
     }
 

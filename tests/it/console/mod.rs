@@ -1,3 +1,4 @@
-//! The console as people see it, in a real browser.
+//! The console as people see it, in a real browser; and its forms as they are sent.
 
+mod forms;
 mod suite;

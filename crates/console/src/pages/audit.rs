@@ -29,7 +29,7 @@ use crate::{
         days::{self, HEIGHT, Plot},
         form::{Asked, Fields},
         paging::{self, ITEMS},
-        record::{self, ShownRecord},
+        record::{self, FEW, ShownRecord},
     },
     visit::{Stop, Visit, encoded, page_of, trouble},
 };
@@ -123,10 +123,13 @@ async fn found(visit: &Visit, asked: &Fields) -> Result<Rows, NameError> {
     let names = NameBook::new(&visit.client);
     let mut rows = Vec::new();
     for item in &answer.value.items {
-        rows.push(record::row(item, &names).await);
+        rows.push(record::row(item, &names, FEW).await);
     }
     Ok((rows, answer.value.next, answer.position))
 }
+
+/// Events that the page of a record puts into words; below them is the whole record.
+const EVENTS: usize = 200;
 
 #[derive(Template)]
 #[template(path = "record.html")]
@@ -167,7 +170,7 @@ pub(crate) async fn record(visit: Visit, Path(position): Path<String>) -> Result
     frame.position = Some(position);
     let page = RecordPage {
         frame,
-        record: record::row(item, &NameBook::new(client)).await,
+        record: record::row(item, &NameBook::new(client), EVENTS).await,
         credential: item.credential.clone().unwrap_or_else(|| "-".to_owned()),
         request_id: item.request_id.clone(),
         changes,

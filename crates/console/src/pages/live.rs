@@ -23,7 +23,7 @@ use crate::{
     shown::{
         account,
         form::Asked,
-        record::{self, ShownRecord},
+        record::{self, FEW, ShownRecord},
     },
     visit::{Stop, Visit, page_of},
 };
@@ -76,7 +76,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Stop> {
     let names = NameBook::new(client);
     let mut records = Vec::new();
     for item in &items {
-        records.push(record::row(item, &names).await);
+        records.push(record::row(item, &names, FEW).await);
     }
     let (nodes, problems) = nodes(client).await;
     let mut frame = visit.frame("Live", PART, "grantbook watch");
@@ -135,7 +135,7 @@ async fn next(watch: &mut Watch, client: &Client) -> (Event, bool) {
     match watch.next().await {
         Ok(watched) => match watched.message {
             WatchMessage::Record(item) => {
-                let record = record::row(&item, &NameBook::new(client)).await;
+                let record = record::row(&item, &NameBook::new(client), FEW).await;
                 let html = RecordPart { record }.render().unwrap_or_default();
                 (Event::default().id(watched.id).data(html.trim_end()), false)
             }

@@ -7,6 +7,7 @@ mod groups;
 mod keys;
 mod live;
 mod people;
+mod principal;
 mod projects;
 mod roles;
 mod settings;

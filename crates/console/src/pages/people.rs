@@ -21,11 +21,13 @@ use serde_json::Value;
 
 use crate::{
     frame::Frame,
-    pages::{keys, tokens::join_group},
+    pages::{
+        keys,
+        principal::{self, Account},
+    },
     review::{Change, command, review},
     shown::{
-        access::{self, ShownAccess},
-        account::{self, ShownKey, ShownMembership, ShownSession, ShownStep},
+        account::{self, ShownSession},
         form::{Asked, Fields},
         paging::{self, ITEMS},
         time::minute,
@@ -130,26 +132,18 @@ pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop>
 struct PersonPage {
     frame: Frame,
     id: String,
-    path: String,
     name: String,
     state: &'static str,
     created: String,
-    concerns: Vec<String>,
-    access: ShownAccess,
-    groups: Vec<ShownMembership>,
-    keys: Vec<ShownKey>,
+    account: Account,
     sessions: Vec<ShownSession>,
-    steps: Vec<ShownStep>,
-    request: String,
-    can_change: bool,
-    can_delete: bool,
 }
 
 pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Stop> {
-    shown(visit, &id, None).await
+    shown(visit, &id, Fields::default(), None).await
 }
 
-async fn shown(visit: Visit, id: &str, wrong: Option<String>) -> Result<Response, Stop> {
+async fn shown(visit: Visit, id: &str, form: Fields, wrong: Option<String>) -> Result<Response, Stop> {
     let answer = visit.client.user(id).await?;
     let user = answer.value;
     let principal = PrincipalRef { kind: PrincipalType::User, id: id.to_owned() };
@@ -158,21 +152,15 @@ async fn shown(visit: Visit, id: &str, wrong: Option<String>) -> Result<Response
     frame.position = answer.position;
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     frame.trouble = wrong;
+    let path = format!("{PART}/{id}");
+    let account = Account::of(&visit, &principal, path, &user.keys_of_concern, form).await?;
     let page = PersonPage {
         frame,
-        path: format!("{PART}/{id}"),
         name: clean(user.name.as_deref().unwrap_or("-")),
         state: account::state(user.state),
         created: minute(&user.created_at),
-        concerns: account::concerns(&user.keys_of_concern),
-        access: account::seen(access::of(&visit.client, &format!("user:{id}"), None).await)?,
-        groups: account::memberships(&visit.client, &principal.clone().into()).await?,
-        keys: account::keys(&visit.client, &principal).await?,
         sessions: account::sessions(&visit.client, Some(id), &visit.session).await?,
-        steps: account::timeline(&visit.client, &format!("user:{id}")).await?,
-        request: new_request()?,
-        can_change: visit.may("update", "org_member", "").await?,
-        can_delete: visit.may("delete", "org_member", "").await?,
+        account,
         id: user.id,
     };
     Ok((status, page_of(&page)).into_response())
@@ -182,15 +170,15 @@ pub(crate) async fn issue_key(visit: Visit, Path(id): Path<String>, form: Fields
     let principal = PrincipalRef { kind: PrincipalType::User, id: id.clone() };
     match keys::issue(&visit, &principal, &form, (PART, &format!("{PART}/{id}"))).await? {
         Ok(page) => Ok(page),
-        Err(text) => shown(visit, &id, Some(text)).await,
+        Err(text) => shown(visit, &id, form, Some(text)).await,
     }
 }
 
 pub(crate) async fn join(visit: Visit, Path(id): Path<String>, form: Fields) -> Result<Response, Stop> {
     let member = GranteeRef { kind: GranteeType::User, id: id.clone() };
-    match join_group(&visit, member, &form, (PART, format!("{PART}/{id}"))).await? {
+    match principal::join(&visit, member, &form, (PART, format!("{PART}/{id}"))).await? {
         Ok(page) => Ok(page),
-        Err(text) => shown(visit, &id, Some(text)).await,
+        Err(text) => shown(visit, &id, form, Some(text)).await,
     }
 }
 
@@ -203,6 +191,6 @@ pub(crate) async fn deactivate(visit: Visit, Path(id): Path<String>) -> Result<R
     };
     match review(&visit, &change).await? {
         Ok(page) => Ok(page),
-        Err(text) => shown(visit, &id, Some(text)).await,
+        Err(text) => shown(visit, &id, Fields::default(), Some(text)).await,
     }
 }

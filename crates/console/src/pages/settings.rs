@@ -41,19 +41,19 @@ struct SettingsPage {
     sessions: Vec<ShownSession>,
     keys: Vec<ShownKey>,
     request: String,
+    /// What was typed.
+    form: Fields,
     limits: Vec<Limit>,
     permissions: String,
     object_types: String,
     can_extend: bool,
-    /// One may end one's own sessions.
-    can_change: bool,
 }
 
 pub(crate) async fn show(visit: Visit) -> Result<Response, Stop> {
-    shown(&visit, None).await
+    shown(&visit, Fields::default(), None).await
 }
 
-async fn shown(visit: &Visit, wrong: Option<String>) -> Result<Response, Stop> {
+async fn shown(visit: &Visit, form: Fields, wrong: Option<String>) -> Result<Response, Stop> {
     let client = &visit.client;
     let catalog = account::seen(client.catalog().await.map(|answer| Some(answer.value)))?;
     let limits = account::seen(client.limits().await.map(|answer| answer.value.items))?;
@@ -65,9 +65,9 @@ async fn shown(visit: &Visit, wrong: Option<String>) -> Result<Response, Stop> {
         path: PART,
         sessions: account::sessions(client, None, &visit.session).await?,
         keys: account::keys(client, &own(visit)).await?,
-        request: new_request()?,
+        request: form.text("request").map_or_else(new_request, Ok)?,
+        form,
         limits: limits.iter().map(limit).collect(),
-        can_change: true,
         can_extend: visit.may("delegate", "organization", "").await?,
         permissions: catalog.as_ref().map(|catalog| catalog.permissions.join(", ")).unwrap_or_default(),
         object_types: catalog
@@ -106,7 +106,7 @@ fn own(visit: &Visit) -> PrincipalRef {
 pub(crate) async fn issue_key(visit: Visit, form: Fields) -> Result<Response, Stop> {
     match keys::issue(&visit, &own(&visit), &form, (PART, PART)).await? {
         Ok(page) => Ok(page),
-        Err(text) => shown(&visit, Some(text)).await,
+        Err(text) => shown(&visit, form, Some(text)).await,
     }
 }
 
@@ -125,6 +125,6 @@ pub(crate) async fn extend_catalog(visit: Visit, form: Fields) -> Result<Respons
     };
     match visit.client.extend_catalog(&body).await {
         Ok(answer) => Ok(after(PART, answer.position.as_deref())),
-        Err(error) => shown(&visit, Some(refusal(&error)?)).await,
+        Err(error) => shown(&visit, form, Some(refusal(&error)?)).await,
     }
 }

@@ -30,11 +30,13 @@ use serde_json::{Value, json};
 use crate::{
     Console,
     frame::Frame,
-    pages::keys::{self, NewKey},
+    pages::{
+        keys::{self, NewKey},
+        principal::{self, Account},
+    },
     review::{Change, command, review},
     shown::{
-        access::{self, ShownAccess},
-        account::{self, ShownKey, ShownMembership, ShownStep},
+        account,
         change::{self, ShownPlan},
         form::{Asked, Fields},
         grant::expiry,
@@ -298,26 +300,18 @@ pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop>
 struct TokenPage {
     frame: Frame,
     id: String,
-    path: String,
     state: &'static str,
     description: String,
     ends: String,
     created: String,
-    concerns: Vec<String>,
-    access: ShownAccess,
-    groups: Vec<ShownMembership>,
-    keys: Vec<ShownKey>,
-    steps: Vec<ShownStep>,
-    request: String,
-    can_change: bool,
-    can_delete: bool,
+    account: Account,
 }
 
 pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Stop> {
-    shown(visit, &id, None).await
+    shown(visit, &id, Fields::default(), None).await
 }
 
-async fn shown(visit: Visit, id: &str, wrong: Option<String>) -> Result<Response, Stop> {
+async fn shown(visit: Visit, id: &str, form: Fields, wrong: Option<String>) -> Result<Response, Stop> {
     let answer = visit.client.token(id).await?;
     let token = answer.value;
     let principal = PrincipalRef { kind: PrincipalType::Token, id: id.to_owned() };
@@ -328,19 +322,12 @@ async fn shown(visit: Visit, id: &str, wrong: Option<String>) -> Result<Response
     frame.trouble = wrong;
     let page = TokenPage {
         frame,
-        path: format!("{PART}/{id}"),
         state: account::state(token.state),
         description: clean(token.description.as_deref().unwrap_or("-")),
         ends: minute_or_dash(token.expires_at.as_deref()),
         created: minute(&token.created_at),
-        concerns: account::concerns(&token.keys_of_concern),
-        access: account::seen(access::of(&visit.client, &format!("token:{id}"), None).await)?,
-        groups: account::memberships(&visit.client, &principal.clone().into()).await?,
-        keys: account::keys(&visit.client, &principal).await?,
-        steps: account::timeline(&visit.client, &format!("token:{id}")).await?,
-        request: new_request()?,
-        can_change: visit.may("update", "org_member", "").await?,
-        can_delete: visit.may("delete", "org_member", "").await?,
+        account: Account::of(&visit, &principal, format!("{PART}/{id}"), &token.keys_of_concern, form)
+            .await?,
         id: token.id,
     };
     let status = if is_wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -351,38 +338,16 @@ pub(crate) async fn issue_key(visit: Visit, Path(id): Path<String>, form: Fields
     let principal = PrincipalRef { kind: PrincipalType::Token, id: id.clone() };
     match keys::issue(&visit, &principal, &form, (PART, &format!("{PART}/{id}"))).await? {
         Ok(page) => Ok(page),
-        Err(text) => shown(visit, &id, Some(text)).await,
+        Err(text) => shown(visit, &id, form, Some(text)).await,
     }
 }
 
 pub(crate) async fn join(visit: Visit, Path(id): Path<String>, form: Fields) -> Result<Response, Stop> {
     let member = GranteeRef { kind: GranteeType::Token, id: id.clone() };
-    match join_group(&visit, member, &form, (PART, format!("{PART}/{id}"))).await? {
+    match principal::join(&visit, member, &form, (PART, format!("{PART}/{id}"))).await? {
         Ok(page) => Ok(page),
-        Err(text) => shown(visit, &id, Some(text)).await,
+        Err(text) => shown(visit, &id, form, Some(text)).await,
     }
-}
-
-/// The plan for putting somebody into the group that a form names.
-pub(crate) async fn join_group(
-    visit: &Visit,
-    member: GranteeRef,
-    form: &Fields,
-    (part, back): (&'static str, String),
-) -> Result<Result<Response, String>, Stop> {
-    let name = form.or_empty("group");
-    let group = match visit.client.id_of(Kind::Group, &name).await {
-        Ok(group) => group,
-        Err(error) => return Ok(Err(trouble(&error)?)),
-    };
-    let body = json!({"member": {"type": member.kind, "id": member.id}});
-    let change = Change {
-        title: format!("Add to {}", clean(&name)),
-        commands: vec![command(BatchMethod::Post, format!("/v1/groups/{group}/members"), body)],
-        back,
-        part,
-    };
-    review(visit, &change).await
 }
 
 pub(crate) async fn delete(visit: Visit, Path(id): Path<String>) -> Result<Response, Stop> {
@@ -394,7 +359,7 @@ pub(crate) async fn delete(visit: Visit, Path(id): Path<String>) -> Result<Respo
     };
     match review(&visit, &change).await? {
         Ok(page) => Ok(page),
-        Err(text) => shown(visit, &id, Some(text)).await,
+        Err(text) => shown(visit, &id, Fields::default(), Some(text)).await,
     }
 }
 

@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use crate::shown::time::minute;
 
-/// Events of a record that a row shows.
-const EVENTS: usize = 10;
+/// Events of a record that a row of a list shows; its page shows more.
+pub(crate) const FEW: usize = 5;
 
 /// An event.
 #[derive(Debug)]
@@ -62,12 +62,13 @@ async fn actor(actor: &Actor, names: &NameBook<'_>) -> String {
     }
 }
 
-pub(crate) async fn row(item: &AuditItem, names: &NameBook<'_>) -> ShownRecord {
+/// A record with its first events.
+pub(crate) async fn row(item: &AuditItem, names: &NameBook<'_>, most: usize) -> ShownRecord {
     ShownRecord {
         at: minute(&item.at),
         actor: clean(&actor(&item.actor, names).await),
-        events: events(&item.events, names, EVENTS).await,
-        more: item.events.len().saturating_sub(EVENTS),
+        events: events(&item.events, names, most).await,
+        more: item.events.len().saturating_sub(most),
         reason: clean(item.reason.as_deref().unwrap_or("-")),
         source: item.source_ip.clone().unwrap_or_else(|| "-".to_owned()),
         position: item.position.clone(),

@@ -226,6 +226,7 @@ async fn shown(
     let (members, members_cut) = members(client, id).await?;
     let (managers, managers_cut) = managers(client, id).await?;
     let held = visit.holds(&[("update", "group", id), ("delete", "group", id)]).await?;
+    let [add, revoke] = visit.holds_somewhere(["create_acls", "delete_acls"]).await?;
     let page = GroupPage {
         frame,
         description: clean(group.description.as_deref().unwrap_or_default()),
@@ -247,10 +248,7 @@ async fn shown(
             change: held.first() == Some(&true),
             delete: held.get(1) == Some(&true) && !group.builtin,
         },
-        giving: MayGrant {
-            add: visit.may_somewhere("create_acls").await?,
-            revoke: visit.may_somewhere("delete_acls").await?,
-        },
+        giving: MayGrant { add, revoke },
         id: group.id,
     };
     Ok((status, page_of(&page)).into_response())
