@@ -33,6 +33,9 @@ function environment(path) {
 
 const executablePath = found();
 
+/** A host that leads to this machine, and is not known to be it. */
+export const PLAIN_HOST = "plain.invalid";
+
 export const launchOptions = {
   executablePath,
   env: environment(executablePath),
@@ -53,6 +56,7 @@ export const launchOptions = {
     "--no-first-run",
     "--no-pings",
     "--font-render-hinting=none",
+    `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`,
   ],
 };
 

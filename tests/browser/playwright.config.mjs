@@ -4,7 +4,7 @@ import { launchOptions } from "./chromium.mjs";
 
 const { BASE, OUTPUT, GOLDEN, CI } = process.env;
 const unscripted = { javaScriptEnabled: false };
-const anyWhere = /(lookups|reviews|story|sessions)\.spec\.mjs/;
+const anyWhere = /(lookups|reviews|settings|story|sessions)\.spec\.mjs/;
 
 export default {
   testDir: ".",
@@ -34,7 +34,7 @@ export default {
     video: "off",
   },
   projects: [
-    { name: "script", testMatch: /(layout|lookups|names|reviews|security|sessions|story)\.spec\.mjs/ },
+    { name: "script", testMatch: /(layout|lookups|names|reviews|security|sessions|settings|story)\.spec\.mjs/ },
     { name: "no-script", testMatch: anyWhere, use: unscripted },
     { name: "tls", testMatch: /(security|sessions)\.spec\.mjs/ },
     { name: "nodes", testMatch: anyWhere },

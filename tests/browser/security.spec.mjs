@@ -3,7 +3,8 @@ import { createServer } from "node:http";
 import { expect, REFUSED, test } from "./hygiene.mjs";
 import * as api from "./api.mjs";
 import { base, keys } from "./env.mjs";
-import { action, enter, field, formOf, NAVIGATION, reached, SIGN_IN, signIn } from "./pages.mjs";
+import { PLAIN_HOST } from "./chromium.mjs";
+import { action, enter, field, fillSignIn, formOf, NAVIGATION, reached, SIGN_IN, signIn } from "./pages.mjs";
 
 /** The policy as a map of its directives. */
 function directives(policy) {
@@ -92,11 +93,15 @@ test("a request that another origin sends changes nothing", async ({ page }) => 
   await expect.poll(() => reached(page)).not.toBe(before);
 });
 
-/** A page of another site (localhost is not 127.0.0.1) that sends a form to the console as soon as it is loaded. */
-async function foreignPage({ url, fields }) {
+/** A page that sends a form as soon as it is loaded. */
+function sending({ url, fields }) {
   const inputs = Object.entries(fields).map(([name, value]) => `<input name="${name}" value="${value}">`).join("");
-  const html = `<!doctype html><title>foreign</title><form method="post" action="${url}">${inputs}</form>
-    <script>document.forms[0].submit()</script>`;
+  return `<form method="post" action="${url}">${inputs}</form><script>document.forms[0].submit()</script>`;
+}
+
+/** A page of another site: localhost is not 127.0.0.1. */
+async function foreignPage(body) {
+  const html = `<!doctype html><title>foreign</title>${body}`;
   const server = createServer((_request, response) => {
     response.setHeader("content-type", "text/html");
     response.end(html);
@@ -106,7 +111,7 @@ async function foreignPage({ url, fields }) {
 }
 
 async function visitForeign(page, hygiene, form) {
-  const { server, origin } = await foreignPage(form);
+  const { server, origin } = await foreignPage(sending(form));
   hygiene.own(origin);
   try {
     const [answer] = await Promise.all([
@@ -130,6 +135,51 @@ test("a page of another site that sends a form is refused, in a real browser", a
   await page.goto("/console/projects");
   await expect(action(page, "Sign out"), "the session goes on").toBeVisible();
   expect(await reached(page)).toBe(before);
+});
+
+test("a link of another site leads to its page, also from there", async ({ page, hygiene }) => {
+  await signIn(page, keys.owner);
+  const { server, origin } = await foreignPage(`<a href="${base()}/console/projects?search=staging">staging</a>`);
+  hygiene.own(origin);
+  try {
+    await page.goto(origin);
+    await page.getByRole("link", { name: "staging" }).click();
+    await expect(page).toHaveURL(/\/console\/projects\?search=staging/);
+    await expect(page.getByRole("heading", { level: 1, name: "Projects", exact: true })).toBeVisible();
+    await expect(page.getByRole("main")).toContainText("staging");
+    // Who has not signed in comes to the sign-in page, and from there to where the link leads.
+    await page.context().clearCookies();
+    await page.goto(origin);
+    await page.getByRole("link", { name: "staging" }).click();
+    await expect(page).toHaveURL(SIGN_IN);
+    await fillSignIn(page, keys.viewer);
+    await expect(page).toHaveURL(/\/console\/projects\?search=staging/);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+test("nobody signs in where a key would travel in plain", async ({ page, hygiene }) => {
+  test.skip(base().startsWith("https:"), "this is the place that is safe");
+  const origin = base().replace("127.0.0.1", PLAIN_HOST);
+  hygiene.own(origin);
+  // The browser's own opinion of the place.
+  hygiene.expects(/Cross-Origin-Opener-Policy header has been ignored/);
+  const position = async () => (await (await page.request.get(`${base()}/readyz`)).json()).position;
+  await page.goto(`${origin}/console`);
+  await expect(page).toHaveURL(SIGN_IN);
+  await expect(page.getByRole("alert")).toContainText("this address is not safe");
+  await expect(page.getByRole("main")).toContainText("--public-url");
+  await expect(page.getByLabel("Key", { exact: true })).toHaveCount(0);
+  const host = new URL(origin).host;
+  const headers = { host, origin, "sec-fetch-site": "same-origin" };
+  const form = { key: keys.owner, next: "/console" };
+  const before = await position();
+  const answer = await page.request.post(`${base()}/console/sign-in`, { form, headers, maxRedirects: 0 });
+  expect(answer.headers()["set-cookie"]).toBeUndefined();
+  expect(await answer.text()).toContain("this address is not safe");
+  expect(await position(), "no session was started").toBe(before);
 });
 
 test("nobody is signed in by another site", async ({ page, hygiene }) => {

@@ -2,10 +2,12 @@
 import { expect, REFUSED, test } from "./hygiene.mjs";
 import * as api from "./api.mjs";
 import { base, bases, email, keys } from "./env.mjs";
-import { action, changing, field, fillSignIn, NAVIGATION, region, row, SIGN_IN, signIn, visit } from "./pages.mjs";
+import { action, changing, field, fillSignIn, heading, NAVIGATION, region, row, SIGN_IN, signIn, visit } from "./pages.mjs";
 
-/** How soon what was revoked in one browser must be seen in another: a second by itself, more beside all other tests. */
-const SEEN_WITHIN = 15_000;
+/** How soon what was revoked in one browser is seen in another, in milliseconds; and how often that is tried: all other tests run
+ * beside this one, so one of them must be as quick, and all must end. */
+const SEEN_WITHIN = 1000;
+const TRIES = 3;
 
 /** A further key of a person, which a test may revoke. */
 async function keyOf(who) {
@@ -22,13 +24,35 @@ async function somebody(name) {
   return secret;
 }
 
-/** Asks for a page until the session is seen to have ended. */
+/** Asks for a page until the session is seen to have ended; how long that took. */
 async function ends(page, url) {
+  const begun = Date.now();
   const ended = async () => {
     await page.goto(url);
     return SIGN_IN.test(page.url());
   };
-  await expect.poll(ended, { timeout: SEEN_WITHIN, intervals: [50] }).toBe(true);
+  await expect.poll(ended, { intervals: [50] }).toBe(true);
+  return Date.now() - begun;
+}
+
+/** Tries a few times how soon something is seen. */
+async function isSeenSoon(annotations, what, once) {
+  const took = [];
+  while (took.length < TRIES) {
+    took.push(await once(took.length));
+  }
+  annotations.push({ type: "told", description: `${what} after ${took.join(", ")} ms` });
+  expect(Math.min(...took), what).toBeLessThan(SEEN_WITHIN);
+}
+
+/** When the log of a page comes to hold a text. */
+function logged(page, text) {
+  const watch = (wanted) => new Promise((done) => {
+    const look = () => document.querySelector("[role=log]").textContent.includes(wanted) && done(Date.now());
+    new MutationObserver(look).observe(document.body, { childList: true, characterData: true, subtree: true });
+    look();
+  });
+  return page.evaluate(watch, text);
 }
 
 async function cookies(page) {
@@ -111,14 +135,18 @@ test("a session is good on every node, and each has the same pages", async ({ pa
   }
 });
 
-test("a key that is revoked ends its sessions on every node", async ({ another }) => {
-  const { id, secret } = await keyOf("viewer");
-  const guest = await another();
-  await signIn(guest, secret, NAVIGATION.Projects, base());
-  await api.body(api.remove(`/v1/keys/${id}`, keys.owner));
-  for (const at of bases()) {
-    await ends(guest, `${at}/console/projects`);
-  }
+test("a key that is revoked ends its sessions within a second, on every node", async ({ another }, { annotations }) => {
+  await isSeenSoon(annotations, "sessions of a revoked key had ended", async () => {
+    const { id, secret } = await keyOf("viewer");
+    const guest = await another();
+    await signIn(guest, secret, NAVIGATION.Projects, base());
+    await api.body(api.remove(`/v1/keys/${id}`, keys.owner));
+    let took = 0;
+    for (const at of bases()) {
+      took += await ends(guest, `${at}/console/projects`);
+    }
+    return took;
+  });
 });
 
 test("a session that is ended in one browser is over in the other", async ({ page, another }, { project }) => {
@@ -151,20 +179,28 @@ test("an Owner ends the session of somebody else", async ({ page, another }) => 
   await ends(guest, `${base()}/console/projects`);
 });
 
-test("what is revoked in one browser is seen in another within a second", async ({ page, another, javaScriptEnabled }, { project }) => {
+test("what is revoked in one browser is seen in another within a second", async ({ page, another, javaScriptEnabled }, { project, annotations }) => {
   test.skip(javaScriptEnabled === false, "records come live by script");
   const name = `watched-${project.name}`;
   const token = await api.body(api.post("/v1/tokens", keys.owner, { name }), 201);
-  const key = await api.body(api.post(`/v1/tokens/${token.id}/keys`, keys.owner, {}), 201);
+  const issue = () => api.body(api.post(`/v1/tokens/${token.id}/keys`, keys.owner, {}), 201);
   const watching = await another();
   await signIn(watching, keys.owner, NAVIGATION.Live, bases().at(-1));
   const records = watching.getByRole("log", { name: "Records", exact: true });
   await expect(records).toBeVisible();
-  await signIn(page, keys.owner, `/console/tokens/${token.id}`);
-  await expect(records, "it follows").toContainText(`issued key ${key.id}`);
-  await region(page, "Keys").getByRole("button", { name: /^Revoke\b/ }).click();
-  await changing(page, () => action(page, "Apply").click());
-  await expect(records).toContainText(`revoked key ${key.id}`, { timeout: SEEN_WITHIN });
+  await signIn(page, keys.owner);
+  let key;
+  await isSeenSoon(annotations, "what was revoked was seen in another browser", async () => {
+    key = await issue();
+    await page.goto(`/console/tokens/${token.id}`);
+    await expect(records, "it follows").toContainText(`issued key ${key.id}`);
+    await row(region(page, "Keys"), "active").getByRole("button", { name: /^Revoke\b/ }).click();
+    await expect(heading(page, "Plan")).toBeVisible();
+    const seen = logged(watching, `revoked key ${key.id}`);
+    const begun = Date.now();
+    await changing(page, () => action(page, "Apply").click());
+    return (await seen) - begun;
+  });
   const team = await api.body(api.post("/v1/grants", keys.owner, {
     to: { type: "token", id: token.id }, permissions: ["read"], on: { projects: { include: "all" } },
   }), 201);

@@ -1,7 +1,16 @@
 //! Each project of the suite in tests/browser, against servers of its own.
 
 use anyhow::Result;
-use grantbook_tests::{browser, front::tls::TlsFront, scene::Scene, server::Server};
+use grantbook_tests::{browser, front::tls::TlsFront, hooks, scene::Scene, server::Server};
+
+/// One process that also delivers webhooks, and tries again soon.
+fn delivering() -> Result<Scene> {
+    let mut server = Server::init()?;
+    let place = server.outer();
+    hooks::configure(&mut server, &place, "1s,1s,1s")?;
+    server.spawn()?;
+    Ok(Scene::alone(server))
+}
 
 /// Runs a project on a scene where people were made.
 fn run(project: &str, scene: fn() -> Result<Scene>) -> Result<()> {
@@ -19,12 +28,12 @@ fn the_suite_notices_planted_faults() -> Result<()> {
 
 #[test]
 fn the_suite_passes_with_script() -> Result<()> {
-    run("script", Scene::embedded)
+    run("script", delivering)
 }
 
 #[test]
 fn the_story_and_sessions_pass_without_script() -> Result<()> {
-    run("no-script", Scene::embedded)
+    run("no-script", delivering)
 }
 
 #[test]
