@@ -38,12 +38,13 @@ struct Letter {
 struct Row {
     id: String,
     url: String,
+    description: Option<String>,
     events: String,
     state: &'static str,
     /// Since when it fails, and when it is tried again.
     failing: Option<String>,
-    delivered_to: String,
-    dead: String,
+    delivered_to: Option<String>,
+    dead: u64,
     last: String,
     enabled: bool,
     letters: Vec<Letter>,
@@ -56,6 +57,8 @@ struct WebhooksPage {
     request: String,
     form: Fields,
     webhooks: Vec<Row>,
+    /// Dead letters of all of them.
+    dead: u64,
 }
 
 pub(crate) async fn list(visit: Visit) -> Result<Response, Stop> {
@@ -77,6 +80,7 @@ async fn shown(visit: &Visit, form: Fields, told: Told) -> Result<Response, Stop
     for webhook in answer.value.items {
         webhooks.push(row(client, webhook).await?);
     }
+    let dead = webhooks.iter().map(|webhook| webhook.dead).sum();
     let mut frame = visit.frame("Webhooks", PART, "grantbook webhook list");
     frame.position.clone_from(&answer.position);
     let status = if told.wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -85,7 +89,7 @@ async fn shown(visit: &Visit, form: Fields, told: Told) -> Result<Response, Stop
         frame.done = Some(Done { text, position: answer.position.unwrap_or_default() });
     }
     let request = form.text("request").map_or_else(new_request, Ok)?;
-    Ok((status, page_of(&WebhooksPage { frame, request, form, webhooks })).into_response())
+    Ok((status, page_of(&WebhooksPage { frame, request, form, webhooks, dead })).into_response())
 }
 
 async fn row(client: &Client, webhook: Webhook) -> Result<Row, Stop> {
@@ -115,11 +119,12 @@ async fn row(client: &Client, webhook: Webhook) -> Result<Row, Stop> {
     };
     Ok(Row {
         url: clean(&webhook.url),
+        description: webhook.description.as_deref().map(clean),
         events: if webhook.events.is_empty() { "all".to_owned() } else { clean(&webhook.events.join(", ")) },
         state,
         failing: delivery.and_then(failing),
-        delivered_to: delivery.map_or_else(|| "-".to_owned(), |delivery| delivery.delivered_to.clone()),
-        dead: delivery.map_or_else(|| "-".to_owned(), |delivery| delivery.dead_letters.to_string()),
+        delivered_to: delivery.map(|delivery| delivery.delivered_to.clone()),
+        dead,
         last: delivery
             .and_then(|delivery| delivery.last_attempt.as_ref())
             .map_or_else(|| "-".to_owned(), attempt),
