@@ -134,8 +134,7 @@ const MOVED: &str =
 /// Carries out a change whose plan was shown.
 pub(crate) async fn apply(visit: Visit, form: Fields) -> Result<Response, Stop> {
     let commands = form.all("commands").next().unwrap_or_default();
-    let malformed = || Stop::internal("the form is not one of this console's");
-    let commands: Vec<BatchCommand> = serde_json::from_str(commands).map_err(|_| malformed())?;
+    let commands: Vec<BatchCommand> = serde_json::from_str(commands).map_err(|_| Stop::no_form())?;
     let part = crate::frame::PARTS
         .iter()
         .map(|(path, _)| *path)
@@ -143,7 +142,7 @@ pub(crate) async fn apply(visit: Visit, form: Fields) -> Result<Response, Stop> 
     let back = form.text("back").filter(|path| is_ours(path)).unwrap_or_else(|| "/console".to_owned());
     let title = form.text("title").unwrap_or_default();
     let change = Change { title, commands, back, part: part.unwrap_or_default() };
-    let (mut position, request) = (form.text("position"), form.text("request").ok_or_else(malformed)?);
+    let (mut position, request) = (form.text("position"), form.text("request").ok_or_else(Stop::no_form)?);
     let batch = Batch { commands: change.commands.clone() };
     for _ in 0..ATTEMPTS {
         let options = Options {

@@ -85,11 +85,15 @@ impl Visit {
         Ok(self.holds(&[(permission, object_type, id)]).await?.contains(&true))
     }
 
-    /// Which of these permissions the caller holds on something, whatever it is: enough to offer what may be done on some scope.
-    pub(crate) async fn holds_somewhere(&self, asked: [&str; 2]) -> Result<[bool; 2], Stop> {
-        let on_it = asked.map(|permission| (permission, "organization", ""));
-        let everywhere = self.holds(&on_it).await?;
-        let mut held = [everywhere.first() == Some(&true), everywhere.get(1) == Some(&true)];
+    /// Which of these permissions the caller holds on this object, or on any other: enough to offer what may be done on some
+    /// scope.
+    pub(crate) async fn holds_somewhere(
+        &self,
+        asked: [&str; 2],
+        (object_type, id): (&str, &str),
+    ) -> Result<[bool; 2], Stop> {
+        let here = self.holds(&asked.map(|permission| (permission, object_type, id))).await?;
+        let mut held = [here.first() == Some(&true), here.get(1) == Some(&true)];
         if held == [true; 2] {
             return Ok(held);
         }
@@ -248,6 +252,12 @@ impl Stop {
         }))
     }
 
+    /// A form that no page of the console sends.
+    pub(crate) fn no_form() -> Self {
+        let detail = "the form is not one of this console's: open its page and send it again";
+        Self::failed(StatusCode::BAD_REQUEST, "invalid", detail)
+    }
+
     pub(crate) fn internal(detail: &str) -> Self {
         tracing::error!(detail, "a page of the console failed");
         Self::failed(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
@@ -259,6 +269,9 @@ impl Stop {
         match status {
             Some(StatusCode::UNAUTHORIZED) => Self::SignIn { next: "/console".to_owned(), note: ENDED },
             Some(status) => Self::failed(status, error.code().unwrap_or("unknown"), words(error)),
+            None if matches!(error, ClientError::BadId) => {
+                Self::failed(StatusCode::NOT_FOUND, "not_found", "there is nothing with this id")
+            }
             None => Self::internal(&words(error)),
         }
     }
@@ -275,10 +288,17 @@ impl Stop {
 /// A refusal in the words of the API, with the field that it is about.
 pub(crate) fn words(error: &ClientError) -> String {
     let ClientError::Problem(problem) = error else { return error.to_string() };
+    let detail = without_number(&problem.detail);
     match problem.pointer.as_deref().and_then(member) {
-        Some(member) => format!("{member}: {}", problem.detail),
-        None => problem.detail.clone(),
+        Some(member) => format!("{member}: {detail}"),
+        None => detail.to_owned(),
     }
+}
+
+/// A refusal of a batch without the number of the command, which means nothing to who filled in a form.
+fn without_number(detail: &str) -> &str {
+    let rest = detail.strip_prefix("command ").and_then(|rest| rest.split_once(" of the batch: "));
+    rest.filter(|(number, _)| number.parse::<usize>().is_ok()).map_or(detail, |(_, rest)| rest)
 }
 
 /// The name of the innermost member that a JSON pointer (RFC 6901) leads to, as people read it; nothing if it leads to a whole
@@ -286,7 +306,7 @@ pub(crate) fn words(error: &ClientError) -> String {
 fn member(pointer: &str) -> Option<String> {
     let mut names = pointer.split('/').filter(|name| name.parse::<usize>().is_err());
     let name = names.rfind(|name| !name.is_empty())?;
-    (!["commands", "body"].contains(&name)).then(|| name.replace('_', " "))
+    (!["commands", "body", "path"].contains(&name)).then(|| name.replace('_', " "))
 }
 
 /// What a form may have done wrong: shown above it, with what was typed. Everything else is a page of its own.
@@ -299,8 +319,15 @@ pub(crate) fn trouble(error: &NameError) -> Result<String, Stop> {
     }
 }
 
+/// A form whose request was made before, with other words or another instant in it.
+pub(crate) const SENT_BEFORE: &str =
+    "This form was sent before, and what it made is there. Look for it; send the form again to make another.";
+
 /// The same of a command that the API refused.
 pub(crate) fn refusal(error: &ClientError) -> Result<String, Stop> {
+    if error.code() == Some("idempotency_mismatch") {
+        return Ok(SENT_BEFORE.to_owned());
+    }
     match error.status() {
         Some(400 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 503) => Ok(words(error)),
         Some(_) => Err(Stop::of(error)),
@@ -453,10 +480,13 @@ mod tests {
             ("/commands/0/body/expires_at", Some("expires at")),
             ("/commands/3", None),
             ("/commands/3/body", None),
+            ("/commands/3/path", None),
             ("", None),
         ] {
             assert_eq!(member(pointer).as_deref(), expected, "{pointer}");
         }
+        assert_eq!(without_number("command 12 of the batch: must not be empty"), "must not be empty");
+        assert_eq!(without_number("command line"), "command line");
     }
 
     #[test]

@@ -161,3 +161,82 @@ fn a_grant_is_offered_to_who_may_give_one_on_any_project() -> Result<()> {
     }
     Ok(())
 }
+
+/// A person with these permissions on a group that exists, and with nothing else; the key.
+fn manager(server: &Server, group: &str, permissions: &[&str]) -> Result<String> {
+    let user = ids(server, &[post("/v1/users", &json!({"email": "mia@example.com"}))])?.remove(0);
+    let on = json!({"object": {"type": "group", "id": group}});
+    let to = json!({"type": "user", "id": user});
+    ids(server, &[post("/v1/grants", &json!({"to": to, "permissions": permissions, "on": on}))])?;
+    let key = server.call("POST", &format!("/v1/users/{user}/keys"), &json!({}))?.expect(201)?;
+    Ok(key["secret"].as_str().context("a secret")?.to_owned())
+}
+
+#[test]
+fn who_may_not_read_the_catalog_keeps_what_a_matrix_that_was_not_touched_says() -> Result<()> {
+    let server = Server::start()?;
+    let group = ids(&server, &[post("/v1/groups", &json!({"name": "crew"}))])?.remove(0);
+    let rights = ["read", "update", "create_acls", "delete_acls", "read_acls"];
+    let key = manager(&server, &group, &rights)?;
+    let to = json!({"type": "group", "id": group});
+    let on = json!({"object": {"type": "group", "id": group}});
+    ids(&server, &[post("/v1/grants", &json!({"to": to, "permissions": ["read", "update"], "on": on}))])?;
+    let path = format!("/console/groups/{group}");
+    let page = server.signed_in(&key)?.send("GET", &format!("{path}?add=edit"), &Value::Null)?;
+    let text = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(text.contains("aria-label=\"update on"), "the permissions of its grants are columns: {text}");
+    assert!(text.contains("Add grant"), "offered to who may grant on this group alone");
+    let row = text.split("name=\"row\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let row = row.context("an open row")?;
+    let edit = format!("{path}/edit");
+    let send = |fields: &[(&str, &str)]| server.signed_in(&key)?.form(&edit, fields);
+    // Nothing was changed, whether or not the form says which columns it had.
+    let (read, update) = (format!("{row} read"), format!("{row} update"));
+    let untouched =
+        [("row", row), ("column", "read"), ("column", "update"), ("cell", &*read), ("cell", &*update)];
+    assert_eq!(send(&untouched)?.status, 303);
+    assert_eq!(send(&[("row", row)])?.status, 303);
+    let one_less = send(&[("row", row), ("column", "update")])?;
+    let commands = fields(&one_less, "/console/apply")?.remove(0).1;
+    assert!(commands.contains("\"permissions\":[\"read\"]"), "{commands}");
+    Ok(())
+}
+
+#[test]
+fn a_form_that_was_sent_before_says_so_and_can_be_sent_again() -> Result<()> {
+    let server = Server::start()?;
+    let token = ids(&server, &[post("/v1/tokens", &json!({"name": "one"}))])?.remove(0);
+    let path = format!("/console/tokens/{token}/keys");
+    let mut page = server.signed_in(&server.owner_key)?;
+    let mut send = |request: &str, end: &str| -> Result<Reply> {
+        page.form(&path, &[("request", request), ("name", "first"), ("expires", end)])
+    };
+    assert_eq!(send("console-1", "90d")?.status, 200);
+    let again = send("console-1", "91d")?;
+    let text = String::from_utf8_lossy(&again.body).into_owned();
+    assert_eq!(again.status, 422);
+    assert!(text.contains("This form was sent before"), "{text}");
+    assert!(text.contains("value=\"first\""), "what was typed is kept");
+    let new = fields(&again, &path)?.remove(0).1;
+    assert!(new.starts_with("console-") && new != "console-1", "{new}");
+    assert_eq!(send(&new, "91d")?.status, 200);
+    let keys = server.call("GET", &format!("/v1/tokens/{token}/keys"), &Value::Null)?.expect(200)?;
+    assert_eq!(keys["items"].as_array().context("keys")?.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn forms_that_no_page_sends_are_refused_as_such() -> Result<()> {
+    let server = Server::start()?;
+    let mut page = server.signed_in(&server.owner_key)?;
+    for (path, status) in [
+        ("/console/apply", 400),
+        ("/console/projects", 400),
+        ("/console/webhooks/foo/retry", 404),
+        ("/console/keys/foo/rotate", 400),
+    ] {
+        let reply = page.form(path, &[("name", "x")])?;
+        assert_eq!(reply.status, status, "{path}: {}", String::from_utf8_lossy(&reply.body));
+    }
+    Ok(())
+}

@@ -178,17 +178,26 @@ pub(crate) struct Holder {
     pub(crate) way: String,
 }
 
+/// A group in a way; its name is empty where the caller may not see it.
+fn group(name: &str) -> String {
+    if name.is_empty() { "a group that you may not see".to_owned() } else { format!("group:{name}") }
+}
+
 /// Holders with shared ways, in words.
 pub(crate) fn holders(found: &WhoCan) -> Vec<Holder> {
     let shown = found.items.iter().map(|holder| {
         let way = holder.way.and_then(|index| found.ways.get(index));
-        let first = holder.via.iter().map(|via| format!("group:{}", via.group.name));
-        let rest = way.iter().flat_map(|way| &way.via).map(|via| format!("group:{}", via.group.name));
+        let first = holder.via.iter().map(|via| group(&via.group.name));
+        let rest = way.iter().flat_map(|way| &way.via).map(|via| group(&via.group.name));
         let chain: Vec<String> = first.chain(rest).collect();
         let gives = way.map(|way| {
-            let role = way.role.as_ref().map(|role| role.name.clone());
+            let role = way.role.as_ref().map(|role| role.name.clone()).filter(|name| !name.is_empty());
             let gives = role.or_else(|| way.grant.permissions.as_ref().map(|list| list.join(", ")));
-            format!("{} on {}", gives.unwrap_or_default(), way.matched.scope)
+            format!(
+                "{} on {}",
+                gives.unwrap_or_else(|| "a role that you may not see".to_owned()),
+                way.matched.scope
+            )
         });
         let mut way: Vec<String> = Vec::new();
         way.extend((!chain.is_empty()).then(|| format!("in {}", chain.join(", in "))));

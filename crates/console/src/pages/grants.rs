@@ -64,7 +64,8 @@ struct GrantsPage {
 
 pub(crate) async fn list(visit: Visit, Asked(asked): Asked) -> Result<Response, Stop> {
     let mut frame = visit.frame("Grants", PART, "grantbook grant list");
-    let [can_grant, can_revoke] = visit.holds_somewhere(["create_acls", "delete_acls"]).await?;
+    let [can_grant, can_revoke] =
+        visit.holds_somewhere(["create_acls", "delete_acls"], ("organization", "")).await?;
     let to = match grantee(&visit, &asked).await {
         Ok(to) => to,
         Err(error) => {

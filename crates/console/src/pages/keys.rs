@@ -23,6 +23,7 @@ use crate::{
 #[template(path = "key_once.html")]
 struct KeyOncePage {
     frame: Frame,
+    is_key: bool,
     secret: Option<String>,
     back: String,
     old_until: Option<String>,
@@ -31,6 +32,8 @@ struct KeyOncePage {
 /// A key that was just made.
 pub(crate) struct NewKey {
     pub(crate) title: String,
+    /// Or else the secret that a webhook signs with.
+    pub(crate) is_key: bool,
     pub(crate) part: &'static str,
     pub(crate) back: String,
     pub(crate) secret: Option<Secret>,
@@ -41,11 +44,16 @@ pub(crate) struct NewKey {
 /// The page that shows it: the answer to the form itself, as a key is in no URL and nowhere kept. Sent again, the form makes
 /// nothing, and the key is withheld.
 pub(crate) fn once(visit: &Visit, key: NewKey) -> Response {
-    let NewKey { title, part, back, secret, old_until, position } = key;
-    let mut frame = visit.frame(title, part, "grantbook token key NAME");
+    let NewKey { title, is_key, part, back, secret, old_until, position } = key;
+    let command = match part {
+        "/console/tokens" => "grantbook token key NAME",
+        "/console/webhooks" => "grantbook webhook create URL",
+        _ => "grantbook user key EMAIL",
+    };
+    let mut frame = visit.frame(title, part, command);
     frame.done = position.map(|position| Done { text: "Created".to_owned(), position });
     let secret = secret.map(|secret| secret.expose().to_owned());
-    page_of(&KeyOncePage { frame, secret, back, old_until: old_until.as_deref().map(minute) })
+    page_of(&KeyOncePage { frame, is_key, secret, back, old_until: old_until.as_deref().map(minute) })
 }
 
 /// Issues a key; the refusal in words if there is one.
@@ -55,7 +63,7 @@ pub(crate) async fn issue(
     form: &Fields,
     (part, back): (&'static str, &str),
 ) -> Result<Result<Response, String>, Stop> {
-    let request = form.text("request").ok_or_else(|| Stop::internal("the form has no request id"))?;
+    let request = form.text("request").ok_or_else(Stop::no_form)?;
     let expires_at = match expiry(form) {
         Ok(expires_at) => expires_at,
         Err(error) => return Ok(Err(trouble(&error)?)),
@@ -70,6 +78,7 @@ pub(crate) async fn issue(
 fn shown(visit: &Visit, answer: Answer<Key>, title: &str, (part, back): (&'static str, &str)) -> Response {
     let key = NewKey {
         title: title.to_owned(),
+        is_key: true,
         part,
         back: back.to_owned(),
         secret: answer.value.secret.flatten(),
@@ -85,7 +94,7 @@ fn back(form: &Fields) -> String {
 }
 
 pub(crate) async fn rotate(visit: Visit, Path(id): Path<String>, form: Fields) -> Result<Response, Stop> {
-    let request = form.text("request").ok_or_else(|| Stop::internal("the form has no request id"))?;
+    let request = form.text("request").ok_or_else(Stop::no_form)?;
     let answer = visit.once(&request).rotate_key(&id, &RotateKey { grace_seconds: an_hour() }).await?;
     Ok(shown(&visit, answer, "Key rotated", ("/console/tokens", &back(&form))))
 }

@@ -104,6 +104,7 @@ struct NewPage {
 fn new_page(visit: &Visit, form: &Fields, wrong: Option<String>) -> Result<Response, Stop> {
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let mut frame = visit.frame("Add person", PART, "grantbook user create EMAIL --name NAME");
+    let form = form.after(wrong.as_deref());
     frame.trouble = wrong;
     let page = NewPage {
         frame,
@@ -119,7 +120,7 @@ pub(crate) async fn new(visit: Visit) -> Result<Response, Stop> {
 }
 
 pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop> {
-    let request = form.text("request").ok_or_else(|| Stop::internal("the form has no request id"))?;
+    let request = form.text("request").ok_or_else(Stop::no_form)?;
     let body = CreateUser { email: form.or_empty("email"), name: form.text("name"), external_id: None };
     match visit.once(&request).create_user(&body).await {
         Ok(answer) => Ok(after(&format!("{PART}/{}", answer.value.id), answer.position.as_deref())),
@@ -151,6 +152,7 @@ async fn shown(visit: Visit, id: &str, form: Fields, wrong: Option<String>) -> R
     let mut frame = visit.frame(email.clone(), PART, format!("grantbook access user:{email}"));
     frame.position = answer.position;
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let form = form.after(wrong.as_deref());
     frame.trouble = wrong;
     let path = format!("{PART}/{id}");
     let account = Account::of(&visit, &principal, path, &user.keys_of_concern, form).await?;

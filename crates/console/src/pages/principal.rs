@@ -25,13 +25,17 @@ pub(crate) struct Account {
     /// Of its page.
     pub(crate) path: String,
     pub(crate) concerns: Vec<String>,
-    pub(crate) access: ShownAccess,
+    /// Nothing if the caller may not ask.
+    pub(crate) access: Option<ShownAccess>,
     pub(crate) groups: Vec<ShownMembership>,
     pub(crate) keys: Vec<ShownKey>,
-    pub(crate) steps: Vec<ShownStep>,
+    /// The same.
+    pub(crate) steps: Option<Vec<ShownStep>>,
     pub(crate) request: String,
     /// What was typed into a form of the page that was refused.
     pub(crate) form: Fields,
+    /// Whether this is the caller.
+    pub(crate) is_own: bool,
     pub(crate) can_change: bool,
     pub(crate) can_delete: bool,
 }
@@ -49,12 +53,13 @@ impl Account {
         Ok(Self {
             path,
             concerns: account::concerns(concerns),
-            access: account::seen(access::of(client, &name, None).await)?,
+            access: account::if_seen(access::of(client, &name, None).await)?,
             groups: account::memberships(client, &principal.clone().into()).await?,
             keys: account::keys(client, principal).await?,
             steps: account::timeline(client, &name).await?,
             request: form.text("request").map_or_else(new_request, Ok)?,
             form,
+            is_own: name == visit.viewer.id,
             can_change: held.first() == Some(&true),
             can_delete: held.get(1) == Some(&true),
             principal: name,

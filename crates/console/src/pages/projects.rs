@@ -97,6 +97,7 @@ struct NewPage {
 fn new_page(visit: &Visit, form: &Fields, wrong: Option<String>) -> Result<Response, Stop> {
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let mut frame = visit.frame("Create project", PART, "grantbook project create NAME --label env=staging");
+    let form = form.after(wrong.as_deref());
     frame.trouble = wrong;
     let page = NewPage {
         frame,
@@ -116,7 +117,7 @@ fn labels(form: &Fields) -> Result<BTreeMap<String, String>, String> {
 }
 
 pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop> {
-    let request = form.text("request").ok_or_else(|| Stop::internal("the form has no request id"))?;
+    let request = form.text("request").ok_or_else(Stop::no_form)?;
     let labels = match labels(&form) {
         Ok(labels) => labels,
         Err(text) => return new_page(&visit, &form, Some(text)),
@@ -162,6 +163,7 @@ async fn shown(visit: Visit, id: &str, form: Fields, wrong: Option<String>) -> R
     let mut frame = visit.frame(name.clone(), PART, format!("grantbook who-can {permission} project:{name}"));
     frame.position = answer.position;
     let is_wrong = wrong.is_some();
+    let form = form.after(wrong.as_deref());
     frame.trouble = wrong;
     let query = WhoCanQuery {
         permission: permission.clone(),
@@ -204,7 +206,7 @@ pub(crate) async fn review_change(
         Ok(labels) => labels,
         Err(text) => return shown(visit, &id, form, Some(text)).await,
     };
-    let body = UpdateProject { name: form.text("name"), labels: Some(labels) };
+    let body = UpdateProject { name: Some(form.or_empty("name")), labels: Some(labels) };
     let change = Change {
         title: "Change project".to_owned(),
         commands: vec![command(BatchMethod::Patch, format!("/v1/projects/{id}"), json!(body))],

@@ -47,6 +47,7 @@ struct SettingsPage {
     permissions: String,
     object_types: String,
     can_extend: bool,
+    can_issue: bool,
 }
 
 pub(crate) async fn show(visit: Visit) -> Result<Response, Stop> {
@@ -59,6 +60,7 @@ async fn shown(visit: &Visit, form: Fields, wrong: Option<String>) -> Result<Res
     let limits = account::seen(client.limits().await.map(|answer| answer.value.items))?;
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let mut frame = visit.frame("Settings", PART, "grantbook limits; grantbook catalog show");
+    let form = form.after(wrong.as_deref());
     frame.trouble = wrong;
     let page = SettingsPage {
         frame,
@@ -68,6 +70,7 @@ async fn shown(visit: &Visit, form: Fields, wrong: Option<String>) -> Result<Res
         request: form.text("request").map_or_else(new_request, Ok)?,
         form,
         limits: limits.iter().map(limit).collect(),
+        can_issue: visit.may("update", "org_member", "").await?,
         can_extend: visit.may("delegate", "organization", "").await?,
         permissions: catalog.as_ref().map(|catalog| catalog.permissions.join(", ")).unwrap_or_default(),
         object_types: catalog
@@ -117,12 +120,15 @@ pub(crate) async fn extend_catalog(visit: Visit, form: Fields) -> Result<Respons
     };
     let object_type = |text: String| {
         let (name, parent) = text.split_once(':').unwrap_or((&text, "project"));
-        NewObjectType { name: name.to_owned(), parent: parent.to_owned() }
+        NewObjectType { name: name.trim().to_owned(), parent: parent.trim().to_owned() }
     };
     let body = ExtendCatalog {
         permissions: listed("permissions"),
         object_types: listed("types").into_iter().map(object_type).collect(),
     };
+    if body.permissions.is_empty() && body.object_types.is_empty() {
+        return shown(&visit, form, Some("Name a permission or an object type.".to_owned())).await;
+    }
     match visit.client.extend_catalog(&body).await {
         Ok(answer) => Ok(after(PART, answer.position.as_deref())),
         Err(error) => shown(&visit, form, Some(refusal(&error)?)).await,

@@ -180,6 +180,7 @@ async fn form_page(
         "grantbook token create NAME; grantbook group add GROUP token:NAME; grantbook token key NAME",
     );
     let is_wrong = wrong.is_some();
+    let form = form.after(wrong.as_deref());
     frame.trouble = wrong;
     let page = NewPage {
         frame,
@@ -272,7 +273,7 @@ async fn previewed(visit: &Visit, form: &Fields) -> Result<Response, Stop> {
 }
 
 pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop> {
-    let request = form.text("request").ok_or_else(|| Stop::internal("the form has no request id"))?;
+    let request = form.text("request").ok_or_else(Stop::no_form)?;
     let commands = match commands(&visit, &form, true).await {
         Ok(commands) => commands,
         Err(error) => return form_page(&visit, &form, Preview::default(), Some(trouble(&error)?)).await,
@@ -286,6 +287,7 @@ pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop>
     let key = results.last().and_then(|made| serde_json::from_value::<Key>(made.body.clone()).ok());
     let new = NewKey {
         title: "Service token created".to_owned(),
+        is_key: true,
         part: PART,
         back: format!("{PART}/{id}"),
         secret: key.and_then(|key| key.secret.flatten()),
@@ -319,6 +321,7 @@ async fn shown(visit: Visit, id: &str, form: Fields, wrong: Option<String>) -> R
     let mut frame = visit.frame(name.clone(), PART, format!("grantbook access token:{name}"));
     frame.position = answer.position;
     let is_wrong = wrong.is_some();
+    let form = form.after(wrong.as_deref());
     frame.trouble = wrong;
     let page = TokenPage {
         frame,

@@ -84,9 +84,10 @@ async fn shown(visit: &Visit, form: Fields, told: Told) -> Result<Response, Stop
     let mut frame = visit.frame("Webhooks", PART, "grantbook webhook list");
     frame.position.clone_from(&answer.position);
     let status = if told.wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let form = form.after(told.wrong.as_deref());
     frame.trouble = told.wrong;
     if let Some(text) = told.done {
-        frame.done = Some(Done { text, position: answer.position.unwrap_or_default() });
+        frame.done = Some(Done { text, position: String::new() });
     }
     let request = form.text("request").map_or_else(new_request, Ok)?;
     Ok((status, page_of(&WebhooksPage { frame, request, form, webhooks, dead })).into_response())
@@ -151,8 +152,10 @@ fn attempt(attempt: &Attempt) -> String {
 }
 
 pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop> {
-    let request = form.text("request").ok_or_else(|| Stop::internal("the form has no request id"))?;
-    let events = form.text("events").map(|text| text.split(',').map(|name| name.trim().to_owned()).collect());
+    let request = form.text("request").ok_or_else(Stop::no_form)?;
+    let events = form.text("events").map(|text| {
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    });
     let body = CreateWebhook {
         url: form.or_empty("url"),
         events,
@@ -163,7 +166,8 @@ pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop>
     match visit.once(&request).create_webhook(&body).await {
         Ok(answer) => {
             let new = NewKey {
-                title: "Webhook created: its signing secret".to_owned(),
+                title: "Webhook created".to_owned(),
+                is_key: false,
                 part: PART,
                 back: PART.to_owned(),
                 secret: answer.value.secret.flatten(),

@@ -78,6 +78,14 @@ pub(crate) fn seen<T: Default>(answer: Result<T, ClientError>) -> Result<T, Stop
     }
 }
 
+/// The same; 403 is told apart from an empty answer.
+pub(crate) fn if_seen<T>(answer: Result<T, ClientError>) -> Result<Option<T>, Stop> {
+    match answer {
+        Err(error) if error.status() == Some(403) => Ok(None),
+        other => Ok(Some(other?)),
+    }
+}
+
 /// The keys that were not revoked, as far as the caller may list them.
 pub(crate) async fn keys(client: &Client, principal: &PrincipalRef) -> Result<Vec<ShownKey>, Stop> {
     let query = PageQuery { limit: Some(LIMIT_MAX), ..PageQuery::default() };
@@ -179,15 +187,15 @@ pub(crate) async fn sessions(
     Ok(seen(found)?.into_iter().map(shown).collect())
 }
 
-/// How the access of a principal changed, as far as the caller may ask.
-pub(crate) async fn timeline(client: &Client, principal: &str) -> Result<Vec<ShownStep>, Stop> {
+/// How the access of a principal changed; nothing if the caller may not ask.
+pub(crate) async fn timeline(client: &Client, principal: &str) -> Result<Option<Vec<ShownStep>>, Stop> {
     let query = TimelineQuery {
         principal: Some(principal.to_owned()),
         limit: Some(STEPS),
         ..TimelineQuery::default()
     };
     let found = client.timeline(&query).await.map(|answer| answer.value.items);
-    Ok(seen(found)?.iter().map(step).collect())
+    Ok(if_seen(found)?.map(|found| found.iter().map(step).collect()))
 }
 
 fn step(step: &TimelineStep) -> ShownStep {

@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 
-use crate::visit::Stop;
+use crate::visit::{SENT_BEFORE, Stop};
 
 /// The fields of a form or of a query, in order.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +32,11 @@ impl Fields {
     pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         let text = self.all(name).next().unwrap_or_default();
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The fields for the page that says what was wrong: what was made already is not made by the same request again.
+    pub(crate) fn after(&self, wrong: Option<&str>) -> Self {
+        if wrong == Some(SENT_BEFORE) { self.with("request", "") } else { self.clone() }
     }
 
     /// The same fields with another value of one.

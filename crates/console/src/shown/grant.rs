@@ -91,5 +91,10 @@ pub(crate) fn expiry(form: &Fields) -> Result<Option<String>, NameError> {
 }
 
 fn conditions(form: &Fields, field: &str) -> Result<Vec<AtomArg>, NameError> {
-    form.lines(field).iter().map(|line| line.parse().map_err(NameError::Malformed)).collect()
+    let lines = form.lines(field);
+    if lines.is_empty() && field == "include" {
+        let detail = "Projects: write at least one condition, such as `all`";
+        return Err(NameError::Malformed(detail.to_owned()));
+    }
+    lines.iter().map(|line| line.parse().map_err(NameError::Malformed)).collect()
 }

@@ -87,11 +87,13 @@ pub(super) async fn matrix(
     for (grant, _) in grants {
         given.push(gives(client, grant, &mut roles).await?);
     }
-    let known = permissions(client).await?;
-    let columns: Vec<String> = known
-        .into_iter()
-        .filter(|one| with_all || given.iter().any(|gives: &Gives| gives.permissions.contains(one)))
-        .collect();
+    let mut columns = permissions(client).await?;
+    // Not everybody may read the catalog.
+    let unlisted: BTreeSet<&String> =
+        given.iter().flat_map(|gives| &gives.permissions).filter(|one| !columns.contains(one)).collect();
+    let unlisted: Vec<String> = unlisted.into_iter().cloned().collect();
+    columns.extend(unlisted);
+    columns.retain(|one| with_all || given.iter().any(|gives: &Gives| gives.permissions.contains(one)));
     let mut rows = Vec::new();
     for ((grant, source), gives) in grants.iter().zip(given) {
         let is_deny = grant.effect == Effect::Deny;
@@ -168,6 +170,7 @@ pub(super) async fn edited(client: &Client, id: &str, form: &Fields) -> Result<V
     for (grant, permission) in form.all("cell").filter_map(|cell| cell.split_once(' ')) {
         ticked.entry(grant).or_default().insert(permission.to_owned());
     }
+    let offered: BTreeSet<&str> = form.all("column").collect();
     let query = GrantQuery { to: Some(format!("group:{id}")), limit: ALL, ..GrantQuery::default() };
     let (mut commands, mut roles) = (Vec::new(), Roles::new());
     for grant in client.grants(&query).await?.value.items {
@@ -176,7 +179,9 @@ pub(super) async fn edited(client: &Client, id: &str, form: &Fields) -> Result<V
         if grant.builtin || !present.is_plain || !form.is_ticked("row", &grant.id) {
             continue;
         }
-        let wanted = ticked.remove(grant.id.as_str()).unwrap_or_default();
+        let mut wanted = ticked.remove(grant.id.as_str()).unwrap_or_default();
+        // What the form had no box for stays.
+        wanted.extend(present.permissions.iter().filter(|one| !offered.contains(one.as_str())).cloned());
         if wanted == present.permissions {
             continue;
         }

@@ -105,6 +105,7 @@ struct NewPage {
 fn new_page(visit: &Visit, form: &Fields, wrong: Option<String>) -> Result<Response, Stop> {
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let mut frame = visit.frame("Create permission group", PART, "grantbook group create NAME");
+    let form = form.after(wrong.as_deref());
     frame.trouble = wrong;
     let page = NewPage {
         frame,
@@ -120,7 +121,7 @@ pub(crate) async fn new(visit: Visit) -> Result<Response, Stop> {
 }
 
 pub(crate) async fn create(visit: Visit, form: Fields) -> Result<Response, Stop> {
-    let request = form.text("request").ok_or_else(|| Stop::internal("the form has no request id"))?;
+    let request = form.text("request").ok_or_else(Stop::no_form)?;
     let body = CreateGroup { name: form.or_empty("name"), description: form.text("description") };
     match visit.once(&request).create_group(&body).await {
         Ok(answer) => Ok(after(&format!("{PART}/{}", answer.value.id), answer.position.as_deref())),
@@ -143,6 +144,9 @@ struct GroupPage {
     frame: Frame,
     id: String,
     description: String,
+    /// What the form for another name holds.
+    new_name: String,
+    new_description: String,
     created: String,
     /// Columns of the matrix, and boxes of the form.
     permissions: Vec<String>,
@@ -212,6 +216,7 @@ async fn shown(
     let mut frame = visit.frame(name.clone(), PART, format!("grantbook group show {name}"));
     frame.position = answer.position;
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let form = form.after(wrong.as_deref());
     frame.trouble = wrong;
     let names = NameBook::new(client);
     let parents = account::memberships(client, &group_ref(id)).await?;
@@ -226,10 +231,16 @@ async fn shown(
     let (members, members_cut) = members(client, id).await?;
     let (managers, managers_cut) = managers(client, id).await?;
     let held = visit.holds(&[("update", "group", id), ("delete", "group", id)]).await?;
-    let [add, revoke] = visit.holds_somewhere(["create_acls", "delete_acls"]).await?;
+    let [add, revoke] = visit.holds_somewhere(["create_acls", "delete_acls"], ("group", id)).await?;
     let page = GroupPage {
         frame,
         description: clean(group.description.as_deref().unwrap_or_default()),
+        new_name: if adding == "rename" { form.or_empty("name") } else { group.name.clone() },
+        new_description: if adding == "rename" {
+            form.or_empty("description")
+        } else {
+            group.description.clone().unwrap_or_default()
+        },
         created: minute(&group.created_at),
         permissions: if adding == "grant" { permissions(client).await? } else { permissions_shown },
         matrix: if adding == "grant" { Vec::new() } else { matrix },
@@ -382,12 +393,12 @@ async fn member_change(visit: &Visit, id: &str, form: &Fields) -> Result<Result<
 }
 
 pub(crate) async fn rename(visit: Visit, Path(id): Path<String>, form: Fields) -> Result<Response, Stop> {
-    let body = UpdateGroup { name: form.text("name"), description: Some(form.text("description")) };
+    let body = UpdateGroup { name: Some(form.or_empty("name")), description: Some(form.text("description")) };
     match visit.client.update_group(&id, &body).await {
         Ok(answer) => Ok(after(&format!("{PART}/{id}"), answer.position.as_deref())),
         Err(error) => {
             let text = refusal(&error)?;
-            shown(visit, &id, ("", form), Some(text)).await
+            shown(visit, &id, ("rename", form), Some(text)).await
         }
     }
 }

@@ -262,8 +262,9 @@ fn bound(
         Err(NoInstant::Malformed) => {}
         Err(wrong) => return Err(Failure::invalid(format!("the parameter {name} {}", wrong.detail()))),
     }
-    let position = position::decode(reading.web.app.installation, text)
-        .map_err(|error| Failure::invalid(format!("the parameter {name}: neither a time nor {error}")))?;
+    let position = position::decode(reading.web.app.installation, text).map_err(|error| {
+        Failure::invalid(format!("the parameter {name} is neither a time nor a position ({error})"))
+    })?;
     Ok((Some(position), None))
 }
 
