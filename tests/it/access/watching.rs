@@ -248,6 +248,12 @@ fn a_change_too_long_for_a_message_comes_in_parts_everywhere_the_same() -> Resul
     let position = made.header("grantbook-position").context("a position")?.to_owned();
     made.expect(201)?;
     let mut watched = Vec::new();
+    // A node that is far behind refuses a watch.
+    relay
+        .http()?
+        .as_bearer(&first.owner_key)
+        .send_at(&position, "GET", "/v1/whoami", &Value::Null)?
+        .expect(200)?;
     let mut events = Events::open(relay.base(), &first.owner_key, "?from=start&kind=change", None)?;
     while watched.last().is_none_or(|(id, _)| *id != position) {
         let event = events.message()?.context("the stream ended")?;

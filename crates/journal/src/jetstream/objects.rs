@@ -1,16 +1,36 @@
 //! A bucket of the object store beside the journal's stream, for snapshots of views. Whole objects in, whole objects out.
 
-use std::{fmt, io::Cursor, time::Duration};
+use std::{error::Error as _, fmt, io::Cursor, time::Duration};
 
-use async_nats::jetstream::{self, object_store, object_store::ObjectStore};
+use async_nats::jetstream::{
+    self,
+    context::{CreateObjectStoreError, CreateStreamError, CreateStreamErrorKind},
+    object_store,
+    object_store::ObjectStore,
+};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::{io::AsyncReadExt as _, time::timeout};
 
-use crate::jetstream::{JetStreamJournal, NatsOptions, connection::patiently};
+use crate::jetstream::{
+    JetStreamJournal, NatsOptions,
+    connection::{ApiError, patiently},
+};
 
 /// How long one object may take, or one question.
 const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A bucket is a stream: what a server answers to one is what it answers to the other.
+fn refusal(error: &CreateObjectStoreError) -> ApiError {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<CreateStreamError>());
+    match cause.map(CreateStreamError::kind) {
+        Some(CreateStreamErrorKind::JetStream(told)) => {
+            ApiError::Refused { err_code: told.error_code().0, description: told.to_string() }
+        }
+        Some(CreateStreamErrorKind::TimedOut) => ApiError::TimedOut(String::new()),
+        _ => ApiError::Other(error.to_string()),
+    }
+}
 
 /// A bucket that is there.
 #[derive(Clone)]
@@ -75,7 +95,11 @@ impl JetStreamJournal {
             num_replicas: usize::try_from(replicas).unwrap_or(1),
             ..object_store::Config::default()
         };
-        within(&name, context.create_object_store(config)).await.map(drop)
+        let create = || async {
+            let made = context.create_object_store(config.clone()).await;
+            made.map(drop).map_err(|error| refusal(&error))
+        };
+        patiently(create).await.map_err(|error| failed(format!("fails: {error}")))
     }
 }
 
@@ -124,4 +148,25 @@ async fn within<T, E: std::fmt::Display>(
         Err(_) => format!("has not answered within {TIMEOUT:?}"),
     };
     Err(BucketError { bucket: bucket.to_owned(), fault })
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::jetstream::context::CreateKeyValueErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_does_not_take_part_yet_is_told_from_other_causes() {
+        let told =
+            r#"{"code":400,"err_code":10005,"description":"no suitable peers for placement, peer offline"}"#;
+        let told: jetstream::Error = serde_json::from_str(told).unwrap();
+        let stream = CreateStreamError::new(CreateStreamErrorKind::JetStream(told));
+        let bucket = CreateObjectStoreError::with_source(CreateKeyValueErrorKind::BucketCreate, stream);
+        let ApiError::Refused { err_code, description } = refusal(&bucket) else { panic!("{bucket}") };
+        assert_eq!(err_code, 10005);
+        assert!(description.contains("peer offline"), "{description}");
+        let other = CreateObjectStoreError::new(CreateKeyValueErrorKind::InvalidStoreName);
+        assert!(matches!(refusal(&other), ApiError::Other(_)));
+    }
 }
