@@ -110,8 +110,8 @@ impl Visit {
                     *held |= access.value.permissions.iter().any(|entry| entry.permission == permission);
                 }
             }
-            // Not everybody may ask for their own access as a whole, but everybody for that on what they see.
-            Err(error) if error.status() == Some(403) => {
+            // A caller without `read_acls` may not ask for all of its access, and a very long answer is refused. Both may check projects.
+            Err(error) if error.status() == Some(403) || error.code() == Some("too_costly") => {
                 let query = ListQuery { limit: Some(LOOKED_AT), ..ListQuery::default() };
                 let projects = self.client.projects(&query).await?.value.items;
                 for (held, permission) in held.iter_mut().zip(asked) {
@@ -182,7 +182,7 @@ impl OptionalFromRequestParts<Arc<Console>> for Visit {
     }
 }
 
-/// Entries of a caller's own access, and projects that it sees, that are looked through.
+/// Most entries of the caller's own access, or projects, that are looked through.
 const LOOKED_AT: u32 = 1000;
 
 const RESTED: &str = "The session had not been used for half an hour, so it was ended. Sign in again.";
@@ -295,7 +295,7 @@ pub(crate) fn words(error: &ClientError) -> String {
     }
 }
 
-/// A refusal of a batch without the number of the command, which means nothing to who filled in a form.
+/// A refusal of a batch without the number of the command, which means nothing to the person who filled in the form.
 fn without_number(detail: &str) -> &str {
     let rest = detail.strip_prefix("command ").and_then(|rest| rest.split_once(" of the batch: "));
     rest.filter(|(number, _)| number.parse::<usize>().is_ok()).map_or(detail, |(_, rest)| rest)
@@ -319,7 +319,7 @@ pub(crate) fn trouble(error: &NameError) -> Result<String, Stop> {
     }
 }
 
-/// A form whose request was made before, with other words or another instant in it.
+/// Shown where the id of the form's request was used before, with another body.
 pub(crate) const SENT_BEFORE: &str =
     "This form was sent before, and what it made is there. Look for it; send the form again to make another.";
 

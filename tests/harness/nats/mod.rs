@@ -384,8 +384,8 @@ fn get(port: u16, path: &str) -> Result<String> {
     Ok(answer)
 }
 
-/// Below the ports that systems give to clients and to who asks for any (from 32768 on Linux): a server of a test that
-/// starts later, or again, then finds its port free.
+/// Below the ports that the system chooses itself (from 32768 on Linux), so that a test's server that starts later, or again,
+/// finds its port free.
 const PORTS: std::ops::Range<u16> = 15_000..32_000;
 
 /// Ports that are free now.

@@ -78,7 +78,7 @@ pub(crate) fn seen<T: Default>(answer: Result<T, ClientError>) -> Result<T, Stop
     }
 }
 
-/// The same; 403 is told apart from an empty answer.
+/// The answer, or nothing if the caller may not have it (403).
 pub(crate) fn if_seen<T>(answer: Result<T, ClientError>) -> Result<Option<T>, Stop> {
     match answer {
         Err(error) if error.status() == Some(403) => Ok(None),

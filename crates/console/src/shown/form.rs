@@ -34,7 +34,7 @@ impl Fields {
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 
-    /// The fields for the page that says what was wrong: what was made already is not made by the same request again.
+    /// The fields for the page that shows a refusal. If the form was sent before, its request id is dropped, so that the page gets a new one.
     pub(crate) fn after(&self, wrong: Option<&str>) -> Self {
         if wrong == Some(SENT_BEFORE) { self.with("request", "") } else { self.clone() }
     }

@@ -20,7 +20,7 @@ use crate::jetstream::{
 /// How long one object may take, or one question.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A bucket is a stream: what a server answers to one is what it answers to the other.
+/// Why the stream of a bucket was not made, in the form in which refusals of other streams are read.
 fn refusal(error: &CreateObjectStoreError) -> ApiError {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<CreateStreamError>());
     match cause.map(CreateStreamError::kind) {

@@ -88,10 +88,9 @@ pub(super) async fn matrix(
         given.push(gives(client, grant, &mut roles).await?);
     }
     let mut columns = permissions(client).await?;
-    // Not everybody may read the catalog.
-    let unlisted: BTreeSet<&String> =
-        given.iter().flat_map(|gives| &gives.permissions).filter(|one| !columns.contains(one)).collect();
-    let unlisted: Vec<String> = unlisted.into_iter().cloned().collect();
+    // The caller may not read the catalog: the permissions of the grants are columns all the same.
+    let of_grants = given.iter().flat_map(|gives| &gives.permissions);
+    let unlisted: BTreeSet<String> = of_grants.filter(|one| !columns.contains(one)).cloned().collect();
     columns.extend(unlisted);
     columns.retain(|one| with_all || given.iter().any(|gives: &Gives| gives.permissions.contains(one)));
     let mut rows = Vec::new();
